@@ -1,0 +1,115 @@
+/**
+ * A kind is a table row and what the table can't say. `defineKind` holds the latter, in the order in which a request meets it;
+ * the generic registry of the server does the rest. Objects handed to `defaults`, `create` and `update` are private copies and
+ * may be changed in place; `prev` never.
+ */
+import type { FieldErrors, FieldPath } from './fields.ts';
+import type { Table } from './generated/meta.v1.ts';
+import type { KubeObject, Resource } from './resource.ts';
+
+/** Who asks, as far as a strategy may care. */
+export interface StrategyContext {
+  user?: string;
+  groups?: readonly string[];
+  /** The present, RFC 3339. */
+  now: string;
+}
+
+/** Another served version of the same kind. Conversions are pure and lossless. */
+export interface ServedVersion<T extends KubeObject = KubeObject> {
+  resource: Resource;
+  /** This version's own defaults, on the object as the client sent it. */
+  defaults?(obj: KubeObject): void;
+  /** To the storage version. */
+  toStorage(obj: KubeObject): T;
+  fromStorage(obj: T): KubeObject;
+  /** Sent as a Warning header, e.g. `extensions/v1beta1 Deployment is deprecated in v1.8+, unavailable in v1.16+; use apps/v1 Deployment`. */
+  warning?: string;
+}
+
+/** One printer column (what `kubectl get` shows). */
+export interface Column<T extends KubeObject = KubeObject> {
+  name: string;
+  /** OpenAPI type; upstream's columns are mostly `string`. */
+  type?: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  format?: string;
+  description?: string;
+  /** 0: always shown; 1 and more: with `-o wide`. */
+  priority?: number;
+  /** The cell. `nowMs` is the present, for ages. */
+  value(obj: T, nowMs: number): string | number | boolean | null;
+}
+
+/** Where /scale finds its numbers, as dotted paths. */
+export interface ScalePaths {
+  specReplicas: string;
+  statusReplicas: string;
+  /** A label selector as a map (`spec.selector` of a ReplicationController) or a LabelSelector; given in string form by /scale. */
+  selector: string;
+}
+
+/** The rules of a subresource that writes part of the object: status, resize, ephemeralcontainers, approval, ... */
+export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
+  /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and, of metadata, managedFields. */
+  update?(next: T, prev: T, context: StrategyContext): void;
+  validate?(next: T, prev: T, errors: FieldErrors): void;
+}
+
+export interface KindDefinition<T extends KubeObject = KubeObject> {
+  /** The storage version, which is also the preferred one. */
+  resource: Resource<T>;
+  singular?: string;
+  shortNames?: readonly string[];
+  categories?: readonly string[];
+  /** Other versions it is served in. */
+  versions?: readonly ServedVersion<T>[];
+  /** The key below /registry/ before `/NAMESPACE/NAME`; upstream's: `pods`, `minions`, `services/specs`, `deployments`. */
+  storagePrefix?: string;
+  /** Restricts verbs, e.g. to `['create']` for reviews. */
+  verbs?: readonly string[];
+  /** Not stored: `create` answers it (reviews). */
+  virtual?: boolean;
+  /** What the table's default column can't say. Runs on decode in the storage version. */
+  defaults?(obj: T): void;
+  /** Name rule; gives the messages of what is wrong. Default: DNS-1123 subdomain. */
+  validateName?(name: string, prefix: boolean): string[];
+  /** Before a create is stored: what clients may not set. Status is dropped by default where `subresources.status` is set, generation set to 1 where `generation` is. */
+  create?(obj: T, context: StrategyContext): void;
+  /** Before an update is stored. By default status is kept from `prev` where there is a status subresource, and generation is raised when spec changed. */
+  update?(next: T, prev: T, context: StrategyContext): void;
+  /** Whether metadata.generation counts changes of spec (or, by a function, of what it says). Default: there is a spec and a status subresource. */
+  generation?: boolean | ((next: T, prev: T) => boolean);
+  validate?(obj: T, errors: FieldErrors): void;
+  /** Beside `validate(next)`, which also runs: immutable fields and transitions. */
+  validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
+  /** Warnings for the client's Warning header, e.g. deprecated fields. */
+  warnings?(obj: T, prev: T | undefined): string[];
+  /** A PUT on a name that does not exist creates it (Node leases, endpoints, events, ... as upstream). */
+  allowCreateOnUpdate?: boolean;
+  /** An update without resourceVersion overwrites. Default true. */
+  allowUnconditionalUpdate?: boolean;
+  /** Seconds of grace for a delete with the options' value, or undefined for immediate deletion. Pods only, among built-ins. */
+  gracePeriodSeconds?(obj: T, requested: number | undefined): number | undefined;
+  /** What happens to dependents when the client does not say (`orphan` for ReplicationController in v1 and extensions/v1beta1). */
+  defaultPropagation?: 'Orphan' | 'Background';
+  /** Selectable fields beside metadata.name and metadata.namespace. */
+  fieldSelectors?: Record<string, (obj: T) => string>;
+  subresources?: {
+    status?: boolean | SubresourceStrategy<T>;
+    scale?: ScalePaths;
+    /** Others that read and write the object itself. */
+    [name: string]: boolean | SubresourceStrategy<T> | ScalePaths | undefined;
+  };
+  /** Printer columns. Default: NAME, AGE. */
+  columns?: readonly Column<T>[];
+  /** Where columns don't do (a row for every...): makes rows itself. */
+  table?(obj: T, nowMs: number): Table['rows'];
+}
+
+/** Identity with types: a kind's file exports `defineKind<Deployment>({...})`. */
+export function defineKind<T extends KubeObject>(definition: KindDefinition<T>): KindDefinition<T> {
+  return definition;
+}
+
+/** A function that validates part of an object below `path`. */
+export type Validator<T> = (value: T, path: FieldPath, errors: FieldErrors) => void;

@@ -1,0 +1,1 @@
+export { type cri, type ImageService, type Runtime, RuntimeError, type RuntimeEvent, type RuntimeService } from './runtime.ts';

@@ -1,0 +1,117 @@
+/**
+ * A request as the API server sees it, whichever way it came: over HTTP or in process. Filters fill it in order: request info,
+ * user, decision; the registry answers it.
+ */
+import type { KubeObject } from '../api/index.ts';
+
+export interface UserInfo {
+  name: string;
+  uid?: string;
+  groups: readonly string[];
+  extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What the path and method ask for (k8s.io/apiserver's RequestInfo). */
+export interface RequestInfo {
+  isResourceRequest: boolean;
+  path: string;
+  /** get, list, watch, create, update, patch, delete, deletecollection, proxy; or the lower-case method for non-resource requests. */
+  verb: string;
+  apiPrefix: string;
+  apiGroup: string;
+  apiVersion: string;
+  namespace: string;
+  /** Plural resource. */
+  resource: string;
+  subresource: string;
+  name: string;
+  /** Path elements after /api/v1/namespaces/NS: [resource, name, subresource, ...]. */
+  parts: readonly string[];
+}
+
+/** What authorizers decide on. */
+export interface Attributes {
+  user: UserInfo;
+  verb: string;
+  isResourceRequest: boolean;
+  apiGroup: string;
+  apiVersion: string;
+  namespace: string;
+  resource: string;
+  subresource: string;
+  name: string;
+  path: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+export type Decision = { decision: 'allow' | 'deny' | 'noOpinion'; reason: string };
+
+export interface Authorizer {
+  authorize(attributes: Attributes): Decision | Promise<Decision>;
+  /** The rules that hold for a user in a namespace, for SelfSubjectRulesReview. */
+  rulesFor?(
+    user: UserInfo,
+    namespace: string,
+  ): Promise<{ resourceRules: ResourceRule[]; nonResourceRules: NonResourceRule[]; incomplete: boolean }>;
+}
+
+export interface ResourceRule {
+  verbs: string[];
+  apiGroups: string[];
+  resources: string[];
+  resourceNames: string[];
+}
+
+export interface NonResourceRule {
+  verbs: string[];
+  nonResourceURLs: string[];
+}
+
+/** What authenticators read of an HTTP request. */
+export interface Credentials {
+  /** The verified client certificate's subject, where one was sent and signed by the client CA. */
+  certificate?: { commonName: string; organizations: readonly string[]; notAfter: Date };
+  header(name: string): string | undefined;
+  /** `base64url.bearer.authorization.k8s.io.TOKEN` among a WebSocket's subprotocols. */
+  webSocketProtocols: readonly string[];
+  remoteAddress: string;
+}
+
+export interface Authenticator {
+  /** The user; undefined when these credentials are not of this authenticator's kind; throws when they are but are not valid. */
+  authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
+}
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+/** One write on its way through admission. `object` is private to the request and may be changed by mutating plugins. */
+export interface AdmissionRequest {
+  operation: AdmissionOperation;
+  user: UserInfo;
+  group: string;
+  version: string;
+  /** Plural. */
+  resource: string;
+  kind: string;
+  subresource: string;
+  namespace: string;
+  name: string;
+  /** The new object in its storage version (for a subresource with another kind, such as Binding or Eviction, that); undefined for DELETE. */
+  object: KubeObject | undefined;
+  oldObject: KubeObject | undefined;
+  /** The request's options object (CreateOptions, DeleteOptions, ...). */
+  options: Record<string, unknown>;
+  dryRun: boolean;
+  warn(message: string): void;
+  auditAnnotation(key: string, value: string): void;
+}
+
+/** An admission plugin. Throwing a StatusError rejects the request. */
+export interface AdmissionPlugin {
+  /** As in --enable-admission-plugins. */
+  readonly name: string;
+  handles(request: AdmissionRequest): boolean;
+  admit?(request: AdmissionRequest): Promise<void> | void;
+  validate?(request: AdmissionRequest): Promise<void> | void;
+}

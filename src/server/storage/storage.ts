@@ -1,0 +1,90 @@
+/**
+ * Objects of one resource over the Store, behind the watch cache: encode once, read from memory, one revision. The generic
+ * registry stands on this and knows nothing of keys' values.
+ *
+ * What is stored is the object's JSON in its storage version without resourceVersion; what is served is the same bytes with
+ * `"resourceVersion":"N",` spliced in as the first member of metadata. They are made once, when the write or watch event arrives.
+ */
+import type { KubeObject } from '../../api/index.ts';
+
+/** An object as the cache holds it: immutable, shared by every reader. */
+export interface Cached<T extends KubeObject = KubeObject> {
+  readonly key: string;
+  readonly revision: number;
+  /** Served JSON in the storage version, resourceVersion included. */
+  readonly bytes: Buffer;
+  /** The same, decoded (lazily where that saves memory). */
+  readonly object: T;
+}
+
+export interface StorageListOptions<T extends KubeObject = KubeObject> {
+  namespace?: string;
+  /** A single name (fieldSelector metadata.name=...). */
+  name?: string;
+  /** Label and field selection. */
+  matches?: (object: T) => boolean;
+  limit?: number;
+  continue?: string;
+  resourceVersion?: string;
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan';
+}
+
+export interface StorageList<T extends KubeObject = KubeObject> {
+  items: readonly Cached<T>[];
+  revision: number;
+  continue?: string;
+  remainingItemCount?: number;
+}
+
+export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
+  namespace?: string;
+  name?: string;
+  matches?: (object: T) => boolean;
+  /** undefined: from now, with the present objects first as ADDED (Get State and Start at Most Recent); '0': the same at any version; else events after it. */
+  resourceVersion?: string;
+  /** Begin with the present objects, then a bookmark that carries `k8s.io/initial-events-end: "true"`. */
+  sendInitialEvents?: boolean;
+  bookmarks?: boolean;
+  signal: AbortSignal;
+}
+
+/** An event as one watcher sees it: selection turns a change into ADDED or DELETED where the object enters or leaves. */
+export type StorageWatchEvent<T extends KubeObject = KubeObject> =
+  /** For DELETED, `cached` is the last state with the revision of the deletion. */
+  { type: 'ADDED' | 'MODIFIED' | 'DELETED'; cached: Cached<T> } | { type: 'BOOKMARK'; revision: number; initialEventsEnd: boolean };
+
+export interface Preconditions {
+  uid?: string | undefined;
+  resourceVersion?: string | undefined;
+}
+
+export interface ResourceStorage<T extends KubeObject = KubeObject> {
+  /** Default: linearizable. With resourceVersion '0' or 'N': from the cache, not older than N. */
+  get(namespace: string, name: string, options?: { resourceVersion?: string }): Promise<Cached<T> | undefined>;
+  list(options?: StorageListOptions<T>): Promise<StorageList<T>>;
+  /** Throws StatusError 410 Expired when the start is too old; ends with it when the reader is too slow. */
+  watch(options: StorageWatchOptions<T>): AsyncIterable<StorageWatchEvent<T>>;
+  /** Throws AlreadyExists. */
+  create(object: T): Promise<Cached<T>>;
+  /**
+   * Reads, asks `change` for the next state and writes it under compare-and-set, retrying from a fresh read when somebody else
+   * wrote in between. `change` returns its argument's object to write nothing; `undefined` to delete. Throws NotFound, Conflict (preconditions), what `change` throws.
+   */
+  update(
+    namespace: string,
+    name: string,
+    preconditions: Preconditions,
+    change: (current: Cached<T>) => T | undefined | Promise<T | undefined>,
+  ): Promise<Cached<T>>;
+  /** Removes the key; answers the last state with the deletion's revision. */
+  delete(
+    namespace: string,
+    name: string,
+    preconditions: Preconditions,
+    check?: (current: Cached<T>) => void | Promise<void>,
+  ): Promise<Cached<T>>;
+  /** Number of objects, for metrics and limits. */
+  count(): number;
+  /** Resolves once the cache is filled. */
+  ready(): Promise<void>;
+}

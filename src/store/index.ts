@@ -1,0 +1,15 @@
+export {
+  type CommitResult,
+  CompactedError,
+  type Condition,
+  FutureRevisionError,
+  LeaseNotFoundError,
+  type Operation,
+  type RangeOptions,
+  type RangeResult,
+  type Store,
+  type StoredValue,
+  type StoreEvent,
+  type WatchBatch,
+  type WatchOptions,
+} from './store.ts';

@@ -1,0 +1,122 @@
+/**
+ * The Store: revisioned keys, compare-and-set, watch, leases, compaction. It knows keys and bytes, not kinds. Every engine
+ * (memory, embedded, etcd) passes one contract test, and nothing reaches around this interface.
+ *
+ * Revisions are etcd's: one counter for the whole store, raised by each successful `commit` that writes; all keys of one
+ * commit share its revision. The first write of an empty store gets revision 2, as in etcd.
+ */
+
+export interface StoredValue {
+  key: string;
+  value: Buffer;
+  createRevision: number;
+  modRevision: number;
+  /** How often the key was written since it was created; 1 for a new one. */
+  version: number;
+  /** 0 where the key has no lease. */
+  lease: number;
+}
+
+/** Holds when the key's modification revision is this one; 0 means that the key does not exist. */
+export interface Condition {
+  key: string;
+  modRevision: number;
+}
+
+export type Operation = { put: string; value: Buffer; lease?: number } | { delete: string };
+
+export type CommitResult =
+  | { ok: true; revision: number }
+  /** No condition-violating write happened; `current` has the present values of the condition's keys, undefined where a key is absent. */
+  | { ok: false; revision: number; current: (StoredValue | undefined)[] };
+
+export interface RangeOptions {
+  /** Read the store as of this revision; default the newest. Throws CompactedError or FutureRevisionError. */
+  revision?: number;
+  /** At most this many keys. */
+  limit?: number;
+  /** Only keys from this one on (inclusive), for paging. */
+  startKey?: string;
+  countOnly?: boolean;
+}
+
+export interface RangeResult {
+  /** The revision that the answer is true of. */
+  revision: number;
+  values: StoredValue[];
+  /** How many keys the prefix (from startKey) holds in all. */
+  count: number;
+  more: boolean;
+}
+
+export interface StoreEvent {
+  type: 'put' | 'delete';
+  key: string;
+  /** The value put; for a delete the last value before it where it is still known. */
+  value: Buffer | undefined;
+  createRevision: number;
+  modRevision: number;
+  version: number;
+}
+
+/** Events of whole revisions, in order; `revision` is what the watcher has now seen everything up to. No events: a progress notification. */
+export interface WatchBatch {
+  revision: number;
+  events: StoreEvent[];
+}
+
+export interface WatchOptions {
+  /** First revision to report; default: the next one to be written. */
+  fromRevision?: number;
+  signal?: AbortSignal;
+}
+
+export interface Store {
+  /** The newest revision that is durable and readable. */
+  revision(): Promise<number>;
+  get(key: string, options?: { revision?: number }): Promise<StoredValue | undefined>;
+  /** The keys that begin with `prefix`, in byte order. */
+  range(prefix: string, options?: RangeOptions): Promise<RangeResult>;
+  /** Atomically: if all conditions hold, do all operations; answered after it is durable. */
+  commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
+  /**
+   * Ordered batches of what happens to the keys below `prefix`: nothing skipped, nothing twice. Ends with CompactedError when
+   * the start is no longer kept or the reader fell too far behind, and quietly when the signal is aborted or the store closes.
+   */
+  watch(prefix: string, options?: WatchOptions): AsyncIterable<WatchBatch>;
+  /** A new lease that lives for `ttlSeconds` unless kept alive; its keys are deleted when it ends. */
+  grantLease(ttlSeconds: number, id?: number): Promise<{ id: number; ttlSeconds: number }>;
+  /** Starts the lease's time over. Throws LeaseNotFoundError. */
+  keepAlive(id: number): Promise<{ ttlSeconds: number }>;
+  revokeLease(id: number): Promise<void>;
+  leases(): Promise<{ id: number; grantedTtlSeconds: number; remainingTtlSeconds: number; keys: string[] }[]>;
+  /** Forgets history before `revision`; what is current stays. */
+  compact(revision: number): Promise<void>;
+  /** Bytes on disk (or in memory), for status and metrics. */
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The revision asked for has been compacted away. */
+export class CompactedError extends Error {
+  readonly compactRevision: number;
+  constructor(compactRevision: number) {
+    super('etcdserver: mvcc: required revision has been compacted');
+    this.name = 'CompactedError';
+    this.compactRevision = compactRevision;
+  }
+}
+
+export class FutureRevisionError extends Error {
+  constructor() {
+    super('etcdserver: mvcc: required revision is a future revision');
+    this.name = 'FutureRevisionError';
+  }
+}
+
+export class LeaseNotFoundError extends Error {
+  constructor() {
+    super('etcdserver: requested lease not found');
+    this.name = 'LeaseNotFoundError';
+  }
+}
