@@ -1,0 +1,1 @@
+export { type HollowRuntime, type HollowRuntimeOptions, hollowRuntime } from './hollow-runtime.ts';
