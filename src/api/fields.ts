@@ -85,24 +85,22 @@ export class FieldErrors {
     this.#add('FieldValueTypeInvalid', path, `Invalid value: ${quoted(value)}`, detail);
   }
 
-  duplicate(path: FieldPath, value: unknown): void {
-    this.#add('FieldValueDuplicate', path, `Duplicate value: ${quoted(value)}`, '');
+  duplicate(path: FieldPath, value: unknown, detail = ''): void {
+    this.#add('FieldValueDuplicate', path, `Duplicate value: ${quoted(value)}`, detail);
   }
 
+  /** Upstream names the values in the order of its code: `"OnFailure", "Never"`; sets come sorted. */
   notSupported(path: FieldPath, value: unknown, supported: readonly string[]): void {
     this.#add(
       'FieldValueNotSupported',
       path,
       `Unsupported value: ${quoted(value)}`,
-      `supported values: ${[...supported]
-        .sort()
-        .map((s) => JSON.stringify(s))
-        .join(', ')}`,
+      `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`,
     );
   }
 
-  notFound(path: FieldPath, value: unknown): void {
-    this.#add('FieldValueNotFound', path, `Not found: ${quoted(value)}`, '');
+  notFound(path: FieldPath, value: unknown, detail = ''): void {
+    this.#add('FieldValueNotFound', path, `Not found: ${quoted(value)}`, detail);
   }
 
   forbidden(path: FieldPath, detail: string): void {

@@ -1,0 +1,69 @@
+/** The checks that most validation is made of. */
+import type { FieldErrors, FieldPath } from '../fields.ts';
+import { isDns1123Label, isPortName, isPortNumber, isQualifiedName } from '../names.ts';
+
+export const notNegative = 'must be greater than or equal to 0';
+export const notPositive = 'must be greater than zero';
+export const immutable = 'field is immutable';
+
+/** Reports every message of a name rule. */
+export function reject(errors: FieldErrors, path: FieldPath, value: unknown, messages: readonly string[]): void {
+  for (const message of messages) errors.invalid(path, value, message);
+}
+
+/** A string that must be there. */
+export function require(errors: FieldErrors, path: FieldPath, value: string | undefined, detail = ''): value is string {
+  if (value) return true;
+  errors.required(path, detail);
+  return false;
+}
+
+/** A value that must be there and one of these. */
+export function requireOneOf(errors: FieldErrors, path: FieldPath, value: string | undefined, supported: readonly string[]): void {
+  if (!value) errors.required(path);
+  else if (!supported.includes(value)) errors.notSupported(path, value, supported);
+}
+
+/** A value that, where it is there, must be one of these. */
+export function allowOneOf(errors: FieldErrors, path: FieldPath, value: string | undefined, supported: readonly string[]): void {
+  if (value !== undefined && !supported.includes(value)) errors.notSupported(path, value, supported);
+}
+
+export function requireNonNegative(errors: FieldErrors, path: FieldPath, value: number | undefined): void {
+  if (value !== undefined && value < 0) errors.invalid(path, value, notNegative);
+}
+
+export function requireDnsLabel(errors: FieldErrors, path: FieldPath, value: string): void {
+  reject(errors, path, value, isDns1123Label(value));
+}
+
+export function requireQualifiedName(errors: FieldErrors, path: FieldPath, value: string): void {
+  reject(errors, path, value, isQualifiedName(value));
+}
+
+/** A port by number or by a container port's name. */
+export function requirePort(errors: FieldErrors, path: FieldPath, port: number | string | undefined): void {
+  if (typeof port === 'string') reject(errors, path, port, isPortName(port));
+  else reject(errors, path, port ?? 0, isPortNumber(port ?? 0));
+}
+
+export const protocols = ['SCTP', 'TCP', 'UDP'];
+
+/** Equality of JSON values; an empty list or map equals an absent one, as in upstream's semantic equality. */
+export function deepEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (isEmpty(a) && isEmpty(b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => deepEqual(item, b[i]));
+  }
+  const left = a as Record<string, unknown>; // Neither null nor a list: a JSON object.
+  const right = b as Record<string, unknown>;
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) if (!deepEqual(left[key], right[key])) return false;
+  return true;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false || value === 0) return true;
+  return Array.isArray(value) && value.length === 0;
+}
