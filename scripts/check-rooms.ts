@@ -1,0 +1,52 @@
+/**
+ * Holds the floor rule of docs/architecture.md: a room imports only rooms below it, and only their `index.ts`; no import goes in
+ * a circle between rooms. Tests may import what they test against.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+
+const src = join(import.meta.dirname, '../src');
+
+/** What each room may import, itself apart. `time` is below all. */
+const mayImport: Record<string, readonly string[]> = {
+  time: [],
+  api: [],
+  pki: [],
+  store: ['api'],
+  client: ['api'],
+  server: ['api', 'store', 'client', 'pki'],
+  controllers: ['api', 'client', 'pki'],
+  scheduler: ['api', 'client'],
+  runtime: ['api'],
+  kubelet: ['api', 'client', 'runtime', 'pki'],
+  network: ['api', 'client'],
+  kubectl: ['api', 'client'],
+  helm: ['api', 'client'],
+  dashboard: ['api', 'client'],
+  cluster: ['api', 'store', 'client', 'server', 'controllers', 'scheduler', 'kubelet', 'runtime', 'network', 'pki'],
+  testing: ['api', 'store', 'client', 'server', 'controllers', 'scheduler', 'kubelet', 'runtime', 'cluster'],
+  cli: ['api', 'client', 'cluster', 'kubectl', 'helm', 'store'],
+};
+
+const problems: string[] = [];
+for (const file of globSync('**/*.ts', { cwd: src })) {
+  const room = file.split(sep)[0] ?? '';
+  const allowed = mayImport[room];
+  if (!allowed) {
+    problems.push(`${file}: unknown room ${room}`);
+    continue;
+  }
+  if (file.endsWith('.test.ts') || file.includes(`${sep}testing${sep}`)) continue;
+  const text = readFileSync(join(src, file), 'utf8');
+  for (const match of text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
+    const target = relative(src, resolve(dirname(join(src, file)), match[1] ?? ''));
+    const other = target.split(sep)[0] ?? '';
+    if (other === room) continue;
+    if (other !== 'time' && !allowed.includes(other)) problems.push(`${file} imports ${target}: ${room} may not import ${other}`);
+    else if (target !== join(other, 'index.ts')) problems.push(`${file} imports ${target}: other rooms import only ${other}/index.ts`);
+  }
+  if (room === 'api' && /from 'node:|\bBuffer\b/.test(text) && !file.includes('generated'))
+    problems.push(`${file}: api/ is pure and uses no Node built-ins`);
+}
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exit(1);

@@ -1,0 +1,103 @@
+/** What a local cluster is made of; written to its data directory by `k8ts up` and read by everything after. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export type RuntimeName = 'containerd' | 'hollow';
+
+/** Flags handed through to a component, e.g. `{ 'enable-admission-plugins': 'AlwaysPullImages' }`. */
+export type ComponentArgs = Readonly<Record<string, string>>;
+
+export interface ClusterConfig {
+  name: string;
+  runtime: RuntimeName;
+  /** Where the API server listens; 0 until one was chosen. */
+  apiPort: number;
+  bindAddress: string;
+  /** The address that nodes and pods reach the API server by. */
+  advertiseAddress: string;
+  podCidr: string;
+  serviceCidr: string;
+  clusterDomain: string;
+  /** Real nodes, each with an agent process of its own. */
+  nodes: number;
+  /** Simulated nodes, all in one agent process. */
+  hollowNodes: number;
+  /** Registry host to the URLs that stand in for it, tried in order. */
+  registryMirrors: Readonly<Record<string, readonly string[]>>;
+  /** A CRI socket of somebody else's runtime; by default k8ts starts a containerd of its own. */
+  runtimeEndpoint?: string;
+  args: {
+    apiserver: ComponentArgs;
+    controllerManager: ComponentArgs;
+    scheduler: ComponentArgs;
+    kubelet: ComponentArgs;
+    proxy: ComponentArgs;
+  };
+}
+
+export const defaultPodCidr = '10.244.0.0/16';
+export const defaultServiceCidr = '10.96.0.0/16';
+export const defaultApiPort = 6443;
+
+/** `/var/lib/k8ts/NAME` for root, below the user's home otherwise. */
+export function defaultDataDir(name: string): string {
+  const base = process.getuid?.() === 0 ? '/var/lib/k8ts' : join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'k8ts');
+  return join(base, name);
+}
+
+/** The nth address of a CIDR: `nthAddress('10.96.0.0/16', 10)` is `10.96.0.10`. IPv4. */
+export function nthAddress(cidr: string, n: number): string {
+  const [base = ''] = cidr.split('/');
+  const number = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + n;
+  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
+}
+
+/** The DNS service's address, the tenth of the service range as kubeadm has it. */
+export function clusterDnsAddress(config: Pick<ClusterConfig, 'serviceCidr'>): string {
+  return nthAddress(config.serviceCidr, 10);
+}
+
+/** Names of the cluster's real and simulated nodes. */
+export function nodeNames(config: ClusterConfig): { real: string[]; hollow: string[] } {
+  const real = config.runtime === 'containerd' ? Array.from({ length: config.nodes }, (_, i) => nodeName(config.name, i)) : [];
+  const simulated = config.runtime === 'hollow' ? Math.max(config.hollowNodes, config.nodes) : config.hollowNodes;
+  const hollow = Array.from({ length: simulated }, (_, i) =>
+    config.runtime === 'hollow' && i < config.nodes ? nodeName(config.name, i) : `hollow-node-${i}`,
+  );
+  return { real, hollow };
+}
+
+function nodeName(cluster: string, index: number): string {
+  return index === 0 ? `${cluster}-control-plane` : `${cluster}-worker${index === 1 ? '' : index}`;
+}
+
+/** Why a configuration can't be, in one sentence; undefined where it can. */
+export function configProblem(config: ClusterConfig): string | undefined {
+  if (!/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(config.name))
+    return `invalid cluster name ${JSON.stringify(config.name)}: it must consist of at most 40 lower case letters, digits and '-', and start and end with a letter or digit`;
+  if (config.runtime !== 'containerd' && config.runtime !== 'hollow')
+    return `unknown runtime ${JSON.stringify(config.runtime)}: use containerd or hollow`;
+  for (const [flag, cidr] of [
+    ['pod-cidr', config.podCidr],
+    ['service-cidr', config.serviceCidr],
+  ] as const) {
+    const problem = cidrProblem(cidr);
+    if (problem) return `invalid --${flag} ${JSON.stringify(cidr)}: ${problem}`;
+  }
+  if (!Number.isInteger(config.apiPort) || config.apiPort < 0 || config.apiPort > 65535) return `invalid --api-port: ${config.apiPort}`;
+  if (!Number.isInteger(config.nodes) || config.nodes < 0 || config.nodes > 64) return `invalid --nodes ${config.nodes}: must be 0 to 64`;
+  if (!Number.isInteger(config.hollowNodes) || config.hollowNodes < 0) return `invalid --hollow-nodes ${config.hollowNodes}`;
+  return undefined;
+}
+
+function cidrProblem(cidr: string): string | undefined {
+  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(cidr);
+  if (!match) return 'not an IPv4 CIDR such as 10.244.0.0/16';
+  const parts = match.slice(1, 5).map(Number);
+  const prefix = Number(match[5]);
+  if (parts.some((p) => p > 255)) return 'an address part is over 255';
+  if (prefix < 8 || prefix > 24) return 'the prefix length must be 8 to 24';
+  const number = parts.reduce((sum, p) => sum * 256 + p, 0);
+  if (number % 2 ** (32 - prefix) !== 0) return 'host bits are set';
+  return undefined;
+}
