@@ -106,6 +106,8 @@ export interface TransportRequest {
   body?: unknown;
   contentType?: string;
   accept?: string;
+  /** Further request headers, lower-case: user-agent, impersonation. */
+  headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
 }
 
