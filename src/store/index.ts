@@ -1,3 +1,7 @@
+export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
+export { compareKeys, lowerBound } from './key-order.ts';
+export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
+export type { Retention } from './mvcc-store.ts';
 export {
   type CommitResult,
   CompactedError,
@@ -8,6 +12,7 @@ export {
   type RangeOptions,
   type RangeResult,
   type Store,
+  StoreClosedError,
   type StoredValue,
   type StoreEvent,
   type WatchBatch,

@@ -120,3 +120,11 @@ export class LeaseNotFoundError extends Error {
     this.name = 'LeaseNotFoundError';
   }
 }
+
+/** The store has been closed, or was closed before the request could be answered. */
+export class StoreClosedError extends Error {
+  constructor() {
+    super('the store is closed');
+    this.name = 'StoreClosedError';
+  }
+}
