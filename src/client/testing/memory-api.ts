@@ -228,7 +228,11 @@ export function createMemoryApi(clock: Clock, resources: readonly Resource[]): M
         queue.push(event);
         wake.resolve();
       };
-      const watcher = { resource: t.resource, selects, push, end: () => ((ended = true), wake.resolve()) };
+      const end = () => {
+        ended = true;
+        wake.resolve();
+      };
+      const watcher = { resource: t.resource, selects, push, end };
       if (from === 0) for (const object of list(t, request.query).items) push({ type: 'ADDED', object });
       else
         for (const past of history) {
@@ -241,7 +245,7 @@ export function createMemoryApi(clock: Clock, resources: readonly Resource[]): M
         push({ type: 'BOOKMARK', object: { metadata } });
       }
       watchers.add(watcher);
-      request.signal?.addEventListener('abort', watcher.end, { once: true });
+      request.signal?.addEventListener('abort', end, { once: true });
       try {
         for (;;) {
           for (let next = queue.shift(); next; next = queue.shift()) yield next;
@@ -251,7 +255,7 @@ export function createMemoryApi(clock: Clock, resources: readonly Resource[]): M
         }
       } finally {
         watchers.delete(watcher);
-        request.signal?.removeEventListener('abort', watcher.end);
+        request.signal?.removeEventListener('abort', end);
       }
     },
     async close() {
