@@ -1,5 +1,8 @@
+export * from './equality.ts';
+export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from './fields.ts';
 export * from './generated/index.ts';
+export * from './ip.ts';
 export {
   type Column,
   defineKind,
@@ -9,6 +12,9 @@ export {
   type StrategyContext,
   type SubresourceStrategy,
 } from './kind.ts';
+export * from './names.ts';
+export * from './object-meta.ts';
+export * from './quantity.ts';
 export {
   apiVersionOf,
   type Draft,
@@ -19,4 +25,5 @@ export {
   type Resource,
   type Unstructured,
 } from './resource.ts';
+export * from './selectors.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';

@@ -1,0 +1,224 @@
+/** Validation of metadata, options and label selectors (`k8s.io/apimachinery/pkg/api/validation`, `.../apis/meta/v1/validation`). */
+import { semanticEqual } from './equality.ts';
+import { type FieldErrors, FieldPath } from './fields.ts';
+import type {
+  Condition,
+  LabelSelector,
+  LabelSelectorRequirement,
+  ManagedFieldsEntry,
+  ObjectMeta,
+  OwnerReference,
+} from './generated/meta.v1.ts';
+import { byteLength, isLabelValue, isQualifiedName, type NameRule, nameIsDnsLabel, nameIsDnsSubdomain, regexMessage } from './names.ts';
+import { parseApiVersion } from './resource.ts';
+
+const metadataPath = new FieldPath('metadata');
+const totalAnnotationBytes = 256 * 1024;
+
+export const fieldImmutable = 'field is immutable';
+
+export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const key in labels) {
+    validateLabelName(key, path, errors);
+    for (const message of isLabelValue(labels[key] ?? '')) errors.invalid(path, labels[key], message);
+  }
+}
+
+export function validateLabelName(name: string, path: FieldPath, errors: FieldErrors): void {
+  for (const message of isQualifiedName(name)) errors.invalid(path, name, message);
+}
+
+export function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath, errors: FieldErrors): void {
+  let bytes = 0;
+  for (const key in annotations) {
+    for (const message of isQualifiedName(key.toLowerCase())) errors.invalid(path, key, message);
+    bytes += byteLength(key) + byteLength(annotations[key] ?? '');
+  }
+  if (bytes > totalAnnotationBytes) errors.tooLong(path, totalAnnotationBytes);
+}
+
+function validateOwnerReference(owner: OwnerReference, path: FieldPath, errors: FieldErrors): void {
+  const { group, version } = parseApiVersion(owner.apiVersion ?? '');
+  if (version === '') errors.invalid(path.child('apiVersion'), owner.apiVersion ?? '', 'version must not be empty');
+  for (const field of ['kind', 'name', 'uid'] as const) if (!owner[field]) errors.invalid(path.child(field), '', 'must not be empty');
+  if (group === '' && version === 'v1' && owner.kind === 'Event')
+    errors.invalid(path, owner, '/v1, Kind=Event is disallowed from being an owner');
+}
+
+export function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, path: FieldPath, errors: FieldErrors): void {
+  let controller = '';
+  for (const owner of owners ?? []) {
+    validateOwnerReference(owner, path, errors);
+    if (!owner.controller) continue;
+    const name = `${owner.kind}/${owner.name}`;
+    if (controller === '') controller = name;
+    else
+      errors.invalid(
+        path,
+        owners,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`,
+      );
+  }
+}
+
+/** Finalizers are qualified names; `orphan` and `foregroundDeletion` exclude each other. */
+export function validateFinalizers(finalizers: readonly string[] | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const finalizer of finalizers ?? []) for (const message of isQualifiedName(finalizer)) errors.invalid(path, finalizer, message);
+  if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion'))
+    errors.invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
+}
+
+/** A client's name in managedFields: printable, at most 128 bytes. */
+export function validateFieldManager(manager: string, path: FieldPath, errors: FieldErrors): void {
+  if (byteLength(manager) > 128) errors.tooLong(path, 128);
+  let position = 0;
+  for (const char of manager) {
+    if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char)) {
+      const code = (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+      errors.invalid(path, manager, `invalid character U+${code} (at position ${position})`);
+    }
+    position += byteLength(char);
+  }
+}
+
+export function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const [i, entry] of (entries ?? []).entries()) {
+    const at = path.index(i);
+    if (entry.operation !== 'Apply' && entry.operation !== 'Update')
+      errors.invalid(at.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`');
+    if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') errors.invalid(at.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`');
+    validateFieldManager(entry.manager ?? '', at.child('manager'), errors);
+    if (byteLength(entry.subresource ?? '') > 256) errors.tooLong(at.child('subresource'), 256);
+  }
+}
+
+export interface ObjectMetaRules {
+  namespaced: boolean;
+  /** Default: a DNS-1123 subdomain. */
+  nameRule?: NameRule | undefined;
+}
+
+/** Validates metadata on create, after a name has been generated. */
+export function validateObjectMeta(
+  meta: Partial<ObjectMeta>,
+  rules: ObjectMetaRules,
+  errors: FieldErrors,
+  path: FieldPath = metadataPath,
+): void {
+  const nameRule = rules.nameRule ?? nameIsDnsSubdomain;
+  if (meta.generateName)
+    for (const message of nameRule(meta.generateName, true)) errors.invalid(path.child('generateName'), meta.generateName, message);
+  if (!meta.name) errors.required(path.child('name'), 'name or generateName is required');
+  else for (const message of nameRule(meta.name, false)) errors.invalid(path.child('name'), meta.name, message);
+  if (rules.namespaced) {
+    if (!meta.namespace) errors.required(path.child('namespace'));
+    else for (const message of nameIsDnsLabel(meta.namespace, false)) errors.invalid(path.child('namespace'), meta.namespace, message);
+  } else if (meta.namespace) errors.forbidden(path.child('namespace'), 'not allowed on this type');
+  if ((meta.generation ?? 0) < 0) errors.invalid(path.child('generation'), meta.generation, 'must be greater than or equal to 0');
+  validateLabels(meta.labels, path.child('labels'), errors);
+  validateAnnotations(meta.annotations, path.child('annotations'), errors);
+  validateOwnerReferences(meta.ownerReferences, path.child('ownerReferences'), errors);
+  validateFinalizers(meta.finalizers, path.child('finalizers'), errors);
+  validateManagedFields(meta.managedFields, path.child('managedFields'), errors);
+}
+
+/** What an update may not change of a field: reports `field is immutable` when it did. */
+export function validateImmutable(next: unknown, prev: unknown, path: FieldPath, errors: FieldErrors): void {
+  if (!semanticEqual(next, prev)) errors.invalid(path, next, fieldImmutable);
+}
+
+const immutableInMeta = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
+
+/** A Go `%#v` of a list of strings, as the message about new finalizers has it. */
+const goStrings = (list: readonly string[]) => `[]string{${list.map((s) => JSON.stringify(s)).join(', ')}}`;
+
+/** Validates metadata on update. Parts shared with `prev` by reference are known to be valid and are skipped. */
+export function validateObjectMetaUpdate(
+  next: Partial<ObjectMeta>,
+  prev: Partial<ObjectMeta>,
+  errors: FieldErrors,
+  path: FieldPath = metadataPath,
+): void {
+  if (prev.deletionTimestamp) {
+    const added = (next.finalizers ?? []).filter((f) => !prev.finalizers?.includes(f)).sort();
+    if (added.length > 0)
+      errors.forbidden(
+        path.child('finalizers'),
+        `no new finalizers can be added if the object is being deleted, found new finalizers ${goStrings(added)}`,
+      );
+  }
+  if (!next.resourceVersion) errors.invalid(path.child('resourceVersion'), '', 'must be specified for an update');
+  if ((next.generation ?? 0) < (prev.generation ?? 0))
+    errors.invalid(path.child('generation'), next.generation ?? 0, 'must not be decremented');
+  for (const field of immutableInMeta) validateImmutable(next[field], prev[field], path.child(field), errors);
+  if (next.labels !== prev.labels) validateLabels(next.labels, path.child('labels'), errors);
+  if (next.annotations !== prev.annotations) validateAnnotations(next.annotations, path.child('annotations'), errors);
+  if (next.ownerReferences !== prev.ownerReferences) validateOwnerReferences(next.ownerReferences, path.child('ownerReferences'), errors);
+  if (next.managedFields !== prev.managedFields) validateManagedFields(next.managedFields, path.child('managedFields'), errors);
+}
+
+export interface LabelSelectorRules {
+  /** Whether invalid label values in expressions are tolerated (objects stored before they were checked). */
+  allowInvalidValues?: boolean;
+}
+
+function validateLabelSelectorRequirement(
+  { key, operator, values }: LabelSelectorRequirement,
+  path: FieldPath,
+  errors: FieldErrors,
+  rules: LabelSelectorRules,
+): void {
+  if (operator === 'In' || operator === 'NotIn') {
+    if (!values?.length) errors.required(path.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
+  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+    if (values?.length) errors.forbidden(path.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+  } else errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
+  validateLabelName(key ?? '', path.child('key'), errors);
+  if (rules.allowInvalidValues) return;
+  for (const [i, value] of (values ?? []).entries())
+    for (const message of isLabelValue(value)) errors.invalid(path.child('values').index(i), value, message);
+}
+
+export function validateLabelSelector(
+  selector: LabelSelector | undefined | null,
+  path: FieldPath,
+  errors: FieldErrors,
+  rules: LabelSelectorRules = {},
+): void {
+  if (!selector) return;
+  validateLabels(selector.matchLabels, path.child('matchLabels'), errors);
+  for (const [i, expression] of (selector.matchExpressions ?? []).entries())
+    validateLabelSelectorRequirement(expression, path.child('matchExpressions').index(i), errors, rules);
+}
+
+const conditionReasonPattern = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
+const conditionReasonMessage = regexMessage(
+  "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
+  conditionReasonPattern,
+  'my_name',
+  'MY_NAME',
+  'MyName',
+  'ReasonA,ReasonB',
+  'ReasonA:ReasonB',
+);
+const conditionReason = new RegExp(`^${conditionReasonPattern}$`);
+
+/** Validates `meta/v1` conditions: types unique, reasons well formed. */
+export function validateConditions(conditions: readonly Condition[] | undefined, path: FieldPath, errors: FieldErrors): void {
+  const seen = new Set<string>();
+  for (const [i, condition] of (conditions ?? []).entries()) {
+    const at = path.index(i);
+    if (seen.has(condition.type)) errors.duplicate(at.child('type'), condition.type);
+    seen.add(condition.type);
+    validateLabelName(condition.type, at.child('type'), errors);
+    if (!['True', 'False', 'Unknown'].includes(condition.status))
+      errors.notSupported(at.child('status'), condition.status, ['True', 'False', 'Unknown']);
+    if ((condition.observedGeneration ?? 0) < 0)
+      errors.invalid(at.child('observedGeneration'), condition.observedGeneration, 'must be greater than or equal to zero');
+    if (!condition.lastTransitionTime) errors.required(at.child('lastTransitionTime'), 'must be set');
+    if (!condition.reason) errors.required(at.child('reason'), 'must be set');
+    else if (!conditionReason.test(condition.reason)) errors.invalid(at.child('reason'), condition.reason, conditionReasonMessage);
+    if (byteLength(condition.reason ?? '') > 1024) errors.tooLong(at.child('reason'), 1024);
+    if (byteLength(condition.message ?? '') > 32768) errors.tooLong(at.child('message'), 32768);
+  }
+}
