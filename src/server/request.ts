@@ -71,7 +71,13 @@ export interface NonResourceRule {
 /** What authenticators read of an HTTP request. */
 export interface Credentials {
   /** The verified client certificate's subject, where one was sent and signed by the client CA. */
-  certificate?: { commonName: string; organizations: readonly string[]; notAfter: Date };
+  certificate?: {
+    commonName: string;
+    organizations: readonly string[];
+    notAfter: Date;
+    /** DER. Where it is given, authenticators check which authority (client CA, front-proxy CA) signed it; without it, it was the client CA. */
+    raw?: Uint8Array;
+  };
   header(name: string): string | undefined;
   /** `base64url.bearer.authorization.k8s.io.TOKEN` among a WebSocket's subprotocols. */
   webSocketProtocols: readonly string[];

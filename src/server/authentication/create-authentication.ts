@@ -1,0 +1,69 @@
+import type { Clock } from '../../time/index.ts';
+import type { Authenticator, UserInfo } from '../request.ts';
+import type { Storages } from '../storages.ts';
+import { anonymous } from './anonymous.ts';
+import { bootstrapTokens } from './bootstrap-token.ts';
+import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
+import { legacySecretTokens } from './service-account/legacy-token.ts';
+import { createTokenVerifier, serviceAccountTokens } from './service-account/token-verifier.ts';
+import { bearerTokens, type TokenAuthenticator, unionTokens } from './token.ts';
+import { staticTokens } from './token-file.ts';
+import { union } from './union.ts';
+
+export interface AuthenticationOptions {
+  storages: Storages;
+  clock: Clock;
+  /** --client-ca-file, PEM. */
+  clientCa?: string;
+  /** --service-account-issuer: the first signs, the others are accepted. */
+  issuers: readonly string[];
+  /** --service-account-key-file, PEM. */
+  serviceAccountKeys: readonly string[];
+  /** --api-audiences; default: the first issuer. */
+  apiAudiences?: readonly string[];
+  /** --token-auth-file, parsed. */
+  tokens?: ReadonlyMap<string, UserInfo>;
+  requestHeader?: RequestHeaderOptions;
+  /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
+  bootstrapTokenAuth?: boolean;
+  /** --anonymous-auth; default true. */
+  anonymousAuth?: boolean;
+  onError?(error: unknown): void;
+}
+
+/** The server's authenticators in upstream's order, and the token part of them alone for TokenReview. */
+export function createAuthentication(options: AuthenticationOptions): {
+  authenticator: Authenticator;
+  tokens: TokenAuthenticator;
+  apiAudiences: readonly string[];
+} {
+  const { storages, clock } = options;
+  const apiAudiences = options.apiAudiences ?? options.issuers.slice(0, 1);
+  const tokens = unionTokens([
+    ...(options.tokens === undefined ? [] : [staticTokens(options.tokens)]),
+    serviceAccountTokens({
+      verifier: createTokenVerifier({ issuers: options.issuers, keys: options.serviceAccountKeys }),
+      storages,
+      clock,
+      apiAudiences,
+    }),
+    legacySecretTokens({ keys: options.serviceAccountKeys, storages, apiAudiences }),
+    ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
+  ]);
+  const authenticator = union(
+    [
+      ...(options.requestHeader === undefined ? [] : [requestHeaders(options.requestHeader)]),
+      clientCertificates(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
+      bearerTokens(tokens, apiAudiences),
+    ],
+    options.onError === undefined ? {} : { onError: options.onError },
+  );
+  return {
+    tokens,
+    apiAudiences,
+    authenticator:
+      options.anonymousAuth === false
+        ? authenticator
+        : { authenticate: async (credentials) => (await authenticator.authenticate(credentials)) ?? anonymous.authenticate(credentials) },
+  };
+}

@@ -1,0 +1,12 @@
+export { anonymous } from './anonymous.ts';
+export { bootstrapTokens } from './bootstrap-token.ts';
+export { clientCertificates, requestHeaders } from './certificate.ts';
+export { type AuthenticationOptions, createAuthentication } from './create-authentication.ts';
+export { openIdConfiguration, openIdKeys } from './service-account/discovery.ts';
+export { legacySecretTokens } from './service-account/legacy-token.ts';
+export { createTokenIssuer, type TokenIssuer } from './service-account/token-issuer.ts';
+export { issueServiceAccountToken } from './service-account/token-request.ts';
+export { createTokenVerifier, serviceAccountTokens, type TokenVerifier } from './service-account/token-verifier.ts';
+export { type TokenAuthenticator, unionTokens } from './token.ts';
+export { parseTokenFile, staticTokens } from './token-file.ts';
+export { union } from './union.ts';

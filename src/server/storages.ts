@@ -1,0 +1,66 @@
+/**
+ * How the server's own parts (authentication, authorization, admission, allocation) reach live objects: straight from the watch
+ * cache, by reference.
+ */
+import type { KubeObject, Resource } from '../api/index.ts';
+import { hasReason } from '../api/index.ts';
+import type { ResourceStorage } from './storage/storage.ts';
+
+/** The storage of a built-in resource, in its storage version. */
+export type Storages = <T extends KubeObject>(resource: Resource<T>) => ResourceStorage<T>;
+
+/** An object from the cache, or, where the cache does not have it (yet), from the store. */
+export async function readObject<T extends KubeObject>(
+  storages: Storages,
+  resource: Resource<T>,
+  namespace: string,
+  name: string,
+): Promise<T | undefined> {
+  const storage = storages(resource);
+  const cached = (await storage.get(namespace, name, { resourceVersion: '0' })) ?? (await storage.get(namespace, name));
+  return cached?.object;
+}
+
+/** All objects of a resource (in a namespace) from the cache. */
+export async function readObjects<T extends KubeObject>(storages: Storages, resource: Resource<T>, namespace?: string): Promise<T[]> {
+  const list = await storages(resource).list({ resourceVersion: '0', ...(namespace === undefined ? {} : { namespace }) });
+  return list.items.map((item) => item.object);
+}
+
+export interface Follower<T extends KubeObject> {
+  /** Everything known is void; the present objects follow. */
+  reset(): void;
+  set(object: T): void;
+  remove(object: T): void;
+}
+
+/**
+ * Keeps a follower up to date with a resource until the signal is aborted. Resolves when it has seen the objects that are
+ * present. A watch that fell behind starts over; any other failure goes to `onError`.
+ */
+export function follow<T extends KubeObject>(
+  storage: ResourceStorage<T>,
+  follower: Follower<T>,
+  options: { signal: AbortSignal; onError(error: unknown): void },
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const run = async () => {
+    while (!options.signal.aborted) {
+      follower.reset();
+      try {
+        for await (const event of storage.watch({ sendInitialEvents: true, bookmarks: true, signal: options.signal })) {
+          if (event.type === 'BOOKMARK') {
+            if (event.initialEventsEnd) resolve();
+          } else if (event.type === 'DELETED') follower.remove(event.cached.object);
+          else follower.set(event.cached.object);
+        }
+        return;
+      } catch (error) {
+        if (options.signal.aborted) return;
+        if (!hasReason(error, 'Expired')) throw error;
+      }
+    }
+  };
+  run().catch(options.onError);
+  return promise;
+}
