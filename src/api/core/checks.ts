@@ -4,7 +4,6 @@ import { isDns1123Label, isPortName, isPortNumber, isQualifiedName } from '../na
 
 export const notNegative = 'must be greater than or equal to 0';
 export const notPositive = 'must be greater than zero';
-export const immutable = 'field is immutable';
 
 /** Reports every message of a name rule. */
 export function reject(errors: FieldErrors, path: FieldPath, value: unknown, messages: readonly string[]): void {
@@ -48,22 +47,3 @@ export function requirePort(errors: FieldErrors, path: FieldPath, port: number |
 }
 
 export const protocols = ['SCTP', 'TCP', 'UDP'];
-
-/** Equality of JSON values; an empty list or map equals an absent one, as in upstream's semantic equality. */
-export function deepEqual(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (isEmpty(a) && isEmpty(b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => deepEqual(item, b[i]));
-  }
-  const left = a as Record<string, unknown>; // Neither null nor a list: a JSON object.
-  const right = b as Record<string, unknown>;
-  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) if (!deepEqual(left[key], right[key])) return false;
-  return true;
-}
-
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null || value === '' || value === false || value === 0) return true;
-  return Array.isArray(value) && value.length === 0;
-}

@@ -1,0 +1,74 @@
+/** The spec of a claim for storage, wherever one is written. */
+import type { FieldErrors, FieldPath } from '../fields.ts';
+import type { PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate } from '../generated/core.v1.ts';
+import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
+import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
+import { allowOneOf, reject } from './checks.ts';
+import { requirePositiveQuantity } from './resource-names.ts';
+
+const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+export const volumeModes = ['Block', 'Filesystem'];
+
+/** Each mode known; ReadWriteOncePod alone. */
+export function validateAccessModes(modes: readonly string[], path: FieldPath, errors: FieldErrors): void {
+  for (const mode of modes) allowOneOf(errors, path, mode, accessModes);
+  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode)))
+    errors.forbidden(path, 'may not use ReadWriteOncePod with other access modes');
+}
+
+interface DataSource {
+  apiGroup?: string;
+  kind: string;
+  name: string;
+  namespace?: string;
+}
+
+function validateDataSource(source: DataSource, path: FieldPath, errors: FieldErrors): void {
+  const { apiGroup = '', kind = '', name, namespace } = source;
+  if (!name) errors.required(path.child('name'));
+  if (!kind) errors.required(path.child('kind'));
+  if (apiGroup === '') {
+    if (kind !== 'PersistentVolumeClaim')
+      errors.invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+  } else reject(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
+  if (namespace) reject(errors, path.child('namespace'), namespace, isDns1123Label(namespace));
+}
+
+function validateDataSources({ dataSource, dataSourceRef }: PersistentVolumeClaimSpec, path: FieldPath, errors: FieldErrors): void {
+  if (dataSource) validateDataSource(dataSource, path.child('dataSource'), errors);
+  if (dataSourceRef) validateDataSource(dataSourceRef, path.child('dataSourceRef'), errors);
+  if (!dataSource || !dataSourceRef) return;
+  const same =
+    dataSource.apiGroup === dataSourceRef.apiGroup && dataSource.kind === dataSourceRef.kind && dataSource.name === dataSourceRef.name;
+  const at = path.child('dataSource').toString();
+  if (dataSourceRef.namespace) errors.invalid(path, at, 'may not be specified when dataSourceRef.namespace is specified');
+  else if (!same) errors.invalid(path, at, 'must match dataSourceRef');
+}
+
+export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpec, path: FieldPath, errors: FieldErrors): void {
+  const modes = spec.accessModes ?? [];
+  if (modes.length === 0) errors.required(path.child('accessModes'), 'at least 1 access mode is required');
+  validateLabelSelector(spec.selector, path.child('selector'), errors);
+  validateAccessModes(modes, path.child('accessModes'), errors);
+  const storage = spec.resources?.requests?.storage;
+  const storagePath = path.child('resources').key('storage');
+  if (storage === undefined) errors.required(storagePath);
+  else requirePositiveQuantity(storage, storagePath, errors);
+  for (const field of ['storageClassName', 'volumeAttributesClassName'] as const) {
+    const name = spec[field];
+    if (name) reject(errors, path.child(field), name, isDns1123Subdomain(name));
+  }
+  allowOneOf(errors, path.child('volumeMode'), spec.volumeMode, volumeModes);
+  validateDataSources(spec, path, errors);
+}
+
+/** What claims are made from: of metadata, only labels and annotations. */
+export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {
+  const { annotations, labels, ...rest } = template.metadata ?? {};
+  const at = path.child('metadata');
+  validateAnnotations(annotations, at.child('annotations'), errors);
+  validateLabels(labels, at.child('labels'), errors);
+  for (const [field, value] of Object.entries(rest))
+    if (value !== undefined && value !== null) errors.forbidden(at.child(field), 'cannot be set');
+  validatePersistentVolumeClaimSpec(template.spec ?? {}, path.child('spec'), errors);
+}

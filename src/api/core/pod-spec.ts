@@ -1,0 +1,174 @@
+/** The rules of pod specs and pod templates: defaults and validation, for pods and for everything that makes pods. */
+import type { FieldErrors, FieldPath } from '../fields.ts';
+import type { PodDNSConfig, PodResourceClaim, PodSpec, PodTemplateSpec } from '../generated/core.v1.ts';
+import { isIp } from '../ip.ts';
+import { isDns1123Subdomain, isDns1123SubdomainWithUnderscore, isInRange } from '../names.ts';
+import { validateAnnotations, validateLabels } from '../object-meta.ts';
+import { reject, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
+import { validateContainers } from './containers.ts';
+import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
+import { validateHostProcess, validatePodOs } from './pod-os.ts';
+import { validateContainerResources, validatePodLevelResources } from './resource-requirements.ts';
+import { validateAffinity, validateSchedulingGates, validateTolerations, validateTopologySpread } from './scheduling-rules.ts';
+import { validatePodSecurityContext } from './security-context.ts';
+import { validateVolumes } from './volumes.ts';
+
+export { defaultPodSpec, defaultPodTemplate } from './pod-defaults.ts';
+
+export interface PodSpecRules {
+  /** The spec is a pod's own, not a template's. */
+  isPod?: boolean;
+  /** The pod's name, where it is known. */
+  podName?: string | undefined;
+}
+
+function validateResourceClaims(claims: readonly PodResourceClaim[], path: FieldPath, errors: FieldErrors): Set<string> {
+  const names = new Set<string>();
+  for (const [i, claim] of claims.entries()) {
+    const at = path.index(i);
+    if (!claim.name) errors.required(at.child('name'));
+    else if (names.has(claim.name)) errors.duplicate(at.child('name'), claim.name);
+    else requireDnsLabel(errors, at.child('name'), claim.name);
+    if (claim.name) names.add(claim.name);
+    const { resourceClaimName, resourceClaimTemplateName } = claim;
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
+      errors.invalid(at, claim, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
+    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
+      errors.invalid(at, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
+    for (const field of ['resourceClaimName', 'resourceClaimTemplateName'] as const) {
+      const name = claim[field];
+      if (name !== undefined) reject(errors, at.child(field), name, isDns1123Subdomain(name));
+    }
+  }
+  return names;
+}
+
+/** On the node's network a container's port is the node's port. */
+function validateHostNetwork(spec: PodSpec, isPod: boolean, path: FieldPath, errors: FieldErrors): void {
+  if (!spec.hostNetwork) return;
+  for (const [c, container] of (spec.containers ?? []).entries()) {
+    for (const [p, { containerPort, hostPort = 0 }] of (container.ports ?? []).entries()) {
+      // In a template an absent one is filled in when the pod is made.
+      if ((isPod || hostPort !== 0) && hostPort !== containerPort)
+        errors.invalid(
+          path.child('containers').index(c).child('ports').index(p).child('hostPort'),
+          hostPort,
+          'must match `containerPort` when `hostNetwork` is true',
+        );
+    }
+  }
+}
+
+// What libc's resolver takes.
+const maxNameservers = 3;
+const maxSearches = 32;
+const maxSearchCharacters = 2048;
+
+function validateDnsConfig(config: PodDNSConfig | undefined, policy: string | undefined, path: FieldPath, errors: FieldErrors): void {
+  if (policy === 'None' && !config) {
+    errors.required(path, 'must provide `dnsConfig` when `dnsPolicy` is None');
+    return;
+  }
+  const { nameservers = [], options = [], searches = [] } = config ?? {};
+  if (policy === 'None' && nameservers.length === 0) {
+    errors.required(path.child('nameservers'), 'must provide at least one DNS nameserver when `dnsPolicy` is None');
+    return;
+  }
+  if (nameservers.length > maxNameservers)
+    errors.invalid(path.child('nameservers'), nameservers, `must not have more than ${maxNameservers} nameservers`);
+  for (const [i, server] of nameservers.entries()) reject(errors, path.child('nameservers').index(i), server, isIp(server));
+  if (searches.length > maxSearches)
+    errors.invalid(path.child('searches'), searches, `must not have more than ${maxSearches} search paths`);
+  if (searches.join(' ').length > maxSearchCharacters)
+    errors.invalid(
+      path.child('searches'),
+      searches,
+      `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`,
+    );
+  for (const [i, search] of searches.entries()) {
+    const name = search === '.' ? search : search.replace(/\.$/, '');
+    if (name !== '.') reject(errors, path.child('searches').index(i), name, isDns1123SubdomainWithUnderscore(name));
+  }
+  for (const [i, option] of options.entries()) if (!option.name) errors.required(path.child('options').index(i), 'must not be empty');
+}
+
+/** A user namespace of the pod's own does not go with the node's other namespaces. */
+function validateHostUsers(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+  if (spec.hostUsers !== false) return;
+  const detail = 'when `pod.Spec.HostUsers` is false';
+  if (spec.hostNetwork) errors.forbidden(path.child('hostNetwork'), detail);
+  if (spec.hostPID) errors.forbidden(path.child('HostPID'), detail);
+  if (spec.hostIPC) errors.forbidden(path.child('HostIPC'), detail);
+}
+
+function validateHostNames(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+  if (spec.hostname) requireDnsLabel(errors, path.child('hostname'), spec.hostname);
+  if (spec.subdomain) requireDnsLabel(errors, path.child('subdomain'), spec.subdomain);
+  for (const [i, { hostnames = [], ip }] of (spec.hostAliases ?? []).entries()) {
+    const at = path.child('hostAliases').index(i);
+    reject(errors, at.child('ip'), ip, isIp(ip));
+    for (const [j, name] of hostnames.entries()) reject(errors, at.child('hostnames').index(j), name, isDns1123Subdomain(name));
+  }
+  const { hostnameOverride } = spec;
+  if (hostnameOverride === undefined) return;
+  const at = path.child('hostnameOverride');
+  if (hostnameOverride.length > 64) errors.tooLong(at, 64);
+  reject(errors, at, hostnameOverride, isDns1123Subdomain(hostnameOverride));
+  if (spec.hostNetwork) errors.forbidden(at, 'may not be specified when hostNetwork is true');
+  if (spec.setHostnameAsFQDN) errors.forbidden(at, 'may not be specified when setHostnameAsFQDN is true');
+}
+
+function validateNamesOfOthers(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const) {
+    const name = spec[field];
+    if (name) reject(errors, path.child(field), name, isDns1123Subdomain(name));
+  }
+}
+
+/** Validates a pod spec at `path`, after defaulting. */
+export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErrors, { isPod = false, podName }: PodSpecRules = {}): void {
+  if (spec.terminationGracePeriodSeconds === undefined) errors.required(path.child('terminationGracePeriodSeconds'));
+  const volumes = validateVolumes(spec.volumes ?? [], { name: podName, isPod }, path.child('volumes'), errors);
+  const claimNames = validateResourceClaims(spec.resourceClaims ?? [], path.child('resourceClaims'), errors);
+  validateContainers({ spec, volumes, claimNames, isPod }, path, errors);
+  validatePodLevelResources(spec, path.child('resources'), errors);
+  validateHostNetwork(spec, isPod, path, errors);
+  requireOneOf(errors, path.child('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
+  const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
+  requireOneOf(errors, path.child('dnsPolicy'), spec.dnsPolicy, dnsPolicies);
+  validateLabels(spec.nodeSelector, path.child('nodeSelector'), errors);
+  validatePodSecurityContext(spec, path.child('securityContext'), errors);
+  if (spec.affinity) validateAffinity(spec.affinity, path.child('affinity'), errors);
+  validateDnsConfig(spec.dnsConfig, spec.dnsPolicy, path.child('dnsConfig'), errors);
+  for (const [i, gate] of (spec.readinessGates ?? []).entries())
+    requireQualifiedName(errors, path.child('readinessGates').index(i).child('conditionType'), gate.conditionType);
+  validateSchedulingGates(spec.schedulingGates ?? [], path.child('schedulingGates'), errors);
+  validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child('topologySpreadConstraints'), errors);
+  validateHostProcess(spec, path, errors);
+  validateHostUsers(spec, path, errors);
+  validateNamesOfOthers(spec, path, errors);
+  const deadline = spec.activeDeadlineSeconds;
+  if (deadline !== undefined) reject(errors, path.child('activeDeadlineSeconds'), deadline, isInRange(deadline, 1, 2 ** 31 - 1));
+  validateHostNames(spec, path, errors);
+  validateTolerations(spec.tolerations ?? [], path.child('tolerations'), errors);
+  if (spec.preemptionPolicy !== undefined)
+    requireOneOf(errors, path.child('preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+  if (spec.overhead) validateContainerResources({ limits: spec.overhead }, new Set(), path.child('overhead'), errors);
+  validatePodOs(spec, path, errors);
+}
+
+/**
+ * Validates a pod template, after defaulting. What a kind asks beyond this (restart policy, labels that its selector matches) is
+ * for the kind to check.
+ */
+export function validatePodTemplate(template: PodTemplateSpec, path: FieldPath, errors: FieldErrors): void {
+  const { annotations, labels } = template.metadata ?? {};
+  const { spec } = template;
+  validateLabels(labels, path.child('labels'), errors);
+  validateAnnotations(annotations, path.child('annotations'), errors);
+  validatePodAnnotations(annotations, spec, path.child('annotations'), errors);
+  validatePodSpec(spec, path.child('spec'), errors);
+  validateProfileAnnotationsMatch(annotations, spec, path.child('spec'), errors);
+  if (spec.ephemeralContainers?.length)
+    errors.forbidden(path.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template');
+}
