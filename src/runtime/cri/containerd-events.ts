@@ -1,0 +1,89 @@
+/**
+ * containerd's events as runtime events. containerd tells of a task's end before its CRI plugin has taken note of it, so a
+ * `stopped` event waits until CRI says the same: who reacts to it by asking for the status must not see the container running.
+ */
+import { type ClientReadableStream, credentials } from '@grpc/grpc-js';
+import type { Clock } from '../../time/index.ts';
+import { RuntimeError, type RuntimeEvent, type RuntimeService } from '../runtime.ts';
+import descriptor from '../schema/containerd-events.json' with { type: 'json' };
+import { messagesOf } from './cri-events.ts';
+import { serviceOf } from './grpc-services.ts';
+
+interface Envelope {
+  namespace: string;
+  topic: string;
+  event?: { typeUrl: string; value: Uint8Array };
+}
+
+interface EventSource {
+  endpoint: string;
+  clock: Clock;
+  runtime: Pick<RuntimeService, 'containerStatus' | 'podSandboxStatus'>;
+}
+
+const topics: Record<string, RuntimeEvent['type']> = {
+  '/tasks/start': 'started',
+  '/tasks/exit': 'stopped',
+  '/tasks/oom': 'oom',
+  '/containers/delete': 'deleted',
+};
+
+export async function* containerdEvents(source: EventSource, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+  const client = new (serviceOf(descriptor, 'containerd.services.events.v1.Events'))(source.endpoint, credentials.createInsecure());
+  try {
+    // The generated client's streaming method.
+    const subscribe = client.subscribe as unknown as (request: object) => ClientReadableStream<Envelope>;
+    const stream = subscribe.call(client, { filters: Object.keys(topics).map((topic) => `namespace==k8s.io,topic=="${topic}"`) });
+    for await (const event of messagesOf(stream, signal, toEvent)) {
+      if (event.type === 'stopped') await untilNoted(source, event.containerId, signal);
+      yield event;
+    }
+  } finally {
+    client.close();
+  }
+}
+
+function toEvent(envelope: Envelope): RuntimeEvent | undefined {
+  const type = topics[envelope.topic];
+  if (!type || !envelope.event) return undefined;
+  const { first, second } = firstStrings(envelope.event.value);
+  // An exec's end carries the exec's own id beside the container's.
+  if (!first || (type === 'stopped' && second && second !== first)) return undefined;
+  return { type, containerId: first };
+}
+
+/** Fields 1 and 2 of a message, where they are strings: (container id, process id) in TaskExit, the container id in the others. */
+function firstStrings(bytes: Uint8Array): { first: string; second: string } {
+  const found = { first: '', second: '' };
+  for (let at = 0; at + 1 < bytes.length; ) {
+    const tag = bytes[at++] ?? 0;
+    if (tag !== 0x0a && tag !== 0x12) break;
+    const length = bytes[at++] ?? 0;
+    found[tag === 0x0a ? 'first' : 'second'] = new TextDecoder().decode(bytes.subarray(at, at + length));
+    at += length;
+  }
+  return found;
+}
+
+/** Waits until CRI no longer reports the container (or sandbox) as running; at most a second. */
+async function untilNoted({ clock, runtime }: EventSource, id: string, signal: AbortSignal): Promise<void> {
+  const deadline = clock.monotonic() + 1000;
+  for (let pauseMs = 1; clock.monotonic() < deadline && !signal.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
+    if (!(await stillRunning(runtime, id))) return;
+    await clock.sleep(pauseMs);
+  }
+}
+
+async function stillRunning(runtime: EventSource['runtime'], id: string): Promise<boolean> {
+  try {
+    return (await runtime.containerStatus({ containerId: id })).status?.state === 'CONTAINER_RUNNING';
+  } catch (error) {
+    if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
+  }
+  try {
+    return (await runtime.podSandboxStatus({ podSandboxId: id })).status?.state === 'SANDBOX_READY';
+  } catch (error) {
+    if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
+    return false;
+  }
+}
