@@ -1,0 +1,201 @@
+import type { Pod, PodSpec, PersistentVolume as Volume } from '../../../api/index.ts';
+import { PersistentVolume, Pod as Pods, VolumeAttachment } from '../../../api/index.ts';
+import { follow, type Storages } from '../../storages.ts';
+
+/** What a pod leads its node to. */
+export type Related = 'secret' | 'configmap' | 'persistentvolumeclaim' | 'serviceaccount' | 'resourceclaim' | 'pod';
+
+const id = (kind: Related, namespace: string, name: string) => `${kind}:${namespace}/${name}`;
+
+/** Which objects the pods of each node refer to, kept up to date by events. */
+export class NodeGraph {
+  /** Node → object → how many pods of the node refer to it. */
+  readonly #counts = new Map<string, Map<string, number>>();
+  readonly #pods = new Map<string, { node: string; refs: readonly string[] }>();
+  /** Claim (NAMESPACE/NAME) → volume, and volume → claim and secrets. */
+  readonly #volumes = new Map<string, { claim: string; secrets: readonly string[] }>();
+  readonly #volumeOfClaim = new Map<string, Set<string>>();
+  readonly #secretVolumes = new Map<string, Set<string>>();
+  readonly #attachments = new Map<string, string>();
+  /** Resolves once pods, volumes and attachments have been read. */
+  synced: Promise<void> = Promise.resolve();
+
+  static following(storages: Storages, options: { signal: AbortSignal; onError(error: unknown): void }): NodeGraph {
+    const graph = new NodeGraph();
+    graph.synced = Promise.all([
+      follow(storages(Pods), { reset: () => graph.clearPods(), set: (p) => graph.setPod(p), remove: (p) => graph.removePod(p) }, options),
+      follow(
+        storages(PersistentVolume),
+        { reset: () => graph.clearVolumes(), set: (v) => graph.setVolume(v), remove: (v) => graph.removeVolume(v) },
+        options,
+      ),
+      follow(
+        storages(VolumeAttachment),
+        {
+          reset: () => graph.#attachments.clear(),
+          set: (a) => graph.#attachments.set(a.metadata.name ?? '', a.spec.nodeName),
+          remove: (a) => graph.#attachments.delete(a.metadata.name ?? ''),
+        },
+        options,
+      ),
+    ]).then(() => undefined);
+    return graph;
+  }
+
+  clearPods(): void {
+    this.#counts.clear();
+    this.#pods.clear();
+  }
+
+  setPod(pod: Pod): void {
+    const node = pod.spec?.nodeName ?? '';
+    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    const known = this.#pods.get(key);
+    // A pod's references do not change once it is bound, but for ephemeral containers and claims, which the refs show.
+    const refs = node === '' ? [] : referencesOf(pod);
+    if (known !== undefined && known.node === node && known.refs.length === refs.length && known.refs.every((r, i) => r === refs[i]))
+      return;
+    this.removePod(pod);
+    if (node === '') return;
+    this.#pods.set(key, { node, refs });
+    const counts = this.#counts.get(node) ?? new Map<string, number>();
+    for (const ref of refs) counts.set(ref, (counts.get(ref) ?? 0) + 1);
+    this.#counts.set(node, counts);
+  }
+
+  removePod(pod: Pod): void {
+    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    const known = this.#pods.get(key);
+    if (known === undefined) return;
+    this.#pods.delete(key);
+    const counts = this.#counts.get(known.node);
+    for (const ref of known.refs) {
+      const left = (counts?.get(ref) ?? 1) - 1;
+      if (left === 0) counts?.delete(ref);
+      else counts?.set(ref, left);
+    }
+    if (counts?.size === 0) this.#counts.delete(known.node);
+  }
+
+  clearVolumes(): void {
+    this.#volumes.clear();
+    this.#volumeOfClaim.clear();
+    this.#secretVolumes.clear();
+  }
+
+  setVolume(volume: Volume): void {
+    this.removeVolume(volume);
+    const name = volume.metadata.name ?? '';
+    const ref = volume.spec?.claimRef;
+    if (ref === undefined) return;
+    const claim = `${ref.namespace}/${ref.name}`;
+    const secrets = secretsOfVolume(volume).map((s) => `${s.namespace || ref.namespace}/${s.name}`);
+    this.#volumes.set(name, { claim, secrets });
+    add(this.#volumeOfClaim, claim, name);
+    for (const secret of secrets) add(this.#secretVolumes, secret, name);
+  }
+
+  removeVolume(volume: Volume): void {
+    const name = volume.metadata.name ?? '';
+    const known = this.#volumes.get(name);
+    if (known === undefined) return;
+    this.#volumes.delete(name);
+    this.#volumeOfClaim.get(known.claim)?.delete(name);
+    for (const secret of known.secrets) this.#secretVolumes.get(secret)?.delete(name);
+  }
+
+  /** Whether a pod of the node refers to the object. */
+  relates(node: string, kind: Related, namespace: string, name: string): boolean {
+    if (this.#counts.get(node)?.has(id(kind, namespace, name)) === true) return true;
+    if (kind !== 'secret') return false;
+    for (const volume of this.#secretVolumes.get(`${namespace}/${name}`) ?? []) if (this.usesVolume(node, volume)) return true;
+    return false;
+  }
+
+  usesVolume(node: string, volume: string): boolean {
+    const claim = this.#volumes.get(volume)?.claim;
+    if (claim === undefined) return false;
+    const at = claim.indexOf('/');
+    return this.relates(node, 'persistentvolumeclaim', claim.slice(0, at), claim.slice(at + 1));
+  }
+
+  hasAttachment(node: string, attachment: string): boolean {
+    return this.#attachments.get(attachment) === node;
+  }
+}
+
+function add(map: Map<string, Set<string>>, key: string, value: string): void {
+  const set = map.get(key) ?? new Set();
+  set.add(value);
+  map.set(key, set);
+}
+
+function referencesOf(pod: Pod): string[] {
+  const namespace = pod.metadata.namespace ?? '';
+  const refs = new Set<string>([id('pod', namespace, pod.metadata.name ?? '')]);
+  const spec = pod.spec;
+  // A static pod's mirror can't lead anywhere: it is the node itself that wrote it.
+  if (spec === undefined || pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return [...refs];
+  if (spec.serviceAccountName) refs.add(id('serviceaccount', namespace, spec.serviceAccountName));
+  for (const [kind, name] of namesIn(spec)) refs.add(id(kind, namespace, name));
+  for (const claim of pod.status?.resourceClaimStatuses ?? [])
+    if (claim.resourceClaimName) refs.add(id('resourceclaim', namespace, claim.resourceClaimName));
+  for (const volume of spec.volumes ?? [])
+    if (volume.ephemeral) refs.add(id('persistentvolumeclaim', namespace, `${pod.metadata.name}-${volume.name}`));
+  return [...refs];
+}
+
+/** Secrets, config maps and claims that a pod's spec names. */
+export function* namesIn(spec: PodSpec): Iterable<[Exclude<Related, 'pod' | 'serviceaccount'>, string]> {
+  for (const secret of spec.imagePullSecrets ?? []) if (secret.name) yield ['secret', secret.name];
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])]) {
+    for (const from of container.envFrom ?? []) {
+      if (from.configMapRef?.name) yield ['configmap', from.configMapRef.name];
+      if (from.secretRef?.name) yield ['secret', from.secretRef.name];
+    }
+    for (const env of container.env ?? []) {
+      if (env.valueFrom?.configMapKeyRef?.name) yield ['configmap', env.valueFrom.configMapKeyRef.name];
+      if (env.valueFrom?.secretKeyRef?.name) yield ['secret', env.valueFrom.secretKeyRef.name];
+    }
+  }
+  for (const volume of spec.volumes ?? []) {
+    if (volume.configMap?.name) yield ['configmap', volume.configMap.name];
+    if (volume.secret?.secretName) yield ['secret', volume.secret.secretName];
+    if (volume.persistentVolumeClaim) yield ['persistentvolumeclaim', volume.persistentVolumeClaim.claimName];
+    for (const source of volume.projected?.sources ?? []) {
+      if (source.configMap?.name) yield ['configmap', source.configMap.name];
+      if (source.secret?.name) yield ['secret', source.secret.name];
+    }
+    const secret =
+      volume.azureFile?.secretName ??
+      volume.cephfs?.secretRef?.name ??
+      volume.cinder?.secretRef?.name ??
+      volume.csi?.nodePublishSecretRef?.name ??
+      volume.flexVolume?.secretRef?.name ??
+      volume.iscsi?.secretRef?.name ??
+      volume.rbd?.secretRef?.name ??
+      volume.scaleIO?.secretRef?.name ??
+      volume.storageos?.secretRef?.name;
+    if (secret) yield ['secret', secret];
+  }
+  for (const claim of spec.resourceClaims ?? []) if (claim.resourceClaimName) yield ['resourceclaim', claim.resourceClaimName];
+}
+
+function secretsOfVolume(volume: Volume): { name?: string; namespace?: string }[] {
+  const { azureFile, cephfs, cinder, csi, flexVolume, iscsi, rbd, scaleIO, storageos } = volume.spec ?? {};
+  return [
+    azureFile && { name: azureFile.secretName, namespace: azureFile.secretNamespace ?? '' },
+    cephfs?.secretRef,
+    cinder?.secretRef,
+    csi?.controllerPublishSecretRef,
+    csi?.nodePublishSecretRef,
+    csi?.nodeStageSecretRef,
+    csi?.controllerExpandSecretRef,
+    csi?.nodeExpandSecretRef,
+    flexVolume?.secretRef,
+    iscsi?.secretRef,
+    rbd?.secretRef,
+    scaleIO?.secretRef,
+    storageos?.secretRef,
+  ].filter((ref) => ref !== undefined);
+}
