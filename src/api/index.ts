@@ -1,8 +1,11 @@
+export * from './decode.ts';
+export * from './defaulting.ts';
 export * from './equality.ts';
 export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from './fields.ts';
 export * from './generated/index.ts';
 export * from './ip.ts';
+export * from './json-text.ts';
 export {
   type Column,
   defineKind,
@@ -25,5 +28,8 @@ export {
   type Resource,
   type Unstructured,
 } from './resource.ts';
+export * from './schema/node.ts';
+export * from './schema/table.ts';
 export * from './selectors.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';
+export * from './time-format.ts';

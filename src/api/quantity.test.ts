@@ -34,7 +34,7 @@ describe('quantities', () => {
 
   it.each(['', '.', '1Kii', '1 Gi', '1e', '0x10', 'Gi', '--1', '1ki'])('refuses %j', (text) => {
     expect(tryParseQuantity(text)).toBeUndefined();
-    expect(() => parseQuantity(text)).toThrow('quantities must match the regular expression');
+    expect(() => parseQuantity(text)).toThrow(/quantities must match the regular expression|unable to parse quantity's suffix/);
   });
 
   it('computes exactly', () => {

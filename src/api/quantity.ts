@@ -36,6 +36,12 @@ const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]
 
 export const quantityFormatMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
+/** What is wrong with a text that is no quantity. */
+export function quantityError(text: string): string {
+  const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)[eEinumkKMGTP]*[-+]?\d*$/;
+  return numeric.test(text) ? "unable to parse quantity's suffix" : quantityFormatMessage;
+}
+
 function divideAwayFromZero(value: bigint, by: bigint): bigint {
   const quotient = value / by;
   if (quotient * by === value) return quotient;
@@ -85,11 +91,13 @@ export function tryParseQuantity(text: string | number): Quantity | undefined {
   return quantity;
 }
 
-/** Reads a quantity.
- * @throws RangeError with upstream's message if it is none. */
+/**
+ * Reads a quantity.
+ * @throws RangeError with upstream's message if it is none.
+ */
 export function parseQuantity(text: string | number): Quantity {
   const quantity = tryParseQuantity(text);
-  if (!quantity) throw new RangeError(quantityFormatMessage);
+  if (!quantity) throw new RangeError(quantityError(String(text)));
   return quantity;
 }
 

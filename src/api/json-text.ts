@@ -1,0 +1,218 @@
+/** JSON text as Go's decoder sees it: nesting limited, duplicate keys noticed, syntax errors in Go's words. */
+
+/** A body that is no JSON, or whose values do not fit their type; the message is Go's. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+}
+
+/** Deeper nesting than this is refused (Go's limit is 10000; ours keeps every recursive walk of an object within the stack). */
+export const maxDepth = 1000;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
+/** The index after the string that opens at `at`; the text is known to be valid JSON. */
+function skipString(text: string, at: number): number {
+  let end = text.indexOf('"', at + 1);
+  for (;;) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return end + 1;
+    end = text.indexOf('"', end + 1);
+  }
+}
+
+/** Counts the keys of valid JSON text and its deepest nesting in one pass that skips over strings. */
+function survey(text: string): { keys: number; depth: number } {
+  let keys = 0;
+  let depth = 0;
+  let deepest = 0;
+  for (let i = 0; i < text.length; ) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) {
+      i = skipString(text, i);
+      continue;
+    }
+    if (code === COLON) keys++;
+    // `[` and `{`, `]` and `}` differ in bit 5 only.
+    else if ((code | 0x20) === 0x7b) {
+      if (++depth > deepest) deepest = depth;
+    } else if ((code | 0x20) === 0x7d) depth--;
+    i++;
+  }
+  return { keys, depth: deepest };
+}
+
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += countKeys(item);
+    return count;
+  }
+  // JSON.parse made the object: it has no inherited keys, and its values are plain.
+  const object = value as Record<string, unknown>;
+  for (const key in object) count += 1 + countKeys(object[key]);
+  return count;
+}
+
+/** Paths of the keys that valid JSON text repeats within one object: `spec.replicas`, `spec.containers[0].name`. */
+function duplicatePaths(text: string): string[] {
+  interface Frame {
+    keys: Set<string> | undefined;
+    index: number;
+    path: string;
+  }
+  const found = new Set<string>();
+  const stack: Frame[] = [];
+  let pending = '';
+  const open = (keys: Set<string> | undefined) => {
+    const top = stack.at(-1);
+    const path = !top ? '' : top.keys ? pending : `${top.path}[${top.index}]`;
+    stack.push({ keys, index: 0, path });
+  };
+  for (let i = 0; i < text.length; ) {
+    const char = text[i];
+    const top = stack.at(-1);
+    if (char === '"') {
+      const end = skipString(text, i);
+      let after = end;
+      while (/\s/.test(text[after] ?? '')) after++;
+      if (top?.keys && text.charCodeAt(after) === COLON) {
+        // A slice that is one JSON string.
+        const key = JSON.parse(text.slice(i, end)) as string;
+        pending = top.path === '' ? key : `${top.path}.${key}`;
+        if (top.keys.has(key)) found.add(pending);
+        top.keys.add(key);
+      }
+      i = end;
+      continue;
+    }
+    if (char === '{') open(new Set());
+    else if (char === '[') open(undefined);
+    else if (char === '}' || char === ']') stack.pop();
+    else if (char === ',' && top && !top.keys) top.index++;
+    i++;
+  }
+  return [...found];
+}
+
+/** What Go's scanner would say about text that is no JSON. */
+export function goSyntaxError(text: string): string {
+  const stack: ('{' | '[')[] = [];
+  let i = 0;
+  const show = (char: string) => (char === "'" ? "'\\''" : char === '"' ? "'\"'" : JSON.stringify(char).replace(/^"|"$/g, "'"));
+  const invalid = (where: string) => `invalid character ${show(text[i] ?? '')} ${where}`;
+  const ended = 'unexpected end of JSON input';
+  const space = () => {
+    while (i < text.length && ' \t\r\n'.includes(text[i] ?? '')) i++;
+  };
+  const string = (): string | undefined => {
+    for (i++; i < text.length; i++) {
+      const char = text[i] ?? '';
+      if (char === '"') {
+        i++;
+        return undefined;
+      }
+      if (char < ' ') return invalid('in string literal');
+      if (char !== '\\') continue;
+      i++;
+      if (i >= text.length) return ended;
+      if (text[i] === 'u') {
+        for (let n = 0; n < 4; n++) {
+          i++;
+          if (i >= text.length) return ended;
+          if (!/[0-9a-fA-F]/.test(text[i] ?? '')) return invalid('in \\u hexadecimal character escape');
+        }
+      } else if (!'"\\/bfnrt'.includes(text[i] ?? '')) return invalid('in string escape code');
+    }
+    return ended;
+  };
+  const literal = (word: string): string | undefined => {
+    for (let n = 1; n < word.length; n++) {
+      if (i + n >= text.length) return ended;
+      if (text[i + n] !== word[n]) {
+        i += n;
+        return invalid(`in literal ${word} (expecting '${word[n]}')`);
+      }
+    }
+    i += word.length;
+    return undefined;
+  };
+  /** A value up to its end, or up to the start of its first part. */
+  let expect: 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'after' = 'value';
+  for (;;) {
+    space();
+    const top = stack.at(-1);
+    if (expect === 'after' && !top) return i < text.length ? invalid('after top-level value') : ended;
+    if (i >= text.length) return ended;
+    const char = text[i] ?? '';
+    if (expect === 'after') {
+      if (char === ',') expect = top === '{' ? 'key' : 'value';
+      else if (char === (top === '{' ? '}' : ']')) stack.pop();
+      else return invalid(top === '{' ? 'after object key:value pair' : 'after array element');
+      i++;
+    } else if (expect === 'key' || expect === 'keyOrEnd') {
+      if (char === '}' && expect === 'keyOrEnd') {
+        stack.pop();
+        i++;
+        expect = 'after';
+        continue;
+      }
+      if (char !== '"') return invalid('looking for beginning of object key string');
+      const wrong = string();
+      if (wrong) return wrong;
+      space();
+      if (i >= text.length) return ended;
+      if (text[i] !== ':') return invalid('after object key');
+      i++;
+      expect = 'value';
+    } else if (char === '{' || char === '[') {
+      stack.push(char);
+      i++;
+      expect = char === '{' ? 'keyOrEnd' : 'valueOrEnd';
+    } else if (char === ']' && expect === 'valueOrEnd') {
+      stack.pop();
+      i++;
+      expect = 'after';
+    } else {
+      let wrong: string | undefined;
+      const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+      number.lastIndex = i;
+      if (char === '"') wrong = string();
+      else if (char === 't') wrong = literal('true');
+      else if (char === 'f') wrong = literal('false');
+      else if (char === 'n') wrong = literal('null');
+      else if (number.test(text)) i = number.lastIndex;
+      else if (char === '-') {
+        i++;
+        wrong = i >= text.length ? ended : invalid('in numeric literal');
+      } else wrong = invalid('looking for beginning of value');
+      if (wrong) return wrong;
+      expect = 'after';
+    }
+  }
+}
+
+export interface ParsedJson {
+  value: unknown;
+  /** Paths of repeated keys, of which the last has won; empty unless asked for. */
+  duplicates: string[];
+}
+
+/**
+ * Parses JSON text. Duplicate keys cost a second pass only where a cheap count of keys says that there are some.
+ * @throws DecodeError with Go's message
+ */
+export function parseJson(text: string, options: { duplicates?: boolean } = {}): ParsedJson {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new DecodeError(goSyntaxError(text));
+  }
+  const { keys, depth } = survey(text);
+  if (depth > maxDepth) throw new DecodeError('exceeded max depth');
+  return { value, duplicates: options.duplicates && countKeys(value) !== keys ? duplicatePaths(text) : [] };
+}
