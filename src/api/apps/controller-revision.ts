@@ -1,0 +1,43 @@
+import { requireNonNegative } from '../core/checks.ts';
+import { FieldPath } from '../fields.ts';
+import { ControllerRevision } from '../generated/apps.v1.ts';
+import * as v1beta1 from '../generated/apps.v1beta1.ts';
+import * as v1beta2 from '../generated/apps.v1beta2.ts';
+import { defineKind } from '../kind.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { parseApiVersion } from '../resource.ts';
+import { sameShape } from '../served-version.ts';
+
+const dataPath = new FieldPath('data');
+
+/** `statefulset.apps/web`: the owner that controls the object. */
+function controllerName(revision: ControllerRevision): string {
+  const owner = revision.metadata.ownerReferences?.find((o) => o.controller);
+  if (!owner) return '<none>';
+  const { group } = parseApiVersion(owner.apiVersion);
+  return `${owner.kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${owner.name}`;
+}
+
+export const controllerRevision = defineKind<ControllerRevision>({
+  resource: ControllerRevision,
+  versions: [sameShape(v1beta1.ControllerRevision, ControllerRevision), sameShape(v1beta2.ControllerRevision, ControllerRevision)],
+  validate(revision, errors) {
+    if (revision.data === undefined || revision.data === null) errors.required(dataPath, 'data is mandatory');
+    requireNonNegative(errors, new FieldPath('revision'), revision.revision);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.data, prev.data, dataPath, errors);
+  },
+  columns: [
+    nameColumn,
+    { name: 'Controller', description: 'Controller of the object', value: controllerName },
+    {
+      name: 'Revision',
+      type: 'integer',
+      description: 'Revision indicates the revision of the state represented by Data.',
+      value: (r) => r.revision ?? 0,
+    },
+    ageColumn,
+  ],
+});

@@ -1,0 +1,184 @@
+import { requireNonNegative } from '../core/checks.ts';
+import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { DaemonSet, type DaemonSetSpec } from '../generated/apps.v1.ts';
+import * as v1beta2 from '../generated/apps.v1beta2.ts';
+import * as extensions from '../generated/extensions.v1beta1.ts';
+import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { defineKind } from '../kind.ts';
+import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
+import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { convertedVersion, sameShape } from '../served-version.ts';
+import { containerColumns, selectorColumn } from './pod-columns.ts';
+import {
+  defaultSelectorFromTemplate,
+  isEmptySelector,
+  readSelector,
+  requireCounts,
+  validateAlwaysTemplate,
+  validateCollisionCount,
+} from './template-rules.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+
+/** Counts changes of the template. A field until apps/v1beta2; since then an annotation. */
+export const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
+
+function templateGeneration({ metadata }: DaemonSet): number {
+  const text = metadata.annotations?.[templateGenerationAnnotation] ?? '';
+  return /^\d+$/.test(text) ? Number(text) : 0;
+}
+
+function setTemplateGeneration({ metadata }: DaemonSet, value: number): void {
+  metadata.annotations = { ...metadata.annotations, [templateGenerationAnnotation]: String(value) };
+}
+
+function validateUpdateStrategy({ updateStrategy = {} }: DaemonSetSpec, path: FieldPath, errors: FieldErrors): void {
+  if (updateStrategy.type === 'OnDelete') return;
+  if (updateStrategy.type !== 'RollingUpdate') {
+    errors.notSupported(path, updateStrategy, ['RollingUpdate', 'OnDelete']);
+    return;
+  }
+  const at = path.child('rollingUpdate');
+  const { rollingUpdate } = updateStrategy;
+  if (!rollingUpdate) {
+    errors.required(at);
+    return;
+  }
+  // Upstream does not check that these are percentages, for historical reasons; either both are zero, or neither is not.
+  const unavailable = !isZero(rollingUpdate.maxUnavailable);
+  const surge = !isZero(rollingUpdate.maxSurge);
+  requireNonNegativeIntOrPercent(rollingUpdate.maxUnavailable, at.child('maxUnavailable'), errors);
+  requireNonNegativeIntOrPercent(rollingUpdate.maxSurge, at.child('maxSurge'), errors);
+  if (unavailable && surge) errors.invalid(at.child('maxSurge'), rollingUpdate.maxSurge, 'may not be set when maxUnavailable is non-zero');
+  else if (!unavailable && !surge) errors.required(at.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0');
+  requireAtMost100Percent(rollingUpdate.maxUnavailable, at.child('maxUnavailable'), errors);
+  requireAtMost100Percent(rollingUpdate.maxSurge, at.child('maxSurge'), errors);
+}
+
+function applyDefaults(ds: DaemonSet, strategy: 'OnDelete' | 'RollingUpdate'): void {
+  ds.spec ??= { template: { spec: { containers: [] } } };
+  const { spec } = ds;
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= strategy;
+  if (spec.updateStrategy.type === 'RollingUpdate') {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
+    spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
+  }
+  spec.revisionHistoryLimit ??= 10;
+}
+
+const extensionsV1beta1 = convertedVersion(extensions.DaemonSet, DaemonSet, {
+  defaults(ds) {
+    ds.spec ??= { template: { spec: { containers: [] } } };
+    defaultSelectorFromTemplate(ds);
+    // The fields that defaults touch have the same shape in both versions.
+    applyDefaults(ds as DaemonSet, 'OnDelete');
+    ds.spec.templateGeneration ||= 1;
+  },
+  toStorage({ spec, metadata, ...rest }) {
+    const { templateGeneration: generation, ...fields } = spec;
+    // The older version's type of update strategy is an open set of the same values.
+    const others = fields as DaemonSetSpec;
+    if (!generation) return { ...rest, metadata, spec: others };
+    const annotations = { ...metadata.annotations, [templateGenerationAnnotation]: String(generation) };
+    return { ...rest, metadata: { ...metadata, annotations }, spec: others };
+  },
+  fromStorage(ds) {
+    const { apiVersion: _, kind: __, metadata, spec, ...rest } = ds;
+    const generation = templateGeneration(ds);
+    if (generation === 0) return { ...rest, metadata, spec };
+    const { [templateGenerationAnnotation]: ___, ...annotations } = metadata.annotations ?? {};
+    const { annotations: ____, ...others } = metadata;
+    const meta = Object.keys(annotations).length > 0 ? { ...others, annotations } : others;
+    return { ...rest, metadata: meta, spec: { ...spec, templateGeneration: generation } };
+  },
+});
+
+const count = (name: string, description: string, field: keyof NonNullable<DaemonSet['status']>) => ({
+  name,
+  type: 'integer' as const,
+  description,
+  value: ({ status }: DaemonSet) => Number(status?.[field] ?? 0),
+});
+
+export const daemonSet = defineKind<DaemonSet>({
+  resource: DaemonSet,
+  shortNames: ['ds'],
+  categories: ['all'],
+  versions: [sameShape(v1beta2.DaemonSet, DaemonSet), extensionsV1beta1],
+  defaults(ds) {
+    applyDefaults(ds, 'RollingUpdate');
+    defaultPodTemplate(ds.spec.template);
+  },
+  create(ds) {
+    if (templateGeneration(ds) < 1) setTemplateGeneration(ds, 1);
+  },
+  update(next, prev) {
+    const changed = !semanticEqual(next.spec.template, prev.spec.template);
+    setTemplateGeneration(next, templateGeneration(prev) + (changed ? 1 : 0));
+  },
+  validate({ spec }, errors) {
+    const { selector, template } = spec;
+    validateLabelSelector(selector, specPath.child('selector'), errors);
+    const read = readSelector(selector);
+    const labels = template?.metadata?.labels;
+    if (read && !read.matches(labels))
+      errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+    if (selector && isEmptySelector(selector))
+      errors.invalid(specPath.child('selector'), selector, 'empty selector is invalid for daemonset');
+    validateAlwaysTemplate(template, 'DaemonSet', specPath.child('template'), errors);
+    requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
+    validateUpdateStrategy(spec, specPath.child('updateStrategy'), errors);
+    requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
+  },
+  subresources: {
+    status: {
+      validate(next, prev, errors) {
+        const fields = [
+          'currentNumberScheduled',
+          'numberMisscheduled',
+          'desiredNumberScheduled',
+          'numberReady',
+          'observedGeneration',
+          'updatedNumberScheduled',
+          'numberAvailable',
+          'numberUnavailable',
+          'collisionCount',
+        ] as const;
+        if (next.status) requireCounts(next.status, fields, statusPath, errors);
+        validateCollisionCount(next.status, prev.status, statusPath, errors);
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    count('Desired', 'The total number of nodes that should be running the daemon pod.', 'desiredNumberScheduled'),
+    count('Current', 'The number of nodes that are running at least 1 daemon pod and are supposed to run it.', 'currentNumberScheduled'),
+    count(
+      'Ready',
+      'The number of nodes that should be running the daemon pod and have one or more of it running with a Ready Condition.',
+      'numberReady',
+    ),
+    count('Up-to-date', 'The total number of nodes that are running updated daemon pod', 'updatedNumberScheduled'),
+    count(
+      'Available',
+      'The number of nodes that should be running the daemon pod and have one or more of it running and available.',
+      'numberAvailable',
+    ),
+    {
+      name: 'Node Selector',
+      description: 'A selector which must be true for the pod to fit on a node.',
+      value: ({ spec }) => formatLabels(spec.template.spec?.nodeSelector),
+    },
+    ageColumn,
+    ...containerColumns<DaemonSet>((ds) => ds.spec.template.spec),
+    selectorColumn<DaemonSet>((ds) => ds.spec.selector),
+  ],
+});

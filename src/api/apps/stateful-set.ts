@@ -1,0 +1,177 @@
+import { allowOneOf, requireNonNegative } from '../core/checks.ts';
+import { validatePodAnnotations } from '../core/pod-annotations.ts';
+import { defaultPersistentVolumeClaimSpec, defaultPodTemplate } from '../core/pod-defaults.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { StatefulSet, type StatefulSetSpec } from '../generated/apps.v1.ts';
+import * as v1beta1 from '../generated/apps.v1beta1.ts';
+import * as v1beta2 from '../generated/apps.v1beta2.ts';
+import type { PodTemplateSpec } from '../generated/core.v1.ts';
+import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { defineKind } from '../kind.ts';
+import { nameIsDnsLabel } from '../names.ts';
+import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+import { containerColumns } from './pod-columns.ts';
+import {
+  defaultSelectorFromTemplate,
+  isEmptySelector,
+  requireAtMost,
+  requireCounts,
+  validateCollisionCount,
+  validateRunsForEver,
+  validateSelectorMatches,
+} from './template-rules.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+
+function validateUpdateStrategy({ updateStrategy = {} }: StatefulSetSpec, errors: FieldErrors): void {
+  const path = specPath.child('updateStrategy');
+  const { type, rollingUpdate } = updateStrategy;
+  if (!type) errors.required(path);
+  else if (type === 'OnDelete') {
+    if (rollingUpdate) errors.invalid(path.child('rollingUpdate'), rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'");
+  } else if (type === 'RollingUpdate') {
+    if (!rollingUpdate) return;
+    const at = path.child('rollingUpdate');
+    requireNonNegative(errors, at.child('partition'), rollingUpdate.partition);
+    const { maxUnavailable } = rollingUpdate;
+    if (maxUnavailable === undefined) return;
+    requireNonNegativeIntOrPercent(maxUnavailable, at.child('maxUnavailable'), errors);
+    if (isZero(maxUnavailable)) errors.invalid(at.child('maxUnavailable'), maxUnavailable, 'cannot be 0');
+    requireAtMost100Percent(maxUnavailable, at.child('maxUnavailable'), errors);
+  } else errors.invalid(path, updateStrategy, "must be 'RollingUpdate' or 'OnDelete'");
+}
+
+function validateRetentionPolicy({ persistentVolumeClaimRetentionPolicy: policy }: StatefulSetSpec, errors: FieldErrors): void {
+  if (!policy) return;
+  const path = specPath.child('persistentVolumeClaimRetentionPolicy');
+  allowOneOf(errors, path.child('whenDeleted'), policy.whenDeleted ?? '', ['Retain', 'Delete']);
+  allowOneOf(errors, path.child('whenScaled'), policy.whenScaled ?? '', ['Retain', 'Delete']);
+}
+
+/** Upstream leaves the pod spec to be checked when pods are made of it, since it mounts volumes that only the claims bring. */
+function validateTemplate(template: PodTemplateSpec, errors: FieldErrors): void {
+  const path = specPath.child('template');
+  const { labels, annotations } = template.metadata ?? {};
+  validateLabels(labels, path.child('labels'), errors);
+  validateAnnotations(annotations, path.child('annotations'), errors);
+  validatePodAnnotations(annotations, template.spec, path.child('annotations'), errors);
+  validateRunsForEver(template, 'StatefulSet', path, errors);
+}
+
+const mutable = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+] as const;
+
+function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
+  const rest: Partial<StatefulSetSpec> = { ...spec };
+  for (const field of mutable) delete rest[field];
+  return rest;
+}
+
+export const statefulSet = defineKind<StatefulSet>({
+  resource: StatefulSet,
+  shortNames: ['sts'],
+  categories: ['all'],
+  versions: [
+    sameShape(v1beta1.StatefulSet, StatefulSet, {
+      defaults(set) {
+        set.spec ??= { template: { spec: { containers: [] } }, serviceName: '' };
+        defaultSelectorFromTemplate(set);
+        set.spec.updateStrategy ??= {};
+        set.spec.updateStrategy.type ||= 'OnDelete';
+      },
+    }),
+    sameShape(v1beta2.StatefulSet, StatefulSet),
+  ],
+  validateName: nameIsDnsLabel,
+  defaults(set) {
+    set.spec ??= { template: { spec: { containers: [] } }, serviceName: '' };
+    const { spec } = set;
+    spec.podManagementPolicy ||= 'OrderedReady';
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ||= 'RollingUpdate';
+    if (spec.updateStrategy.type === 'RollingUpdate') {
+      spec.updateStrategy.rollingUpdate ??= {};
+      spec.updateStrategy.rollingUpdate.partition ??= 0;
+    }
+    spec.persistentVolumeClaimRetentionPolicy ??= {};
+    spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
+    spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    defaultPodTemplate(spec.template);
+    for (const claim of spec.volumeClaimTemplates ?? []) {
+      // Claim templates are whole objects; upstream stores them with type and status as well.
+      claim.apiVersion = 'v1';
+      claim.kind = 'PersistentVolumeClaim';
+      claim.spec ??= {};
+      defaultPersistentVolumeClaimSpec(claim.spec);
+      claim.status ??= {};
+      claim.status.phase ||= 'Pending';
+    }
+  },
+  validate({ spec }, errors) {
+    if (!spec.podManagementPolicy) errors.required(specPath.child('podManagementPolicy'));
+    else if (!['OrderedReady', 'Parallel'].includes(spec.podManagementPolicy))
+      errors.invalid(specPath.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'");
+    validateUpdateStrategy(spec, errors);
+    validateRetentionPolicy(spec, errors);
+    requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
+    requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
+    requireNonNegative(errors, specPath.child('ordinals', 'start'), spec.ordinals?.start);
+    const selectorPath = specPath.child('selector');
+    if (!spec.selector) errors.required(selectorPath);
+    else {
+      validateLabelSelector(spec.selector, selectorPath, errors);
+      if (isEmptySelector(spec.selector)) errors.invalid(selectorPath, spec.selector, 'empty selector is invalid for statefulset');
+    }
+    validateSelectorMatches(spec.selector, spec.template, specPath.child('template'), errors);
+    validateTemplate(spec.template, errors);
+  },
+  validateUpdate(next, prev, errors) {
+    if (!semanticEqual(fixedPart(next.spec), fixedPart(prev.spec)))
+      errors.forbidden(
+        specPath,
+        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+      );
+  },
+  warnings({ spec }) {
+    return (spec.revisionHistoryLimit ?? 0) < 0
+      ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
+      : [];
+  },
+  subresources: {
+    status: {
+      validate({ status }, prev, errors) {
+        const parts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
+        if (status) {
+          requireCounts(status, ['replicas', ...parts, 'observedGeneration', 'collisionCount'], statusPath, errors);
+          requireAtMost(status, parts, 'replicas', 'cannot be greater than status.replicas', statusPath, errors);
+          requireAtMost(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than status.readyReplicas', statusPath, errors);
+        }
+        validateCollisionCount(status, prev.status, statusPath, errors);
+      },
+    },
+    scale: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas', selector: 'spec.selector' },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Ready',
+      description: 'Number of the pod with ready state',
+      value: ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 0}`,
+    },
+    ageColumn,
+    ...containerColumns<StatefulSet>((set) => set.spec.template.spec),
+  ],
+});

@@ -1,0 +1,26 @@
+/**
+ * All built-in kinds: one line a kind. Adding a kind is a file `<group>/<kind>.ts` and a line here; everything else (storage,
+ * REST paths, discovery, Tables, OpenAPI) follows from the table and the definition.
+ */
+
+import { controllerRevision } from './apps/controller-revision.ts';
+import { daemonSet } from './apps/daemon-set.ts';
+import { deployment } from './apps/deployment.ts';
+import { replicaSet } from './apps/replica-set.ts';
+import { statefulSet } from './apps/stateful-set.ts';
+import type { KindDefinition } from './kind.ts';
+import type { KubeObject } from './resource.ts';
+
+/** Forgets a definition's type parameter: the registry treats all kinds alike and hands each only objects of its own kind. */
+// The functions of a definition are contravariant in T, so that only an assertion widens it; objects reach them by kind alone.
+const kind = <T extends KubeObject>(definition: KindDefinition<T>): KindDefinition => definition as unknown as KindDefinition;
+
+export const kinds: readonly KindDefinition[] = [
+  // core
+  // apps
+  kind(deployment),
+  kind(replicaSet),
+  kind(daemonSet),
+  kind(statefulSet),
+  kind(controllerRevision),
+];

@@ -1,0 +1,68 @@
+/** Makers of `ServedVersion`s: other versions of a kind, converted on the way in and out, with a deprecation Warning. */
+import { resourcesText } from './generated/table.ts';
+import type { ServedVersion } from './kind.ts';
+import { apiVersionOf, type KubeObject, type Resource } from './resource.ts';
+import { parseResources, type ResourceSchema } from './schema/parse.ts';
+
+/** The minor version of the API that this table describes: v1.36. */
+const currentMinor = 36;
+
+let lifecycles: Map<string, ResourceSchema> | undefined;
+
+function lifecycleOf({ group, version, kind }: Resource): ResourceSchema | undefined {
+  lifecycles ??= new Map(parseResources(resourcesText).map((r) => [`${r.group}/${r.version}/${r.kind}`, r]));
+  return lifecycles.get(`${group}/${version}/${kind}`);
+}
+
+/**
+ * What upstream's `deprecation.WarningMessage` says of a deprecated version, from the table's lifecycle columns:
+ * `batch/v1beta1 CronJob is deprecated in v1.21+, unavailable in v1.25+; use batch/v1 CronJob`.
+ */
+export function deprecationWarning(resource: Resource): string | undefined {
+  const { deprecated, removed, replacement } = lifecycleOf(resource) ?? {};
+  if (deprecated === undefined || Number(deprecated.split('.')[1]) > currentMinor) return undefined;
+  let text = `${apiVersionOf(resource)} ${resource.kind} is deprecated in v${deprecated}+`;
+  if (removed !== undefined) text += `, unavailable in v${removed}+`;
+  if (replacement !== undefined) {
+    const [group = '', version = '', kind = ''] = replacement.split(',');
+    text += `; use ${apiVersionOf({ group, version })} ${kind}`;
+  }
+  return text;
+}
+
+export interface Conversion<V extends KubeObject, T extends KubeObject> {
+  defaults?(obj: V): void;
+  /** What differs; apiVersion and kind are set for it. Must not change its argument. */
+  toStorage(obj: V): Omit<T, 'apiVersion' | 'kind'>;
+  fromStorage(obj: T): Omit<V, 'apiVersion' | 'kind'>;
+}
+
+/** A version whose fields differ from the storage version's. */
+export function convertedVersion<V extends KubeObject, T extends KubeObject>(
+  served: Resource<V>,
+  storage: Resource<T>,
+  conversion: Conversion<V, T>,
+): ServedVersion<T> {
+  const servedHead = { apiVersion: apiVersionOf(served), kind: served.kind };
+  const storageHead = { apiVersion: apiVersionOf(storage), kind: storage.kind };
+  const { defaults } = conversion;
+  const warning = deprecationWarning(served);
+  return {
+    resource: served,
+    // The registry hands a version only objects of that version; the rest of an object follows from its parts.
+    ...(defaults ? { defaults: (obj) => defaults(obj as V) } : {}),
+    toStorage: (obj) => ({ ...conversion.toStorage(obj as V), ...storageHead }) as T,
+    fromStorage: (obj) => ({ ...conversion.fromStorage(obj), ...servedHead }) as V,
+    ...(warning === undefined ? {} : { warning }),
+  };
+}
+
+/** A version whose fields are those of the storage version: only apiVersion differs. */
+export function sameShape<T extends KubeObject>(
+  served: Resource,
+  storage: Resource<T>,
+  options: { defaults?(obj: NoInfer<T>): void } = {},
+): ServedVersion<T> {
+  // Equal fields: an object of either version is one of the other but for apiVersion.
+  return convertedVersion(served as Resource<T>, storage, { ...options, toStorage: (obj) => obj, fromStorage: (obj) => obj });
+}
