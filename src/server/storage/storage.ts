@@ -22,7 +22,9 @@ export interface StorageListOptions<T extends KubeObject = KubeObject> {
   /** A single name (fieldSelector metadata.name=...). */
   name?: string;
   /** Label and field selection. */
-  matches?: (object: T) => boolean;
+  matches?: ((object: T) => boolean) | undefined;
+  /** A hint: narrows the search by an index that the storage was opened with, e.g. spec.nodeName. `matches` must still test it. */
+  indexed?: { field: string; value: string };
   limit?: number;
   continue?: string;
   resourceVersion?: string;
@@ -39,12 +41,16 @@ export interface StorageList<T extends KubeObject = KubeObject> {
 export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
   namespace?: string;
   name?: string;
-  matches?: (object: T) => boolean;
+  matches?: ((object: T) => boolean) | undefined;
   /** undefined: from now, with the present objects first as ADDED (Get State and Start at Most Recent); '0': the same at any version; else events after it. */
   resourceVersion?: string;
   /** Begin with the present objects, then a bookmark that carries `k8s.io/initial-events-end: "true"`. */
   sendInitialEvents?: boolean;
   bookmarks?: boolean;
+  /** As in StorageListOptions. */
+  indexed?: { field: string; value: string };
+  /** When the caller is going to end the watch: with `bookmarks` a last one comes two seconds before. */
+  timeoutSeconds?: number;
   signal: AbortSignal;
 }
 
@@ -87,4 +93,6 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   count(): number;
   /** Resolves once the cache is filled. */
   ready(): Promise<void>;
+  /** Ends all watches and forgets the cache (a custom resource's definition has gone). */
+  close(): void;
 }

@@ -1,0 +1,72 @@
+import type { KubeObject } from '../../api/index.ts';
+import type { Cached } from './storage.ts';
+
+const metadataOpening = Buffer.from('"metadata":{');
+const comma = Buffer.from(',');
+const closingBrace = '}'.charCodeAt(0);
+/** kind and apiVersion come first and are short. */
+const openingWithin = 1024;
+
+/** What the store keeps of an object: its JSON with kind, apiVersion and metadata first, without resourceVersion. */
+export function encodeObject(object: KubeObject): Buffer {
+  const { kind, apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _, ...unversioned } = metadata;
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: unversioned, ...rest }));
+}
+
+/** An object in the cache. Its bytes are made once; it is decoded when first looked at, or shares the object that was written. */
+export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T> {
+  readonly key: string;
+  readonly revision: number;
+  readonly bytes: Buffer;
+  /** Where `"resourceVersion":"N",` begins in `bytes`, and how long it is. */
+  readonly #versionAt: number;
+  readonly #versionLength: number;
+  #object: T | undefined;
+
+  private constructor(key: string, revision: number, stored: Buffer, versionAt: number, object: T | undefined) {
+    const head = stored.subarray(0, versionAt);
+    const tail = stored.subarray(versionAt);
+    const version = Buffer.from(`"resourceVersion":"${revision}"`);
+    const parts = tail[0] === closingBrace ? [head, version, tail] : [head, version, comma, tail];
+    this.key = key;
+    this.revision = revision;
+    this.bytes = Buffer.concat(parts);
+    this.#versionAt = versionAt;
+    this.#versionLength = this.bytes.length - stored.length;
+    this.#object = object;
+  }
+
+  /** `written`: the object that `stored` is the encoding of, where it is at hand. */
+  static of<T extends KubeObject>(key: string, revision: number, stored: Buffer, written?: T): CachedObject<T> {
+    const at = stored.subarray(0, openingWithin).indexOf(metadataOpening);
+    if (at < 0 || stored[1] !== '"'.charCodeAt(0) || stored[0] !== '{'.charCodeAt(0) || stored.subarray(0, at).includes('{', 1)) {
+      // Written by another program in another order of members.
+      return CachedObject.of(key, revision, encodeObject(JSON.parse(stored.toString())));
+    }
+    const object = written && { ...written, metadata: { ...written.metadata, resourceVersion: String(revision) } };
+    return new CachedObject<T>(key, revision, stored, at + metadataOpening.length, object);
+  }
+
+  get object(): T {
+    // What is stored is what was encoded from a T.
+    this.#object ??= JSON.parse(this.bytes.toString()) as T;
+    return this.#object;
+  }
+
+  /** The bytes as they are stored. */
+  stored(): Buffer {
+    return Buffer.concat([this.bytes.subarray(0, this.#versionAt), this.bytes.subarray(this.#versionAt + this.#versionLength)]);
+  }
+
+  /** The same state under another revision: what a DELETED event carries. */
+  restamped(revision: number): CachedObject<T> {
+    return new CachedObject<T>(
+      this.key,
+      revision,
+      this.stored(),
+      this.#versionAt,
+      this.#object && { ...this.#object, metadata: { ...this.#object.metadata, resourceVersion: String(revision) } },
+    );
+  }
+}

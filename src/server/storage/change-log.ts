@@ -1,0 +1,53 @@
+import type { KubeObject } from '../../api/index.ts';
+import type { Change } from './change.ts';
+
+/** Changes this recent are kept (k8s.io/apiserver's eventFreshDuration) ... */
+const keptMs = 75_000;
+/** ... but always so many, and never more than so many. */
+const alwaysKept = 100;
+const neverMore = 16_384;
+
+/** The recent changes of a resource, for watches that start from a resourceVersion. */
+export class ChangeLog<T extends KubeObject> {
+  #changes: Change<T>[] = [];
+  #head = 0;
+  /** Every change after this revision is here. */
+  startRevision: number;
+
+  constructor(startRevision: number) {
+    this.startRevision = startRevision;
+  }
+
+  push(change: Change<T>): void {
+    this.#changes.push(change);
+    for (;;) {
+      const length = this.#changes.length - this.#head;
+      const oldest = this.#changes[this.#head];
+      if (!oldest || length <= alwaysKept || (length <= neverMore && oldest.atMs > change.atMs - keptMs)) break;
+      this.startRevision = oldest.revision;
+      this.#head++;
+    }
+    if (this.#head > 256 && this.#head * 2 > this.#changes.length) {
+      this.#changes = this.#changes.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Changes after `revision`, in order. Only complete from `startRevision` on. */
+  after(revision: number): Change<T>[] {
+    let low = this.#head;
+    let high = this.#changes.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#changes[middle]?.revision ?? 0) <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return this.#changes.slice(low);
+  }
+
+  clear(startRevision: number): void {
+    this.#changes = [];
+    this.#head = 0;
+    this.startRevision = startRevision;
+  }
+}

@@ -1,0 +1,42 @@
+import type { KubeObject } from '../../api/index.ts';
+import type { CachedObject } from './cached-object.ts';
+import type { StorageWatchEvent } from './storage.ts';
+
+type ObjectEvent<T extends KubeObject> = Extract<StorageWatchEvent<T>, { cached: unknown }>;
+
+/** One change of one object, as watchers with any selection will see it. The events are shared: one of a kind for all watchers. */
+export class Change<T extends KubeObject = KubeObject> {
+  readonly revision: number;
+  readonly before: CachedObject<T> | undefined;
+  readonly after: CachedObject<T> | undefined;
+  readonly atMs: number;
+  readonly #events: { [type: string]: ObjectEvent<T> } = {};
+
+  constructor(revision: number, before: CachedObject<T> | undefined, after: CachedObject<T> | undefined, atMs: number) {
+    this.revision = revision;
+    this.before = before;
+    this.after = after;
+    this.atMs = atMs;
+  }
+
+  get key(): string {
+    return this.after?.key ?? this.before?.key ?? '';
+  }
+
+  /**
+   * What a watcher that selects by `accepts` sees: an object that enters its selection is ADDED, one that leaves it is DELETED with
+   * its last selected state under this revision (k8s.io/apiserver's cacher does the same).
+   */
+  seenBy(accepts: (object: CachedObject<T>) => boolean): ObjectEvent<T> | undefined {
+    const was = this.before !== undefined && accepts(this.before);
+    const is = this.after !== undefined && accepts(this.after);
+    if (is && this.after) return this.#event(was ? 'MODIFIED' : 'ADDED', this.after);
+    if (was && this.before) return this.#events.DELETED ?? this.#event('DELETED', this.before.restamped(this.revision));
+    return undefined;
+  }
+
+  #event(type: ObjectEvent<T>['type'], cached: CachedObject<T>): ObjectEvent<T> {
+    this.#events[type] ??= { type, cached };
+    return this.#events[type];
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Lists by resourceVersion and resourceVersionMatch, as in the table under "Resource versions in list" of Kubernetes' API concepts:
+ * unset is the most recent, 0 is any, N is not older than N, Exact N is N; with a limit N alone is exact; a continue token is the
+ * revision of its first page.
+ */
+import { errors, type KubeObject } from '../../api/index.ts';
+import { CompactedError, FutureRevisionError, type Store } from '../../store/index.ts';
+import type { CachedObject } from './cached-object.ts';
+import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
+import type { StorageList, StorageListOptions } from './storage.ts';
+import { parseResourceVersion, tooLargeResourceVersion } from './versions.ts';
+import type { WatchCache } from './watch-cache.ts';
+
+export interface Lister<T extends KubeObject> {
+  store: Store;
+  cache: WatchCache<T>;
+  /** `/registry/pods/` or `/registry/pods/default/`. */
+  prefixOf(namespace: string | undefined): string;
+  decode(key: string, revision: number, value: Buffer): CachedObject<T>;
+}
+
+/** Kubernetes/apiserver's words (pkg/storage/etcd3/errors.go); clients show them. */
+const continueExpired =
+  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue ' +
+  'parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided ' +
+  'token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was ' +
+  'returned and now may show up in the list.';
+const versionExpired = 'The resourceVersion for the provided list is too old.';
+
+interface Page<T extends KubeObject> {
+  options: StorageListOptions<T>;
+  /** Key prefix of the list. */
+  prefix: string;
+  start: string;
+  /** Infinity: all. */
+  limit: number;
+}
+
+export async function list<T extends KubeObject>(lister: Lister<T>, options: StorageListOptions<T>): Promise<StorageList<T>> {
+  const { cache } = lister;
+  const prefix = lister.prefixOf(options.namespace);
+  const version = parseResourceVersion(options.resourceVersion);
+  const limit = options.limit && options.limit > 0 ? options.limit : Number.POSITIVE_INFINITY;
+  const page: Page<T> = { options, prefix, start: prefix, limit };
+
+  if (options.continue) {
+    if (version) throw errors.badRequest('specifying resource version is not allowed when using continue');
+    const token = decodeContinueToken(options.continue);
+    const next = { ...page, start: prefix + token.start };
+    if (token.revision < 0) {
+      await cache.waitForNow();
+      return fromCache(lister, next, cache.revision);
+    }
+    return listAt(lister, next, token.revision, token.start);
+  }
+  const exact =
+    options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY);
+  if (version && exact) return listAt(lister, page, version, undefined);
+  if (version === undefined) await cache.waitForNow();
+  else await cache.waitFor(version);
+  // Any version will do only for those who can take everything: reflectors, for which upstream ignores the limit too.
+  return fromCache(lister, version === 0 ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
+}
+
+/** At one revision: from the cache where nothing has changed since, otherwise from the store. */
+async function listAt<T extends KubeObject>(
+  lister: Lister<T>,
+  page: Page<T>,
+  revision: number,
+  continuedFrom: string | undefined,
+): Promise<StorageList<T>> {
+  const { cache } = lister;
+  await cache.waitFor(revision);
+  if (cache.lastChange <= revision) return fromCache(lister, page, revision);
+  try {
+    return await fromStore(lister, page, revision);
+  } catch (error) {
+    if (error instanceof FutureRevisionError) throw tooLargeResourceVersion(revision, cache.revision);
+    if (!(error instanceof CompactedError)) throw error;
+    if (continuedFrom === undefined) throw errors.expired(versionExpired);
+    const expired = errors.expired(continueExpired);
+    expired.status.metadata = { continue: encodeContinueToken({ revision: -1, start: continuedFrom }) };
+    throw expired;
+  }
+}
+
+function selector<T extends KubeObject>({ name, matches }: StorageListOptions<T>): ((object: CachedObject<T>) => boolean) | undefined {
+  if (name === undefined) return matches && ((object) => matches(object.object));
+  return (object) => object.key.endsWith(`/${name}`) && (matches === undefined || matches(object.object));
+}
+
+function fromCache<T extends KubeObject>({ cache }: Lister<T>, page: Page<T>, revision: number): StorageList<T> {
+  const { options, prefix, start, limit } = page;
+  const accepts = selector(options);
+  const items: CachedObject<T>[] = [];
+  for (const object of candidates(cache, page)) {
+    if (accepts && !accepts(object)) continue;
+    const last = items.at(-1);
+    if (last && items.length >= limit) {
+      const remaining = accepts || options.indexed ? undefined : cache.objects.countBelow(prefix, start) - items.length;
+      return paged(items, revision, prefix, last.key, remaining);
+    }
+    items.push(object);
+  }
+  return { items, revision };
+}
+
+function candidates<T extends KubeObject>(cache: WatchCache<T>, { options, prefix, start }: Page<T>): Iterable<CachedObject<T>> {
+  if (options.name !== undefined) {
+    const object = cache.objects.get(prefix + options.name);
+    if (object) return object.key >= start ? [object] : [];
+  }
+  const indexed = options.indexed && cache.objects.withField(options.indexed.field, options.indexed.value);
+  return indexed ? indexed.filter((object) => object.key.startsWith(prefix) && object.key >= start) : cache.objects.below(prefix, start);
+}
+
+async function fromStore<T extends KubeObject>(lister: Lister<T>, page: Page<T>, revision: number): Promise<StorageList<T>> {
+  const { options, prefix, limit } = page;
+  const accepts = selector(options);
+  const items: CachedObject<T>[] = [];
+  for (let start = page.start; ; ) {
+    const range = await lister.store.range(prefix, { revision, startKey: start, ...(limit < Number.POSITIVE_INFINITY ? { limit } : {}) });
+    for (const [index, value] of range.values.entries()) {
+      const object = lister.decode(value.key, value.modRevision, value.value);
+      if (accepts && !accepts(object)) continue;
+      items.push(object);
+      if (items.length < limit) continue;
+      const after = range.count - index - 1;
+      return after > 0 ? paged(items, revision, prefix, object.key, accepts ? undefined : after) : { items, revision };
+    }
+    const last = range.values.at(-1);
+    if (!range.more || !last) return { items, revision };
+    start = `${last.key}\0`;
+  }
+}
+
+function paged<T extends KubeObject>(
+  items: CachedObject<T>[],
+  revision: number,
+  prefix: string,
+  lastKey: string,
+  remainingItemCount: number | undefined,
+): StorageList<T> {
+  const token = encodeContinueToken({ revision, start: `${lastKey.slice(prefix.length)}\0` });
+  return { items, revision, continue: token, ...(remainingItemCount === undefined ? {} : { remainingItemCount }) };
+}

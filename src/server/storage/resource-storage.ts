@@ -1,0 +1,173 @@
+import type { Logger } from 'pino';
+import { errors, type KubeObject, type Resource } from '../../api/index.ts';
+import type { Operation, Store, StoredValue } from '../../store/index.ts';
+import type { Clock } from '../../time/index.ts';
+import { CachedObject, encodeObject } from './cached-object.ts';
+import { LeasePool } from './lease-pool.ts';
+import { list } from './list.ts';
+import { feedOf } from './revision-feed.ts';
+import type { Preconditions, ResourceStorage } from './storage.ts';
+import { parseResourceVersion } from './versions.ts';
+import { watch } from './watch.ts';
+import { WatchCache } from './watch-cache.ts';
+
+export interface ResourceStorageOptions<T extends KubeObject> {
+  store: Store;
+  /** Where the keys begin, without trailing slash: `/registry/pods`. No two storages of a store may share it. */
+  prefix: string;
+  resource: Resource<T>;
+  /** Default: as the resource says. */
+  namespaced?: boolean;
+  clock: Clock;
+  logger?: Logger;
+  /** Fields that lists and watches may be narrowed by without looking at every object: `{ 'spec.nodeName': (pod) => ... }`. */
+  indexes?: Readonly<Record<string, (object: T) => string>>;
+  /** Objects vanish after this time (Events, --event-ttl). */
+  ttlSeconds?: (object: T) => number | undefined;
+  /** A watcher with more events waiting than this is cut off. */
+  watcherBuffer?: number;
+}
+
+/** An update under contention gives up after so many lost races. */
+const updateAttempts = 100;
+
+/** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
+export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
+  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, watcherBuffer = 4096 } = options;
+  const namespaced = options.namespaced ?? resource.namespaced;
+  const feed = feedOf(store, clock, logger);
+  const leasePool = new LeasePool(store, clock);
+  /** Objects on their way through the store, by the buffer that holds their encoding: what comes back need not be decoded. */
+  const written = new WeakMap<Buffer, { object: T; cached?: CachedObject<T> }>();
+
+  const decode = (key: string, revision: number, value: Buffer): CachedObject<T> => {
+    const known = written.get(value);
+    if (!known) return CachedObject.of<T>(key, revision, value);
+    known.cached ??= CachedObject.of(key, revision, value, known.object);
+    return known.cached;
+  };
+  const cache = new WatchCache<T>({
+    store,
+    feed,
+    clock,
+    prefix,
+    indexes,
+    decode,
+    onFillError: (error) => logger?.error({ err: error, prefix }, 'could not fill the watch cache; trying again'),
+  });
+
+  const prefixOf = (namespace: string | undefined) => (namespaced && namespace ? `${prefix}/${namespace}/` : `${prefix}/`);
+  const keyOf = (namespace: string, name: string) => prefixOf(namespace) + name;
+  const cachedOf = (value: StoredValue | undefined) => value && decode(value.key, value.modRevision, value.value);
+  const fresh = async (key: string) => cachedOf(await store.get(key));
+
+  async function putOf(key: string, object: T): Promise<{ put: string; value: Buffer; lease?: number }> {
+    const value = encodeObject(object);
+    written.set(value, { object });
+    const ttl = ttlSeconds?.(object);
+    return { put: key, value, ...(ttl ? { lease: await leasePool.lease(ttl) } : {}) };
+  }
+
+  function check(current: CachedObject<T>, name: string, { uid, resourceVersion }: Preconditions): void {
+    if (uid !== undefined && uid !== current.object.metadata.uid) {
+      const found = current.object.metadata.uid ?? '';
+      throw errors.conflict(
+        resource,
+        name,
+        `StorageError: invalid object, Code: 4, Key: ${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
+      );
+    }
+    if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== String(current.revision)) {
+      throw errors.objectModified(resource, name);
+    }
+  }
+
+  /** The next state as an operation, or undefined to leave things as they are. */
+  type Step = (current: CachedObject<T>) => Promise<Operation | undefined>;
+
+  /**
+   * Optimistic: decides on the cached state, which is nearly always the newest, and falls back to the store's when that turns out
+   * wrong or when the decision is to refuse or to do nothing, which must not rest on old state.
+   */
+  async function modify(namespace: string, name: string, step: Step): Promise<CachedObject<T>> {
+    const key = keyOf(namespace, name);
+    await cache.ready();
+    let current = cache.objects.get(key);
+    let isFresh = false;
+    if (!current) {
+      current = await fresh(key);
+      isFresh = true;
+    }
+    for (let attempt = 0; attempt < updateAttempts; attempt++) {
+      if (!current) throw errors.notFound(resource, name);
+      let operation: Operation | undefined;
+      try {
+        operation = await step(current);
+      } catch (error) {
+        if (isFresh) throw error;
+        const newest: CachedObject<T> | undefined = await fresh(key);
+        if (newest?.revision === current.revision) throw error;
+        current = newest;
+        isFresh = true;
+        continue;
+      }
+      if (!operation) {
+        if (isFresh) return current;
+        const newest: CachedObject<T> | undefined = await fresh(key);
+        if (newest?.revision === current.revision) return current;
+        current = newest;
+        isFresh = true;
+        continue;
+      }
+      const result = await store.commit([{ key, modRevision: current.revision }], [operation]);
+      if (result.ok) return 'put' in operation ? decode(key, result.revision, operation.value) : current.restamped(result.revision);
+      current = cachedOf(result.current[0]);
+      isFresh = true;
+    }
+    throw errors.objectModified(resource, name);
+  }
+
+  return {
+    get: async (namespace, name, { resourceVersion } = {}) => {
+      const version = parseResourceVersion(resourceVersion);
+      if (version === undefined) await cache.waitForNow();
+      else await cache.waitFor(version);
+      return cache.objects.get(keyOf(namespace, name));
+    },
+
+    list: (listOptions = {}) => list({ store, cache, prefixOf, decode }, listOptions),
+
+    watch: (watchOptions) => watch({ cache, clock, namespaced, prefixOf, watcherBuffer }, watchOptions),
+
+    create: async (object) => {
+      const name = object.metadata.name ?? '';
+      const key = keyOf(object.metadata.namespace ?? '', name);
+      const put = await putOf(key, object);
+      const result = await store.commit([{ key, modRevision: 0 }], [put]);
+      if (!result.ok) throw errors.alreadyExists(resource, name);
+      return decode(key, result.revision, put.value);
+    },
+
+    update: (namespace, name, preconditions, change) =>
+      modify(namespace, name, async (current) => {
+        check(current, name, preconditions);
+        const next = await change(current);
+        if (next === undefined) return { delete: current.key };
+        if (next === current.object) return undefined;
+        const put = await putOf(current.key, next);
+        // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
+        return put.value.equals(current.stored()) ? undefined : put;
+      }),
+
+    delete: (namespace, name, preconditions, verify) =>
+      modify(namespace, name, async (current) => {
+        check(current, name, preconditions);
+        await verify?.(current);
+        return { delete: current.key };
+      }),
+
+    count: () => cache.objects.size,
+    ready: () => cache.ready(),
+    close: () => cache.close(),
+  };
+}

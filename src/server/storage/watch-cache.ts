@@ -1,0 +1,216 @@
+/** The objects of one resource in memory, kept current by the store's feed, with their recent changes and who watches them. */
+import type { KubeObject } from '../../api/index.ts';
+import { CompactedError, type Store, StoreClosedError, type StoredValue, type StoreEvent } from '../../store/index.ts';
+import type { Clock, Timer } from '../../time/index.ts';
+import type { CachedObject } from './cached-object.ts';
+import { Change } from './change.ts';
+import { ChangeLog } from './change-log.ts';
+import { ObjectIndex } from './object-index.ts';
+import type { RevisionFeed } from './revision-feed.ts';
+import { tooLargeResourceVersion } from './versions.ts';
+import { Watchers } from './watchers.ts';
+
+/** How long a request waits for the cache to reach its resourceVersion (k8s.io/apiserver's blockTimeout). */
+const freshnessTimeoutMs = 3000;
+const bookmarkPeriodMs = 60_000;
+const retryMs = 1000;
+const fillPage = 5000;
+
+export interface WatchCacheOptions<T extends KubeObject> {
+  store: Store;
+  feed: RevisionFeed;
+  clock: Clock;
+  /** Without trailing slash. */
+  prefix: string;
+  indexes: Readonly<Record<string, (object: T) => string>>;
+  decode: (key: string, revision: number, value: Buffer) => CachedObject<T>;
+  onFillError: (error: unknown) => void;
+}
+
+export class WatchCache<T extends KubeObject> {
+  readonly objects: ObjectIndex<T>;
+  readonly log = new ChangeLog<T>(0);
+  readonly watchers = new Watchers<T>();
+  readonly #options: WatchCacheOptions<T>;
+  /** Events that arrive while the cache is being filled; undefined once it is. */
+  #early: StoreEvent[] | undefined = [];
+  #filledRevision = 0;
+  /** The last revision that changed an object of this resource. */
+  lastChange = 0;
+  #ready = Promise.withResolvers<void>();
+  #bookmarkTimer: Timer | undefined;
+  readonly #closed = new AbortController();
+
+  constructor(options: WatchCacheOptions<T>) {
+    this.#options = options;
+    this.objects = new ObjectIndex(options.indexes);
+    // Whoever waits for the cache is told; nobody has to.
+    this.#ready.promise.catch(() => {});
+    const started = options.feed.subscribe(options.prefix, {
+      apply: (events) => this.#apply(events),
+      lost: () => this.#lost(),
+      end: () => this.close(),
+    });
+    void this.#fill(started);
+  }
+
+  /** What the cache shows is the state of the store at this revision. */
+  get revision(): number {
+    return Math.max(this.#filledRevision, this.#options.feed.revision);
+  }
+
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  close(): void {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort();
+    this.#options.feed.unsubscribe(this.#options.prefix);
+    this.#bookmarkTimer?.cancel();
+    this.#ready.reject(new StoreClosedError());
+    this.#ready = Promise.withResolvers();
+    this.#ready.promise.catch(() => {});
+    this.#ready.reject(new StoreClosedError());
+    for (const watcher of this.watchers) watcher.end();
+  }
+
+  /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. */
+  async waitFor(revision: number): Promise<void> {
+    if (this.#early) await this.ready();
+    if (this.revision >= revision) return;
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.#options.clock.setTimer(freshnessTimeoutMs, () => {
+        waiter.cancel();
+        reject(tooLargeResourceVersion(revision, this.revision));
+      });
+      const waiter = this.#options.feed.whenSeen(revision, () => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    if (this.#early) await this.ready();
+  }
+
+  /** Waits until the cache shows everything that was durable when this was called. */
+  async waitForNow(): Promise<void> {
+    await this.waitFor(await this.#options.store.revision());
+  }
+
+  /** Where to look for the watchers that a change of this object may concern. */
+  *#scopes(change: Change<T>): Generator<string> {
+    yield everything;
+    const { key } = change;
+    const slash = key.lastIndexOf('/');
+    yield below(key.slice(0, slash + 1));
+    yield below(key);
+    for (const [field, read] of Object.entries(this.#options.indexes)) {
+      const before = change.before && read(change.before.object);
+      const after = change.after && read(change.after.object);
+      if (before !== undefined) yield withField(field, before);
+      if (after !== undefined && after !== before) yield withField(field, after);
+    }
+  }
+
+  /** Called when a watcher with bookmarks has come: one timer serves all of them. */
+  armBookmarks(): void {
+    if (this.#bookmarkTimer || this.#closed.signal.aborted) return;
+    this.#bookmarkTimer = this.#options.clock.setTimer(
+      bookmarkPeriodMs,
+      () => {
+        this.#bookmarkTimer = undefined;
+        if (this.watchers.withBookmarks === 0) return;
+        for (const watcher of this.watchers) if (watcher.wantsBookmarks) watcher.bookmark(this.revision);
+        this.armBookmarks();
+      },
+      { background: true },
+    );
+  }
+
+  async #fill(started: Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await started;
+        const values = await this.#readAll();
+        if (this.#closed.signal.aborted) return;
+        for (const value of values.values) this.objects.set(this.#options.decode(value.key, value.modRevision, value.value));
+        this.#filledRevision = values.revision;
+        this.lastChange = values.revision;
+        this.log.clear(values.revision);
+        const early = this.#early ?? [];
+        this.#early = undefined;
+        this.#apply(early.filter((event) => event.modRevision > values.revision));
+        this.#ready.resolve();
+        return;
+      } catch (error) {
+        if (this.#closed.signal.aborted) return;
+        if (error instanceof StoreClosedError) return this.close();
+        this.objects.clear();
+        this.#options.onFillError(error);
+        await this.#options.clock.sleep(retryMs, this.#closed.signal).catch(() => {});
+        if (this.#closed.signal.aborted) return;
+      }
+    }
+  }
+
+  /** All pages as of one revision. */
+  async #readAll(): Promise<{ revision: number; values: StoredValue[] }> {
+    const { store, prefix } = this.#options;
+    const first = await store.range(`${prefix}/`, { limit: fillPage });
+    const values = first.values;
+    for (let page = first; page.more; ) {
+      const last = page.values.at(-1);
+      if (!last) break;
+      try {
+        page = await store.range(`${prefix}/`, { limit: fillPage, startKey: `${last.key}\0`, revision: first.revision });
+      } catch (error) {
+        if (error instanceof CompactedError) return this.#readAll();
+        throw error;
+      }
+      for (const value of page.values) values.push(value);
+    }
+    return { revision: first.revision, values };
+  }
+
+  #apply(events: readonly StoreEvent[]): void {
+    if (this.#early) {
+      this.#early.push(...events);
+      return;
+    }
+    for (const event of events) {
+      const before = this.objects.get(event.key);
+      if (event.modRevision <= this.#filledRevision) continue;
+      const after = event.type === 'put' && event.value ? this.#options.decode(event.key, event.modRevision, event.value) : undefined;
+      if (!before && !after) continue;
+      if (after) this.objects.set(after);
+      else this.objects.delete(event.key);
+      this.lastChange = event.modRevision;
+      const change = new Change<T>(event.modRevision, before, after, this.#options.clock.monotonic());
+      this.log.push(change);
+      this.watchers.offer(change, this.#scopes(change));
+    }
+  }
+
+  /** As upstream's cacher does: all watches end, their clients come back with their last resourceVersion. */
+  #lost(): void {
+    if (this.#early) this.#early = [];
+    else {
+      this.#early = [];
+      this.#ready = Promise.withResolvers();
+      this.#ready.promise.catch(() => {});
+      void this.#refill();
+    }
+    for (const watcher of this.watchers) watcher.end();
+  }
+
+  #refill(): Promise<void> {
+    this.objects.clear();
+    return this.#fill(this.#options.feed.started());
+  }
+}
+
+/** The scope of a watcher of all objects. */
+export const everything = '';
+/** The scope of one namespace (its key prefix, with slash) or of one object (its key). */
+export const below = (key: string) => `key ${key}`;
+export const withField = (field: string, value: string) => `field ${field}=${value}`;

@@ -1,0 +1,116 @@
+/**
+ * Watches: the present objects where asked for, then every change after it exactly once, in order, as the watcher's selection sees it.
+ */
+import { errors, type KubeObject } from '../../api/index.ts';
+import type { Clock } from '../../time/index.ts';
+import type { CachedObject } from './cached-object.ts';
+import type { StorageWatchEvent, StorageWatchOptions } from './storage.ts';
+import { parseResourceVersion } from './versions.ts';
+import { below, everything, type WatchCache, withField } from './watch-cache.ts';
+import { Watcher } from './watchers.ts';
+
+export interface WatchSource<T extends KubeObject> {
+  cache: WatchCache<T>;
+  clock: Clock;
+  namespaced: boolean;
+  prefixOf(namespace: string | undefined): string;
+  /** A watcher with more events waiting is cut off. */
+  watcherBuffer: number;
+}
+
+/** The last bookmark comes so long before the end of the watch (as upstream's). */
+const bookmarkBeforeEndMs = 2000;
+
+export async function* watch<T extends KubeObject>(
+  source: WatchSource<T>,
+  options: StorageWatchOptions<T>,
+): AsyncGenerator<StorageWatchEvent<T>, undefined> {
+  const { cache, clock } = source;
+  const { signal } = options;
+  const version = parseResourceVersion(options.resourceVersion);
+  const withInitial = options.sendInitialEvents ?? !version;
+  await freshEnough(cache, version, withInitial);
+  if (signal.aborted) return undefined;
+
+  // From here to the registration nothing waits, so no change falls between what is read and what will be told.
+  const accepts = acceptor(source, options);
+  const from = withInitial || !version ? cache.revision : version;
+  if (from < cache.log.startRevision) {
+    throw errors.expired(`too old resource version: ${from} (${cache.log.startRevision})`);
+  }
+  const initial = withInitial ? present(source, options).filter(accepts) : [];
+  const missed = withInitial ? [] : cache.log.after(from);
+  const wantsBookmarks = options.bookmarks === true;
+  const watcher = new Watcher<T>({
+    scope: scopeOf(source, options),
+    accepts,
+    wantsBookmarks,
+    afterRevision: Math.max(from, cache.revision),
+    capacity: source.watcherBuffer,
+  });
+  // A version that lies ahead is waited for: what comes before it is not for this watcher.
+  cache.watchers.add(watcher);
+  if (wantsBookmarks) cache.armBookmarks();
+  const stop = () => watcher.end();
+  signal.addEventListener('abort', stop, { once: true });
+  const lastBookmark = options.timeoutSeconds
+    ? clock.setTimer(Math.max(0, options.timeoutSeconds * 1000 - bookmarkBeforeEndMs), () => {
+        if (wantsBookmarks) watcher.bookmark(cache.revision);
+      })
+    : undefined;
+
+  try {
+    for (const cached of initial) yield { type: 'ADDED', cached };
+    if (options.sendInitialEvents && wantsBookmarks) yield { type: 'BOOKMARK', revision: from, initialEventsEnd: true };
+    for (const change of missed) {
+      const event = change.seenBy(accepts);
+      if (event) yield event;
+    }
+    while (!signal.aborted) {
+      const event = await watcher.next();
+      if (!event) break;
+      yield event;
+    }
+    return undefined;
+  } finally {
+    cache.watchers.remove(watcher);
+    signal.removeEventListener('abort', stop);
+    lastBookmark?.cancel();
+  }
+}
+
+async function freshEnough<T extends KubeObject>(cache: WatchCache<T>, version: number | undefined, withInitial: boolean): Promise<void> {
+  if (version === undefined) await cache.waitForNow();
+  else if (withInitial) await cache.waitFor(version);
+  else await cache.ready();
+}
+
+function acceptor<T extends KubeObject>(
+  source: WatchSource<T>,
+  { namespace, name, matches }: StorageWatchOptions<T>,
+): (object: CachedObject<T>) => boolean {
+  const prefix = source.prefixOf(namespace);
+  const suffix = name === undefined ? undefined : `/${name}`;
+  return (object) =>
+    object.key.startsWith(prefix) &&
+    (suffix === undefined || object.key.endsWith(suffix)) &&
+    (matches === undefined || matches(object.object));
+}
+
+function present<T extends KubeObject>(source: WatchSource<T>, options: StorageWatchOptions<T>): CachedObject<T>[] {
+  const { objects } = source.cache;
+  const prefix = source.prefixOf(options.namespace);
+  if (options.name !== undefined && (options.namespace || !source.namespaced)) {
+    const object = objects.get(prefix + options.name);
+    return object ? [object] : [];
+  }
+  const indexed = options.indexed && objects.withField(options.indexed.field, options.indexed.value);
+  return indexed ?? [...objects.below(prefix)];
+}
+
+function scopeOf<T extends KubeObject>(source: WatchSource<T>, { namespace, name, indexed }: StorageWatchOptions<T>): string {
+  const prefix = source.prefixOf(namespace);
+  if (name !== undefined && (namespace || !source.namespaced)) return below(prefix + name);
+  if (indexed && source.cache.objects.withField(indexed.field, indexed.value)) return withField(indexed.field, indexed.value);
+  return namespace ? below(prefix) : everything;
+}
