@@ -75,11 +75,15 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validateName?(name: string, prefix: boolean): string[];
   /** Before a create is stored: what clients may not set. Status is dropped by default where `subresources.status` is set, generation set to 1 where `generation` is. */
   create?(obj: T, context: StrategyContext): void;
+  /** A create may bring a status along (Nodes that register themselves). */
+  keepStatusOnCreate?: boolean;
   /** Before an update is stored. By default status is kept from `prev` where there is a status subresource, and generation is raised when spec changed. */
   update?(next: T, prev: T, context: StrategyContext): void;
   /** Whether metadata.generation counts changes of spec (or, by a function, of what it says). Default: there is a spec and a status subresource. */
   generation?: boolean | ((next: T, prev: T) => boolean);
   validate?(obj: T, errors: FieldErrors): void;
+  /** Beside `validate(obj)`, on create only: what may come later but not at first (a pod's ephemeral containers). */
+  validateCreate?(obj: T, errors: FieldErrors): void;
   /** Beside `validate(next)`, which also runs: immutable fields and transitions. */
   validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header, e.g. deprecated fields. */

@@ -58,8 +58,14 @@ function validateWeight(weight: number | undefined, path: FieldPath, errors: Fie
   if (!weight || weight < 1 || weight > 100) errors.invalid(path, weight ?? 0, 'must be in the range 1-100');
 }
 
-function selectorKeys(selector: LabelSelector): string[] {
-  return [...Object.keys(selector.matchLabels ?? {}), ...(selector.matchExpressions ?? []).map((expression) => expression.key)];
+/** One occurrence is what the server itself merged in from matchLabelKeys on create; a second one is the user's. */
+function validateKeysOnce(keys: readonly string[], selector: LabelSelector | undefined, path: FieldPath, errors: FieldErrors): void {
+  const seen = new Set(Object.keys(selector?.matchLabels ?? {}));
+  for (const { key } of selector?.matchExpressions ?? []) {
+    const i = keys.indexOf(key);
+    if (i >= 0 && seen.has(key)) errors.invalid(path.index(i), key, 'exists in both matchLabelKeys and labelSelector');
+    seen.add(key);
+  }
 }
 
 function validateLabelKeys(keys: readonly string[], selector: LabelSelector | undefined, path: FieldPath, errors: FieldErrors): void {
@@ -78,15 +84,7 @@ function validatePodAffinityTerm(term: PodAffinityTerm, path: FieldPath, errors:
   for (const name of term.namespaces ?? []) reject(errors, path.child('namespace'), name, isDns1123Label(name));
   validateLabelKeys(matchLabelKeys, labelSelector, path.child('matchLabelKeys'), errors);
   validateLabelKeys(mismatchLabelKeys, labelSelector, path.child('mismatchLabelKeys'), errors);
-  if (labelSelector) {
-    // One occurrence is what the server itself merged in from matchLabelKeys on create; a second one is the user's.
-    const seen = new Set(Object.keys(labelSelector.matchLabels ?? {}));
-    for (const { key } of labelSelector.matchExpressions ?? []) {
-      const i = matchLabelKeys.indexOf(key);
-      if (i >= 0 && seen.has(key)) errors.invalid(path.index(i), key, 'exists in both matchLabelKeys and labelSelector');
-      seen.add(key);
-    }
-  }
+  validateKeysOnce(matchLabelKeys, labelSelector, path, errors);
   for (const [i, key] of matchLabelKeys.entries())
     if (mismatchLabelKeys.includes(key))
       errors.invalid(path.child('matchLabelKeys').index(i), key, 'exists in both matchLabelKeys and mismatchLabelKeys');
@@ -176,9 +174,7 @@ export function validateTopologySpread(constraints: readonly TopologySpreadConst
     allowOneOf(errors, at.child('nodeTaintsPolicy'), constraint.nodeTaintsPolicy, ['Honor', 'Ignore']);
     const keysPath = at.child('matchLabelKeys');
     validateLabelKeys(matchLabelKeys, labelSelector, keysPath, errors);
-    const taken = labelSelector ? selectorKeys(labelSelector) : [];
-    for (const [k, key] of matchLabelKeys.entries())
-      if (taken.includes(key)) errors.invalid(keysPath.index(k), key, 'exists in both matchLabelKeys and labelSelector');
+    validateKeysOnce(matchLabelKeys, labelSelector, keysPath, errors);
     validateLabelSelector(labelSelector, at.child('labelSelector'), errors);
   }
 }

@@ -1,0 +1,138 @@
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { Event } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Subdomain, isQualifiedName } from '../names.ts';
+import { nameColumn, translateTimestampSince } from '../printing.ts';
+import { reject } from './checks.ts';
+
+const metadataPath = new FieldPath('metadata');
+
+/** Kinds that no namespace holds: events about them live in the default one. */
+const clusterKinds = new Set(['Namespace', 'Node', 'PersistentVolume']);
+
+/** The event's place is that of what it is about; events about what has none are in `default`. */
+function validateNamespace(event: Event, errors: FieldErrors): void {
+  const { involvedObject: involved, metadata } = event;
+  const path = new FieldPath('involvedObject').child('namespace');
+  const namespace = involved?.namespace ?? '';
+  if (namespace === '' || (clusterKinds.has(involved?.kind ?? '') && namespace !== metadata.namespace)) {
+    // kube-system also, for components that have always written there.
+    if (metadata.namespace !== 'default' && metadata.namespace !== 'kube-system' && namespace === '')
+      errors.invalid(path, namespace, 'does not match event.namespace');
+    return;
+  }
+  if (metadata.namespace !== namespace) errors.invalid(path, namespace, 'does not match event.namespace');
+}
+
+/** Rules of events in the new form, which have an eventTime. */
+function validateNewEvent(event: Event, errors: FieldErrors): void {
+  const controller = new FieldPath('reportingController');
+  if (!event.reportingComponent) errors.required(controller);
+  else reject(errors, controller, event.reportingComponent, isQualifiedName(event.reportingComponent));
+  const instance = new FieldPath('reportingInstance');
+  if (!event.reportingInstance) errors.required(instance);
+  else if (event.reportingInstance.length > 128) errors.invalid(instance, '', 'can have at most 128 characters');
+  for (const [field, max] of [
+    ['action', 128],
+    ['reason', 128],
+  ] as const) {
+    const value = event[field] ?? '';
+    if (value === '') errors.required(new FieldPath(field));
+    else if (value.length > max) errors.invalid(new FieldPath(field), '', `can have at most ${max} characters`);
+  }
+  if ((event.message ?? '').length > 1024) errors.invalid(new FieldPath('message'), '', 'can have at most 1024 characters');
+}
+
+/** Where an event came from, as `kubelet, node-1`. */
+function sourceOf(event: Event): string {
+  const component = event.source?.component || event.reportingComponent || '';
+  const host = event.source?.host || event.reportingInstance || '';
+  return host ? `${component}, ${host}` : component;
+}
+
+function seenAt(event: Event, which: 'first' | 'last'): string | undefined {
+  const legacy = which === 'first' ? event.firstTimestamp : event.lastTimestamp;
+  if (which === 'last' && event.series?.lastObservedTime) return event.series.lastObservedTime;
+  return legacy || event.eventTime;
+}
+
+export const event = defineKind<Event>({
+  resource: Event,
+  shortNames: ['ev'],
+  storagePrefix: 'events',
+  allowCreateOnUpdate: true,
+  defaults(event) {
+    event.source ??= {};
+  },
+  validate(event, errors) {
+    validateNamespace(event, errors);
+    if (event.metadata.namespace)
+      reject(errors, metadataPath.child('namespace'), event.metadata.namespace, isDns1123Subdomain(event.metadata.namespace));
+    if (event.eventTime) validateNewEvent(event, errors);
+  },
+  fieldSelectors: {
+    'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
+    'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',
+    'involvedObject.name': ({ involvedObject }) => involvedObject?.name ?? '',
+    'involvedObject.uid': ({ involvedObject }) => involvedObject?.uid ?? '',
+    'involvedObject.apiVersion': ({ involvedObject }) => involvedObject?.apiVersion ?? '',
+    'involvedObject.resourceVersion': ({ involvedObject }) => involvedObject?.resourceVersion ?? '',
+    'involvedObject.fieldPath': ({ involvedObject }) => involvedObject?.fieldPath ?? '',
+    reason: ({ reason }) => reason ?? '',
+    reportingComponent: ({ reportingComponent }) => reportingComponent ?? '',
+    source: ({ reportingComponent, source }) => source?.component || reportingComponent || '',
+    type: ({ type }) => type ?? '',
+  },
+  columns: [
+    {
+      name: 'Last Seen',
+      description: 'The time at which the most recent occurrence of this event was recorded.',
+      value: (event, nowMs) => translateTimestampSince(seenAt(event, 'last'), nowMs),
+    },
+    {
+      name: 'Type',
+      description: 'Type of this event (Normal, Warning), new types could be added in the future',
+      value: ({ type }) => type ?? '',
+    },
+    {
+      name: 'Reason',
+      description:
+        "This should be a short, machine understandable string that gives the reason for the transition into the object's current status.",
+      value: ({ reason }) => reason ?? '',
+    },
+    {
+      name: 'Object',
+      description: 'The object that this event is about.',
+      value: ({ involvedObject }) => {
+        const kind = (involvedObject?.kind ?? '').toLowerCase();
+        return involvedObject?.name ? `${kind}/${involvedObject.name}` : kind;
+      },
+    },
+    {
+      name: 'Subobject',
+      priority: 1,
+      description:
+        'If referring to a piece of an object instead of an entire object, this string should contain a valid JSON/Go field access statement.',
+      value: ({ involvedObject }) => involvedObject?.fieldPath ?? '',
+    },
+    { name: 'Source', priority: 1, description: 'The component reporting this event.', value: sourceOf },
+    {
+      name: 'Message',
+      description: 'A human-readable description of the status of this operation.',
+      value: ({ message }) => (message ?? '').trim(),
+    },
+    {
+      name: 'First Seen',
+      priority: 1,
+      description: 'The time at which the event was first recorded. (Time of server receipt is in TypeMeta.)',
+      value: (event, nowMs) => translateTimestampSince(seenAt(event, 'first'), nowMs),
+    },
+    {
+      name: 'Count',
+      priority: 1,
+      description: 'The number of times this event has occurred.',
+      value: ({ count, series }) => String(series?.count ?? (count || 1)),
+    },
+    { ...nameColumn, priority: 1 },
+  ],
+});

@@ -1,0 +1,76 @@
+import { FieldPath } from '../fields.ts';
+import { Namespace } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { isQualifiedName, nameIsDnsLabel } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { reject } from './checks.ts';
+
+/** The label by which selectors find a namespace by its name. */
+export const namespaceNameLabel = 'kubernetes.io/metadata.name';
+/** The namespace controller's own finalizer: it goes when the namespace is empty. */
+export const kubernetesFinalizer = 'kubernetes';
+
+const finalizersPath = new FieldPath('spec').child('finalizers');
+const phasePath = new FieldPath('status').child('Phase');
+const standardFinalizers = [kubernetesFinalizer, 'orphan', 'foregroundDeletion'];
+
+export const namespace = defineKind<Namespace>({
+  resource: Namespace,
+  shortNames: ['ns'],
+  storagePrefix: 'namespaces',
+  validateName: nameIsDnsLabel,
+  generation: false,
+  defaults(namespace) {
+    namespace.spec ??= {};
+    if (namespace.metadata.name)
+      namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name };
+  },
+  create(namespace) {
+    // With generateName the name is known only now.
+    if (namespace.metadata.name)
+      namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name };
+    namespace.status = { phase: 'Active' };
+    const finalizers = namespace.spec.finalizers ?? [];
+    if (!finalizers.includes(kubernetesFinalizer)) namespace.spec.finalizers = [...finalizers, kubernetesFinalizer];
+  },
+  update(next, prev) {
+    next.spec = { ...next.spec, finalizers: prev.spec.finalizers };
+    next.status = prev.status;
+  },
+  validate(namespace, errors) {
+    for (const finalizer of namespace.spec.finalizers ?? []) {
+      reject(errors, finalizersPath, finalizer, isQualifiedName(finalizer));
+      if (!finalizer.includes('/') && !standardFinalizers.includes(finalizer))
+        errors.invalid(finalizersPath, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
+    }
+  },
+  fieldSelectors: { 'status.phase': ({ status }) => status?.phase ?? '', name: ({ metadata }) => metadata.name },
+  subresources: {
+    status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+      },
+      validate(next, _prev, errors) {
+        const phase = next.status?.phase ?? '';
+        if (!next.metadata.deletionTimestamp) {
+          if (phase !== 'Active') errors.invalid(phasePath, phase, "may only be 'Active' if `deletionTimestamp` is empty");
+        } else if (phase !== 'Terminating')
+          errors.invalid(phasePath, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+      },
+    },
+    finalize: {
+      update(next, prev) {
+        next.status = prev.status;
+      },
+      validate(next, _prev, errors) {
+        for (const [i, finalizer] of (next.spec.finalizers ?? []).entries())
+          reject(errors, finalizersPath.index(i), finalizer, isQualifiedName(finalizer));
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    { name: 'Status', description: 'The status of the namespace', value: ({ status }) => status?.phase ?? '' },
+    ageColumn,
+  ],
+});

@@ -1,0 +1,158 @@
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { Node, type Taint } from '../generated/core.v1.ts';
+import { isCidr, parseCidr } from '../ip.ts';
+import { defineKind } from '../kind.ts';
+import { isLabelValue } from '../names.ts';
+import { validateLabelName } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { reject, requireOneOf } from './checks.ts';
+import { validateResourceQuantity } from './resource-names.ts';
+import { taintEffects } from './scheduling-rules.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+// Upstream reports a node's taints there.
+const taintsPath = new FieldPath('metadata').child('taints');
+
+function validateTaints(taints: readonly Taint[], errors: FieldErrors): void {
+  const seen = new Set<string>();
+  for (const [i, taint] of taints.entries()) {
+    const at = taintsPath.index(i);
+    validateLabelName(taint.key, at.child('key'), errors);
+    const wrong = isLabelValue(taint.value ?? '');
+    if (wrong.length > 0) errors.invalid(at.child('value'), taint.value, wrong.join(';'));
+    requireOneOf(errors, at.child('effect'), taint.effect, taintEffects);
+    const key = `${taint.effect} ${taint.key}`;
+    if (seen.has(key)) errors.duplicate(at, taint, 'taints must be unique by key and effect pair');
+    seen.add(key);
+  }
+}
+
+function validateResources(node: Node, errors: FieldErrors): void {
+  for (const field of ['capacity', 'allocatable'] as const)
+    for (const [name, value] of Object.entries(node.status?.[field] ?? {}))
+      validateResourceQuantity(name, value, statusPath.child(field, name), errors);
+}
+
+function validatePodCidrs(cidrs: readonly string[], errors: FieldErrors): void {
+  const path = specPath.child('podCIDRs');
+  for (const [i, cidr] of cidrs.entries()) {
+    reject(errors, path.index(i), cidr, isCidr(cidr));
+    if (cidrs.indexOf(cidr) < i) errors.duplicate(path.index(i), cidr);
+  }
+  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.address.family));
+  if (cidrs.length > 1 && families.size !== cidrs.length)
+    errors.invalid(path, cidrs, 'may specify no more than one CIDR for each IP family');
+}
+
+function statusOf(node: Node): string {
+  const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready');
+  const words = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
+  if (node.spec.unschedulable) words.push('SchedulingDisabled');
+  return words.join(',');
+}
+
+const rolePrefix = 'node-role.kubernetes.io/';
+
+/** Roles are labels: `node-role.kubernetes.io/ROLE`, or `kubernetes.io/role: ROLE`. */
+function rolesOf(node: Node): string {
+  const roles = new Set<string>();
+  for (const [key, value] of Object.entries(node.metadata.labels ?? {})) {
+    if (key.startsWith(rolePrefix) && key.length > rolePrefix.length) roles.add(key.slice(rolePrefix.length));
+    else if (key === 'kubernetes.io/role' && value !== '') roles.add(value);
+  }
+  return roles.size === 0 ? '<none>' : [...roles].sort().join(',');
+}
+
+const addressOf = (node: Node, type: string) => node.status?.addresses?.find((address) => address.type === type)?.address ?? '<none>';
+
+export const node = defineKind<Node>({
+  resource: Node,
+  shortNames: ['no'],
+  storagePrefix: 'minions',
+  generation: false,
+  keepStatusOnCreate: true,
+  defaults(node) {
+    node.spec ??= {};
+    // podCIDR is the first of podCIDRs: whichever is there gives the other.
+    const { podCIDR, podCIDRs = [] } = node.spec;
+    if (podCIDR && podCIDRs.length === 0) node.spec.podCIDRs = [podCIDR];
+    else if (podCIDRs[0] !== undefined) node.spec.podCIDR = podCIDRs[0];
+    if (node.status && !node.status.allocatable && node.status.capacity) node.status.allocatable = { ...node.status.capacity };
+  },
+  update(next, prev) {
+    next.status = prev.status;
+  },
+  validate(node, errors) {
+    validateTaints(node.spec.taints ?? [], errors);
+    validateResources(node, errors);
+    validatePodCidrs(node.spec.podCIDRs ?? [], errors);
+  },
+  validateUpdate(next, prev, errors) {
+    const before = prev.spec.podCIDRs ?? [];
+    const path = specPath.child('podCIDRs');
+    if (before.length > 0 && before.join() !== (next.spec.podCIDRs ?? []).join())
+      errors.forbidden(path, 'node updates may not change podCIDR except from "" to valid');
+    if (prev.spec.providerID && prev.spec.providerID !== next.spec.providerID)
+      errors.forbidden(specPath.child('providerID'), 'node updates may not change providerID except from "" to valid');
+    if ((next.spec.externalID ?? '') !== (prev.spec.externalID ?? '')) errors.forbidden(specPath.child('externalID'), 'may not be updated');
+  },
+  fieldSelectors: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
+  subresources: {
+    status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+      },
+      validate(next, _prev, errors) {
+        validateResources(next, errors);
+        const seen = new Set<string>();
+        for (const [i, address] of (next.status?.addresses ?? []).entries()) {
+          const key = `${address.type} ${address.address}`;
+          if (seen.has(key)) errors.duplicate(statusPath.child('addresses').index(i), address);
+          seen.add(key);
+        }
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    { name: 'Status', description: 'The status of the node', value: statusOf },
+    { name: 'Roles', description: 'The roles of the node', value: rolesOf },
+    ageColumn,
+    {
+      name: 'Version',
+      description: 'Kubelet Version reported by the node.',
+      value: ({ status }) => status?.nodeInfo?.kubeletVersion ?? '',
+    },
+    {
+      name: 'Internal-IP',
+      priority: 1,
+      description: 'List of addresses reachable to the node.',
+      value: (node) => addressOf(node, 'InternalIP'),
+    },
+    {
+      name: 'External-IP',
+      priority: 1,
+      description: 'List of addresses reachable to the node.',
+      value: (node) => addressOf(node, 'ExternalIP'),
+    },
+    {
+      name: 'OS-Image',
+      priority: 1,
+      description: 'OS Image reported by the node from /etc/os-release (e.g. Debian GNU/Linux 7 (wheezy)).',
+      value: ({ status }) => status?.nodeInfo?.osImage || '<unknown>',
+    },
+    {
+      name: 'Kernel-Version',
+      priority: 1,
+      description: "Kernel Version reported by the node from 'uname -r' (e.g. 3.16.0-0.bpo.4-amd64).",
+      value: ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>',
+    },
+    {
+      name: 'Container-Runtime',
+      priority: 1,
+      description: 'ContainerRuntime Version reported by the node through runtime remote API (e.g. containerd://1.4.2).',
+      value: ({ status }) => status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
+    },
+  ],
+});

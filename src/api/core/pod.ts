@@ -1,0 +1,188 @@
+import { FieldPath } from '../fields.ts';
+import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Label } from '../names.ts';
+import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
+import { podColumns } from './pod-columns.ts';
+import { aggregateContainerRequests, computePodQos } from './pod-resources.ts';
+import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
+import { validateEphemeralContainersUpdate, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { isOvercommitAllowed } from './resource-names.ts';
+import { isPodLevelResource } from './resource-requirements.ts';
+
+const specPath = new FieldPath('spec');
+
+/** A limit without a request asks for as much as it allows. */
+function defaultRequests(container: Container): void {
+  if (!container.resources?.limits) return;
+  const { resources } = container;
+  resources.requests = { ...resources.limits, ...resources.requests };
+}
+
+/** On the node's network a port of the container is one of the node. */
+function defaultHostPorts(containers: readonly Container[]): void {
+  for (const container of containers) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
+}
+
+/** Of the pod as a whole: what its containers ask for together, or else what it may use at most. */
+function defaultPodRequests(spec: PodSpec): void {
+  const { resources } = spec;
+  if (!resources?.limits || Object.keys(resources.limits).length === 0) return;
+  const requests = { ...resources.requests };
+  for (const [name, value] of Object.entries(aggregateContainerRequests(spec)))
+    if (isPodLevelResource(name) && isOvercommitAllowed(name)) requests[name] ??= value;
+  for (const [name, value] of Object.entries(resources.limits)) if (isPodLevelResource(name)) requests[name] ??= value;
+  if (Object.keys(requests).length > 0) resources.requests = requests;
+}
+
+/** Turns the pod's own values of these labels into requirements, so that the scheduler need not know of label keys. */
+function mergeLabelKeys(term: PodAffinityTerm | TopologySpreadConstraint, labels: Readonly<Record<string, string>>): void {
+  if (!term.labelSelector) return;
+  const added = [
+    ...(term.matchLabelKeys ?? []).map((key) => ({ key, operator: 'In' as const })),
+    ...(('mismatchLabelKeys' in term && term.mismatchLabelKeys) || []).map((key) => ({ key, operator: 'NotIn' as const })),
+  ].flatMap(({ key, operator }) => {
+    const value = labels[key];
+    return value === undefined ? [] : [{ key, operator, values: [value] }];
+  });
+  if (added.length > 0) term.labelSelector.matchExpressions = [...(term.labelSelector.matchExpressions ?? []), ...added];
+}
+
+function mergeAllLabelKeys(pod: Pod): void {
+  const labels = pod.metadata.labels ?? {};
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
+    const affinity = pod.spec.affinity?.[kind];
+    for (const term of affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) mergeLabelKeys(term, labels);
+    for (const term of affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) mergeLabelKeys(term.podAffinityTerm, labels);
+  }
+  for (const constraint of pod.spec.topologySpreadConstraints ?? []) mergeLabelKeys(constraint, labels);
+}
+
+/** The metadata that subresources leave alone. */
+function keepMetadata(next: Pod, prev: Pod): void {
+  next.metadata = { ...prev.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion };
+}
+
+/** All changes but those of the containers' resources are dropped; a different list of containers is left for validation to refuse. */
+function keepAllButResources(next: Pod, prev: Pod): void {
+  const lists = ['containers', 'initContainers'] as const;
+  const names = (pod: Pod) => lists.map((field) => (pod.spec[field] ?? []).map((container) => container.name).join(',')).join(';');
+  if (names(next) !== names(prev)) return;
+  const spec: PodSpec = { ...prev.spec };
+  for (const field of lists) {
+    const containers = prev.spec[field]?.map((container, i): Container => {
+      const { resizePolicy, resources } = next.spec[field]?.[i] ?? container;
+      return { ...container, ...(resources && { resources }), ...(resizePolicy && { resizePolicy }) };
+    });
+    if (containers) spec[field] = containers;
+  }
+  if (next.spec.resources) spec.resources = next.spec.resources;
+  next.spec = spec;
+  next.status = prev.status;
+  keepMetadata(next, prev);
+}
+
+export const pod = defineKind<Pod>({
+  resource: Pod,
+  shortNames: ['po'],
+  categories: ['all'],
+  storagePrefix: 'pods',
+  defaults(pod) {
+    pod.spec ??= { containers: [] };
+    defaultPodSpec(pod.spec);
+    for (const container of [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]) defaultRequests(container);
+    defaultPodRequests(pod.spec);
+    pod.spec.enableServiceLinks ??= true;
+    if (pod.spec.hostNetwork) defaultHostPorts([...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]);
+  },
+  create(pod) {
+    pod.status = { phase: 'Pending', qosClass: computePodQos(pod) };
+    if (pod.spec.schedulingGates?.length) {
+      const message = 'Scheduling is blocked due to non-empty scheduling gates';
+      pod.status.conditions = [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message }];
+    }
+    mergeAllLabelKeys(pod);
+  },
+  update(next, prev) {
+    next.status = prev.status;
+  },
+  validate(pod, errors) {
+    const { annotations, name } = pod.metadata;
+    validatePodAnnotations(annotations, pod.spec, new FieldPath('metadata').child('annotations'), errors);
+    validatePodSpec(pod.spec, specPath, errors, { isPod: true, podName: name });
+    if (pod.spec.serviceAccountName) return;
+    for (const [v, volume] of (pod.spec.volumes ?? []).entries())
+      for (const [s, source] of (volume.projected?.sources ?? []).entries())
+        if (source.serviceAccountToken)
+          errors.forbidden(
+            specPath.child('volumes').index(v).child('projected', 'sources').index(s).child('serviceAccountToken'),
+            'must not be specified when serviceAccountName is not set',
+          );
+  },
+  validateCreate(pod, errors) {
+    if (pod.spec.ephemeralContainers?.length) errors.forbidden(specPath.child('ephemeralContainers'), 'cannot be set on create');
+    if (pod.spec.nodeName && pod.spec.schedulingGates?.length)
+      errors.forbidden(specPath.child('nodeName'), 'cannot be set until all schedulingGates have been cleared');
+    validateProfileAnnotationsMatch(pod.metadata.annotations, pod.spec, specPath, errors);
+  },
+  validateUpdate: validatePodUpdate,
+  warnings(pod, prev) {
+    if (prev) return [];
+    const wrong = pod.metadata.name ? isDns1123Label(pod.metadata.name) : [];
+    if (wrong.length === 0) return [];
+    return [
+      `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${wrong.join(' ')}]`,
+    ];
+  },
+  gracePeriodSeconds(pod, requested) {
+    const isDone = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+    if (!pod.spec.nodeName || isDone) return 0;
+    const seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 0;
+    return seconds < 0 ? 1 : seconds;
+  },
+  fieldSelectors: {
+    'spec.nodeName': ({ spec }) => spec.nodeName ?? '',
+    'spec.restartPolicy': ({ spec }) => spec.restartPolicy ?? '',
+    'spec.schedulerName': ({ spec }) => spec.schedulerName ?? '',
+    'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName ?? '',
+    'spec.hostNetwork': ({ spec }) => String(spec.hostNetwork ?? false),
+    'status.phase': ({ status }) => status?.phase ?? '',
+    'status.podIP': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+  },
+  subresources: {
+    status: {
+      update(next, prev) {
+        const { managedFields, resourceVersion, labels, annotations, finalizers } = next.metadata;
+        next.spec = prev.spec;
+        // Old kubelets write owner references that break garbage collection, so theirs don't count.
+        next.metadata = { ...prev.metadata, managedFields, resourceVersion, labels, annotations, finalizers };
+        next.status ??= {};
+        next.status.qosClass ??= prev.status?.qosClass;
+        next.status.observedGeneration ??= prev.status?.observedGeneration;
+        const earlier = new Map((prev.status?.conditions ?? []).map((condition) => [condition.type, condition.observedGeneration]));
+        for (const condition of next.status.conditions ?? []) condition.observedGeneration ??= earlier.get(condition.type);
+      },
+      validate: validatePodStatusUpdate,
+    },
+    ephemeralcontainers: {
+      update(next, prev) {
+        next.spec = { ...prev.spec, ephemeralContainers: next.spec.ephemeralContainers };
+        next.status = prev.status;
+        keepMetadata(next, prev);
+      },
+      validate(next, prev, errors) {
+        validatePodSpec(next.spec, specPath, errors, { isPod: true, podName: next.metadata.name });
+        validateEphemeralContainersUpdate(next, prev, errors);
+      },
+    },
+    resize: {
+      update: keepAllButResources,
+      validate(next, prev, errors) {
+        validatePodSpec(next.spec, specPath, errors, { isPod: true, podName: next.metadata.name });
+        validatePodResize(next, prev, errors);
+      },
+    },
+  },
+  columns: podColumns,
+});
