@@ -8,7 +8,12 @@ import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
 import { replicaSet } from './apps/replica-set.ts';
 import { statefulSet } from './apps/stateful-set.ts';
+import { lease } from './coordination/lease.ts';
 import type { KindDefinition } from './kind.ts';
+import { clusterRole } from './rbac/cluster-role.ts';
+import { clusterRoleBinding } from './rbac/cluster-role-binding.ts';
+import { role } from './rbac/role.ts';
+import { roleBinding } from './rbac/role-binding.ts';
 import type { KubeObject } from './resource.ts';
 
 /** Forgets a definition's type parameter: the registry treats all kinds alike and hands each only objects of its own kind. */
@@ -23,4 +28,11 @@ export const kinds: readonly KindDefinition[] = [
   kind(daemonSet),
   kind(statefulSet),
   kind(controllerRevision),
+  // rbac
+  kind(role),
+  kind(clusterRole),
+  kind(roleBinding),
+  kind(clusterRoleBinding),
+  // coordination
+  kind(lease),
 ];

@@ -1,0 +1,38 @@
+import { FieldPath } from '../fields.ts';
+import { Lease } from '../generated/coordination.v1.ts';
+import * as v1beta1 from '../generated/coordination.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isQualifiedName } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const strategies = ['OldestEmulationVersion'];
+
+export const lease = defineKind<Lease>({
+  resource: Lease,
+  versions: [sameShape(v1beta1.Lease, Lease)],
+  allowCreateOnUpdate: true,
+  allowUnconditionalUpdate: false,
+  generation: false,
+  validate({ spec = {} }, errors) {
+    const { leaseDurationSeconds, leaseTransitions, strategy, preferredHolder } = spec;
+    if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0)
+      errors.invalid(specPath.child('leaseDurationSeconds'), leaseDurationSeconds, 'must be greater than 0');
+    if (leaseTransitions !== undefined && leaseTransitions < 0)
+      errors.invalid(specPath.child('leaseTransitions'), leaseTransitions, 'must be greater than or equal to 0');
+    if (strategy !== undefined && !strategies.includes(strategy))
+      for (const message of isQualifiedName(strategy)) errors.invalid(specPath.child('strategy'), strategy, message);
+    if (preferredHolder && !strategy) errors.forbidden(specPath.child('preferredHolder'), 'may only be specified if `strategy` is defined');
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Holder',
+      description:
+        'holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the holder identity must be equal to the elected LeaseCandidate.metadata.name field.',
+      value: ({ spec }) => spec?.holderIdentity ?? '',
+    },
+    ageColumn,
+  ],
+});

@@ -1,0 +1,28 @@
+import { semanticEqual } from '../equality.ts';
+import { FieldPath } from '../fields.ts';
+import { RoleBinding } from '../generated/rbac.v1.ts';
+import * as v1beta1 from '../generated/rbac.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { nameIsPathSegment } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+import { defaultSubject, rbacGroup, roleColumn, subjectColumns, validateRoleRef, validateSubjects } from './policy-rules.ts';
+
+export const roleBinding = defineKind<RoleBinding>({
+  resource: RoleBinding,
+  versions: [sameShape(v1beta1.RoleBinding, RoleBinding)],
+  validateName: nameIsPathSegment,
+  defaults(binding) {
+    if (binding.roleRef) binding.roleRef.apiGroup ||= rbacGroup;
+    for (const subject of binding.subjects ?? []) defaultSubject(subject);
+  },
+  validate({ roleRef, subjects }, errors) {
+    validateRoleRef(roleRef, ['Role', 'ClusterRole'], errors);
+    validateSubjects(subjects, errors);
+  },
+  // Who may bind a role was checked when the binding was made; another role is another binding.
+  validateUpdate(next, prev, errors) {
+    if (!semanticEqual(next.roleRef, prev.roleRef)) errors.invalid(new FieldPath('roleRef'), next.roleRef, 'cannot change roleRef');
+  },
+  columns: [nameColumn, roleColumn, ageColumn, ...subjectColumns],
+});
