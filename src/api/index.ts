@@ -17,7 +17,11 @@ export {
 } from './kind.ts';
 export * from './names.ts';
 export * from './object-meta.ts';
+export * from './patch/json-patch.ts';
+export * from './patch/merge-patch.ts';
+export * from './patch/strategic-merge-patch.ts';
 export * from './quantity.ts';
+export * from './quota-usage.ts';
 export {
   apiVersionOf,
   type Draft,

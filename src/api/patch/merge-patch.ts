@@ -1,0 +1,29 @@
+/** JSON Merge Patch (RFC 7386). */
+import { setKey } from '../decode.ts';
+import { PatchError } from './json-patch.ts';
+
+type JsonObject = Record<string, unknown>;
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function merge(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const out: JsonObject = {};
+  const base = isObject(target) ? target : {};
+  for (const key of Object.keys(base)) if (!Object.hasOwn(patch, key)) setKey(out, key, base[key]);
+  for (const key of Object.keys(patch)) {
+    if (patch[key] === null) continue;
+    setKey(out, key, merge(Object.hasOwn(base, key) ? base[key] : undefined, patch[key]));
+  }
+  return out;
+}
+
+/**
+ * Applies a merge patch: null deletes, objects merge, everything else replaces. The document stays as it was.
+ * @throws PatchError
+ */
+export function applyMergePatch(document: unknown, patch: unknown): unknown {
+  if (!isObject(patch))
+    throw new PatchError('error decoding patch: json: cannot unmarshal value into Go value of type map[string]interface {}', 'BadRequest');
+  return merge(document, patch);
+}
