@@ -60,12 +60,15 @@ function connectionError(server: URL, cause: Error): Error {
   return new Error(`dial tcp ${server.host}: ${(code && said[code]) ?? cause.message}`, { cause });
 }
 
-/** HTTP/2 over a connection on which the server chose `h2`. */
-export function openSession(server: URL, socket: TLSSocket, clock: Clock): Session {
+/** HTTP/2 over a connection on which the server chose `h2`; ready once the server has said how many streams it takes. */
+export async function openSession(server: URL, socket: TLSSocket, clock: Clock): Promise<Session> {
   const http2 = connectHttp2(server, { createConnection: () => socket, settings: { enablePush: false, initialWindowSize: 4 << 20 } });
   // Streams report what goes wrong to their readers; without a listener the session's own 'error' would end the process.
   http2.on('error', () => undefined);
+  const ready = Promise.withResolvers<void>();
   http2.once('connect', () => http2.setLocalWindowSize(16 << 20));
+  http2.once('remoteSettings', () => ready.resolve());
+  http2.once('close', () => ready.reject(new Error(`connection to ${server.host} closed before it was used`)));
   let timer: Timer | undefined;
   const session: Session = {
     http2,
@@ -106,6 +109,7 @@ export function openSession(server: URL, socket: TLSSocket, clock: Clock): Sessi
     });
   };
   http2.once('close', () => timer?.cancel());
+  await ready.promise;
   return session;
 }
 

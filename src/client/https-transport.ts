@@ -67,12 +67,12 @@ export function httpsTransport(options: HttpsTransportOptions): HttpsTransport {
     ...serverName(options.tlsServerName ?? server.hostname),
   });
 
-  /** A session with room; undefined where the server speaks HTTP/1.1 only. */
-  const session = async (): Promise<Session | undefined> => {
+  /** Room for one stream on a session, to be released; undefined where the server speaks HTTP/1.1 only. */
+  const claim = async (): Promise<{ session: Session; release: () => void } | undefined> => {
     for (;;) {
       if (agent) return undefined;
       const free = sessions.find(hasRoom);
-      if (free) return free;
+      if (free) return { session: free, release: free.use() };
       opening ??= (async () => {
         const socket = await dial(server, tls(), clock, lifetime.signal);
         if (socket.alpnProtocol !== 'h2') {
@@ -80,7 +80,7 @@ export function httpsTransport(options: HttpsTransportOptions): HttpsTransport {
           agent = new HttpsAgent({ keepAlive: true, ...tls() });
           return undefined;
         }
-        const opened = openSession(server, socket, clock);
+        const opened = await openSession(server, socket, clock);
         sessions = [...sessions.filter((s) => !s.closed), opened];
         opened.http2.once('close', () => {
           sessions = sessions.filter((s) => s !== opened);
@@ -117,10 +117,11 @@ export function httpsTransport(options: HttpsTransportOptions): HttpsTransport {
     const query = request.query.toString();
     const path = `${prefix}${request.path}${query ? `?${query}` : ''}`;
     const payload = request.body === undefined ? undefined : encode(request.body);
-    const h2 = await session();
+    const room = await claim();
+    if (!room) return overHttp1(agent, server, request.method, path, headers, payload, request.signal);
+    if (request.signal?.aborted) room.release();
     request.signal?.throwIfAborted();
-    if (h2) return overHttp2(h2, server, request.method, path, headers, payload, request.signal);
-    return overHttp1(agent, server, request.method, path, headers, payload, request.signal);
+    return overHttp2(room.session, room.release, server, request.method, path, headers, payload, request.signal);
   };
 
   const request = async (asked: TransportRequest): Promise<TransportResponse> => {
@@ -178,6 +179,7 @@ export function httpsTransport(options: HttpsTransportOptions): HttpsTransport {
 
 async function overHttp2(
   session: Session,
+  release: () => void,
   server: URL,
   method: string,
   path: string,
@@ -195,7 +197,6 @@ async function overHttp2(
     },
     { endStream: payload === undefined },
   );
-  const release = session.use();
   const cancel = () => {
     if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
   };
