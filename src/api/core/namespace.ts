@@ -19,6 +19,8 @@ export const namespace = defineKind<Namespace>({
   shortNames: ['ns'],
   storagePrefix: 'namespaces',
   validateName: nameIsDnsLabel,
+  // All namespaces at once is more than anybody means.
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   generation: false,
   defaults(namespace) {
     namespace.spec ??= {};

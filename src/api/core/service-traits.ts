@@ -1,0 +1,24 @@
+/** What kinds of services need (upstream: pkg/api/service). */
+import type { Service } from '../generated/core.v1.ts';
+
+const isType = (service: Service, ...types: string[]) => types.includes(service.spec.type ?? '');
+
+export const isHeadless = ({ spec }: Service) => spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
+
+/** Whether it has addresses of its own. */
+export const needsClusterIp = (service: Service) => isType(service, 'ClusterIP', 'NodePort', 'LoadBalancer');
+
+/** Whether its ports are ports of every node. */
+export function needsNodePort(service: Service): boolean {
+  if (isType(service, 'NodePort')) return true;
+  return isType(service, 'LoadBalancer') && service.spec.allocateLoadBalancerNodePorts !== false;
+}
+
+/** Whether load balancers ask each node whether it has endpoints. */
+export const needsHealthCheckNodePort = (service: Service) =>
+  isType(service, 'LoadBalancer') && service.spec.externalTrafficPolicy === 'Local';
+
+/** Whether it is reached from outside the cluster. */
+export function isExternallyAccessible(service: Service): boolean {
+  return isType(service, 'LoadBalancer', 'NodePort') || (isType(service, 'ClusterIP') && (service.spec.externalIPs?.length ?? 0) > 0);
+}

@@ -1,0 +1,65 @@
+/**
+ * What an update of a service means where it says too little: values that were allocated stay, values that no longer belong to
+ * its type go (upstream: pkg/registry/core/service/strategy.go).
+ */
+import { semanticEqual } from '../equality.ts';
+import type { Service } from '../generated/core.v1.ts';
+import { isExternallyAccessible, needsClusterIp, needsHealthCheckNodePort, needsNodePort } from './service-traits.ts';
+
+const nodePortsOf = ({ spec }: Service) => (spec.ports ?? []).flatMap((port) => (port.nodePort ? [port.nodePort] : []));
+
+function keepNodePorts(next: Service, prev: Service): void {
+  const before = nodePortsOf(prev);
+  const taken = new Set(nodePortsOf(next).filter((port) => before.includes(port)));
+  for (const port of next.spec.ports ?? []) {
+    if (port.nodePort) continue;
+    const candidates = (prev.spec.ports ?? []).filter(
+      (old) => (port.name && old.name === port.name) || (old.protocol === port.protocol && old.port === port.port),
+    );
+    const known = candidates.find((old) => old.nodePort && !taken.has(old.nodePort))?.nodePort;
+    if (!known) continue;
+    port.nodePort = known;
+    taken.add(known);
+  }
+}
+
+/** Carries over what was allocated and is not said again. */
+export function keepAllocated(next: Service, prev: Service): void {
+  if (needsClusterIp(next) && needsClusterIp(prev)) {
+    if (!next.spec.clusterIP) next.spec.clusterIP = prev.spec.clusterIP;
+    if (!next.spec.clusterIPs?.length && next.spec.clusterIP === prev.spec.clusterIP) next.spec.clusterIPs = prev.spec.clusterIPs;
+  }
+  if (needsNodePort(next) && needsNodePort(prev)) keepNodePorts(next, prev);
+  if (needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev)) next.spec.healthCheckNodePort ||= prev.spec.healthCheckNodePort;
+}
+
+/** Keeps clusterIP and clusterIPs in step for clients that know only one of them. */
+export function normalizeClusterIps(next: Service, prev?: Service): void {
+  const { spec } = next;
+  if (!prev) {
+    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+    return;
+  }
+  if ((spec.clusterIP ?? '') === (prev.spec.clusterIP ?? '') || !semanticEqual(spec.clusterIPs, prev.spec.clusterIPs)) return;
+  if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
+  else delete spec.clusterIPs;
+}
+
+/** Drops what belonged to the old type, unless the client said it anew. */
+export function dropForeign(next: Service, prev: Service): void {
+  const { spec } = next;
+  const lost = (needs: (service: Service) => boolean) => needs(prev) && !needs(next);
+  const isSame = (field: keyof Service['spec']) => semanticEqual(spec[field], prev.spec[field]);
+  if (lost(needsClusterIp) && isSame('clusterIP') && isSame('clusterIPs')) {
+    delete spec.clusterIP;
+    delete spec.clusterIPs;
+    delete spec.ipFamilies;
+    delete spec.ipFamilyPolicy;
+  }
+  if (lost(needsNodePort) && semanticEqual(nodePortsOf(next), nodePortsOf(prev))) for (const port of spec.ports ?? []) delete port.nodePort;
+  if (lost(needsHealthCheckNodePort) && isSame('healthCheckNodePort')) delete spec.healthCheckNodePort;
+  const wasBalanced = prev.spec.type === 'LoadBalancer' && spec.type !== 'LoadBalancer';
+  if (wasBalanced && isSame('allocateLoadBalancerNodePorts')) delete spec.allocateLoadBalancerNodePorts;
+  if (wasBalanced && isSame('loadBalancerClass')) delete spec.loadBalancerClass;
+  if (lost(isExternallyAccessible) && isSame('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
+}

@@ -1,0 +1,104 @@
+import { Service, type ServicePort } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { nameIsDnsLabel } from '../names.ts';
+import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { isExternallyAccessible } from './service-traits.ts';
+import { dropForeign, keepAllocated, normalizeClusterIps } from './service-update.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts';
+
+const defaultAffinitySeconds = 10800;
+
+/** Addresses of the load balancer, shortened in the narrow table. */
+function ingressOf({ status }: Service): string {
+  const addresses = new Set((status?.loadBalancer?.ingress ?? []).flatMap((ingress) => ingress.ip || ingress.hostname || []));
+  return [...addresses].sort().join(',');
+}
+
+function externalIpOf(service: Service): string {
+  const { externalIPs = [], externalName, type } = service.spec;
+  if (type === 'ExternalName') return externalName ?? '';
+  if (type !== 'LoadBalancer') return externalIPs.length > 0 ? externalIPs.join(',') : '<none>';
+  const ingress = ingressOf(service);
+  if (externalIPs.length > 0) return [...(ingress ? ingress.split(',') : []), ...externalIPs].join(',');
+  return ingress || '<pending>';
+}
+
+const portText = ({ nodePort, port, protocol }: ServicePort) => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
+
+export const service = defineKind<Service>({
+  resource: Service,
+  shortNames: ['svc'],
+  categories: ['all'],
+  storagePrefix: 'services/specs',
+  validateName: nameIsDnsLabel,
+  generation: false,
+  defaults(service) {
+    service.spec ??= {};
+    const { spec } = service;
+    spec.sessionAffinity ||= 'None';
+    if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+    else if (spec.sessionAffinity === 'ClientIP' && spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined)
+      spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: defaultAffinitySeconds } };
+    spec.type ||= 'ClusterIP';
+    for (const port of spec.ports ?? []) {
+      port.protocol ||= 'TCP';
+      if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
+    }
+    if (isExternallyAccessible(service)) spec.externalTrafficPolicy ||= 'Cluster';
+    if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
+    if (spec.type !== 'LoadBalancer') return;
+    spec.allocateLoadBalancerNodePorts ??= true;
+    for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
+  },
+  create(service) {
+    normalizeClusterIps(service);
+    service.status = { loadBalancer: {} };
+  },
+  update(next, prev) {
+    next.status = prev.status;
+    keepAllocated(next, prev);
+    normalizeClusterIps(next, prev);
+    dropForeign(next, prev);
+  },
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
+  fieldSelectors: { 'spec.clusterIP': ({ spec }) => spec.clusterIP ?? '', 'spec.type': ({ spec }) => spec.type ?? '' },
+  subresources: {
+    status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+      },
+      validate: (next, _prev, errors) => validateServiceStatus(next, errors),
+    },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Type',
+      description: 'type determines how the Service is exposed. Defaults to ClusterIP.',
+      value: ({ spec }) => spec.type ?? '',
+    },
+    {
+      name: 'Cluster-IP',
+      description: 'clusterIP is the IP address of the service and is usually assigned randomly.',
+      value: ({ spec }) => spec.clusterIPs?.[0] || spec.clusterIP || '<none>',
+    },
+    {
+      name: 'External-IP',
+      description: 'externalIPs is a list of IP addresses for which nodes in the cluster will also accept traffic for this service.',
+      value: externalIpOf,
+    },
+    {
+      name: 'Port(s)',
+      description: 'The list of ports that are exposed by this service.',
+      value: ({ spec }) => (spec.ports ?? []).map(portText).join(',') || '<none>',
+    },
+    ageColumn,
+    {
+      name: 'Selector',
+      priority: 1,
+      description: 'Route service traffic to pods with label keys and values matching this selector.',
+      value: ({ spec }) => formatLabels(spec.selector),
+    },
+  ],
+});
