@@ -121,3 +121,16 @@ export interface AdmissionPlugin {
   admit?(request: AdmissionRequest): Promise<void> | void;
   validate?(request: AdmissionRequest): Promise<void> | void;
 }
+
+/** Called once the write is done: what was reserved is kept, or given back. */
+export type FinishWrite = (succeeded: boolean) => void;
+
+/**
+ * What a kind does around its writes beside admission: reserving what must be unique (cluster IPs, node ports). `begin` runs
+ * after the mutating plugins and before validation, may change `next`, and may throw a StatusError.
+ */
+export interface WriteHook<T extends KubeObject = KubeObject> {
+  begin(write: { next: T; prev: T | undefined; dryRun: boolean }): Promise<FinishWrite>;
+  /** After the object is gone from the store. */
+  deleted(object: T): void;
+}

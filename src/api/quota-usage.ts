@@ -1,0 +1,179 @@
+/**
+ * What an object uses of the resources that a ResourceQuota can limit, and which quotas it counts against. Admission (before the
+ * write) and the quota controller (afterwards, over everything) count by the same functions.
+ */
+import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
+import { addQuantities, compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
+import type { KubeObject } from './resource.ts';
+import { groupResourceOf } from './resource.ts';
+
+/** Quantities by resource name: `pods`, `requests.cpu`, `count/deployments.apps`. */
+export type Usage = Record<string, Quantity>;
+
+const one = parseQuantity('1');
+const zero = parseQuantity('0');
+
+/** Resources that are counted under their plain name, too. */
+const plainCounts = new Set(['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services']);
+
+const add = (usage: Usage, name: string, amount: Quantity) => {
+  const known = usage[name];
+  usage[name] = known === undefined ? amount : addQuantities(known, amount);
+};
+
+/** What one object uses; an empty record for what is not there. */
+export function quotaUsage(resource: { group: string; plural: string }, object: KubeObject): Usage {
+  const name = groupResourceOf(resource);
+  if (name === 'pods') return podUsage(object as Pod);
+  const usage: Usage = { [`count/${name}`]: one };
+  if (plainCounts.has(name)) usage[name] = one;
+  if (name === 'services') Object.assign(usage, serviceUsage(object as Service));
+  if (name === 'persistentvolumeclaims') Object.assign(usage, claimUsage(object as PersistentVolumeClaim));
+  return usage;
+}
+
+function serviceUsage(service: Service): Usage {
+  const { type, ports = [], allocateLoadBalancerNodePorts } = service.spec ?? {};
+  const nodePorts =
+    type === 'NodePort'
+      ? ports.length
+      : type === 'LoadBalancer'
+        ? ports.filter((p) => allocateLoadBalancerNodePorts !== false || p.nodePort).length
+        : 0;
+  return {
+    'services.nodeports': parseQuantity(nodePorts),
+    'services.loadbalancers': type === 'LoadBalancer' ? one : zero,
+  };
+}
+
+function claimUsage(claim: PersistentVolumeClaim): Usage {
+  const usage: Usage = {};
+  const size = claim.spec?.resources?.requests?.storage;
+  const storageClass = claim.metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? claim.spec?.storageClassName;
+  if (storageClass) usage[`${storageClass}.storageclass.storage.k8s.io/persistentvolumeclaims`] = one;
+  if (size === undefined) return usage;
+  const allocated = claim.status?.allocatedResources?.storage;
+  const counted = allocated !== undefined && compareQuantities(allocated, size) > 0 ? allocated : size;
+  usage['requests.storage'] = parseQuantity(counted);
+  if (storageClass) usage[`${storageClass}.storageclass.storage.k8s.io/requests.storage`] = parseQuantity(counted);
+  return usage;
+}
+
+const isTerminal = (pod: Pod) => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+
+/** A finished pod counts as an object only. */
+function podUsage(pod: Pod): Usage {
+  const usage: Usage = { 'count/pods': one };
+  if (isTerminal(pod)) return usage;
+  usage.pods = one;
+  const { requests, limits } = podResources(pod.spec);
+  for (const [name, amount] of Object.entries(requests)) {
+    usage[`requests.${name}`] = amount;
+    if (name === 'cpu' || name === 'memory' || name === 'ephemeral-storage' || name.startsWith('hugepages-')) usage[name] = amount;
+  }
+  for (const name of ['cpu', 'memory', 'ephemeral-storage']) {
+    const amount = limits[name];
+    if (amount !== undefined) usage[`limits.${name}`] = amount;
+  }
+  return usage;
+}
+
+/** A pod's effective requests and limits: containers and sidecars together, or the greatest step of its start, and overhead (KEP-753). */
+export function podResources(spec: PodSpec | undefined): { requests: Usage; limits: Usage } {
+  const total = (of: 'requests' | 'limits'): Usage => {
+    const sum: Usage = {};
+    for (const container of spec?.containers ?? []) addAll(sum, container.resources?.[of]);
+    const sidecars: Usage = {};
+    const start: Usage = {};
+    for (const container of spec?.initContainers ?? []) {
+      const step: Usage = { ...sidecars };
+      addAll(step, container.resources?.[of]);
+      if (container.restartPolicy === 'Always') {
+        addAll(sidecars, container.resources?.[of]);
+        addAll(sum, container.resources?.[of]);
+      }
+      atLeast(start, step);
+    }
+    atLeast(sum, start);
+    for (const [name, amount] of Object.entries(spec?.resources?.[of] ?? {})) sum[name] = parseQuantity(amount);
+    if (of === 'requests') addAll(sum, spec?.overhead);
+    else
+      for (const [name, amount] of Object.entries(spec?.overhead ?? {})) if (sum[name] !== undefined) add(sum, name, parseQuantity(amount));
+    return sum;
+  };
+  return { requests: total('requests'), limits: total('limits') };
+}
+
+function addAll(usage: Usage, amounts: Record<string, string> | undefined): void {
+  for (const [name, amount] of Object.entries(amounts ?? {})) add(usage, name, parseQuantity(amount));
+}
+
+function atLeast(usage: Usage, floor: Usage): void {
+  for (const [name, amount] of Object.entries(floor)) {
+    const known = usage[name];
+    if (known === undefined || compareQuantities(known, amount) < 0) usage[name] = amount;
+  }
+}
+
+/** Whether the quota's scopes take the object in. Scopes are about pods; a quota with one counts nothing else. */
+export function quotaMatches(quota: ResourceQuota, resource: { group: string; plural: string }, object: KubeObject): boolean {
+  const selectors = [
+    ...(quota.spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: [] as string[] })),
+    ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
+  ];
+  if (selectors.length === 0) return true;
+  if (groupResourceOf(resource) !== 'pods') return false;
+  const pod = object as Pod;
+  return selectors.every(({ scopeName, operator, values }) => {
+    switch (scopeName) {
+      case 'Terminating':
+        return (pod.spec?.activeDeadlineSeconds ?? -1) >= 0;
+      case 'NotTerminating':
+        return (pod.spec?.activeDeadlineSeconds ?? -1) < 0;
+      case 'BestEffort':
+        return isBestEffort(pod.spec);
+      case 'NotBestEffort':
+        return !isBestEffort(pod.spec);
+      case 'PriorityClass':
+        return matchesClass(pod.spec?.priorityClassName ?? '', operator, values ?? []);
+      case 'CrossNamespacePodAffinity':
+        return usesOtherNamespaces(pod.spec);
+      default:
+        return false;
+    }
+  });
+}
+
+function isBestEffort(spec: PodSpec | undefined): boolean {
+  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].every(({ resources }) =>
+    [resources?.requests, resources?.limits].every((list) =>
+      Object.entries(list ?? {}).every(([name, amount]) => (name !== 'cpu' && name !== 'memory') || compareQuantities(amount, '0') === 0),
+    ),
+  );
+}
+
+function matchesClass(name: string, operator: string, values: readonly string[]): boolean {
+  if (operator === 'In') return values.includes(name);
+  if (operator === 'NotIn') return !values.includes(name);
+  return operator === 'Exists' ? name !== '' : name === '';
+}
+
+function usesOtherNamespaces(spec: PodSpec | undefined): boolean {
+  return [spec?.affinity?.podAffinity, spec?.affinity?.podAntiAffinity].some((affinity) =>
+    [
+      ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
+      ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((p) => p.podAffinityTerm),
+    ].some((term) => (term.namespaces?.length ?? 0) > 0 || term.namespaceSelector !== undefined),
+  );
+}
+
+/** `cpu=100m,pods=1`: how quota messages show quantities. */
+export function describeUsage(usage: Record<string, Quantity | string>): string {
+  return Object.keys(usage)
+    .sort()
+    .map((name) => {
+      const amount = usage[name] ?? '0';
+      return `${name}=${typeof amount === 'string' ? amount : formatQuantity(amount)}`;
+    })
+    .join(',');
+}

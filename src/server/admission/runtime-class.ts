@@ -1,0 +1,48 @@
+import { type Pod, RuntimeClass } from '../../api/index.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
+import { readObject } from '../storages.ts';
+import { type AdmissionContext, isCreate, isOn, refuse } from './context.ts';
+
+/** A pod of a runtime class takes over its overhead and scheduling. */
+export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
+  const classOf = async (request: AdmissionRequest, name: string) => {
+    const found = await readObject(context.storages, RuntimeClass, '', name);
+    if (found === undefined) throw refuse(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
+    return found;
+  };
+  return {
+    name: 'RuntimeClass',
+    handles: (r) => isOn(r, 'pods') && isCreate(r),
+    async admit(request) {
+      const { spec } = request.object as Pod;
+      if (!spec?.runtimeClassName) return;
+      const { overhead, scheduling } = await classOf(request, spec.runtimeClassName);
+      if (overhead?.podFixed !== undefined) spec.overhead ??= { ...overhead.podFixed };
+      for (const [key, value] of Object.entries(scheduling?.nodeSelector ?? {})) {
+        const present = spec.nodeSelector?.[key];
+        if (present !== undefined && present !== value)
+          throw refuse(
+            request,
+            `pod rejected: conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${present}`,
+          );
+        spec.nodeSelector = { ...spec.nodeSelector, [key]: value };
+      }
+      const tolerations = (scheduling?.tolerations ?? []).filter(
+        (t) => !spec.tolerations?.some((p) => JSON.stringify(p) === JSON.stringify(t)),
+      );
+      if (tolerations.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...tolerations];
+    },
+    async validate(request) {
+      const { spec } = request.object as Pod;
+      if (!spec?.runtimeClassName) {
+        if (spec?.overhead && Object.keys(spec.overhead).length > 0)
+          throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
+        return;
+      }
+      const { overhead } = await classOf(request, spec.runtimeClassName);
+      const sorted = (map: Record<string, string> | undefined) => JSON.stringify(Object.entries(map ?? {}).sort());
+      if (sorted(overhead?.podFixed) !== sorted(spec.overhead))
+        throw refuse(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { type Pod, type PodSpec, ServiceAccount, type Volume } from '../../api/index.ts';
+import { injectedExpirationSeconds } from '../authentication/service-account/token-request.ts';
+import { namesIn } from '../authorization/node/node-graph.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
+import { readObject } from '../storages.ts';
+import { type AdmissionContext, isCreate, isOn, nameSuffix, refuse } from './context.ts';
+
+const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+const mirrorAnnotation = 'kubernetes.io/config.mirror';
+const enforceAnnotation = 'kubernetes.io/enforce-mountable-secrets';
+
+/** Every pod runs as a service account, and finds its token where clients look for it. */
+export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
+  const accountOf = async (request: AdmissionRequest, name: string) => {
+    const account = await readObject(context.storages, ServiceAccount, request.namespace, name);
+    if (account === undefined)
+      throw refuse(
+        request,
+        `error looking up service account ${request.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+      );
+    return account;
+  };
+  return {
+    name: 'ServiceAccount',
+    handles: (r) => isOn(r, 'pods') && isCreate(r),
+    async admit(request) {
+      const pod = request.object as Pod;
+      if (isMirror(pod)) return;
+      pod.spec ??= { containers: [] };
+      const { spec } = pod;
+      spec.serviceAccountName ||= 'default';
+      spec.serviceAccount = spec.serviceAccountName;
+      const account = await accountOf(request, spec.serviceAccountName);
+      const automount = spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
+      if (automount) mountToken(spec, context);
+      if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
+        spec.imagePullSecrets = account.imagePullSecrets.map((s) => ({ ...s }));
+    },
+    async validate(request) {
+      const pod = request.object as Pod;
+      const { spec } = pod;
+      if (isMirror(pod)) {
+        if (spec?.serviceAccountName) throw refuse(request, 'a mirror pod may not reference service accounts');
+        for (const [kind] of namesIn(spec ?? { containers: [] }))
+          if (kind === 'secret') throw refuse(request, 'a mirror pod may not reference secrets');
+        if (spec?.volumes?.some((v) => v.projected?.sources?.some((s) => s.serviceAccountToken)))
+          throw refuse(request, 'a mirror pod may not use ServiceAccountToken volume projections');
+        return;
+      }
+      const name = spec?.serviceAccountName;
+      if (!name) throw refuse(request, 'no service account specified for pod');
+      const account = await accountOf(request, name);
+      if (account.metadata.annotations?.[enforceAnnotation] !== 'true') return;
+      const mountable = new Set((account.secrets ?? []).map((s) => s.name));
+      for (const volume of spec?.volumes ?? []) {
+        const secret = volume.secret?.secretName;
+        if (secret && !mountable.has(secret))
+          throw refuse(
+            request,
+            `volume with secret.secretName=${JSON.stringify(secret)} is not allowed because service account ${name} does not reference that secret`,
+          );
+      }
+    },
+  };
+}
+
+const isMirror = (pod: Pod) => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
+
+function mountToken(spec: PodSpec, context: AdmissionContext): void {
+  const present = spec.volumes?.find((v) => v.name.startsWith('kube-api-access-'));
+  const name = present?.name ?? `kube-api-access-${nameSuffix(context.random)}`;
+  let needed = false;
+  for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+    if (container.volumeMounts?.some((m) => m.mountPath === mountPath)) continue;
+    container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
+    needed = true;
+  }
+  if (needed && present === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+}
+
+function tokenVolume(name: string): Volume {
+  return {
+    name,
+    projected: {
+      defaultMode: 0o644,
+      sources: [
+        { serviceAccountToken: { expirationSeconds: injectedExpirationSeconds, path: 'token' } },
+        { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+      ],
+    },
+  };
+}
