@@ -81,6 +81,11 @@ export class FieldErrors {
     this.#add('FieldValueInvalid', path, `Invalid value: ${quoted(value)}`, detail);
   }
 
+  /** As `invalid`, where the value is too much to show (upstream's `OmitValueType`). */
+  invalidWhole(path: FieldPath, detail: string): void {
+    this.#add('FieldValueInvalid', path, 'Invalid value', detail);
+  }
+
   typeInvalid(path: FieldPath, value: unknown, detail: string): void {
     this.#add('FieldValueTypeInvalid', path, `Invalid value: ${quoted(value)}`, detail);
   }

@@ -8,6 +8,8 @@ import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
 import { replicaSet } from './apps/replica-set.ts';
 import { statefulSet } from './apps/stateful-set.ts';
+import { cronJob } from './batch/cron-job.ts';
+import { job } from './batch/job.ts';
 import { lease } from './coordination/lease.ts';
 import type { KindDefinition } from './kind.ts';
 import { clusterRole } from './rbac/cluster-role.ts';
@@ -35,4 +37,7 @@ export const kinds: readonly KindDefinition[] = [
   kind(clusterRoleBinding),
   // coordination
   kind(lease),
+  // batch
+  kind(job),
+  kind(cronJob),
 ];

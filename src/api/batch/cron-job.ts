@@ -1,0 +1,114 @@
+import { containerColumns } from '../apps/pod-columns.ts';
+import { requireNonNegative, requireOneOf } from '../core/checks.ts';
+import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { CronJob, type CronJobSpec } from '../generated/batch.v1.ts';
+import * as v1beta1 from '../generated/batch.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
+import { formatLabelSelector } from '../selectors.ts';
+import { sameShape } from '../served-version.ts';
+import { isTimeZone, scheduleProblem } from './cron-schedule.ts';
+import { validateJobSpec } from './job-spec.ts';
+
+const specPath = new FieldPath('spec');
+/** The jobs' names have the scheduled minute as a suffix, and must be labels. */
+const maxNameLength = 52;
+const zonePattern = /TZ=/;
+
+function validateSchedule({ schedule = '', timeZone }: CronJobSpec, mayCarryZone: boolean, errors: FieldErrors): void {
+  const path = specPath.child('schedule');
+  if (schedule === '') {
+    errors.required(path);
+    return;
+  }
+  const problem = scheduleProblem(schedule);
+  if (problem !== undefined) errors.invalid(path, schedule, problem);
+  if (!zonePattern.test(schedule)) return;
+  if (timeZone !== undefined) errors.invalid(path, schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule');
+  else if (!mayCarryZone) errors.invalid(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead');
+}
+
+function validateTimeZone(timeZone: string | undefined, errors: FieldErrors): void {
+  const path = specPath.child('timeZone');
+  if (timeZone === undefined) return;
+  if (timeZone === '') errors.invalid(path, timeZone, 'timeZone must be nil or non-empty string');
+  else if (timeZone.toLowerCase() === 'local')
+    errors.invalid(path, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones');
+  else if (!isTimeZone(timeZone)) errors.invalid(path, timeZone, `unknown time zone ${timeZone}`);
+}
+
+export const cronJob = defineKind<CronJob>({
+  resource: CronJob,
+  shortNames: ['cj'],
+  categories: ['all'],
+  versions: [sameShape(v1beta1.CronJob, CronJob)],
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.concurrencyPolicy ||= 'Allow';
+    spec.suspend ??= false;
+    spec.successfulJobsHistoryLimit ??= 3;
+    spec.failedJobsHistoryLimit ??= 1;
+    if (spec.jobTemplate?.spec?.template) defaultPodTemplate(spec.jobTemplate.spec.template);
+  },
+  validate({ spec, metadata }, errors) {
+    if ((metadata.name ?? '').length > maxNameLength)
+      errors.invalid(new FieldPath('metadata').child('name'), metadata.name, `must be no more than ${maxNameLength} characters`);
+    // Schedules with a zone inside were once accepted: those that are stored (and so have a version) may still be updated.
+    validateSchedule(spec, Boolean(metadata.resourceVersion), errors);
+    validateTimeZone(spec.timeZone, errors);
+    requireNonNegative(errors, specPath.child('startingDeadlineSeconds'), spec.startingDeadlineSeconds);
+    requireOneOf(errors, specPath.child('concurrencyPolicy'), spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']);
+    requireNonNegative(errors, specPath.child('successfulJobsHistoryLimit'), spec.successfulJobsHistoryLimit);
+    requireNonNegative(errors, specPath.child('failedJobsHistoryLimit'), spec.failedJobsHistoryLimit);
+    const templatePath = specPath.child('jobTemplate', 'spec');
+    const template = spec.jobTemplate?.spec;
+    if (!template?.template) {
+      errors.required(templatePath.child('template'));
+      return;
+    }
+    validateJobSpec(template, templatePath, errors);
+    if (template.selector) errors.invalid(templatePath.child('selector'), template.selector, '`selector` will be auto-generated');
+    if (template.manualSelector) errors.notSupported(templatePath.child('manualSelector'), template.manualSelector, ['nil', 'false']);
+  },
+  subresources: { status: true },
+  columns: [
+    nameColumn,
+    {
+      name: 'Schedule',
+      description: 'The schedule in Cron format, see https://en.wikipedia.org/wiki/Cron.',
+      value: ({ spec }) => spec.schedule ?? '',
+    },
+    {
+      name: 'Timezone',
+      description:
+        'The time zone name for the given schedule, see https://en.wikipedia.org/wiki/List_of_tz_database_time_zones. If not specified, this will default to the time zone of the kube-controller-manager process. The set of valid time zone names and the time zone offset is loaded from the system-wide time zone database by the API server during CronJob validation and the controller manager during execution. If no system-wide time zone database can be found a bundled version of the database is used instead. If the time zone name becomes invalid during the lifetime of a CronJob or due to a change in host configuration, the controller will stop creating new new Jobs and will create a system event with the reason UnknownTimeZone. More information can be found in https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#time-zones',
+      value: ({ spec }) => spec.timeZone ?? '<none>',
+    },
+    {
+      name: 'Suspend',
+      description:
+        'This flag tells the controller to suspend subsequent executions, it does not apply to already started executions.  Defaults to false.',
+      value: ({ spec }) => (spec.suspend === undefined ? '<unset>' : spec.suspend ? 'True' : 'False'),
+    },
+    {
+      name: 'Active',
+      type: 'integer',
+      description: 'A list of pointers to currently running jobs.',
+      value: ({ status }) => status?.active?.length ?? 0,
+    },
+    {
+      name: 'Last Schedule',
+      description: 'Information when was the last time the job was successfully scheduled.',
+      value: ({ status }, nowMs) => (status?.lastScheduleTime ? translateTimestampSince(status.lastScheduleTime, nowMs) : '<none>'),
+    },
+    ageColumn,
+    ...containerColumns<CronJob>(({ spec }) => spec.jobTemplate.spec?.template.spec),
+    {
+      name: 'Selector',
+      priority: 1,
+      description: 'label selector',
+      value: ({ spec }) => formatLabelSelector(spec.jobTemplate.spec?.selector),
+    },
+  ],
+});

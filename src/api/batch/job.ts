@@ -1,0 +1,162 @@
+import { containerColumns, selectorColumn } from '../apps/pod-columns.ts';
+import { isEmptySelector, readSelector, requireCounts } from '../apps/template-rules.ts';
+import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { Job, type JobSpec } from '../generated/batch.v1.ts';
+import type { PodTemplateSpec } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
+import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
+import { validateJobSpec } from './job-spec.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+const maxInt32 = 2147483647;
+
+/** Labels that tie pods to their job; the ones without a prefix came first and stay for those who select by them. */
+export const jobLabels = {
+  controllerUid: 'batch.kubernetes.io/controller-uid',
+  jobName: 'batch.kubernetes.io/job-name',
+  legacyControllerUid: 'controller-uid',
+  legacyJobName: 'job-name',
+} as const;
+
+/** Unless the user selects pods by hand, a job selects its pods by its own uid, so that no two jobs ever fight over one. */
+function generateSelector(job: Job): void {
+  const { spec, metadata } = job;
+  if (spec.manualSelector) return;
+  spec.template.metadata ??= {};
+  const labels: Record<string, string> = { ...spec.template.metadata.labels };
+  // What the user set by hand is left for validation to reject.
+  labels[jobLabels.legacyJobName] ??= metadata.name;
+  labels[jobLabels.jobName] ??= metadata.name;
+  labels[jobLabels.legacyControllerUid] ??= metadata.uid;
+  labels[jobLabels.controllerUid] ??= metadata.uid;
+  spec.template.metadata.labels = labels;
+  spec.selector = { ...spec.selector, matchLabels: { [jobLabels.controllerUid]: metadata.uid, ...spec.selector?.matchLabels } };
+}
+
+function requireLabel(template: PodTemplateSpec, key: string, expected: string, errors: FieldErrors): void {
+  const labels = template.metadata?.labels;
+  const path = specPath.child('template', 'metadata', 'labels').key(key);
+  if (labels?.[key] === undefined) errors.required(path, `must be '${expected}'`);
+  else if (labels[key] !== expected) errors.invalid(path, labels, `must be '${expected}'`);
+}
+
+function validateGeneratedSelector({ metadata: { name, uid }, spec }: Job, errors: FieldErrors): void {
+  if (spec.manualSelector || !spec.selector) return;
+  if (!uid) errors.required(new FieldPath('metadata').child('uid'));
+  const expected = {
+    [jobLabels.legacyControllerUid]: uid,
+    [jobLabels.legacyJobName]: name,
+    [jobLabels.controllerUid]: uid,
+    [jobLabels.jobName]: name,
+  };
+  for (const [key, value] of Object.entries(expected)) requireLabel(spec.template, key, value, errors);
+  const selector = readSelector(spec.selector);
+  if (selector && !selector.matches(expected)) errors.invalid(specPath.child('selector'), spec.selector, '`selector` not auto-generated');
+}
+
+/** Of a suspended job that has not started, the queueing controllers may still say where its pods go. */
+function withSchedulingOf(template: PodTemplateSpec, other: PodTemplateSpec): PodTemplateSpec {
+  const { nodeSelector, tolerations, affinity, schedulingGates } = other.spec ?? {};
+  const { labels, annotations } = other.metadata ?? {};
+  return {
+    ...template,
+    metadata: { ...template.metadata, labels, annotations },
+    // A template was defaulted, so that it has a spec.
+    spec: { ...template.spec, nodeSelector, tolerations, affinity, schedulingGates } as PodTemplateSpec['spec'],
+  };
+}
+
+function validateCompletionsUpdate(next: JobSpec, prev: JobSpec, errors: FieldErrors): void {
+  if (next.completions === prev.completions) return;
+  const path = specPath.child('completions');
+  if (prev.completionMode !== 'Indexed' || prev.completions === undefined || next.completions === undefined)
+    validateImmutable(next.completions, prev.completions, path, errors);
+  else if (next.completions !== next.parallelism) errors.invalid(path, next.completions, 'can only be modified in tandem with parallelism');
+}
+
+const hasCondition = (job: Job, type: string) => (job.status?.conditions ?? []).some((c) => c.type === type && c.status === 'True');
+
+function statusCell(job: Job): string {
+  if (hasCondition(job, 'Complete')) return 'Complete';
+  if (hasCondition(job, 'Failed')) return 'Failed';
+  if (job.metadata.deletionTimestamp) return 'Terminating';
+  for (const type of ['Suspended', 'FailureTarget', 'SuccessCriteriaMet']) if (hasCondition(job, type)) return type;
+  return 'Running';
+}
+
+function completionsCell({ spec, status }: Job): string {
+  const succeeded = status?.succeeded ?? 0;
+  if (spec.completions !== undefined) return `${succeeded}/${spec.completions}`;
+  const parallelism = spec.parallelism ?? 0;
+  return parallelism > 1 ? `${succeeded}/1 of ${parallelism}` : `${succeeded}/1`;
+}
+
+function durationCell({ status }: Job, nowMs: number): string {
+  if (!status?.startTime) return '';
+  const end = status.completionTime ? Date.parse(status.completionTime) : nowMs;
+  return humanDuration(end - Date.parse(status.startTime));
+}
+
+export const job = defineKind<Job>({
+  resource: Job,
+  categories: ['all'],
+  defaults(job) {
+    job.spec ??= { template: { spec: { containers: [] } } };
+    const { spec } = job;
+    if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+    spec.parallelism ??= 1;
+    spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxInt32;
+    const labels = spec.template?.metadata?.labels ?? {};
+    if (Object.keys(labels).length > 0 && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+    spec.completionMode ||= 'NonIndexed';
+    spec.suspend ??= false;
+    spec.manualSelector ??= false;
+    for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
+    spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+    spec.template ??= { spec: { containers: [] } };
+    defaultPodTemplate(spec.template);
+  },
+  create: generateSelector,
+  validate(job, errors) {
+    const { spec } = job;
+    validateGeneratedSelector(job, errors);
+    validateJobSpec(spec, specPath, errors);
+    if (!spec.selector) errors.required(specPath.child('selector'));
+    else validateLabelSelector(spec.selector, specPath.child('selector'), errors);
+    const selector = readSelector(spec.selector);
+    const labels = spec.template.metadata?.labels;
+    if (spec.selector && !isEmptySelector(spec.selector) && selector && !selector.matches(labels))
+      errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+  },
+  validateUpdate(next, prev, errors) {
+    validateCompletionsUpdate(next.spec, prev.spec, errors);
+    for (const field of ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const)
+      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
+    const adjustable = prev.spec.suspend === true && !prev.status?.startTime;
+    const template = adjustable ? withSchedulingOf(next.spec.template, prev.spec.template) : next.spec.template;
+    const before = adjustable ? withSchedulingOf(prev.spec.template, prev.spec.template) : prev.spec.template;
+    if (!semanticEqual(template, before)) validateImmutable(next.spec.template, prev.spec.template, specPath.child('template'), errors);
+  },
+  defaultPropagation: 'Orphan',
+  fieldSelectors: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
+  subresources: {
+    status: {
+      validate({ status }, _prev, errors) {
+        if (status) requireCounts(status, ['active', 'succeeded', 'failed', 'ready', 'terminating'], statusPath, errors);
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    { name: 'Status', description: 'Status of the job.', value: statusCell },
+    { name: 'Completions', description: 'The number of pods which reached phase Succeeded.', value: completionsCell },
+    { name: 'Duration', description: 'Time required to complete the job.', value: durationCell },
+    ageColumn,
+    ...containerColumns<Job>(({ spec }) => spec.template.spec),
+    selectorColumn<Job>(({ spec }) => spec.selector),
+  ],
+});
