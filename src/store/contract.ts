@@ -30,6 +30,12 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
     const keysOf = (values: { key: string }[]) => values.map((v) => v.key);
     const text = (event: StoreEvent) => `${event.type} ${event.key}=${event.value?.toString() ?? ''}@${event.modRevision}`;
 
+    /** Lets a watch that has just been asked for its first batch get as far as it can: to a store across a network and back. */
+    const settled = async (_pending: Promise<unknown>) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await store.revision();
+    };
+
     /** Reads a watch until it has seen everything up to `revision`. */
     const readUntil = async (iterator: AsyncIterator<WatchBatch>, revision: number): Promise<StoreEvent[]> => {
       const events: StoreEvent[] = [];
@@ -297,9 +303,4 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
       expect(await store.sizeBytes()).toBeGreaterThan(1000);
     });
   });
-}
-
-/** Lets a watch that has just been asked for its first batch get as far as it can. */
-async function settled(_pending: Promise<unknown>): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,6 @@
 export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
+export { EtcdError, type EtcdTls } from './etcd-client.ts';
+export { type EtcdStoreOptions, openEtcdStore } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
 export type { Retention } from './mvcc-store.ts';
