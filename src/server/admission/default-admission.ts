@@ -1,0 +1,63 @@
+import type { AdmissionPlugin } from '../request.ts';
+import { alwaysAdmit, alwaysDeny, alwaysPullImages } from './always.ts';
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
+import type { AdmissionContext } from './context.ts';
+import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
+import { limitRanger } from './limit-ranger.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { podNodeSelector } from './pod-node-selector.ts';
+import { podSecurity } from './pod-security.ts';
+import { priority } from './priority.ts';
+import { resourceQuota } from './resource-quota.ts';
+import { runtimeClass } from './runtime-class.ts';
+import { serviceAccount } from './service-account.ts';
+import { defaultIngressClass, defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
+import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.ts';
+
+export interface AdmissionOptions extends AdmissionContext {
+  /** --enable-admission-plugins: beside the default ones. */
+  enable?: readonly string[];
+  /** --disable-admission-plugins. */
+  disable?: readonly string[];
+  /** --default-not-ready-toleration-seconds, --default-unreachable-toleration-seconds. */
+  tolerationSeconds?: { notReady?: number; unreachable?: number };
+  eventLimits?: readonly EventLimit[];
+}
+
+/** Every plugin in the order in which upstream runs them, whatever the order of the flags; `on` by default. */
+const plugins: readonly { name: string; on: boolean; make(options: AdmissionOptions): AdmissionPlugin }[] = [
+  { name: 'AlwaysAdmit', on: false, make: () => alwaysAdmit },
+  { name: 'NamespaceLifecycle', on: true, make: namespaceLifecycle },
+  { name: 'PodNodeSelector', on: false, make: podNodeSelector },
+  { name: 'AlwaysPullImages', on: false, make: () => alwaysPullImages },
+  { name: 'LimitRanger', on: true, make: limitRanger },
+  { name: 'ServiceAccount', on: true, make: serviceAccount },
+  // Off by default upstream; kubeadm turns it on, and so do we: kubelets are not trusted with more than their own.
+  { name: 'NodeRestriction', on: true, make: nodeRestriction },
+  { name: 'TaintNodesByCondition', on: true, make: () => taintNodesByCondition },
+  { name: 'EventRateLimit', on: false, make: (o) => eventRateLimit(o, o.eventLimits ?? []) },
+  { name: 'PodSecurity', on: true, make: podSecurity },
+  { name: 'Priority', on: true, make: priority },
+  { name: 'DefaultTolerationSeconds', on: true, make: (o) => defaultTolerationSeconds(o.tolerationSeconds) },
+  { name: 'DefaultStorageClass', on: true, make: defaultStorageClass },
+  { name: 'StorageObjectInUseProtection', on: true, make: () => storageObjectInUseProtection },
+  { name: 'PersistentVolumeClaimResize', on: true, make: persistentVolumeClaimResize },
+  { name: 'RuntimeClass', on: true, make: runtimeClass },
+  { name: 'CertificateApproval', on: true, make: certificateApproval },
+  { name: 'CertificateSigning', on: true, make: certificateSigning },
+  { name: 'CertificateSubjectRestriction', on: true, make: () => certificateSubjectRestriction },
+  { name: 'DefaultIngressClass', on: true, make: defaultIngressClass },
+  { name: 'ResourceQuota', on: true, make: resourceQuota },
+  { name: 'AlwaysDeny', on: false, make: () => alwaysDeny },
+];
+
+export const admissionOrder: readonly string[] = plugins.map((p) => p.name);
+
+/** The configured admission plugins. Throws for a name that is none. */
+export function defaultAdmission(options: AdmissionOptions): AdmissionPlugin[] {
+  const { enable = [], disable = [] } = options;
+  for (const name of [...enable, ...disable])
+    if (!admissionOrder.includes(name)) throw new Error(`admission-control plugin ${JSON.stringify(name)} is unknown`);
+  return plugins.filter((p) => (p.on || enable.includes(p.name)) && !disable.includes(p.name)).map((p) => p.make(options));
+}

@@ -1,0 +1,3 @@
+export type { AdmissionContext } from './context.ts';
+export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';
+export type { EventLimit } from './event-rate-limit.ts';
