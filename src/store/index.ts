@@ -1,3 +1,4 @@
+export { type CompactorOptions, compactRegularly } from './compactor.ts';
 export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
 export { EtcdError, type EtcdTls } from './etcd-client.ts';
 export { type EtcdStoreOptions, openEtcdStore } from './etcd-store.ts';

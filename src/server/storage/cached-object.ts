@@ -2,7 +2,6 @@ import type { KubeObject } from '../../api/index.ts';
 import type { Cached } from './storage.ts';
 
 const metadataOpening = Buffer.from('"metadata":{');
-const comma = Buffer.from(',');
 const closingBrace = '}'.charCodeAt(0);
 /** kind and apiVersion come first and are short. */
 const openingWithin = 1024;
@@ -27,11 +26,15 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
   private constructor(key: string, revision: number, stored: Buffer, versionAt: number, object: T | undefined) {
     const head = stored.subarray(0, versionAt);
     const tail = stored.subarray(versionAt);
-    const version = Buffer.from(`"resourceVersion":"${revision}"`);
-    const parts = tail[0] === closingBrace ? [head, version, tail] : [head, version, comma, tail];
+    const inserted = Buffer.from(`"resourceVersion":"${revision}"${tail[0] === closingBrace ? '' : ','}`);
+    // Not from Buffer's pool: what lives long would keep the slabs of what does not.
+    const bytes = Buffer.allocUnsafeSlow(stored.length + inserted.length);
+    head.copy(bytes, 0);
+    inserted.copy(bytes, versionAt);
+    tail.copy(bytes, versionAt + inserted.length);
     this.key = key;
     this.revision = revision;
-    this.bytes = Buffer.concat(parts);
+    this.bytes = bytes;
     this.#versionAt = versionAt;
     this.#versionLength = this.bytes.length - stored.length;
     this.#object = object;

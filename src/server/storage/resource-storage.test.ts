@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Event, type KubeObject, Node, Pod } from '../../api/index.ts';
-import { openEmbeddedStore, openMemoryStore, type Store } from '../../store/index.ts';
+import { CompactedError, openEmbeddedStore, openMemoryStore, type Store } from '../../store/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { openResourceStorage } from './resource-storage.ts';
@@ -341,5 +341,33 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     await clock.advance(3_700_000);
     expect(await iterator.next()).toMatchObject({ value: { type: 'DELETED' } });
     expect(names(await events.list())).toEqual([]);
+  });
+
+  test('when the watch of the store is lost, watches end and the cache is read anew', async () => {
+    const broken = new AbortController();
+    let failures = 1;
+    const flaky: Store = {
+      ...store,
+      async *watch(prefix, options) {
+        for await (const batch of store.watch(prefix, { ...options, signal: AbortSignal.any([broken.signal]) })) yield batch;
+        if (failures-- > 0) throw new CompactedError(1);
+        yield* store.watch(prefix, options);
+      },
+    };
+    const storage = openResourceStorage<Pod>({ store: flaky, prefix: '/registry/pods', resource: Pod, clock });
+    await storage.create(pod('one', 'a'));
+    const iterator = storage.watch({ signal: controller.signal })[Symbol.asyncIterator]();
+    expect(await iterator.next()).toMatchObject({ value: { type: 'ADDED' } });
+    const next = iterator.next();
+    broken.abort();
+    expect(await next).toMatchObject({ done: true });
+    await store.commit([], [{ delete: '/registry/pods/one/a' }]);
+    await pods.create(pod('one', 'missed'));
+    const relisted = storage.list();
+    await clock.advance(1000);
+    expect(names(await relisted)).toEqual(['missed']);
+    await storage.create(pod('one', 'seen'));
+    expect(names(await storage.list())).toEqual(['missed', 'seen']);
+    storage.close();
   });
 });
