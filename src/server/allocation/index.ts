@@ -1,0 +1,3 @@
+export { type IpRange, parseIpRange } from './ip-range.ts';
+export { type PortRange, parsePortRange } from './port-range.ts';
+export { type ServiceAllocator, type ServiceAllocatorOptions, serviceAllocator } from './service-allocator.ts';
