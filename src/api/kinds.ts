@@ -11,12 +11,38 @@ import { statefulSet } from './apps/stateful-set.ts';
 import { cronJob } from './batch/cron-job.ts';
 import { job } from './batch/job.ts';
 import { lease } from './coordination/lease.ts';
+import { binding } from './core/binding.ts';
+import { componentStatus } from './core/component-status.ts';
+import { configMap } from './core/config-map.ts';
+import { endpoints } from './core/endpoints.ts';
+import { event as coreEvent } from './core/event.ts';
+import { limitRange } from './core/limit-range.ts';
+import { namespace } from './core/namespace.ts';
+import { node } from './core/node.ts';
+import { persistentVolume } from './core/persistent-volume.ts';
+import { persistentVolumeClaim } from './core/persistent-volume-claim.ts';
+import { pod } from './core/pod.ts';
+import { podTemplate } from './core/pod-template.ts';
+import { replicationController } from './core/replication-controller.ts';
+import { resourceQuota } from './core/resource-quota.ts';
+import { secret } from './core/secret.ts';
+import { service } from './core/service.ts';
+import { serviceAccount } from './core/service-account.ts';
 import type { KindDefinition } from './kind.ts';
+import { runtimeClass } from './node/runtime-class.ts';
+import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRole } from './rbac/cluster-role.ts';
 import { clusterRoleBinding } from './rbac/cluster-role-binding.ts';
 import { role } from './rbac/role.ts';
 import { roleBinding } from './rbac/role-binding.ts';
 import type { KubeObject } from './resource.ts';
+import { priorityClass } from './scheduling/priority-class.ts';
+import { csiDriver } from './storage/csi-driver.ts';
+import { csiNode } from './storage/csi-node.ts';
+import { csiStorageCapacity } from './storage/csi-storage-capacity.ts';
+import { storageClass } from './storage/storage-class.ts';
+import { volumeAttachment } from './storage/volume-attachment.ts';
+import { volumeAttributesClass } from './storage/volume-attributes-class.ts';
 
 /** Forgets a definition's type parameter: the registry treats all kinds alike and hands each only objects of its own kind. */
 // The functions of a definition are contravariant in T, so that only an assertion widens it; objects reach them by kind alone.
@@ -24,6 +50,23 @@ const kind = <T extends KubeObject>(definition: KindDefinition<T>): KindDefiniti
 
 export const kinds: readonly KindDefinition[] = [
   // core
+  kind(namespace),
+  kind(node),
+  kind(pod),
+  kind(service),
+  kind(endpoints),
+  kind(configMap),
+  kind(secret),
+  kind(serviceAccount),
+  kind(coreEvent),
+  kind(replicationController),
+  kind(podTemplate),
+  kind(resourceQuota),
+  kind(limitRange),
+  kind(persistentVolume),
+  kind(persistentVolumeClaim),
+  kind(componentStatus),
+  kind(binding),
   // apps
   kind(deployment),
   kind(replicaSet),
@@ -40,4 +83,17 @@ export const kinds: readonly KindDefinition[] = [
   // batch
   kind(job),
   kind(cronJob),
+  // scheduling
+  kind(priorityClass),
+  // node
+  kind(runtimeClass),
+  // policy
+  kind(podDisruptionBudget),
+  // storage
+  kind(storageClass),
+  kind(csiDriver),
+  kind(csiNode),
+  kind(csiStorageCapacity),
+  kind(volumeAttachment),
+  kind(volumeAttributesClass),
 ];

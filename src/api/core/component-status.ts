@@ -1,0 +1,25 @@
+import { ComponentStatus } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+
+/** Made up on each read by asking the components; nothing is stored. Deprecated since v1.19. */
+export const componentStatus = defineKind<ComponentStatus>({
+  resource: ComponentStatus,
+  shortNames: ['cs'],
+  virtual: true,
+  verbs: ['get', 'list'],
+  warnings: () => ['v1 ComponentStatus is deprecated in v1.19+'],
+  columns: [
+    nameColumn,
+    ...(['Status', 'Message', 'Error'] as const).map((name) => ({
+      name,
+      description: `${name} of the component's health condition`,
+      value({ conditions = [] }: ComponentStatus): string {
+        const healthy = conditions.find((condition) => condition.type === 'Healthy');
+        if (name === 'Status') return healthy?.status === 'True' ? 'Healthy' : 'Unhealthy';
+        return (name === 'Message' ? healthy?.message : healthy?.error) ?? '';
+      },
+    })),
+    { ...ageColumn, priority: 1 },
+  ],
+});

@@ -1,0 +1,171 @@
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { PersistentVolume, type PersistentVolumeSpec } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Subdomain } from '../names.ts';
+import { fieldImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { canonicalQuantity } from '../quantity.ts';
+import { formatAccessModes } from './access-modes.ts';
+import { allowOneOf, reject } from './checks.ts';
+import { validateAccessModes, volumeModes } from './claim-spec.ts';
+import { goDiff } from './go-diff.ts';
+import { storageClassAnnotation } from './persistent-volume-claim.ts';
+import { persistentVolumeSources, validatePersistentVolumeSource } from './persistent-volume-sources.ts';
+import { requirePositiveQuantity } from './resource-names.ts';
+import { validateNodeSelector } from './scheduling-rules.ts';
+
+const specPath = new FieldPath('spec');
+
+function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: FieldErrors): void {
+  const path = specPath.child('capacity');
+  const names = Object.keys(capacity);
+  if (names.length === 0) errors.required(path);
+  if (capacity.storage === undefined || names.length > 1) errors.notSupported(path, capacity, ['storage']);
+  for (const [name, value] of Object.entries(capacity)) requirePositiveQuantity(value, path.key(name), errors);
+}
+
+function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors): void {
+  if (!spec.accessModes?.length) errors.required(specPath.child('accessModes'));
+  validateAccessModes(spec.accessModes ?? [], specPath.child('accessModes'), errors);
+  validateCapacity(spec, errors);
+  const policyPath = specPath.child('persistentVolumeReclaimPolicy');
+  if (spec.persistentVolumeReclaimPolicy)
+    allowOneOf(errors, policyPath, spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
+  const affinityPath = specPath.child('nodeAffinity');
+  if (spec.nodeAffinity) {
+    const { required } = spec.nodeAffinity;
+    if (required) validateNodeSelector(required, affinityPath.child('required'), errors);
+    else errors.required(affinityPath.child('required'), 'must specify required node constraints');
+  }
+  validatePersistentVolumeSource(spec, metadata.name ?? '', specPath, errors);
+  if (spec.local && !spec.nodeAffinity) errors.required(affinityPath, 'Local volume requires node affinity');
+  const isRoot = spec.hostPath?.path?.split('/').every((part) => part === '' || part === '.') ?? false;
+  if (isRoot && spec.persistentVolumeReclaimPolicy === 'Recycle')
+    errors.forbidden(policyPath, "may not be 'recycle' for a hostPath mount of '/'");
+  const { storageClassName, volumeAttributesClassName: attributes } = spec;
+  if (storageClassName) reject(errors, specPath.child('storageClassName'), storageClassName, isDns1123Subdomain(storageClassName));
+  allowOneOf(errors, specPath.child('volumeMode'), spec.volumeMode, volumeModes);
+  if (attributes === undefined) return;
+  const path = specPath.child('volumeAttributesClassName');
+  if (attributes === '') errors.required(path, 'an empty string is disallowed');
+  else reject(errors, path, attributes, isDns1123Subdomain(attributes));
+  if (!spec.csi) errors.required(specPath.child('csi'), 'has to be specified when using volumeAttributesClassName');
+}
+
+function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
+  return Object.fromEntries(persistentVolumeSources.flatMap((kind) => (spec[kind] === undefined ? [] : [[kind, spec[kind]]])));
+}
+
+export const persistentVolume = defineKind<PersistentVolume>({
+  resource: PersistentVolume,
+  shortNames: ['pv'],
+  storagePrefix: 'persistentvolumes',
+  generation: false,
+  defaults(volume) {
+    volume.spec ??= {};
+    volume.spec.persistentVolumeReclaimPolicy ||= 'Retain';
+    volume.spec.volumeMode ||= 'Filesystem';
+    if (volume.spec.hostPath) volume.spec.hostPath.type ??= '';
+    if (volume.spec.azureDisk) {
+      volume.spec.azureDisk.cachingMode ??= 'ReadWrite';
+      volume.spec.azureDisk.kind ??= 'Shared';
+    }
+    volume.status ??= {};
+    volume.status.phase ||= 'Pending';
+  },
+  create(volume, { now }) {
+    volume.status = { phase: 'Pending', lastPhaseTransitionTime: now };
+  },
+  update(next, prev) {
+    next.status = prev.status;
+  },
+  validate: validateSpec,
+  validateUpdate(next, prev, errors) {
+    const after = sourceOf(next.spec);
+    const before = sourceOf(prev.spec);
+    // A secret for expansion may be named once it is needed.
+    if (next.spec.csi && prev.spec.csi && !prev.spec.csi.controllerExpandSecretRef) {
+      const { controllerExpandSecretRef: _, ...csi } = next.spec.csi;
+      after.csi = csi;
+    }
+    if (!semanticEqual(after, before))
+      errors.forbidden(
+        specPath.child('persistentvolumesource'),
+        `spec.persistentvolumesource is immutable after creation\n${goDiff('core.PersistentVolumeSource', before, after)}`,
+      );
+    if (next.spec.volumeMode !== prev.spec.volumeMode)
+      errors.invalid(new FieldPath('volumeMode'), next.spec.volumeMode ?? null, fieldImmutable);
+    if (prev.spec.nodeAffinity && !semanticEqual(next.spec.nodeAffinity, prev.spec.nodeAffinity))
+      errors.invalid(
+        new FieldPath('nodeAffinity'),
+        next.spec.nodeAffinity ?? null,
+        'field is immutable, except for updating from beta label to GA',
+      );
+    if (prev.spec.volumeAttributesClassName !== undefined && next.spec.volumeAttributesClassName === undefined)
+      errors.forbidden(specPath.child('volumeAttributesClassName'), 'update from non-nil value to nil is forbidden');
+  },
+  subresources: {
+    status: {
+      update(next, prev, { now }) {
+        next.spec = prev.spec;
+        if (
+          next.status &&
+          next.status.phase !== prev.status?.phase &&
+          next.status.lastPhaseTransitionTime === prev.status?.lastPhaseTransitionTime
+        )
+          next.status.lastPhaseTransitionTime = now;
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Capacity',
+      description: "capacity is the description of the persistent volume's resources and capacity.",
+      value: ({ spec }) => canonicalQuantity(spec.capacity?.storage ?? '0'),
+    },
+    {
+      name: 'Access Modes',
+      description: 'accessModes contains all ways the volume can be mounted.',
+      value: ({ spec }) => formatAccessModes(spec.accessModes),
+    },
+    {
+      name: 'Reclaim Policy',
+      description: 'persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim.',
+      value: ({ spec }) => spec.persistentVolumeReclaimPolicy ?? '',
+    },
+    {
+      name: 'Status',
+      description: 'phase indicates if a volume is available, bound to a claim, or released by a claim.',
+      value: ({ metadata, status }) => (metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? '')),
+    },
+    {
+      name: 'Claim',
+      description: 'claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim.',
+      value: ({ spec: { claimRef } }) => (claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : ''),
+    },
+    {
+      name: 'StorageClass',
+      description: 'storageClassName is the name of StorageClass to which this persistent volume belongs.',
+      value: ({ metadata, spec }) => metadata.annotations?.[storageClassAnnotation] ?? spec.storageClassName ?? '',
+    },
+    {
+      name: 'VolumeAttributesClass',
+      description: 'Name of VolumeAttributesClass to which this persistent volume belongs.',
+      value: ({ spec }) => spec.volumeAttributesClassName ?? '<unset>',
+    },
+    {
+      name: 'Reason',
+      description: 'reason is a brief CamelCase string that describes any failure.',
+      value: ({ status }) => status?.reason ?? '',
+    },
+    ageColumn,
+    {
+      name: 'VolumeMode',
+      priority: 1,
+      description: 'volumeMode defines if a volume is intended to be used with a formatted filesystem or to remain in raw block state.',
+      value: ({ spec }) => spec.volumeMode ?? '<unset>',
+    },
+  ],
+});

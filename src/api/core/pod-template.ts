@@ -1,0 +1,28 @@
+import { containerColumns } from '../apps/pod-columns.ts';
+import { FieldPath } from '../fields.ts';
+import { PodTemplate } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { formatLabels, nameColumn } from '../printing.ts';
+import { defaultPodTemplate, validatePodTemplate } from './pod-spec.ts';
+
+export const podTemplate = defineKind<PodTemplate>({
+  resource: PodTemplate,
+  storagePrefix: 'podtemplates',
+  generation: (next, prev) => JSON.stringify(next.template) !== JSON.stringify(prev.template),
+  defaults(podTemplate) {
+    podTemplate.template ??= { spec: { containers: [] } };
+    defaultPodTemplate(podTemplate.template);
+  },
+  validate(podTemplate, errors) {
+    if (podTemplate.template) validatePodTemplate(podTemplate.template, new FieldPath('template'), errors);
+  },
+  columns: [
+    nameColumn,
+    ...containerColumns<PodTemplate>(({ template }) => template?.spec).map((column) => ({ ...column, priority: 0 })),
+    {
+      name: 'Pod Labels',
+      description: 'The labels for the pod template.',
+      value: ({ template }) => formatLabels(template?.metadata?.labels),
+    },
+  ],
+});

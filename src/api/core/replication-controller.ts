@@ -1,0 +1,93 @@
+import { containerColumns } from '../apps/pod-columns.ts';
+import { requireAtMost, requireCounts, validateAlwaysTemplate } from '../apps/template-rules.ts';
+import { FieldPath } from '../fields.ts';
+import { ReplicationController } from '../generated/core.v1.ts';
+import { defineKind } from '../kind.ts';
+import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { requireNonNegative } from './checks.ts';
+import { defaultPodTemplate } from './pod-spec.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+const counts = ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'] as const;
+
+export const replicationController = defineKind<ReplicationController>({
+  resource: ReplicationController,
+  shortNames: ['rc'],
+  categories: ['all'],
+  storagePrefix: 'controllers',
+  defaultPropagation: 'Orphan',
+  defaults(controller) {
+    controller.spec ??= {};
+    const { metadata, spec } = controller;
+    spec.replicas ??= 1;
+    if (!spec.template) return;
+    defaultPodTemplate(spec.template);
+    const labels = spec.template.metadata?.labels;
+    if (!labels) return;
+    if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+    if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  },
+  create(controller) {
+    controller.status = { replicas: 0 };
+  },
+  update(next, prev) {
+    if (prev.status) next.status = prev.status;
+  },
+  validate({ spec }, errors) {
+    requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
+    const selector = Object.entries(spec.selector ?? {});
+    if (selector.length === 0) errors.required(specPath.child('selector'));
+    requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
+    const path = specPath.child('template');
+    const labels = spec.template?.metadata?.labels ?? {};
+    if (spec.template && selector.some(([key, value]) => labels[key] !== value))
+      errors.invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`');
+    validateAlwaysTemplate(spec.template, 'ReplicationController', path, errors);
+  },
+  fieldSelectors: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
+  subresources: {
+    status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+      },
+      validate({ status }, _prev, errors) {
+        if (!status) return;
+        const whole = 'cannot be greater than status.replicas';
+        requireCounts(status, counts, statusPath, errors);
+        requireAtMost(status, ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'], 'replicas', whole, statusPath, errors);
+        requireAtMost(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas', statusPath, errors);
+      },
+    },
+    scale: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas', selector: 'spec.selector' },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Desired',
+      type: 'integer',
+      description: 'Replicas is the number of desired replicas.',
+      value: ({ spec }) => spec.replicas ?? 0,
+    },
+    {
+      name: 'Current',
+      type: 'integer',
+      description: 'Replicas is the most recently observed number of replicas.',
+      value: ({ status }) => status?.replicas ?? 0,
+    },
+    {
+      name: 'Ready',
+      type: 'integer',
+      description: 'The number of ready replicas for this replication controller.',
+      value: ({ status }) => status?.readyReplicas ?? 0,
+    },
+    ageColumn,
+    ...containerColumns<ReplicationController>(({ spec }) => spec.template?.spec),
+    {
+      name: 'Selector',
+      priority: 1,
+      description: 'Selector is a label query over pods that should match the Replicas count.',
+      value: ({ spec }) => formatLabels(spec.selector),
+    },
+  ],
+});
