@@ -1,0 +1,38 @@
+import { reject } from '../core/checks.ts';
+import { validateContainerResources } from '../core/resource-requirements.ts';
+import { validateTolerations } from '../core/scheduling-rules.ts';
+import { FieldPath } from '../fields.ts';
+import { RuntimeClass } from '../generated/node.v1.ts';
+import * as v1beta1 from '../generated/node.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Label } from '../names.ts';
+import { validateImmutable, validateLabels } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+export const runtimeClass = defineKind<RuntimeClass>({
+  resource: RuntimeClass,
+  versions: [sameShape(v1beta1.RuntimeClass, RuntimeClass)],
+  validate({ handler = '', overhead, scheduling }, errors) {
+    reject(errors, new FieldPath('handler'), handler, isDns1123Label(handler));
+    if (overhead)
+      validateContainerResources({ limits: overhead.podFixed ?? {} }, new Set(), new FieldPath('overhead').child('podFixed'), errors);
+    if (!scheduling) return;
+    const path = new FieldPath('scheduling');
+    validateLabels(scheduling.nodeSelector, path.child('nodeSelector'), errors);
+    validateTolerations(scheduling.tolerations ?? [], path.child('tolerations'), errors);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.handler, prev.handler, new FieldPath('handler'), errors);
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Handler',
+      description:
+        'handler specifies the underlying runtime and configuration that the CRI implementation will use to handle pods of this class. The possible values are specific to the node & CRI configuration.  It is assumed that all handlers are available on every node, and handlers of the same name are equivalent on every node. For example, a handler called "runc" might specify that the runc OCI runtime (using native Linux containers) will be used to run the containers in a pod. The Handler must be lowercase, conform to the DNS Label (RFC 1123) requirements, and is immutable.',
+      value: (rc) => rc.handler ?? '',
+    },
+    ageColumn,
+  ],
+});

@@ -1,0 +1,95 @@
+import { requireCounts } from '../apps/template-rules.ts';
+import { allowOneOf } from '../core/checks.ts';
+import { FieldPath } from '../fields.ts';
+import type { LabelSelector } from '../generated/meta.v1.ts';
+import { PodDisruptionBudget } from '../generated/policy.v1.ts';
+import * as v1beta1 from '../generated/policy.v1beta1.ts';
+import { requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { defineKind } from '../kind.ts';
+import { validateConditions, validateLabelSelector } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { convertedVersion } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+
+/**
+ * In policy/v1beta1 an empty selector selected no pod, in policy/v1 it selects all. Conversion keeps the meaning by a requirement
+ * that cannot hold (upstream: pkg/apis/policy/v1beta1/conversion.go).
+ */
+const nonV1beta1MatchAll = { key: 'pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match', operator: 'Exists' as const };
+
+const isEmpty = (s: LabelSelector) => Object.keys(s.matchLabels ?? {}).length === 0 && (s.matchExpressions ?? []).length === 0;
+const isMatchNone = ({ matchLabels, matchExpressions = [] }: LabelSelector) =>
+  Object.keys(matchLabels ?? {}).length === 0 &&
+  matchExpressions.length === 1 &&
+  matchExpressions[0]?.key === nonV1beta1MatchAll.key &&
+  matchExpressions[0].operator === 'Exists';
+/** Holds for every pod, as the requirement's key is reserved; said so that v1beta1 does not take it for none. */
+const matchAllInV1beta1: LabelSelector = { matchExpressions: [{ ...nonV1beta1MatchAll, operator: 'DoesNotExist' }] };
+const isMatchAllInV1beta1 = ({ matchLabels, matchExpressions = [] }: LabelSelector) =>
+  Object.keys(matchLabels ?? {}).length === 0 &&
+  matchExpressions.length === 1 &&
+  matchExpressions[0]?.key === nonV1beta1MatchAll.key &&
+  matchExpressions[0].operator === 'DoesNotExist';
+
+const policyV1beta1 = convertedVersion(v1beta1.PodDisruptionBudget, PodDisruptionBudget, {
+  toStorage(pdb) {
+    const selector = pdb.spec?.selector;
+    if (selector && isEmpty(selector)) return { ...pdb, spec: { ...pdb.spec, selector: { matchExpressions: [nonV1beta1MatchAll] } } };
+    if (selector && isMatchAllInV1beta1(selector)) return { ...pdb, spec: { ...pdb.spec, selector: {} } };
+    return pdb;
+  },
+  fromStorage(pdb) {
+    const selector = pdb.spec?.selector;
+    if (selector && isMatchNone(selector)) return { ...pdb, spec: { ...pdb.spec, selector: {} } };
+    if (selector && isEmpty(selector)) return { ...pdb, spec: { ...pdb.spec, selector: matchAllInV1beta1 } };
+    return pdb;
+  },
+});
+
+export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
+  resource: PodDisruptionBudget,
+  shortNames: ['pdb'],
+  versions: [policyV1beta1],
+  validate({ spec = {} }, errors) {
+    const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec;
+    if (minAvailable !== undefined && maxUnavailable !== undefined)
+      errors.invalid(specPath, spec, 'minAvailable and maxUnavailable cannot be both set');
+    for (const field of ['minAvailable', 'maxUnavailable'] as const) {
+      requireNonNegativeIntOrPercent(spec[field], specPath.child(field), errors);
+      requireAtMost100Percent(spec[field], specPath.child(field), errors);
+    }
+    validateLabelSelector(selector, specPath.child('selector'), errors);
+    allowOneOf(errors, specPath.child('unhealthyPodEvictionPolicy'), unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget']);
+  },
+  subresources: {
+    status: {
+      validate({ status }, _prev, errors) {
+        if (!status) return;
+        validateConditions(status.conditions, statusPath.child('conditions'), errors);
+        requireCounts(status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'], statusPath, errors);
+      },
+    },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Min Available',
+      description: 'The minimum number of pods that must be available.',
+      value: ({ spec }) => spec?.minAvailable ?? 'N/A',
+    },
+    {
+      name: 'Max Unavailable',
+      description: 'The maximum number of pods that may be unavailable.',
+      value: ({ spec }) => spec?.maxUnavailable ?? 'N/A',
+    },
+    {
+      name: 'Allowed Disruptions',
+      type: 'integer',
+      description: 'Calculated number of pods that may be disrupted at this time.',
+      value: ({ status }) => status?.disruptionsAllowed ?? 0,
+    },
+    ageColumn,
+  ],
+});

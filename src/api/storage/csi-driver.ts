@@ -1,0 +1,97 @@
+import { allowOneOf } from '../core/checks.ts';
+import { validateCsiDriverName } from '../core/volume-sources.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { CSIDriver, type TokenRequest } from '../generated/storage.v1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const minTokenSeconds = 600;
+const maxTokenSeconds = 2 ** 32;
+
+function validateTokenRequests(requests: readonly TokenRequest[], errors: FieldErrors): void {
+  const audiences = new Set<string>();
+  for (const [i, { audience = '', expirationSeconds }] of requests.entries()) {
+    const path = specPath.child('tokenRequests').index(i);
+    if (audiences.has(audience)) errors.duplicate(path.child('audience'), audience);
+    audiences.add(audience);
+    if (expirationSeconds === undefined) continue;
+    const at = path.child('expirationSeconds');
+    if (expirationSeconds < minTokenSeconds) errors.invalid(at, expirationSeconds, 'may not specify a duration less than 10 minutes');
+    if (expirationSeconds > maxTokenSeconds) errors.invalid(at, expirationSeconds, 'may not specify a duration larger than 2^32 seconds');
+  }
+}
+
+/** A cell of a boolean that is shown as text, with true, false or nothing set. */
+const flag = (name: string, description: string, field: 'attachRequired' | 'podInfoOnMount' | 'storageCapacity' | 'requiresRepublish') => ({
+  name,
+  type: 'boolean' as const,
+  description,
+  value: ({ spec }: CSIDriver) => spec?.[field] ?? field === 'attachRequired',
+});
+
+export const csiDriver = defineKind<CSIDriver>({
+  resource: CSIDriver,
+  versions: [sameShape(v1beta1.CSIDriver, CSIDriver)],
+  defaults(driver) {
+    driver.spec ??= {};
+    const { spec } = driver;
+    spec.attachRequired ??= true;
+    spec.podInfoOnMount ??= false;
+    spec.storageCapacity ??= false;
+    spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+    if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
+    spec.requiresRepublish ??= false;
+    spec.seLinuxMount ??= false;
+  },
+  validate({ metadata, spec = {} }, errors) {
+    validateCsiDriverName(metadata.name ?? '', new FieldPath('metadata').child('name'), errors);
+    if (spec.attachRequired === undefined) errors.required(specPath.child('attachedRequired'));
+    allowOneOf(errors, specPath.child('fsGroupPolicy'), spec.fsGroupPolicy, ['ReadWriteOnceWithFSType', 'File', 'None']);
+    validateTokenRequests(spec.tokenRequests ?? [], errors);
+    for (const mode of spec.volumeLifecycleModes ?? [])
+      allowOneOf(errors, specPath.child('volumeLifecycleModes'), mode, ['Persistent', 'Ephemeral']);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.spec.attachRequired, prev.spec.attachRequired, specPath.child('attachedRequired'), errors);
+    validateImmutable(next.spec.volumeLifecycleModes, prev.spec.volumeLifecycleModes, specPath.child('volumeLifecycleModes'), errors);
+  },
+  generation: ({ spec: next }, { spec: prev }) =>
+    next.storageCapacity !== prev.storageCapacity ||
+    next.requiresRepublish !== prev.requiresRepublish ||
+    JSON.stringify(next.tokenRequests ?? []) !== JSON.stringify(prev.tokenRequests ?? []),
+  columns: [
+    nameColumn,
+    flag('AttachRequired', 'attachRequired indicates this CSI volume driver requires an attach operation.', 'attachRequired'),
+    flag(
+      'PodInfoOnMount',
+      'If set to true, podInfoOnMount indicates this CSI volume driver requires additional pod information during mount operations.',
+      'podInfoOnMount',
+    ),
+    flag(
+      'StorageCapacity',
+      'If set to true, storageCapacity indicates that the CSI volume driver wants pod scheduling to consider the storage capacity.',
+      'storageCapacity',
+    ),
+    {
+      name: 'TokenRequests',
+      description:
+        "tokenRequests indicates the CSI driver needs pods' service account tokens it is mounting volume for to do necessary authentication.",
+      value: ({ spec }) => (spec?.tokenRequests?.length ? spec.tokenRequests.map((t) => t.audience).join(',') : '<unset>'),
+    },
+    flag(
+      'RequiresRepublish',
+      'requiresRepublish indicates the CSI driver wants `NodePublishVolume` being periodically called to reflect any possible change in the mounted volume.',
+      'requiresRepublish',
+    ),
+    {
+      name: 'Modes',
+      description: 'volumeLifecycleModes defines what kind of volumes this CSI volume driver supports.',
+      value: ({ spec }) => (spec?.volumeLifecycleModes?.length ? spec.volumeLifecycleModes.join(',') : '<none>'),
+    },
+    ageColumn,
+  ],
+});

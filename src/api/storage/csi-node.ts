@@ -1,0 +1,62 @@
+import { reject } from '../core/checks.ts';
+import { validateCsiDriverName } from '../core/volume-sources.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { CSINode, type CSINodeDriver } from '../generated/storage.v1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isQualifiedName } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const driversPath = new FieldPath('spec').child('drivers');
+const maxNodeIdBytes = 192;
+
+function validateDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErrors): void {
+  const { name = '', nodeID = '', allocatable, topologyKeys = [] } = driver;
+  validateCsiDriverName(name, path.child('name'), errors);
+  if (nodeID === '') errors.required(path.child('nodeID'), nodeID);
+  if (nodeID.length > maxNodeIdBytes) errors.invalid(path.child('nodeID'), nodeID, `must be ${maxNodeIdBytes} characters or less`);
+  if ((allocatable?.count ?? 0) < 0)
+    errors.invalid(path.child('allocatable', 'count'), allocatable?.count, 'must be greater than or equal to 0');
+  for (const [i, key] of topologyKeys.entries()) {
+    if (key === '') errors.required(path, key);
+    if (topologyKeys.indexOf(key) < i) errors.duplicate(path, key);
+    reject(errors, path, key, isQualifiedName(key));
+  }
+}
+
+export const csiNode = defineKind<CSINode>({
+  resource: CSINode,
+  versions: [sameShape(v1beta1.CSINode, CSINode)],
+  defaults(node) {
+    node.spec ??= { drivers: [] };
+    node.spec.drivers ??= [];
+  },
+  validate({ spec }, errors) {
+    const names = new Set<string>();
+    for (const [i, driver] of spec.drivers.entries()) {
+      validateDriver(driver, driversPath.index(i), errors);
+      if (names.has(driver.name)) errors.duplicate(driversPath.index(i).child('name'), driver.name);
+      names.add(driver.name);
+    }
+  },
+  // A driver may come and go; one that stays keeps all but what it can allocate.
+  validateUpdate(next, prev, errors) {
+    for (const before of prev.spec.drivers) {
+      const after = next.spec.drivers.find((d) => d.name === before.name);
+      if (after && !semanticEqual({ ...after, allocatable: null }, { ...before, allocatable: null }))
+        errors.invalid(new FieldPath('CSINodeDriver'), after, 'field is immutable');
+    }
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Drivers',
+      type: 'integer',
+      description: 'Drivers indicates the number of CSI drivers registered on the node',
+      value: ({ spec }) => spec.drivers.length,
+    },
+    ageColumn,
+  ],
+});

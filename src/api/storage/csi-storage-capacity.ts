@@ -1,0 +1,43 @@
+import { reject } from '../core/checks.ts';
+import { FieldPath } from '../fields.ts';
+import { CSIStorageCapacity } from '../generated/storage.v1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Subdomain } from '../names.ts';
+import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
+import { nameColumn } from '../printing.ts';
+import { compareQuantities } from '../quantity.ts';
+import { sameShape } from '../served-version.ts';
+
+const root = new FieldPath();
+
+export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
+  resource: CSIStorageCapacity,
+  versions: [sameShape(v1beta1.CSIStorageCapacity, CSIStorageCapacity)],
+  validate(csc, errors) {
+    validateLabelSelector(csc.nodeTopology, root.child('nodeTopology'), errors);
+    reject(errors, root.child('storageClassName'), csc.storageClassName ?? '', isDns1123Subdomain(csc.storageClassName ?? ''));
+    for (const field of ['capacity', 'maximumVolumeSize'] as const) {
+      const value = csc[field];
+      if (value !== undefined && compareQuantities(value, '0') < 0)
+        errors.invalid(root.child(field), value, 'must be greater than or equal to 0');
+    }
+  },
+  validateUpdate(next, prev, errors) {
+    for (const field of ['nodeTopology', 'storageClassName'] as const)
+      validateImmutable(next[field], prev[field], root.child(field), errors);
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'StorageClassName',
+      description: 'storageClassName represents the name of the StorageClass that the reported capacity applies to.',
+      value: (c) => c.storageClassName ?? '',
+    },
+    {
+      name: 'Capacity',
+      description: 'capacity is the value reported by the CSI driver in its GetCapacityResponse for a GetCapacityRequest.',
+      value: (c) => c.capacity ?? '<unset>',
+    },
+  ],
+});

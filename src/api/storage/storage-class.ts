@@ -1,0 +1,87 @@
+import { allowOneOf, reject } from '../core/checks.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { StorageClass } from '../generated/storage.v1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isQualifiedName } from '../names.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+import { validateParameters } from './parameters.ts';
+
+const root = new FieldPath();
+const bindingModes = ['Immediate', 'WaitForFirstConsumer'];
+
+function validateTopologies({ allowedTopologies = [] }: StorageClass, errors: FieldErrors): void {
+  const seen: unknown[] = [];
+  for (const [i, term] of allowedTopologies.entries()) {
+    const path = root.child('allowedTopologies').index(i);
+    const expressions = term.matchLabelExpressions ?? [];
+    const keys = new Set<string>();
+    for (const [j, { key = '', values = [] }] of expressions.entries()) {
+      const at = path.child('matchLabelExpressions').index(j);
+      if (keys.has(key)) errors.duplicate(at.child('key'), key);
+      keys.add(key);
+      if (values.length === 0) errors.required(at.child('values'));
+      for (const [k, value] of values.entries()) if (values.indexOf(value) < k) errors.duplicate(at.child('values').index(k), value);
+      reject(errors, at.child('key'), key, isQualifiedName(key));
+    }
+    if (seen.some((other) => semanticEqual(other, term))) errors.duplicate(path.child('matchLabelExpressions'), '');
+    seen.push(term);
+  }
+}
+
+/** A claim without a class takes the newest of the classes that say so. */
+export function isDefaultStorageClass({ metadata: { annotations } }: StorageClass): boolean {
+  return (
+    annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true' ||
+    annotations?.['storageclass.beta.kubernetes.io/is-default-class'] === 'true'
+  );
+}
+
+export const storageClass = defineKind<StorageClass>({
+  resource: StorageClass,
+  shortNames: ['sc'],
+  versions: [sameShape(v1beta1.StorageClass, StorageClass)],
+  defaults(sc) {
+    sc.reclaimPolicy ??= 'Delete';
+    sc.volumeBindingMode ??= 'Immediate';
+  },
+  validate(sc, errors) {
+    const path = root.child('provisioner');
+    if (!sc.provisioner) errors.required(path, sc.provisioner);
+    else reject(errors, path, sc.provisioner, isQualifiedName(sc.provisioner.toLowerCase()));
+    validateParameters(sc.parameters, true, root.child('parameters'), errors);
+    if (sc.reclaimPolicy) allowOneOf(errors, root.child('reclaimPolicy'), sc.reclaimPolicy, ['Delete', 'Retain']);
+    allowOneOf(errors, root.child('volumeBindingMode'), sc.volumeBindingMode, bindingModes);
+    validateTopologies(sc, errors);
+  },
+  validateUpdate(next, prev, errors) {
+    for (const field of ['parameters', 'provisioner', 'reclaimPolicy'] as const)
+      if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
+    validateImmutable(next.volumeBindingMode, prev.volumeBindingMode, root.child('volumeBindingMode'), errors);
+  },
+  columns: [
+    { ...nameColumn, value: (sc) => `${sc.metadata.name}${isDefaultStorageClass(sc as StorageClass) ? ' (default)' : ''}` },
+    { name: 'Provisioner', description: 'provisioner indicates the type of the provisioner.', value: (sc) => sc.provisioner ?? '' },
+    {
+      name: 'ReclaimPolicy',
+      description:
+        'reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class. Defaults to Delete.',
+      value: (sc) => sc.reclaimPolicy ?? 'Delete',
+    },
+    {
+      name: 'VolumeBindingMode',
+      description:
+        'volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.  When unset, VolumeBindingImmediate is used. This field is only honored by servers that enable the VolumeScheduling feature.',
+      value: (sc) => sc.volumeBindingMode ?? 'Immediate',
+    },
+    {
+      name: 'AllowVolumeExpansion',
+      description: 'allowVolumeExpansion shows whether the storage class allow volume expand.',
+      value: (sc) => sc.allowVolumeExpansion ?? false,
+    },
+    ageColumn,
+  ],
+});

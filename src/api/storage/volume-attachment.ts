@@ -1,0 +1,75 @@
+import { reject } from '../core/checks.ts';
+import { validateCsiDriverName } from '../core/volume-sources.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { VolumeAttachment, type VolumeError } from '../generated/storage.v1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
+const maxErrorBytes = 1024;
+const maxMetadataBytes = 256 * 1024;
+
+function validateError(error: VolumeError | undefined, path: FieldPath, errors: FieldErrors): void {
+  if (byteLength(error?.message ?? '') > maxErrorBytes) errors.tooLong(path.child('message'), maxErrorBytes);
+}
+
+export const volumeAttachment = defineKind<VolumeAttachment>({
+  resource: VolumeAttachment,
+  versions: [sameShape(v1beta1.VolumeAttachment, VolumeAttachment)],
+  generation: false,
+  validate({ spec, status }, errors) {
+    const { attacher = '', nodeName = '', source = {} } = spec ?? {};
+    validateCsiDriverName(attacher, specPath.child('attacher'), errors);
+    if (attacher !== '') reject(errors, specPath.child('attacher'), attacher, isQualifiedName(attacher));
+    const at = specPath.child('source');
+    const { persistentVolumeName, inlineVolumeSpec } = source;
+    if (inlineVolumeSpec === undefined && persistentVolumeName === undefined)
+      errors.required(at, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName');
+    if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined)
+      errors.forbidden(at, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName');
+    if (persistentVolumeName === '') errors.required(at.child('persistentVolumeName'), 'must specify non empty persistentVolumeName');
+    reject(errors, specPath.child('nodeName'), nodeName, isDns1123Subdomain(nodeName));
+    if (!status) return;
+    let bytes = 0;
+    for (const [key, value] of Object.entries(status.attachmentMetadata ?? {})) bytes += byteLength(key) + byteLength(value);
+    if (bytes > maxMetadataBytes) errors.tooLong(statusPath.child('attachmentMetadata'), maxMetadataBytes);
+    validateError(status.attachError, statusPath.child('attachError'), errors);
+    validateError(status.detachError, statusPath.child('detachError'), errors);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.spec, prev.spec, specPath, errors);
+  },
+  subresources: { status: true },
+  columns: [
+    nameColumn,
+    {
+      name: 'Attacher',
+      format: 'name',
+      description:
+        'attacher indicates the name of the volume driver that MUST handle this request. This is the name returned by GetPluginName().',
+      value: ({ spec }) => spec.attacher,
+    },
+    {
+      name: 'PV',
+      description: 'persistentVolumeName represents the name of the persistent volume to attach.',
+      value: ({ spec }) => spec.source.persistentVolumeName ?? '',
+    },
+    {
+      name: 'Node',
+      description: 'nodeName represents the node that the volume should be attached to.',
+      value: ({ spec }) => spec.nodeName,
+    },
+    {
+      name: 'Attached',
+      type: 'boolean',
+      description: 'attached indicates the volume is successfully attached.',
+      value: ({ status }) => status?.attached ?? false,
+    },
+    ageColumn,
+  ],
+});

@@ -1,0 +1,23 @@
+import { validateCsiDriverName } from '../core/volume-sources.ts';
+import { semanticEqual } from '../equality.ts';
+import { FieldPath } from '../fields.ts';
+import { VolumeAttributesClass } from '../generated/storage.v1.ts';
+import { defineKind } from '../kind.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { validateParameters } from './parameters.ts';
+
+const root = new FieldPath();
+
+export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
+  resource: VolumeAttributesClass,
+  shortNames: ['vac'],
+  validate({ driverName = '', parameters }, errors) {
+    validateCsiDriverName(driverName, root.child('driverName'), errors);
+    validateParameters(parameters, false, root.child('parameters'), errors);
+  },
+  validateUpdate(next, prev, errors) {
+    for (const field of ['driverName', 'parameters'] as const)
+      if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
+  },
+  columns: [nameColumn, { name: 'DriverName', description: 'Name of the CSI driver', value: (vac) => vac.driverName ?? '' }, ageColumn],
+});
