@@ -1,0 +1,73 @@
+/** The iptables programs, run one at a time: they all take the same lock. */
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { jumps, type Table } from './iptables-rules.ts';
+
+const execute = promisify(execFile);
+const environment = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
+
+/** Runs a program of the iptables family; rejects with what it printed. */
+export async function iptables(table: Table, ...args: string[]): Promise<string> {
+  const { stdout } = await execute('iptables', ['-w', '5', '-t', table, ...args], { env: environment });
+  return stdout;
+}
+
+/** `iptables-restore --noflush`: all or nothing for each table. */
+export function iptablesRestore(input: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('iptables-restore', ['-w', '5', '--noflush'], { env: environment, stdio: ['pipe', 'ignore', 'pipe'] });
+    let complaint = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`iptables-restore failed (exit code ${code}): ${complaint.trim()}`));
+    });
+    child.stdin.end(input);
+  });
+}
+
+/** A table as iptables-save prints it. */
+export async function iptablesSave(table: Table): Promise<string> {
+  const { stdout } = await execute('iptables-save', ['-t', table], { env: environment, maxBuffer: 256 * 1024 * 1024 });
+  return stdout;
+}
+
+/** The jumps from the kernel's chains that are not there yet, as restore input that puts them first. */
+export async function missingJumps(): Promise<string> {
+  let out = '';
+  for (const table of ['filter', 'nat'] as const) {
+    const present = await iptablesSave(table);
+    const missing = jumps.filter(
+      ([t, chain, rule]) =>
+        t === table &&
+        !present
+          .split('\n')
+          .some(
+            (line) =>
+              line.startsWith(`-A ${chain} `) && line.endsWith(rule.slice(rule.lastIndexOf('-j'))) && line.includes(commentOf(rule)),
+          ),
+    );
+    if (missing.length === 0) continue;
+    out += `*${table}\n${missing.map(([, chain, rule]) => `-I ${chain} 1 ${rule}\n`).join('')}COMMIT\n`;
+  }
+  return out;
+}
+
+const commentOf = (rule: string) => /--comment ("[^"]*"|\S+)/.exec(rule)?.[1] ?? '';
+
+/** Takes every rule and chain away whose name begins with one of the prefixes, and the jumps to them. */
+export async function removeChains(prefixes: readonly string[]): Promise<void> {
+  const ours = (name: string) => prefixes.some((p) => name.startsWith(p));
+  for (const table of ['filter', 'nat'] as const) {
+    const lines = (await iptablesSave(table)).split('\n');
+    const chains = lines.filter((l) => l.startsWith(':')).map((l) => l.slice(1).split(' ')[0] ?? '');
+    const mine = chains.filter(ours);
+    if (mine.length === 0) continue;
+    const jumpsIn = lines.filter((l) => l.startsWith('-A ') && !ours(l.split(' ')[1] ?? '') && ours(/ -j (\S+)/.exec(l)?.[1] ?? ''));
+    const input = `*${table}\n${jumpsIn.map((l) => `-D${l.slice(2)}\n`).join('')}${mine.map((c) => `:${c} - [0:0]\n`).join('')}${mine.map((c) => `-X ${c}\n`).join('')}COMMIT\n`;
+    await iptablesRestore(input);
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * kube-proxy in iptables mode: rewrites the rules that changed when Services or EndpointSlices do. A burst of changes is one
+ * rewrite; a lone change is written at once.
+ */
+import type { Logger } from 'pino';
+import { EndpointSlice, Service } from '../../api/index.ts';
+import type { SharedInformerFactory } from '../../client/index.ts';
+import type { Clock } from '../../time/index.ts';
+import { deleteStaleConntrack } from './conntrack.ts';
+import { iptablesRestore, iptablesSave, missingJumps, removeChains } from './iptables.ts';
+import { iptablesRules, type RuleSet, restoreInput } from './iptables-rules.ts';
+import { type ServicePort, servicePorts } from './service-map.ts';
+
+export interface ProxyOptions {
+  informers: SharedInformerFactory;
+  clock: Clock;
+  logger: Logger;
+  nodeName: string;
+  podCidr: string;
+  masqueradeAll?: boolean;
+  /** At least this long between rewrites (--iptables-min-sync-period). */
+  minSyncMs?: number;
+  /** How often everything is compared with the kernel (--iptables-sync-period). */
+  syncMs?: number;
+  /** Called after each rewrite, e.g. for metrics and readiness. */
+  onSynced?: (ports: number) => void;
+}
+
+/** Runs until the signal is aborted; rules stay, so that traffic goes on without the proxy. */
+export async function runProxy(options: ProxyOptions, signal: AbortSignal): Promise<void> {
+  const { informers, clock, logger, nodeName, podCidr, masqueradeAll = false, minSyncMs = 200, syncMs = 30_000 } = options;
+  const services = informers.for(Service);
+  const slices = informers.for(EndpointSlice);
+  slices.addIndex('service', (slice) => {
+    const name = slice.metadata.labels?.['kubernetes.io/service-name'];
+    return name ? [`${slice.metadata.namespace}/${name}`] : [];
+  });
+  const portsOf = new Map<string, ServicePort[]>();
+  const dirty = new Set<string>();
+  let wake = () => {};
+  const touch = (key: string | undefined) => {
+    if (!key) return;
+    dirty.add(key);
+    wake();
+  };
+  const keyOfService = (s: Service) => `${s.metadata.namespace}/${s.metadata.name}`;
+  const keyOfSlice = (s: EndpointSlice) => {
+    const name = s.metadata.labels?.['kubernetes.io/service-name'];
+    return name && `${s.metadata.namespace}/${name}`;
+  };
+  const removers = [
+    services.addHandler({
+      add: (s) => touch(keyOfService(s)),
+      update: (s) => touch(keyOfService(s)),
+      delete: (s) => touch(keyOfService(s)),
+    }),
+    slices.addHandler({ add: (s) => touch(keyOfSlice(s)), update: (s) => touch(keyOfSlice(s)), delete: (s) => touch(keyOfSlice(s)) }),
+  ];
+  await Promise.all([services.whenSynced(signal), slices.whenSynced(signal)]);
+
+  let applied: RuleSet | undefined;
+  const sync = async () => {
+    const before: ServicePort[] = [];
+    const after: ServicePort[] = [];
+    for (const key of dirty) {
+      before.push(...(portsOf.get(key) ?? []));
+      const service = services.lister.getByKey(key);
+      const ports = service ? servicePorts(service, slices.lister.byIndex('service', key), nodeName) : [];
+      if (ports.length > 0) portsOf.set(key, ports);
+      else portsOf.delete(key);
+      after.push(...ports);
+    }
+    dirty.clear();
+    const rules = iptablesRules(
+      [...portsOf.keys()].sort().flatMap((key) => portsOf.get(key) ?? []),
+      { podCidr, masqueradeAll },
+    );
+    if (!applied) await adopt(rules);
+    else {
+      const input = restoreInput(applied, rules);
+      if (input !== '') await iptablesRestore(input);
+    }
+    applied = rules;
+    await deleteStaleConntrack(before, after);
+    options.onSynced?.(portsOf.size);
+  };
+
+  try {
+    for (let first = true; !signal.aborted; first = false) {
+      try {
+        if (first || dirty.size > 0) await sync();
+        else if (!(await isIntact())) applied = undefined;
+      } catch (error) {
+        // Whatever the kernel holds now is unknown: the next round writes everything.
+        applied = undefined;
+        logger.error({ err: error }, 'Failed to sync iptables rules');
+      }
+      await pause(applied === undefined ? 1000 : minSyncMs);
+      if (applied !== undefined && dirty.size === 0) await untilDirty(syncMs);
+    }
+  } finally {
+    for (const remove of removers) remove();
+  }
+
+  /** Resolves after the time or on abort. */
+  async function pause(ms: number): Promise<void> {
+    await clock.sleep(ms, signal).catch(() => undefined);
+  }
+
+  function untilDirty(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', done);
+        wake = () => {};
+        resolve();
+      };
+      const timer = clock.setTimer(ms, done, { background: true });
+      signal.addEventListener('abort', done, { once: true });
+      wake = done;
+    });
+  }
+}
+
+/** The first write: everything, also deleting chains that an earlier proxy left. */
+async function adopt(rules: RuleSet): Promise<void> {
+  const left: RuleSet = { nat: new Map(), filter: new Map() };
+  for (const table of ['nat', 'filter'] as const) {
+    for (const match of (await iptablesSave(table)).matchAll(/^:(KUBE-(?:SVC|SVL|SEP|EXT|FW)-\S+)/gm)) {
+      // Rules that differ from any that could be wanted, so that the chain is written or deleted.
+      left[table].set(match[1] ?? '', ['']);
+    }
+  }
+  await iptablesRestore(restoreInput(left, rules));
+  const jumpsInput = await missingJumps();
+  if (jumpsInput !== '') await iptablesRestore(jumpsInput);
+}
+
+/** Whether nobody has flushed the rules: upstream's canary. */
+async function isIntact(): Promise<boolean> {
+  return (await iptablesSave('nat')).includes(':KUBE-PROXY-CANARY') && (await missingJumps()) === '';
+}
+
+/** Takes all of kube-proxy's rules away (`kube-proxy --cleanup`). */
+export async function cleanupProxy(): Promise<void> {
+  await removeChains(['KUBE-']);
+}
