@@ -5,7 +5,7 @@ export { type AuthenticationOptions, createAuthentication } from './create-authe
 export { openIdConfiguration, openIdKeys } from './service-account/discovery.ts';
 export { legacySecretTokens } from './service-account/legacy-token.ts';
 export { createTokenIssuer, type TokenIssuer } from './service-account/token-issuer.ts';
-export { issueServiceAccountToken } from './service-account/token-request.ts';
+export { issueServiceAccountToken, type TokenRequestContext } from './service-account/token-request.ts';
 export { createTokenVerifier, serviceAccountTokens, type TokenVerifier } from './service-account/token-verifier.ts';
 export { type TokenAuthenticator, unionTokens } from './token.ts';
 export { parseTokenFile, staticTokens } from './token-file.ts';

@@ -1,0 +1,3 @@
+export { ensureKubernetesService, type KubernetesServiceOptions } from './kubernetes-service.ts';
+export { ensureSystemNamespaces, systemNamespaces } from './namespaces.ts';
+export { ensureSystemPriorityClasses } from './priority-classes.ts';

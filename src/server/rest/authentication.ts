@@ -1,0 +1,82 @@
+/** Reviews of authentication, and tokens of service accounts. */
+import type { authenticationV1, SelfSubjectReview, TokenReview } from '../../api/index.ts';
+import { errors } from '../../api/index.ts';
+import { issueServiceAccountToken, type TokenAuthenticator, type TokenRequestContext } from '../authentication/index.ts';
+import { withAuthenticatedGroup } from '../authentication/union.ts';
+import { objectAnswer } from '../exchange.ts';
+import type { SubresourceHandler } from '../registry/resource-handler.ts';
+import type { UserInfo } from '../request.ts';
+
+const group = 'authentication.k8s.io';
+
+export function toUserInfo(user: UserInfo): authenticationV1.UserInfo {
+  return {
+    username: user.name,
+    ...(user.uid ? { uid: user.uid } : {}),
+    ...(user.groups.length > 0 ? { groups: [...user.groups] } : {}),
+    ...(user.extra ? { extra: Object.fromEntries(Object.entries(user.extra).map(([key, values]) => [key, [...values]])) } : {}),
+  };
+}
+
+/** POST tokenreviews: whose token it is. */
+export function tokenReviewHandler(tokens: TokenAuthenticator, apiAudiences: readonly string[]): SubresourceHandler {
+  return {
+    group,
+    resource: 'tokenreviews',
+    subresource: '',
+    verbs: ['create'],
+    async handle(call) {
+      // The served resource of this handler is TokenReview, in one of its versions.
+      const review = (await call.body(call.served.resource)) as TokenReview;
+      const token = review.spec?.token ?? '';
+      if (token === '') throw errors.badRequest('token is required for TokenReview in authentication');
+      const audiences = review.spec.audiences?.length ? review.spec.audiences : [...apiAudiences];
+      let status: authenticationV1.TokenReviewStatus;
+      try {
+        const found = await tokens.authenticateToken(token, audiences);
+        status =
+          found === undefined
+            ? { user: {} }
+            : {
+                authenticated: true,
+                user: toUserInfo(withAuthenticatedGroup(found.user)),
+                ...(found.audiences ? { audiences: [...found.audiences] } : {}),
+              };
+      } catch (error) {
+        status = { user: {}, error: error instanceof Error ? error.message : String(error) };
+      }
+      return objectAnswer({ ...review, status }, 201);
+    },
+  };
+}
+
+/** POST selfsubjectreviews: who the server takes the caller for (`kubectl auth whoami`). */
+export const selfSubjectReviewHandler: SubresourceHandler = {
+  group,
+  resource: 'selfsubjectreviews',
+  subresource: '',
+  verbs: ['create'],
+  async handle(call) {
+    const review = (await call.body(call.served.resource)) as SelfSubjectReview;
+    return objectAnswer({ ...review, status: { userInfo: toUserInfo(call.context.user) } }, 201);
+  },
+};
+
+const tokenRequestKind = { group, version: 'v1', kind: 'TokenRequest', plural: 'tokenrequests', namespaced: true } as const;
+
+/** POST serviceaccounts/NAME/token. */
+export function tokenRequestHandler(context: TokenRequestContext): SubresourceHandler {
+  return {
+    group: '',
+    resource: 'serviceaccounts',
+    subresource: 'token',
+    verbs: ['create'],
+    kind: { group, version: 'v1', kind: 'TokenRequest' },
+    async handle(call) {
+      const request = await call.body<authenticationV1.TokenRequest>(tokenRequestKind);
+      const { namespace, name } = call.context.info;
+      await call.admit('CREATE', tokenRequestKind, request);
+      return objectAnswer(await issueServiceAccountToken(context, namespace, name, request), 201);
+    },
+  };
+}
