@@ -3,6 +3,7 @@ import type { Binding as BindingObject } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 
+export type Binding = BindingObject;
 /** Served at `bindings` and, as people use it, at `pods/NAME/binding`. */
 export const Binding: Resource<BindingObject> = { group: '', version: 'v1', kind: 'Binding', plural: 'bindings', namespaced: true };
 

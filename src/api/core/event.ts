@@ -5,28 +5,19 @@ import { isDns1123Subdomain, isQualifiedName } from '../names.ts';
 import { nameColumn, translateTimestampSince } from '../printing.ts';
 import { reject } from './checks.ts';
 
-const metadataPath = new FieldPath('metadata');
-
-/** Kinds that no namespace holds: events about them live in the default one. */
-const clusterKinds = new Set(['Namespace', 'Node', 'PersistentVolume']);
-
-/** The event's place is that of what it is about; events about what has none are in `default`. */
+/** The event's place is that of what it is about; events about what has no namespace are in `default`. */
 function validateNamespace(event: Event, errors: FieldErrors): void {
-  const { involvedObject: involved, metadata } = event;
-  const path = new FieldPath('involvedObject').child('namespace');
-  const namespace = involved?.namespace ?? '';
-  if (namespace === '' || (clusterKinds.has(involved?.kind ?? '') && namespace !== metadata.namespace)) {
-    // kube-system also, for components that have always written there.
-    if (metadata.namespace !== 'default' && metadata.namespace !== 'kube-system' && namespace === '')
-      errors.invalid(path, namespace, 'does not match event.namespace');
-    return;
-  }
-  if (metadata.namespace !== namespace) errors.invalid(path, namespace, 'does not match event.namespace');
+  const place = event.metadata.namespace ?? '';
+  const namespace = event.involvedObject?.namespace ?? '';
+  // In the new form an event may be about something elsewhere, and kube-system's components may stay at home.
+  const homes = event.eventTime ? ['default', 'kube-system'] : ['', 'default'];
+  const agrees = namespace === '' ? homes.includes(place) : event.eventTime !== undefined || namespace === place;
+  if (!agrees) errors.invalid(new FieldPath('involvedObject').child('namespace'), namespace, 'does not match event.namespace');
 }
 
 /** Rules of events in the new form, which have an eventTime. */
 function validateNewEvent(event: Event, errors: FieldErrors): void {
-  const controller = new FieldPath('reportingController');
+  const controller = new FieldPath('reportingComponent');
   if (!event.reportingComponent) errors.required(controller);
   else reject(errors, controller, event.reportingComponent, isQualifiedName(event.reportingComponent));
   const instance = new FieldPath('reportingInstance');
@@ -67,7 +58,7 @@ export const event = defineKind<Event>({
   validate(event, errors) {
     validateNamespace(event, errors);
     if (event.metadata.namespace)
-      reject(errors, metadataPath.child('namespace'), event.metadata.namespace, isDns1123Subdomain(event.metadata.namespace));
+      reject(errors, new FieldPath('namespace'), event.metadata.namespace, isDns1123Subdomain(event.metadata.namespace));
     if (event.eventTime) validateNewEvent(event, errors);
   },
   fieldSelectors: {

@@ -36,6 +36,7 @@ function fields(prev: Fields, next: Fields, depth: number): string[] {
   const out: string[] = [];
   let same = 0;
   for (const key of new Set([...Object.keys(prev), ...Object.keys(next)])) {
+    if (prev[key] === undefined && next[key] === undefined) continue;
     if (semanticEqual(prev[key], next[key])) same++;
     else out.push(...changed(`${goName(key)}: `, prev[key], next[key], depth));
   }
