@@ -1,3 +1,15 @@
+export { Binding } from './core/binding.ts';
+export { isLatestImage, parseImageTag } from './core/image-reference.ts';
+export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';
+export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
+export { deletionCostAnnotation, mirrorPodAnnotation } from './core/pod-annotations.ts';
+export { summarizePod } from './core/pod-columns.ts';
+export { aggregateContainerLimits, aggregateContainerRequests, computePodQos, isSidecar } from './core/pod-resources.ts';
+export { defaultPodSpec, defaultPodTemplate, validatePodSpec, validatePodTemplate } from './core/pod-spec.ts';
+export { isExtendedResource, isHugePages, isNativeResource, isOvercommitAllowed } from './core/resource-names.ts';
+export { serviceAccountNameAnnotation } from './core/secret.ts';
+export * from './core/service-traits.ts';
+export { validateClusterIps } from './core/service-validation.ts';
 export * from './decode.ts';
 export * from './defaulting.ts';
 export * from './equality.ts';
@@ -15,11 +27,25 @@ export {
   type StrategyContext,
   type SubresourceStrategy,
 } from './kind.ts';
+export { kinds } from './kinds.ts';
+export {
+  difference,
+  emptySet,
+  type FieldSet,
+  intersection,
+  isEmptySet,
+  isFieldSet,
+  paths,
+  recursiveDifference,
+  union,
+} from './managed-fields/field-set.ts';
+export { type ApplyOperation, applyConfiguration, applyUpdate, type UpdateOperation } from './managed-fields/server-side-apply.ts';
 export * from './names.ts';
 export * from './object-meta.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';
+export * from './printing.ts';
 export * from './quantity.ts';
 export * from './quota-usage.ts';
 export {
