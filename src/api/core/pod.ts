@@ -58,9 +58,10 @@ function mergeAllLabelKeys(pod: Pod): void {
   for (const constraint of pod.spec.topologySpreadConstraints ?? []) mergeLabelKeys(constraint, labels);
 }
 
-/** The metadata that subresources leave alone. */
+/** The metadata that subresources leave alone; a foreign name or uid stays, for validation to refuse. */
 function keepMetadata(next: Pod, prev: Pod): void {
-  next.metadata = { ...prev.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion };
+  const { managedFields, name, namespace, resourceVersion, uid } = next.metadata;
+  next.metadata = { ...prev.metadata, name, namespace, uid: uid || prev.metadata.uid, managedFields, resourceVersion };
 }
 
 /** All changes but those of the containers' resources are dropped; a different list of containers is left for validation to refuse. */
@@ -153,10 +154,9 @@ export const pod = defineKind<Pod>({
   subresources: {
     status: {
       update(next, prev) {
-        const { managedFields, resourceVersion, labels, annotations, finalizers } = next.metadata;
         next.spec = prev.spec;
         // Old kubelets write owner references that break garbage collection, so theirs don't count.
-        next.metadata = { ...prev.metadata, managedFields, resourceVersion, labels, annotations, finalizers };
+        next.metadata.ownerReferences = prev.metadata.ownerReferences;
         next.status ??= {};
         next.status.qosClass ??= prev.status?.qosClass;
         next.status.observedGeneration ??= prev.status?.observedGeneration;
