@@ -29,6 +29,11 @@ import { secret } from './core/secret.ts';
 import { service } from './core/service.ts';
 import { serviceAccount } from './core/service-account.ts';
 import type { KindDefinition } from './kind.ts';
+import { ingress } from './networking/ingress.ts';
+import { ingressClass } from './networking/ingress-class.ts';
+import { ipAddress } from './networking/ip-address.ts';
+import { networkPolicy } from './networking/network-policy.ts';
+import { serviceCidr } from './networking/service-cidr.ts';
 import { runtimeClass } from './node/runtime-class.ts';
 import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRole } from './rbac/cluster-role.ts';
@@ -96,4 +101,10 @@ export const kinds: readonly KindDefinition[] = [
   kind(csiStorageCapacity),
   kind(volumeAttachment),
   kind(volumeAttributesClass),
+  // networking
+  kind(ingress),
+  kind(ingressClass),
+  kind(networkPolicy),
+  kind(ipAddress),
+  kind(serviceCidr),
 ];

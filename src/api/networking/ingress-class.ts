@@ -1,0 +1,80 @@
+import { reject } from '../core/checks.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { IngressClass, type IngressClassParametersReference } from '../generated/networking.v1.ts';
+import * as v1beta1 from '../generated/networking.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Label, isDns1123Subdomain, isPathSegmentName } from '../names.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const maxControllerLength = 250;
+
+function validateParameters(parameters: IngressClassParametersReference, path: FieldPath, errors: FieldErrors): void {
+  const { apiGroup, kind = '', name = '', scope, namespace } = parameters;
+  if (apiGroup !== undefined) reject(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
+  for (const [field, value] of [
+    ['kind', kind],
+    ['name', name],
+  ] as const)
+    if (value === '') errors.required(path.child(field), `${field} is required`);
+    else reject(errors, path.child(field), value, isPathSegmentName(value));
+  if (scope === undefined) {
+    errors.required(path.child('scope'));
+    return;
+  }
+  if (scope !== 'Cluster' && scope !== 'Namespace') errors.notSupported(path.child('scope'), scope, ['Cluster', 'Namespace']);
+  if (scope === 'Namespace') {
+    if (namespace === undefined) errors.required(path.child('namespace'), "`parameters.scope` is set to 'Namespace'");
+    else reject(errors, path.child('namespace'), namespace, isDns1123Label(namespace));
+  }
+  if (scope === 'Cluster' && namespace !== undefined) errors.forbidden(path.child('namespace'), "`parameters.scope` is set to 'Cluster'");
+}
+
+function validateController(controller: string, path: FieldPath, errors: FieldErrors): void {
+  if (controller.length > maxControllerLength) errors.tooLong(path, maxControllerLength);
+  const [domain = '', ...rest] = controller.split('/');
+  if (controller === '') errors.required(path);
+  else if (rest.length === 0 || domain === '' || rest.join('/') === '')
+    errors.invalid(path, controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
+  else {
+    reject(errors, path, domain, isDns1123Subdomain(domain));
+    if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest.join('/')))
+      errors.invalid(path, rest.join('/'), "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')");
+  }
+}
+
+export const ingressClass = defineKind<IngressClass>({
+  resource: IngressClass,
+  versions: [sameShape(v1beta1.IngressClass, IngressClass)],
+  generation: true,
+  defaults(ic) {
+    if (ic.spec?.parameters) ic.spec.parameters.scope ??= 'Cluster';
+  },
+  validate({ spec = {} }, errors) {
+    validateController(spec.controller ?? '', specPath.child('controller'), errors);
+    if (spec.parameters) validateParameters(spec.parameters, specPath.child('parameters'), errors);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.spec?.controller, prev.spec?.controller, specPath.child('controller'), errors);
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Controller',
+      description: 'Controller that is responsible for handling this class',
+      value: ({ spec }) => spec?.controller ?? '',
+    },
+    {
+      name: 'Parameters',
+      description: 'A reference to a resource with additional parameters',
+      value({ spec }) {
+        if (!spec?.parameters) return '<none>';
+        const { apiGroup, kind, name } = spec.parameters;
+        return `${kind}${apiGroup === undefined ? '' : `.${apiGroup}`}/${name}`;
+      },
+    },
+    ageColumn,
+  ],
+});
