@@ -1,0 +1,159 @@
+/**
+ * Sets of fields in the form of FieldsV1 (KEP-555): a tree whose keys are `f:NAME` (a field or map key), `k:{...}` (a list item by
+ * its key fields), `v:VALUE` (an item of a set) and `i:INDEX`. A node without children is a member; a node with children is one if
+ * it has the key `.`. Trees are immutable JSON, stored as they are: there is nothing to decode.
+ */
+export interface FieldSet {
+  readonly [element: string]: FieldSet;
+}
+
+/** No member at all; as a node inside a tree the same value is a leaf that is a member. */
+export const emptySet: FieldSet = Object.freeze({});
+const leaf: FieldSet = emptySet;
+
+export const isEmptySet = (set: FieldSet): boolean => {
+  for (const _ in set) return false;
+  return true;
+};
+
+/** Whether a node inside a tree is itself a member. */
+const isMember = (node: FieldSet) => Object.hasOwn(node, '.') || isEmptySet(node);
+
+const childrenOf = (node: FieldSet) => Object.keys(node).filter((key) => key !== '.');
+
+/** A node from its parts; undefined if it is no member and has no children. */
+export function makeNode(member: boolean, children: Record<string, FieldSet>): FieldSet | undefined {
+  if (isEmptySet(children)) return member ? leaf : undefined;
+  return member ? { '.': leaf, ...children } : children;
+}
+
+const child = (node: FieldSet, key: string): FieldSet | undefined => (Object.hasOwn(node, key) ? node[key] : undefined);
+
+function unionNodes(a: FieldSet, b: FieldSet): FieldSet {
+  if (a === b) return a;
+  const children: Record<string, FieldSet> = {};
+  for (const key of childrenOf(a)) {
+    const mine = a[key] ?? leaf;
+    const theirs = child(b, key);
+    children[key] = theirs ? unionNodes(mine, theirs) : mine;
+  }
+  for (const key of childrenOf(b)) if (!Object.hasOwn(children, key)) children[key] = b[key] ?? leaf;
+  return makeNode(isMember(a) || isMember(b), children) ?? emptySet;
+}
+
+/** Members of either. */
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmptySet(a)) return b;
+  return isEmptySet(b) ? a : unionNodes(a, b);
+}
+
+function differenceNodes(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet | undefined {
+  if (recursive && isMember(b)) return undefined;
+  const children: Record<string, FieldSet> = {};
+  for (const key of childrenOf(a)) {
+    const mine = a[key] ?? leaf;
+    const theirs = child(b, key);
+    const kept = theirs ? differenceNodes(mine, theirs, recursive) : mine;
+    if (kept) children[key] = kept;
+  }
+  return makeNode(isMember(a) && !isMember(b), children);
+}
+
+function rootDifference(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet {
+  if (isEmptySet(a) || isEmptySet(b)) return a;
+  const out: Record<string, FieldSet> = {};
+  let same = true;
+  for (const key of childrenOf(a)) {
+    const mine = a[key] ?? leaf;
+    const theirs = child(b, key);
+    const kept = theirs ? differenceNodes(mine, theirs, recursive) : mine;
+    if (kept) out[key] = kept;
+    if (theirs) same = false;
+  }
+  return same ? a : out;
+}
+
+/** Members of `a` that are not members of `b`. */
+export const difference = (a: FieldSet, b: FieldSet): FieldSet => rootDifference(a, b, false);
+
+/** Members of `a` that are neither members of `b` nor below one. */
+export const recursiveDifference = (a: FieldSet, b: FieldSet): FieldSet => rootDifference(a, b, true);
+
+function intersectNodes(a: FieldSet, b: FieldSet, root: boolean): FieldSet | undefined {
+  const children: Record<string, FieldSet> = {};
+  for (const key of childrenOf(a)) {
+    const theirs = child(b, key);
+    const kept = theirs && intersectNodes(a[key] ?? leaf, theirs, false);
+    if (kept) children[key] = kept;
+  }
+  return makeNode(!root && isMember(a) && isMember(b), children);
+}
+
+/** Members of both. */
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  return intersectNodes(a, b, true) ?? emptySet;
+}
+
+/** Counts every named field on the way to a member as a member too (`EnsureNamedFieldsAreMembers`). */
+export function withNamedFields(set: FieldSet): FieldSet {
+  const out: Record<string, FieldSet> = {};
+  for (const key of childrenOf(set)) {
+    const node = set[key] ?? leaf;
+    if (isEmptySet(node)) out[key] = leaf;
+    else {
+      const inner = withNamedFields(node);
+      out[key] = key.startsWith('f:') || isMember(node) ? { '.': leaf, ...inner } : inner;
+    }
+  }
+  return out;
+}
+
+/** The member test and the subtree at one step down, for walking a value along with a set. */
+export function step(set: FieldSet, element: string): { member: boolean; below: FieldSet | undefined } {
+  const node = child(set, element);
+  return { member: node !== undefined && isMember(node), below: node };
+}
+
+/** A tree with its keys in upstream's order, so that equal sets have equal bytes. */
+export function sorted(set: FieldSet): FieldSet {
+  const out: Record<string, FieldSet> = {};
+  for (const key of Object.keys(set).sort()) out[key] = sorted(set[key] ?? leaf);
+  return out;
+}
+
+/** Whether a tree that a client sent is one. Its depth has been limited when its text was parsed. */
+export function isFieldSet(value: unknown): value is FieldSet {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  // Just seen to be an object.
+  const node = value as Record<string, unknown>;
+  return Object.keys(node).every((key) => (key === '.' || /^[fkvi]:/.test(key)) && isFieldSet(node[key]));
+}
+
+function elementText(element: string): string {
+  const rest = element.slice(2);
+  switch (element[0]) {
+    case 'f':
+      return `.${rest}`;
+    case 'i':
+      return `[${rest}]`;
+    case 'v':
+      return `[=${rest}]`;
+    default: {
+      // Written by keyElement below: an object of scalars.
+      const keys = JSON.parse(rest) as Record<string, unknown>;
+      return `[${Object.keys(keys)
+        .map((k) => `${k}=${JSON.stringify(keys[k])}`)
+        .join(',')}]`;
+    }
+  }
+}
+
+/** All members as paths: `.spec.template.spec.containers[name="web"].image`. */
+export function* paths(set: FieldSet, prefix = ''): Generator<string> {
+  for (const key of childrenOf(set).sort()) {
+    const path = prefix + elementText(key);
+    const node = set[key] ?? leaf;
+    if (isMember(node)) yield path;
+    yield* paths(node, path);
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * Values walked along with their type: which fields one has, what differs between two, merging one into another, and removing
+ * fields from one (structured-merge-diff's `typed`).
+ */
+import { setKey } from '../decode.ts';
+import { deepEqual } from '../equality.ts';
+import type { Field, ListNode, StructNode, TypeNode } from '../schema/node.ts';
+import { emptySet, type FieldSet, makeNode, step } from './field-set.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** A configuration that cannot be merged, e.g. a list item without its key. */
+export class ApplyError extends Error {
+  override readonly name = 'ApplyError';
+}
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+
+/** How a place in an object is merged. */
+interface Place {
+  node: TypeNode | undefined;
+  atomic: boolean;
+  listType: 'atomic' | 'map' | 'set';
+  listMapKeys: readonly string[];
+}
+
+const unknownPlace: Place = { node: undefined, atomic: true, listType: 'atomic', listMapKeys: [] };
+const fieldPlaces = new WeakMap<Field, Place>();
+
+function placeOfField(field: Field): Place {
+  let place = fieldPlaces.get(field);
+  if (!place) {
+    const { node } = field;
+    place = {
+      node,
+      atomic: field.atomic || (node.kind === 'struct' && node.atomic && !field.granular),
+      listType: field.listType ?? 'atomic',
+      listMapKeys: field.listMapKeys,
+    };
+    fieldPlaces.set(field, place);
+  }
+  return place;
+}
+
+const nodePlaces = new WeakMap<TypeNode, Place>();
+
+/** The place of a list's item or a map's value, of which the table says no more than the type. */
+function placeOfNode(node: TypeNode): Place {
+  let place = nodePlaces.get(node);
+  if (!place) {
+    place = { node, atomic: node.kind === 'struct' && node.atomic, listType: 'atomic', listMapKeys: [] };
+    nodePlaces.set(node, place);
+  }
+  return place;
+}
+
+function placeBelow(node: TypeNode, key: string): Place {
+  if (node.kind === 'map') return placeOfNode(node.value);
+  const field = node.kind === 'struct' ? node.byName.get(key) : undefined;
+  return field ? placeOfField(field) : unknownPlace;
+}
+
+type Shape = 'map' | 'list' | 'leaf';
+
+function shapeOf({ node, atomic, listType }: Place): Shape {
+  if (atomic || !node) return 'leaf';
+  if (node.kind === 'struct' || node.kind === 'map') return 'map';
+  return node.kind === 'list' && listType !== 'atomic' ? 'list' : 'leaf';
+}
+
+const itemNodeOf = (place: Place): TypeNode => (place.node as ListNode).item;
+
+/** The path element that names a list item: `k:{"name":"web"}` or `v:"x"`. */
+function itemElement(place: Place, item: unknown, strict: boolean, index = 0): string {
+  if (place.listType === 'set') return `v:${JSON.stringify(item ?? null)}`;
+  const node = itemNodeOf(place);
+  const key: JsonObject = {};
+  for (const name of [...place.listMapKeys].sort()) {
+    const given = isObject(item) ? item[name] : undefined;
+    const value = isAbsent(given) && node.kind === 'struct' ? node.byName.get(name)?.default : given;
+    if (value === undefined && strict && !zeroKey(node, name))
+      throw new ApplyError(
+        `element ${index}: associative list with keys has an element that omits key field ${JSON.stringify(name)} (and doesn't have default value)`,
+      );
+    if (value !== undefined) key[name] = value;
+  }
+  return `k:${JSON.stringify(key)}`;
+}
+
+/** A key field that may be absent because omitempty drops its zero value. */
+function zeroKey(node: TypeNode, name: string): boolean {
+  const field = node.kind === 'struct' ? node.byName.get(name) : undefined;
+  return field?.optional === true && !field.pointer;
+}
+
+/** A list's items by their path elements; of items with the same element, all. */
+function itemsByElement(place: Place, list: readonly unknown[], strict = false): Map<string, unknown[]> {
+  const out = new Map<string, unknown[]>();
+  for (const [i, item] of list.entries()) {
+    const element = itemElement(place, item, strict, i);
+    const same = out.get(element);
+    if (!same) out.set(element, [item]);
+    else if (strict) throw new ApplyError(`duplicate entries for key ${element.slice(2)}`);
+    else same.push(item);
+  }
+  return out;
+}
+
+/** The children of a map or list by path element. */
+function* childrenOf(place: Place, value: unknown, strict = false): Generator<[string, unknown, Place]> {
+  const { node } = place;
+  if (!node) return;
+  if (shapeOf(place) === 'map') {
+    if (isObject(value))
+      for (const key of Object.keys(value)) if (value[key] !== undefined) yield [`f:${key}`, value[key], placeBelow(node, key)];
+  } else if (Array.isArray(value)) {
+    const inner = placeOfNode(itemNodeOf(place));
+    for (const [element, [first]] of itemsByElement(place, value, strict)) yield [element, first, inner];
+  }
+}
+
+const isEmptyContainer = (value: unknown) =>
+  isAbsent(value) || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0);
+
+/** Every node of a value that came as a whole. */
+function wholeSet(place: Place, value: unknown): FieldSet {
+  if (shapeOf(place) === 'leaf') return emptySet;
+  const children: Record<string, FieldSet> = {};
+  for (const [element, item, inner] of childrenOf(place, value)) children[element] = wholeSet(inner, item);
+  return makeNode(true, children) ?? emptySet;
+}
+
+function configSet(place: Place, value: unknown, path: string): FieldSet {
+  const children: Record<string, FieldSet> = {};
+  try {
+    for (const [element, item, inner] of childrenOf(place, value, true)) {
+      const at = element.startsWith('f:') ? `${path}.${element.slice(2)}` : path;
+      const shape = shapeOf(inner);
+      const below = shape === 'leaf' ? emptySet : configSet(inner, item, at);
+      const named = !element.startsWith('f:') || place.node?.kind === 'map' || shape === 'leaf' || item === null;
+      const node = makeNode(named || (shape === 'map' && isEmptyContainer(item)), { ...below });
+      if (node) children[element] = node;
+    }
+  } catch (error) {
+    if (error instanceof ApplyError && !error.message.startsWith('.')) throw new ApplyError(`${path}: ${error.message}`);
+    throw error;
+  }
+  return children;
+}
+
+/**
+ * The fields that an applied configuration names.
+ * @throws ApplyError where a list item lacks its key or repeats another's
+ */
+export function fieldSetOf(node: StructNode, value: unknown): FieldSet {
+  return configSet(placeOfNode(node), value, '');
+}
+
+export interface Comparison {
+  /** Fields that are new or have another value. */
+  changed: FieldSet;
+  removed: FieldSet;
+}
+
+const same: [undefined, undefined] = [undefined, undefined];
+
+function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefined, FieldSet | undefined] {
+  if (left === right) return same;
+  const shape = shapeOf(place);
+  if (shape === 'leaf' || (isEmptyContainer(left) && isEmptyContainer(right))) return deepEqual(left, right) ? same : [emptySet, undefined];
+  const { node } = place;
+  const changed: Record<string, FieldSet> = {};
+  const removed: Record<string, FieldSet> = {};
+  const compareChild = (element: string, before: unknown, after: unknown, inner: Place) => {
+    if (before === undefined) changed[element] = wholeSet(inner, after);
+    else if (after === undefined) removed[element] = wholeSet(inner, before);
+    else {
+      const [more, less] = diff(inner, before, after);
+      if (more) changed[element] = more;
+      if (less) removed[element] = less;
+    }
+  };
+  if (shape === 'map' && node) {
+    const before = isObject(left) ? left : {};
+    const after = isObject(right) ? right : {};
+    for (const key of Object.keys(after)) {
+      const old = Object.hasOwn(before, key) ? before[key] : undefined;
+      if (old !== after[key]) compareChild(`f:${key}`, old, after[key], placeBelow(node, key));
+    }
+    for (const key of Object.keys(before))
+      if (!Object.hasOwn(after, key)) compareChild(`f:${key}`, before[key], undefined, placeBelow(node, key));
+  } else {
+    const before = itemsByElement(place, Array.isArray(left) ? left : []);
+    const after = itemsByElement(place, Array.isArray(right) ? right : []);
+    const inner = placeOfNode(itemNodeOf(place));
+    for (const [element, items] of after) {
+      const old = before.get(element);
+      // Items that repeat a key are compared as one.
+      if (old && (items.length > 1 || old.length > 1)) {
+        if (!deepEqual(old, items)) changed[element] = emptySet;
+      } else compareChild(element, old?.[0], items[0], inner);
+    }
+    for (const [element, items] of before) if (!after.has(element)) compareChild(element, items[0], undefined, inner);
+  }
+  return [makeNode(false, changed), makeNode(false, removed)];
+}
+
+/** What differs between two objects of a type; parts shared by reference cost nothing. */
+export function compare(node: StructNode, left: unknown, right: unknown): Comparison {
+  const [changed = emptySet, removed = emptySet] = diff(placeOfNode(node), left, right);
+  return { changed, removed };
+}
+
+function mergeLists(place: Place, live: readonly unknown[], config: readonly unknown[]): unknown[] {
+  const inner = placeOfNode(itemNodeOf(place));
+  const ours = config.map((item, i) => [itemElement(place, item, true, i), item] as const);
+  const named = new Set(ours.map(([element]) => element));
+  const theirs = live.map((item) => [itemElement(place, item, false), item] as const);
+  const byElement = new Map(theirs.toReversed());
+  const out: unknown[] = [];
+  const placed = new Set<string>();
+  let at = 0;
+  // The configuration's order holds; an item that only the live object has stays ahead of the next one that both have.
+  const liveOnly = (until: string | undefined) => {
+    while (at < theirs.length) {
+      const [element, item] = theirs[at] ?? ['', undefined];
+      if (!named.has(element)) out.push(item);
+      else if (!placed.has(element)) {
+        if (until !== undefined) return;
+      }
+      at++;
+    }
+  };
+  for (const [element, item] of ours) {
+    if (byElement.has(element)) liveOnly(element);
+    placed.add(element);
+    out.push(byElement.has(element) ? mergeValue(inner, byElement.get(element), item) : item);
+  }
+  liveOnly(undefined);
+  return out;
+}
+
+function mergeValue(place: Place, live: unknown, config: unknown): unknown {
+  if (config === undefined) return live;
+  const { node } = place;
+  const shape = shapeOf(place);
+  if (shape === 'map' && node && isObject(live) && isObject(config)) {
+    const out: JsonObject = {};
+    for (const key of Object.keys(live)) setKey(out, key, live[key]);
+    for (const key of Object.keys(config))
+      setKey(out, key, mergeValue(placeBelow(node, key), Object.hasOwn(live, key) ? live[key] : undefined, config[key]));
+    return out;
+  }
+  if (shape === 'list' && Array.isArray(live) && Array.isArray(config)) return mergeLists(place, live, config);
+  return config;
+}
+
+/** The live object with what a configuration says put in; both stay as they were. */
+export function merge(node: StructNode, live: unknown, config: unknown): unknown {
+  return mergeValue(placeOfNode(node), live, config);
+}
+
+function without(place: Place, value: unknown, doomed: FieldSet): unknown {
+  const { node } = place;
+  const shape = shapeOf(place);
+  if (shape === 'map' && node && isObject(value)) {
+    const out: JsonObject = {};
+    for (const key of Object.keys(value)) {
+      const { member, below } = step(doomed, `f:${key}`);
+      if (member) continue;
+      const kept = below ? without(placeBelow(node, key), value[key], below) : value[key];
+      if (kept !== undefined) setKey(out, key, kept);
+    }
+    return Object.keys(out).length > 0 ? out : undefined;
+  }
+  if (shape === 'list' && Array.isArray(value)) {
+    const inner = placeOfNode(itemNodeOf(place));
+    const out: unknown[] = [];
+    for (const item of value) {
+      const { member, below } = step(doomed, itemElement(place, item, false));
+      if (member) continue;
+      const kept = below ? without(inner, item, below) : item;
+      if (kept !== undefined) out.push(kept);
+    }
+    return out.length > 0 ? out : undefined;
+  }
+  return value;
+}
+
+/** A value without the members of a set. */
+export function removeItems(node: StructNode, value: unknown, doomed: FieldSet): unknown {
+  return without(placeOfNode(node), value, doomed) ?? {};
+}
