@@ -8,6 +8,13 @@ import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
 import { replicaSet } from './apps/replica-set.ts';
 import { statefulSet } from './apps/stateful-set.ts';
+import { selfSubjectReview, tokenReview } from './authentication/reviews.ts';
+import {
+  localSubjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectRulesReview,
+  subjectAccessReview,
+} from './authorization/access-reviews.ts';
 import { cronJob } from './batch/cron-job.ts';
 import { job } from './batch/job.ts';
 import { lease } from './coordination/lease.ts';
@@ -28,6 +35,7 @@ import { resourceQuota } from './core/resource-quota.ts';
 import { secret } from './core/secret.ts';
 import { service } from './core/service.ts';
 import { serviceAccount } from './core/service-account.ts';
+import { endpointSlice } from './discovery/endpoint-slice.ts';
 import type { KindDefinition } from './kind.ts';
 import { ingress } from './networking/ingress.ts';
 import { ingressClass } from './networking/ingress-class.ts';
@@ -107,4 +115,14 @@ export const kinds: readonly KindDefinition[] = [
   kind(networkPolicy),
   kind(ipAddress),
   kind(serviceCidr),
+  // discovery
+  kind(endpointSlice),
+  // authorization
+  kind(subjectAccessReview),
+  kind(localSubjectAccessReview),
+  kind(selfSubjectAccessReview),
+  kind(selfSubjectRulesReview),
+  // authentication
+  kind(tokenReview),
+  kind(selfSubjectReview),
 ];

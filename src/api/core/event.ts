@@ -1,3 +1,4 @@
+import { eventsV1, eventsV1beta1 } from '../events/event.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Event } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
@@ -51,6 +52,7 @@ export const event = defineKind<Event>({
   resource: Event,
   shortNames: ['ev'],
   storagePrefix: 'events',
+  versions: [eventsV1, eventsV1beta1],
   allowCreateOnUpdate: true,
   defaults(event) {
     event.source ??= {};

@@ -1,0 +1,35 @@
+/**
+ * Events as events.k8s.io serves them: the core group's events under other names. Both are stored as core events, so that what a
+ * component writes through one group is read through the other (KEP-383).
+ */
+import { Event as CoreEvent } from '../generated/core.v1.ts';
+import { Event } from '../generated/events.v1.ts';
+import * as v1beta1 from '../generated/events.v1beta1.ts';
+import { type Conversion, convertedVersion } from '../served-version.ts';
+
+/** The object with the keys of `names` renamed; keys without a value are left out. */
+function rename(object: object, names: Readonly<Record<string, string>>): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object)) if (value !== undefined) out[names[key] ?? key] = value;
+  return out;
+}
+
+const coreNames: Readonly<Record<string, string>> = {
+  regarding: 'involvedObject',
+  note: 'message',
+  reportingController: 'reportingComponent',
+  deprecatedSource: 'source',
+  deprecatedFirstTimestamp: 'firstTimestamp',
+  deprecatedLastTimestamp: 'lastTimestamp',
+  deprecatedCount: 'count',
+};
+const eventsNames = Object.fromEntries(Object.entries(coreNames).map(([a, b]) => [b, a]));
+
+const conversion: Conversion<Event, CoreEvent> = {
+  // The renamed object has the other type's fields.
+  toStorage: (event) => ({ involvedObject: {}, ...rename(event, coreNames) }) as unknown as CoreEvent,
+  fromStorage: (event) => rename(event, eventsNames) as unknown as Event,
+};
+
+export const eventsV1 = convertedVersion(Event, CoreEvent, conversion);
+export const eventsV1beta1 = convertedVersion(v1beta1.Event, CoreEvent, conversion);
