@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type KubeObject,
+  LimitRange,
+  Namespace,
+  Node,
+  Pod,
+  PriorityClass,
+  ResourceQuota,
+  ServiceAccount,
+  StorageClass,
+} from '../../api/index.ts';
+import { seededRandom, VirtualClock } from '../../time/index.ts';
+import type { AdmissionRequest } from '../request.ts';
+import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { admissionOrder, defaultAdmission } from './index.ts';
+
+let memory: MemoryStorages;
+beforeEach(async () => {
+  memory = memoryStorages();
+  await memory.put(Namespace, { metadata: { name: 'ns' }, spec: {}, status: { phase: 'Active' } });
+  await memory.put(ServiceAccount, { metadata: { name: 'default', namespace: 'ns' }, imagePullSecrets: [{ name: 'reg' }] });
+});
+afterEach(() => memory.close());
+
+interface Given {
+  operation?: AdmissionRequest['operation'];
+  resource?: string;
+  group?: string;
+  subresource?: string;
+  name?: string;
+  user?: AdmissionRequest['user'];
+  object?: object;
+  oldObject?: object;
+  namespace?: string;
+}
+
+/** Runs a request through the default plugins: all mutate, then all validate. */
+async function admit(given: Given, only?: string[]): Promise<{ object: Record<string, never> & Pod; warnings: string[] }> {
+  const plugins = defaultAdmission({
+    storages: memory.storages,
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    authorizer: { authorize: () => ({ decision: 'noOpinion', reason: '' }) },
+    disable: only === undefined ? [] : admissionOrder.filter((name) => !only.includes(name)),
+  });
+  const warnings: string[] = [];
+  const metadata = (given.object as KubeObject | undefined)?.metadata;
+  const request = {
+    operation: 'CREATE',
+    user: { name: 'u', groups: [] },
+    group: '',
+    version: 'v1',
+    resource: 'pods',
+    kind: 'Pod',
+    subresource: '',
+    namespace: 'ns',
+    name: metadata?.name ?? '',
+    options: {},
+    dryRun: false,
+    warn: (message: string) => warnings.push(message),
+    auditAnnotation: () => {},
+    oldObject: undefined,
+    ...given,
+  } as AdmissionRequest;
+  for (const plugin of plugins) if (plugin.handles(request)) await plugin.admit?.(request);
+  for (const plugin of plugins) if (plugin.handles(request)) await plugin.validate?.(request);
+  return { object: request.object as never, warnings };
+}
+
+const pod = (spec: object = {}, metadata: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'p', namespace: 'ns', ...metadata },
+  spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
+});
+
+test('a pod gets its account, token volume, pull secrets, tolerations and priority', async () => {
+  const { object } = await admit({ object: pod() });
+  const { spec } = object;
+  const volume = spec?.volumes?.[0];
+  expect(volume?.name).toMatch(/^kube-api-access-[a-z0-9]{5}$/);
+  expect(volume?.projected?.sources?.[0]).toEqual({ serviceAccountToken: { expirationSeconds: 3607, path: 'token' } });
+  expect(spec?.containers[0]?.volumeMounts).toEqual([
+    { name: volume?.name, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' },
+  ]);
+  expect(spec).toMatchObject({
+    serviceAccountName: 'default',
+    serviceAccount: 'default',
+    imagePullSecrets: [{ name: 'reg' }],
+    priority: 0,
+    preemptionPolicy: 'PreemptLowerPriority',
+  });
+  expect(spec?.tolerations?.map((t) => `${t.key} ${t.effect} ${t.tolerationSeconds}`)).toEqual([
+    'node.kubernetes.io/not-ready NoExecute 300',
+    'node.kubernetes.io/unreachable NoExecute 300',
+  ]);
+});
+
+describe('refusals', () => {
+  const kubelet = { name: 'system:node:n1', groups: ['system:nodes'] };
+  const node = (labels: object = {}) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels }, spec: {} });
+  test.each<[string, Given, string]>([
+    ['a namespace that is not there', { namespace: 'nope', object: pod() }, 'namespaces "nope" not found'],
+    [
+      'a service account that is not there',
+      { object: pod({ serviceAccountName: 'x' }) },
+      'pods "p" is forbidden: error looking up service account ns/x: serviceaccount "x" not found',
+    ],
+    [
+      'a priority class that is not there',
+      { object: pod({ priorityClassName: 'x' }) },
+      'pods "p" is forbidden: no PriorityClass with name x was found',
+    ],
+    [
+      'deleting default',
+      { operation: 'DELETE', resource: 'namespaces', namespace: '', name: 'default' },
+      'namespaces "default" is forbidden: this namespace may not be deleted',
+    ],
+    [
+      'another node',
+      { resource: 'nodes', namespace: '', user: { ...kubelet, name: 'system:node:n2' }, object: node() },
+      'nodes "n1" is forbidden: node "n2" is not allowed to modify node "n1"',
+    ],
+    [
+      'a label of the cluster',
+      { resource: 'nodes', namespace: '', user: kubelet, object: node({ 'node-restriction.kubernetes.io/x': '1' }) },
+      'nodes "n1" is forbidden: is not allowed to set the following labels: node-restriction.kubernetes.io/x',
+    ],
+    ['a pod of a kubelet that is no mirror', { user: kubelet, object: pod() }, 'node "n1" can only create mirror pods'],
+  ])('%s', async (_, given, message) => {
+    await expect(admit(given)).rejects.toThrow(message);
+  });
+
+  test('a namespace that is being deleted takes nothing new', async () => {
+    await memory.put(Namespace, { metadata: { name: 'going' }, spec: {}, status: { phase: 'Terminating' } });
+    await expect(admit({ namespace: 'going', object: pod() })).rejects.toMatchObject({
+      message: 'pods "p" is forbidden: unable to create new content in namespace going because it is being terminated',
+      status: {
+        details: {
+          causes: [{ reason: 'NamespaceTerminating', message: 'namespace going is being terminated', field: 'metadata.namespace' }],
+        },
+      },
+    });
+  });
+});
+
+test('priority comes from the class', async () => {
+  await memory.put(PriorityClass, { metadata: { name: 'high' }, value: 1000, preemptionPolicy: 'Never' });
+  await memory.put(PriorityClass, { metadata: { name: 'usual' }, value: 7, globalDefault: true });
+  expect((await admit({ object: pod({ priorityClassName: 'high' }) })).object.spec).toMatchObject({
+    priority: 1000,
+    preemptionPolicy: 'Never',
+  });
+  expect((await admit({ object: pod() })).object.spec).toMatchObject({ priority: 7, priorityClassName: 'usual' });
+});
+
+test('limit ranges default and bound', async () => {
+  await memory.put(LimitRange, {
+    metadata: { name: 'l', namespace: 'ns' },
+    spec: {
+      limits: [{ type: 'Container', default: { cpu: '500m' }, defaultRequest: { cpu: '100m' }, max: { cpu: '1' }, min: { cpu: '50m' } }],
+    },
+  });
+  const { object } = await admit({ object: pod() });
+  expect(object.spec?.containers[0]?.resources).toEqual({ limits: { cpu: '500m' }, requests: { cpu: '100m' } });
+  expect(object.metadata.annotations).toEqual({
+    'kubernetes.io/limit-ranger': 'LimitRanger plugin set: cpu request for container c; cpu limit for container c',
+  });
+  await expect(
+    admit({ object: pod({ containers: [{ name: 'c', resources: { limits: { cpu: '2' }, requests: { cpu: '10m' } } }] }) }),
+  ).rejects.toThrow(
+    'pods "p" is forbidden: [minimum cpu usage per Container is 50m, but request is 10m, maximum cpu usage per Container is 1, but limit is 2]',
+  );
+});
+
+test('quotas are charged at once and never exceeded, also by requests at the same moment', async () => {
+  await memory.put(ResourceQuota, {
+    metadata: { name: 'q', namespace: 'ns' },
+    spec: { hard: { pods: '2' } },
+    status: { hard: { pods: '2' }, used: { pods: '0' } },
+  });
+  const results = await Promise.allSettled(['a', 'b', 'c', 'd'].map((name) => admit({ object: pod({}, { name }) }, ['ResourceQuota'])));
+  expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(2);
+  await expect(admit({ object: pod() })).rejects.toThrow(
+    'pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2',
+  );
+  await memory.put(ResourceQuota, {
+    metadata: { name: 'cpu', namespace: 'ns' },
+    status: { hard: { 'limits.cpu': '2' }, used: { 'limits.cpu': '0' } },
+  });
+  await memory.storages(ResourceQuota).delete('ns', 'q', {});
+  await expect
+    .poll(() => admit({ object: pod() }).catch((e: Error) => e.message))
+    .toBe('pods "p" is forbidden: failed quota: cpu: must specify limits.cpu for: c');
+});
+
+test('a claim gets the default class and its finalizer', async () => {
+  await memory.put(StorageClass, {
+    metadata: { name: 'std', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'x',
+  });
+  const { object } = await admit({ resource: 'persistentvolumeclaims', object: { metadata: { name: 'c', namespace: 'ns' }, spec: {} } });
+  expect(object).toMatchObject({ spec: { storageClassName: 'std' }, metadata: { finalizers: ['kubernetes.io/pvc-protection'] } });
+});
+
+test('pod security refuses by the enforce label and warns by the warn label', async () => {
+  await memory.put(Namespace, {
+    metadata: {
+      name: 'strict',
+      labels: { 'pod-security.kubernetes.io/enforce': 'baseline', 'pod-security.kubernetes.io/warn': 'restricted' },
+    },
+    spec: {},
+  });
+  const bad = pod({ hostNetwork: true, containers: [{ name: 'c', securityContext: { privileged: true } }] });
+  await expect(admit({ namespace: 'strict', object: bad }, ['PodSecurity'])).rejects.toThrow(
+    'pods "p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true), privileged (container "c" must not set securityContext.privileged=true)',
+  );
+  expect((await admit({ namespace: 'strict', object: pod() }, ['PodSecurity'])).warnings).toEqual([
+    'would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container "c" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")',
+  ]);
+});
+
+test('a kubelet requests tokens for its own pods only, and taints are not its business', async () => {
+  const kubelet = { name: 'system:node:n1', groups: ['system:nodes'] };
+  const live = await memory.put(Pod, pod({ nodeName: 'n2' }));
+  const ref = { kind: 'Pod', apiVersion: 'v1', name: 'p', uid: live.metadata.uid };
+  const token = {
+    user: kubelet,
+    resource: 'serviceaccounts',
+    subresource: 'token',
+    name: 'default',
+    object: { metadata: {}, spec: { boundObjectRef: ref } },
+  };
+  await expect(admit(token)).rejects.toThrow('node requested token bound to a pod scheduled on a different node');
+  const before = await memory.put(Node, { metadata: { name: 'n1' }, spec: {} });
+  const after = { ...before, spec: { taints: [{ key: 'x', effect: 'NoSchedule' }] } };
+  await expect(
+    admit({ operation: 'UPDATE', resource: 'nodes', namespace: '', user: kubelet, name: 'n1', object: after, oldObject: before }),
+  ).rejects.toThrow('nodes "n1" is forbidden: node "n1" is not allowed to modify taints');
+});

@@ -1,0 +1,181 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Service, type ServiceSpec } from '../../api/index.ts';
+import { seededRandom } from '../../time/index.ts';
+import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
+
+let memory: MemoryStorages;
+let stop: AbortController;
+beforeEach(() => {
+  memory = memoryStorages();
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await memory.close();
+});
+
+function start(range = '10.96.0.0/24', ports = '30000-30001'): ServiceAllocator {
+  return serviceAllocator({
+    storages: memory.storages,
+    random: seededRandom(1),
+    ranges: [parseIpRange(range)],
+    ports: parsePortRange(ports),
+    signal: stop.signal,
+    onError: (error) => {
+      throw error;
+    },
+  });
+}
+
+const service = (name: string, spec: ServiceSpec = {}): Service =>
+  ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'ns', uid: name },
+    spec: { type: 'ClusterIP', selector: { a: 'b' }, ...spec },
+  }) as Service;
+
+async function create(allocator: ServiceAllocator, next: Service): Promise<Service> {
+  const finish = await allocator.begin({ next, prev: undefined, dryRun: false });
+  const stored = await memory.storages(Service).create(next);
+  finish(true);
+  return stored.object;
+}
+
+async function update(allocator: ServiceAllocator, prev: Service, spec: ServiceSpec): Promise<Service> {
+  const next = { ...prev, spec };
+  const finish = await allocator.begin({ next, prev, dryRun: false });
+  const stored = await memory.storages(Service).update('ns', prev.metadata.name, {}, () => next);
+  finish(true);
+  return stored.object;
+}
+
+test.each([
+  ['10.96.0.0/16', 65534, '10.96.0.1', '10.96.0.10'],
+  ['10.0.0.0/8', 65535, '10.0.0.1', '10.0.0.10'],
+  ['fd00::/108', 65535, 'fd00::1', 'fd00::a'],
+])('range %s', (cidr, size, first, tenth) => {
+  const range = parseIpRange(cidr);
+  expect([range.size, range.at(1), range.at(10)]).toEqual([size, first, tenth]);
+  expect(range.contains(first)).toBe(true);
+  expect(range.contains('192.168.0.1')).toBe(false);
+});
+
+describe('addresses', () => {
+  test('are unique under concurrency until the range is full, and come back after a delete', async () => {
+    const allocator = start('10.96.0.0/29');
+    const made = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => create(allocator, service(name))));
+    expect(new Set(made.map((s) => s.spec?.clusterIP)).size).toBe(6);
+    expect(made[0]?.spec).toMatchObject({ ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', clusterIPs: [made[0]?.spec?.clusterIP] });
+    await expect(create(allocator, service('g'))).rejects.toThrow('range is full');
+    await memory.storages(Service).delete('ns', 'c', {});
+    await expect
+      .poll(() =>
+        create(allocator, service('g')).then(
+          (s) => s.spec?.clusterIP,
+          () => undefined,
+        ),
+      )
+      .toBe(made[2]?.spec?.clusterIP);
+  });
+
+  test.each<[string, ServiceSpec, string]>([
+    [
+      'taken',
+      { clusterIP: '10.96.0.10' },
+      'Service "x" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated',
+    ],
+    [
+      'outside',
+      { clusterIP: '10.0.0.1' },
+      'failed to allocate IP 10.0.0.1: the provided IP (10.0.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/24',
+    ],
+    [
+      'dual',
+      { ipFamilyPolicy: 'RequireDualStack' },
+      'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+    ],
+    [
+      'port taken',
+      { type: 'NodePort', ports: [{ port: 1, nodePort: 30000 }] },
+      'spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated',
+    ],
+    [
+      'port outside',
+      { type: 'NodePort', ports: [{ port: 1, nodePort: 80 }] },
+      'spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-30001',
+    ],
+  ])('asked for: %s', async (_, spec, message) => {
+    await memory.put(
+      Service,
+      service('dns', { clusterIP: '10.96.0.10', clusterIPs: ['10.96.0.10'], type: 'NodePort', ports: [{ port: 53, nodePort: 30000 }] }),
+    );
+    await expect(create(start(), service('x', spec))).rejects.toThrow(message);
+  });
+
+  test('a write that fails, or is a dry run, keeps nothing', async () => {
+    const allocator = start();
+    for (const [dryRun, succeeded] of [
+      [true, true],
+      [false, false],
+    ] as const) {
+      const finish = await allocator.begin({ next: service('a', { clusterIP: '10.96.0.5' }), prev: undefined, dryRun });
+      finish(succeeded);
+    }
+    expect((await create(allocator, service('b', { clusterIP: '10.96.0.5' }))).spec?.clusterIP).toBe('10.96.0.5');
+  });
+
+  test('headless Services and ExternalNames take none', async () => {
+    const allocator = start();
+    expect((await create(allocator, service('h', { clusterIP: 'None' }))).spec).toMatchObject({
+      clusterIP: 'None',
+      clusterIPs: ['None'],
+      ipFamilyPolicy: 'SingleStack',
+    });
+    const external = (await create(allocator, service('e', { type: 'ExternalName', externalName: 'x.y' }))).spec;
+    expect(external?.clusterIP).toBeUndefined();
+    const free = service('f', { clusterIP: 'None' });
+    delete free.spec?.selector;
+    expect((await create(allocator, free)).spec).toMatchObject({ ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] });
+  });
+});
+
+let attempts = 0;
+
+test('an update keeps what it does not mention, and a change of type gives it back', async () => {
+  const allocator = start();
+  const made = await create(
+    allocator,
+    service('a', {
+      type: 'NodePort',
+      ports: [
+        { port: 80, protocol: 'TCP' },
+        { port: 80, protocol: 'UDP', name: 'u' },
+      ],
+    }),
+  );
+  const [tcp, udp] = made.spec?.ports ?? [];
+  expect(tcp?.nodePort).toBe(udp?.nodePort);
+  const again = await update(allocator, made, { type: 'NodePort', selector: { a: 'c' }, ports: [{ port: 80, protocol: 'TCP' }] });
+  expect(again.spec).toMatchObject({ clusterIP: made.spec?.clusterIP, ports: [{ port: 80, nodePort: tcp?.nodePort }] });
+  const plain = await update(allocator, again, {
+    ...again.spec,
+    type: 'ClusterIP',
+    ports: (again.spec?.ports ?? []).map((p) => ({ ...p })),
+  });
+  expect(plain.spec?.ports?.[0]?.nodePort).toBeUndefined();
+  await expect
+    .poll(() =>
+      create(allocator, service(`n${++attempts}`, { type: 'NodePort', ports: [{ port: 1, nodePort: tcp?.nodePort }] } as ServiceSpec)).then(
+        () => true,
+        () => false,
+      ),
+    )
+    .toBe(true);
+  const local = await create(
+    allocator,
+    service('lb', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', allocateLoadBalancerNodePorts: false, ports: [{ port: 1 }] }),
+  );
+  expect(local.spec?.healthCheckNodePort).toBeGreaterThanOrEqual(30000);
+});

@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Node, type ObjectMeta, Pod, Secret, ServiceAccount } from '../../api/index.ts';
+import { createCertificateAuthority, generateKeyPair, issueCertificate } from '../../pki/index.ts';
+import { VirtualClock } from '../../time/index.ts';
+import type { Credentials } from '../request.ts';
+import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { createAuthentication, createTokenIssuer, issueServiceAccountToken, parseTokenFile } from './index.ts';
+
+const issuer = 'https://kubernetes.default.svc.cluster.local';
+let memory: MemoryStorages;
+let clock: VirtualClock;
+let keys: { privateKey: string; publicKey: string };
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  memory = memoryStorages();
+  keys = await generateKeyPair();
+});
+afterEach(() => memory.close());
+
+const credentials = (headers: Record<string, string>, certificate?: Credentials['certificate']): Credentials => ({
+  ...(certificate ? { certificate } : {}),
+  header: (name) => headers[name.toLowerCase()],
+  webSocketProtocols: [],
+  remoteAddress: '127.0.0.1',
+});
+const bearer = (token: string) => credentials({ authorization: `Bearer ${token}` });
+
+function setUp(extra: Partial<Parameters<typeof createAuthentication>[0]> = {}) {
+  const authentication = createAuthentication({
+    storages: memory.storages,
+    clock,
+    issuers: [issuer],
+    serviceAccountKeys: [keys.publicKey],
+    ...extra,
+  });
+  const tokenContext = {
+    issuer: createTokenIssuer({ issuer, key: keys.privateKey }),
+    storages: memory.storages,
+    clock,
+    apiAudiences: [issuer],
+  };
+  const request = (namespace: string, name: string, spec: object) =>
+    issueServiceAccountToken(tokenContext, namespace, name, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      metadata: { name } as ObjectMeta,
+      spec,
+    });
+  return { ...authentication, request };
+}
+
+describe('service-account tokens', () => {
+  beforeEach(async () => {
+    await memory.put(ServiceAccount, { metadata: { name: 'sa', namespace: 'ns' } });
+  });
+
+  test('a token bound to a pod names account, pod and node, and dies with the pod', async () => {
+    const { authenticator, request } = setUp();
+    await memory.put(Node, { metadata: { name: 'n1' } });
+    const pod = await memory.put(Pod, {
+      metadata: { name: 'p', namespace: 'ns' },
+      spec: { serviceAccountName: 'sa', nodeName: 'n1', containers: [] },
+    });
+    const { status } = await request('ns', 'sa', { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'p', uid: pod.metadata.uid } });
+    const user = await authenticator.authenticate(bearer(status?.token ?? ''));
+    expect(user?.name).toBe('system:serviceaccount:ns:sa');
+    expect(user?.groups).toEqual(['system:serviceaccounts', 'system:serviceaccounts:ns', 'system:authenticated']);
+    expect(user?.extra).toMatchObject({
+      'authentication.kubernetes.io/pod-name': ['p'],
+      'authentication.kubernetes.io/pod-uid': [pod.metadata.uid],
+      'authentication.kubernetes.io/node-name': ['n1'],
+    });
+    await memory.storages(Pod).delete('ns', 'p', {});
+    await expect(authenticator.authenticate(bearer(status?.token ?? ''))).rejects.toMatchObject({ code: 401 });
+  });
+
+  test('a token ends at its time, and is not good for other audiences', async () => {
+    const { authenticator, request, tokens } = setUp();
+    const { status } = await request('ns', 'sa', { expirationSeconds: 600 });
+    await expect(authenticator.authenticate(bearer(status?.token ?? ''))).resolves.toBeDefined();
+    const vault = await request('ns', 'sa', { audiences: ['vault'] });
+    await expect(authenticator.authenticate(bearer(vault.status?.token ?? ''))).rejects.toMatchObject({ code: 401 });
+    expect((await tokens.authenticateToken(vault.status?.token ?? '', ['vault']))?.audiences).toEqual(['vault']);
+    await clock.advance(601_000);
+    await expect(authenticator.authenticate(bearer(status?.token ?? ''))).rejects.toMatchObject({ code: 401 });
+  });
+
+  test.each([
+    [{ expirationSeconds: 5 }, 'spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes'],
+    [{ boundObjectRef: { kind: 'Pod', name: 'nope' } }, 'pods "nope" not found'],
+    [{ boundObjectRef: { kind: 'ConfigMap', name: 'x' } }, 'cannot bind token to object of type v1, Kind=ConfigMap'],
+  ])('a request for %j is refused', async (spec, message) => {
+    await expect(setUp().request('ns', 'sa', spec)).rejects.toThrow(message);
+  });
+
+  test('a token signed by another key is unauthorized', async () => {
+    const { request } = setUp();
+    const { status } = await request('ns', 'sa', {});
+    keys = await generateKeyPair();
+    await expect(setUp().authenticator.authenticate(bearer(status?.token ?? ''))).rejects.toMatchObject({ code: 401 });
+  });
+});
+
+test('without credentials the user is anonymous; a wrong token never is', async () => {
+  const { authenticator } = setUp();
+  expect(await authenticator.authenticate(credentials({}))).toEqual({ name: 'system:anonymous', groups: ['system:unauthenticated'] });
+  await expect(authenticator.authenticate(bearer('nonsense'))).rejects.toMatchObject({ code: 401 });
+});
+
+test('token file lines give user, uid and groups', async () => {
+  const users = parseTokenFile('abc,alice,u1,"dev,ops"\nxyz,bob,u2\n');
+  const { authenticator } = setUp({ tokens: users });
+  expect(await authenticator.authenticate(bearer('abc'))).toEqual({
+    name: 'alice',
+    uid: 'u1',
+    groups: ['dev', 'ops', 'system:authenticated'],
+  });
+  expect(await authenticator.authenticate(bearer('xyz'))).toMatchObject({ name: 'bob' });
+});
+
+test('a bootstrap token is its Secret until it expires', async () => {
+  const { authenticator } = setUp();
+  const encode = (data: Record<string, string>) =>
+    Object.fromEntries(Object.entries(data).map(([k, v]) => [k, Buffer.from(v).toString('base64')]));
+  await memory.put(Secret, {
+    metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+    type: 'bootstrap.kubernetes.io/token',
+    data: encode({
+      'token-id': 'abcdef',
+      'token-secret': '0123456789abcdef',
+      'usage-bootstrap-authentication': 'true',
+      'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
+      expiration: new Date(clock.now() + 60_000).toISOString(),
+    }),
+  });
+  expect(await authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).toMatchObject({
+    name: 'system:bootstrap:abcdef',
+    groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
+  });
+  await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdee'))).rejects.toMatchObject({ code: 401 });
+  await clock.advance(61_000);
+  await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).rejects.toMatchObject({ code: 401 });
+});
+
+test('certificates: the client CA gives users, the front-proxy CA the word of the proxy', async () => {
+  const validity = { notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 1e7) };
+  const ca = await createCertificateAuthority({ commonName: 'a', ...validity });
+  const proxyCa = await createCertificateAuthority({ commonName: 'b', ...validity });
+  const { authenticator } = setUp({ clientCa: ca.certificate, requestHeader: { clientCa: proxyCa.certificate } });
+  const present = async (authority: typeof ca, commonName: string, organizations: string[]) => {
+    const { certificate } = await issueCertificate(authority, { commonName, organizations, usages: ['client'], ...validity });
+    const raw = Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    return { commonName, organizations, notAfter: validity.notAfter, raw };
+  };
+  expect(await authenticator.authenticate(credentials({}, await present(ca, 'alice', ['dev'])))).toEqual({
+    name: 'alice',
+    groups: ['dev', 'system:authenticated'],
+  });
+  const headers = { 'x-remote-user': 'bob', 'x-remote-group': 'ops' };
+  expect(await authenticator.authenticate(credentials(headers, await present(proxyCa, 'front-proxy-client', [])))).toMatchObject({
+    name: 'bob',
+    groups: ['ops', 'system:authenticated'],
+  });
+  expect(await authenticator.authenticate(credentials(headers, await present(ca, 'alice', [])))).toMatchObject({ name: 'alice' });
+  expect(await authenticator.authenticate(credentials({}, await present(proxyCa, 'x', [])))).toMatchObject({ name: 'system:anonymous' });
+});

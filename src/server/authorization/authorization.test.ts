@@ -1,0 +1,235 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ClusterRole, ClusterRoleBinding, PersistentVolume, Pod, Role, RoleBinding, VolumeAttachment } from '../../api/index.ts';
+import type { AdmissionRequest, Attributes, UserInfo } from '../request.ts';
+import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { bootstrapPolicy, createAuthorization, rbacEscalation } from './index.ts';
+import { merged } from './policy/reconcile.ts';
+
+let memory: MemoryStorages;
+let stop: AbortController;
+beforeEach(() => {
+  memory = memoryStorages();
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await memory.close();
+});
+
+const user = (name: string, ...groups: string[]): UserInfo => ({ name, groups });
+const ask = (who: UserInfo, verb: string, resource: string, more: Partial<Attributes> = {}): Attributes => {
+  const [name = '', subresource = ''] = resource.split('/');
+  return {
+    user: who,
+    verb,
+    isResourceRequest: true,
+    apiGroup: '',
+    apiVersion: 'v1',
+    namespace: 'ns',
+    resource: name,
+    subresource,
+    name: '',
+    path: '',
+    ...more,
+  };
+};
+const set = () =>
+  createAuthorization({
+    storages: memory.storages,
+    signal: stop.signal,
+    onError: (error) => {
+      throw error;
+    },
+  });
+
+async function seedPolicy() {
+  const policy = bootstrapPolicy();
+  for (const object of policy.clusterRoles) await memory.put(ClusterRole, object);
+  for (const object of policy.clusterRoleBindings) await memory.put(ClusterRoleBinding, object);
+  for (const object of policy.roles) await memory.put(Role, object);
+  for (const object of policy.roleBindings) await memory.put(RoleBinding, object);
+}
+
+describe('RBAC', () => {
+  test('the default policy lets components do their work and nobody else', async () => {
+    await seedPolicy();
+    const { authorizer, synced } = set();
+    await synced;
+    const may = async (a: Attributes) => (await authorizer.authorize(a)).decision === 'allow';
+    const cases: [Attributes, boolean][] = [
+      [ask(user('root', 'system:masters'), 'delete', 'nodes'), true],
+      [ask(user('system:kube-scheduler'), 'create', 'pods/binding'), true],
+      [ask(user('system:kube-scheduler'), 'delete', 'nodes'), false],
+      [ask(user('system:serviceaccount:kube-system:deployment-controller'), 'create', 'replicasets', { apiGroup: 'apps' }), true],
+      [ask(user('system:serviceaccount:kube-system:deployment-controller'), 'create', 'pods'), false],
+      [
+        ask(user('x', 'system:authenticated'), 'create', 'selfsubjectaccessreviews', { apiGroup: 'authorization.k8s.io', namespace: '' }),
+        true,
+      ],
+      [ask(user('x', 'system:authenticated'), 'get', '', { isResourceRequest: false, path: '/apis/apps/v1' }), true],
+      [ask(user('system:anonymous', 'system:unauthenticated'), 'get', '', { isResourceRequest: false, path: '/version' }), true],
+      [ask(user('system:anonymous', 'system:unauthenticated'), 'get', '', { isResourceRequest: false, path: '/metrics' }), false],
+    ];
+    for (const [a, expected] of cases) expect(await may(a), `${a.user.name} ${a.verb} ${a.resource}${a.path}`).toBe(expected);
+  });
+
+  test('a binding holds in its namespace from the moment it is written until it is deleted', async () => {
+    await memory.put(Role, {
+      metadata: { name: 'reader', namespace: 'ns' },
+      rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods', '*/scale'], resourceNames: ['a'] }],
+    });
+    await memory.put(RoleBinding, {
+      metadata: { name: 'b', namespace: 'ns' },
+      roleRef: { kind: 'Role', name: 'reader', apiGroup: 'rbac.authorization.k8s.io' },
+      subjects: [{ kind: 'ServiceAccount', name: 'sa' }],
+    });
+    const { rbac, synced } = set();
+    await synced;
+    const sa = user('system:serviceaccount:ns:sa');
+    expect(rbac?.authorize(ask(sa, 'get', 'pods', { name: 'a' }))).toEqual({
+      decision: 'allow',
+      reason: 'RBAC: allowed by RoleBinding "b/ns" of Role "reader" to ServiceAccount "sa/ns"',
+    });
+    expect(rbac?.authorize(ask(sa, 'get', 'pods', { name: 'b' })).decision).toBe('noOpinion');
+    expect(rbac?.authorize(ask(sa, 'get', 'pods', { name: 'a', namespace: 'other' })).decision).toBe('noOpinion');
+    expect(rbac?.authorize(ask(sa, 'get', 'pods/log', { name: 'a' })).decision).toBe('noOpinion');
+    await memory.storages(Role).delete('ns', 'reader', {});
+    await expect
+      .poll(() => rbac?.authorize(ask(sa, 'get', 'pods', { name: 'a' })).reason)
+      .toBe('RBAC: role.rbac.authorization.k8s.io "reader" not found');
+  });
+
+  test('nobody grants what they do not hold', async () => {
+    await memory.put(ClusterRole, { metadata: { name: 'some' }, rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }] });
+    await memory.put(ClusterRoleBinding, {
+      metadata: { name: 'some' },
+      roleRef: { kind: 'ClusterRole', name: 'some' },
+      subjects: [{ kind: 'User', name: 'u' }],
+    });
+    const { authorizer, rbac, synced } = set();
+    await synced;
+    if (rbac === undefined) throw new Error('RBAC is on by default');
+    const plugin = rbacEscalation(rbac, authorizer);
+    const write = (who: UserInfo, verbs: string[]) =>
+      plugin.validate?.({
+        operation: 'CREATE',
+        user: who,
+        group: 'rbac.authorization.k8s.io',
+        resource: 'roles',
+        subresource: '',
+        namespace: 'ns',
+        name: 'r',
+        object: {
+          apiVersion: '',
+          kind: 'Role',
+          metadata: { name: 'r' },
+          rules: [{ verbs, apiGroups: [''], resources: ['pods'] }],
+        } as object,
+      } as AdmissionRequest);
+    await expect(write(user('u', 'g'), ['get'])).resolves.toBeUndefined();
+    await expect(write(user('u', 'g'), ['get', 'delete'])).rejects.toThrow(
+      'roles.rbac.authorization.k8s.io "r" is forbidden: user "u" (groups=["g"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+    );
+    await expect(write(user('root', 'system:masters'), ['*'])).resolves.toBeUndefined();
+  });
+});
+
+/** As it comes from the server. */
+const role = (object: object) => object as Parameters<typeof merged>[0];
+
+test('reconciling adds what defaults have gained and respects autoupdate=false', () => {
+  const wanted = {
+    apiVersion: '',
+    kind: 'ClusterRole',
+    metadata: { name: 'r', annotations: { a: '1' } },
+    rules: [{ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] }],
+  };
+  const known = {
+    ...wanted,
+    metadata: { name: 'r', annotations: { a: '2' } },
+    rules: [{ verbs: ['get'], apiGroups: ['', 'x'], resources: ['pods'] }],
+  };
+  expect(merged(role(known), role(wanted))).toMatchObject({
+    rules: [...known.rules, { verbs: ['list'], apiGroups: [''], resources: ['pods'] }],
+    metadata: { annotations: { a: '2' } },
+  });
+  expect(merged(role(wanted), role(wanted))).toBeUndefined();
+  expect(
+    merged(
+      role({ ...known, metadata: { name: 'r', annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false' } } }),
+      role(wanted),
+    ),
+  ).toBeUndefined();
+});
+
+describe('Node', () => {
+  const node = user('system:node:n1', 'system:nodes');
+  const pod = {
+    metadata: { name: 'p', namespace: 'ns' },
+    spec: {
+      nodeName: 'n1',
+      serviceAccountName: 'sa',
+      containers: [{ name: 'c', image: 'i', envFrom: [{ configMapRef: { name: 'cm' } }] }],
+      volumes: [
+        { name: 's', secret: { secretName: 'sec' } },
+        { name: 'v', persistentVolumeClaim: { claimName: 'pvc' } },
+      ],
+    },
+  };
+
+  test('a kubelet reads what its pods need, writes what is its own, and nothing else', async () => {
+    await memory.put(Pod, pod);
+    await memory.put(PersistentVolume, {
+      metadata: { name: 'pv' },
+      spec: {
+        claimRef: { namespace: 'ns', name: 'pvc' },
+        csi: { driver: 'd', volumeHandle: 'h', nodeStageSecretRef: { name: 'stage', namespace: 'x' } },
+      },
+    });
+    await memory.put(VolumeAttachment, { metadata: { name: 'va' }, spec: { nodeName: 'n1', attacher: 'd', source: {} } });
+    const { authorizer, synced } = createAuthorization({
+      storages: memory.storages,
+      modes: ['Node'],
+      signal: stop.signal,
+      onError: (e) => {
+        throw e;
+      },
+    });
+    await synced;
+    const cases: [string, string, string, Partial<Attributes>, boolean][] = [
+      ['get', 'secrets', 'sec', {}, true],
+      ['get', 'secrets', 'other', {}, false],
+      ['list', 'secrets', '', {}, false],
+      ['get', 'secrets', 'stage', { namespace: 'x' }, true],
+      ['watch', 'configmaps', 'cm', {}, true],
+      ['get', 'persistentvolumeclaims', 'pvc', {}, true],
+      ['get', 'persistentvolumes', 'pv', { namespace: '' }, true],
+      ['get', 'persistentvolumes', 'pv2', { namespace: '' }, false],
+      ['get', 'volumeattachments', 'va', { apiGroup: 'storage.k8s.io', namespace: '' }, true],
+      ['create', 'serviceaccounts/token', 'sa', {}, true],
+      ['create', 'serviceaccounts/token', 'sb', {}, false],
+      ['list', 'pods', '', { namespace: '', fieldSelector: 'spec.nodeName=n1' }, true],
+      ['list', 'pods', '', { namespace: '' }, false],
+      ['get', 'pods', 'p', {}, true],
+      ['patch', 'pods/status', 'p', {}, true],
+      ['get', 'nodes', 'n1', { namespace: '' }, true],
+      ['get', 'nodes', 'n2', { namespace: '' }, false],
+      ['watch', 'nodes', '', { namespace: '', fieldSelector: 'metadata.name=n1' }, true],
+      ['create', 'nodes', '', { namespace: '' }, true],
+      ['update', 'leases', 'n1', { apiGroup: 'coordination.k8s.io', namespace: 'kube-node-lease' }, true],
+      ['update', 'leases', 'n2', { apiGroup: 'coordination.k8s.io', namespace: 'kube-node-lease' }, false],
+      ['list', 'services', '', { namespace: '' }, true],
+      ['delete', 'services', 's', {}, false],
+    ];
+    for (const [verb, resource, name, more, expected] of cases)
+      expect(
+        (await authorizer.authorize(ask(node, verb, resource, { name, ...more }))).decision === 'allow',
+        `${verb} ${resource} ${name}`,
+      ).toBe(expected);
+    expect(await authorizer.authorize(ask(node, 'get', 'secrets', { name: 'other' }))).toMatchObject({
+      reason: "no relationship found between node 'n1' and this object",
+    });
+    await memory.storages(Pod).delete('ns', 'p', {});
+    await expect.poll(async () => (await authorizer.authorize(ask(node, 'get', 'secrets', { name: 'sec' }))).decision).toBe('noOpinion');
+  });
+});
