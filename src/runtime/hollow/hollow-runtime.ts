@@ -192,8 +192,9 @@ export function hollowRuntime(options: HollowRuntimeOptions): HollowRuntime {
           id,
           state: 'CONTAINER_CREATED',
           createdAt: nanos(),
-          image: config.image ?? {},
-          imageRef: image.id ?? '',
+          // As containerd: the name, not the id that the container was made from.
+          image: { image: config.image?.userSpecifiedImage || (image.repoTags?.[0] ?? '') },
+          imageRef: image.repoDigests?.[0] ?? '',
           imageId: image.id ?? '',
           labels: config.labels ?? {},
           annotations: config.annotations ?? {},

@@ -1,0 +1,134 @@
+/** One attempt of a probe. */
+import { connect } from 'node:net';
+import { credentials, Client as GrpcClient, status as grpcStatus } from '@grpc/grpc-js';
+import type { Probe } from '../../api/index.ts';
+import { type Runtime, RuntimeError } from '../../runtime/index.ts';
+import { expand } from '../containers/expansion.ts';
+import type { AnyContainer } from '../pod/containers.ts';
+import { actionUrl, dialFailure, httpAction, httpFailure, resolvePort } from './http-action.ts';
+
+export interface ProbeOutcome {
+  /** `unknown`: the probe itself could not run. */
+  result: 'success' | 'failure' | 'unknown';
+  output: string;
+}
+
+export interface ProbeTarget {
+  runtime: Runtime;
+  container: AnyContainer;
+  containerId: string;
+  podIP: string;
+  /** Simulated containers serve nothing: their network probes succeed. */
+  hollow: boolean;
+}
+
+const userAgent = 'kube-probe/1.36';
+const success = (output = ''): ProbeOutcome => ({ result: 'success', output });
+const failure = (output: string): ProbeOutcome => ({ result: 'failure', output });
+
+export async function runProbe(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promise<ProbeOutcome> {
+  const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
+  if (probe.exec) return runExec(probe.exec.command ?? [], target, timeoutMs, signal);
+  if (target.hollow) return success();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([signal, timeout]);
+  if (probe.httpGet) {
+    const url = actionUrl(probe.httpGet, target.container, target.podIP);
+    try {
+      const { status, body, foreignRedirect } = await httpAction(url, probe.httpGet, userAgent, either);
+      if (foreignRedirect) return success(`Probe terminated redirects, Response body: ${body}`);
+      return status >= 200 && status < 400 ? success(body) : failure(`HTTP probe failed with statuscode: ${status}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      return failure(httpFailure(url, error, timeout.aborted));
+    }
+  }
+  if (probe.tcpSocket) {
+    const host = probe.tcpSocket.host || target.podIP;
+    const port = resolvePort(probe.tcpSocket.port, target.container);
+    try {
+      await dial(host, port, either);
+      return success();
+    } catch (error) {
+      signal.throwIfAborted();
+      return failure(timeout.aborted ? `dial tcp ${host}:${port}: i/o timeout` : dialFailure(host, port, error));
+    }
+  }
+  if (probe.grpc) return checkGrpc(target.podIP, probe.grpc.port, probe.grpc.service ?? '', timeoutMs, signal);
+  return { result: 'unknown', output: `missing probe handler for ${target.container.name}` };
+}
+
+async function runExec(command: readonly string[], target: ProbeTarget, timeoutMs: number, signal: AbortSignal): Promise<ProbeOutcome> {
+  const env = new Map((target.container.env ?? []).map(({ name, value }) => [name, value ?? '']));
+  const cmd = command.map((word) => expand(word, (name) => env.get(name)));
+  try {
+    const {
+      exitCode = 0,
+      stdout,
+      stderr,
+    } = await target.runtime.execSync({ containerId: target.containerId, cmd, timeout: Math.ceil(timeoutMs / 1000) }, { signal });
+    const output = [stdout, stderr].map((bytes) => Buffer.from(bytes ?? []).toString('utf8')).join('');
+    return exitCode === 0 ? success(output) : failure(output);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof RuntimeError && error.code === 'DEADLINE_EXCEEDED') {
+      return failure(`command timed out: ${JSON.stringify(cmd.join(' '))} timed out after ${timeoutMs / 1000}s`);
+    }
+    return { result: 'unknown', output: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function dial(host: string, port: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const end = (settle: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      settle();
+    };
+    const onAbort = () => end(() => reject(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('connect', () => end(resolve));
+    socket.once('error', (error) => end(() => reject(error)));
+  });
+}
+
+/** grpc.health.v1.Health/Check; its two messages are written by hand: one string field, one enum field. */
+async function checkGrpc(host: string, port: number, service: string, timeoutMs: number, signal: AbortSignal): Promise<ProbeOutcome> {
+  const client = new GrpcClient(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials.createInsecure(), {
+    'grpc.primary_user_agent': userAgent,
+  });
+  const name = Buffer.from(service, 'utf8');
+  const request = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([signal, timeout]);
+  let cancel = () => {};
+  either.addEventListener('abort', () => cancel(), { once: true });
+  try {
+    const serving = await new Promise<number>((resolve, reject) => {
+      const call = client.makeUnaryRequest(
+        '/grpc.health.v1.Health/Check',
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => bytes,
+        request,
+        (error, answer) => (error ? reject(error) : resolve(answer?.[0] === 0x08 ? (answer[1] ?? 0) : 0)),
+      );
+      cancel = () => call.cancel();
+    });
+    const names = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+    return serving === 1
+      ? success('service healthy')
+      : failure(`service unhealthy (responded with ${JSON.stringify(names[serving] ?? String(serving))})`);
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code } = error as { code?: number };
+    const where = `${host}:${port}`;
+    if (code === grpcStatus.UNIMPLEMENTED)
+      return failure(`error: this server does not implement the grpc health protocol (grpc.health.v1.Health)`);
+    if (timeout.aborted) return failure(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`);
+    if (code === grpcStatus.UNAVAILABLE) return failure(`error: failed to connect service at ${JSON.stringify(where)}: connection error`);
+    return failure(`error: health rpc probe failed: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,106 @@
+/** A pod's conditions, with upstream's reasons and messages (pkg/kubelet/status/generate.go). */
+import type { ContainerStatus, Pod, PodCondition, PodPhase } from '../../api/index.ts';
+import { isSidecar } from '../pod/containers.ts';
+
+type Verdict = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>;
+
+const names = (list: readonly string[]) => `[${list.join(' ')}]`;
+
+function unreadyMessage(unknown: readonly string[], unready: readonly string[], unreadyWord: string): string {
+  const parts: string[] = [];
+  if (unknown.length > 0) parts.push(`containers with unknown status: ${names(unknown)}`);
+  if (unready.length > 0) parts.push(`containers with ${unreadyWord} status: ${names(unready)}`);
+  return parts.join(', ');
+}
+
+const ended = (type: string, phase: PodPhase): Verdict | undefined =>
+  phase === 'Succeeded'
+    ? { type, status: 'False', reason: 'PodCompleted' }
+    : phase === 'Failed'
+      ? { type, status: 'False', reason: 'PodFailed' }
+      : undefined;
+
+function initialized(pod: Pod, statuses: readonly ContainerStatus[], regular: readonly ContainerStatus[], phase: PodPhase): Verdict {
+  const type = 'Initialized';
+  const unknown: string[] = [];
+  const incomplete: string[] = [];
+  for (const container of pod.spec.initContainers ?? []) {
+    const status = statuses.find((s) => s.name === container.name);
+    if (!status) unknown.push(container.name);
+    else if (isSidecar(container) ? !status.started : !status.ready) incomplete.push(container.name);
+  }
+  if (phase === 'Succeeded') return { type, status: 'True', reason: 'PodCompleted' };
+  // Once a container of the pod has run, its initialization is behind it, whatever becomes of a sidecar later.
+  const hasRun = regular.some((s) => s.state?.running || s.state?.terminated || s.lastState?.terminated);
+  if (hasRun || (unknown.length === 0 && incomplete.length === 0)) return { type, status: 'True' };
+  return { type, status: 'False', reason: 'ContainersNotInitialized', message: unreadyMessage(unknown, incomplete, 'incomplete') };
+}
+
+function containersReady(pod: Pod, init: readonly ContainerStatus[], regular: readonly ContainerStatus[], phase: PodPhase): Verdict {
+  const type = 'ContainersReady';
+  const unknown: string[] = [];
+  const unready: string[] = [];
+  const look = (name: string, statuses: readonly ContainerStatus[]) => {
+    const status = statuses.find((s) => s.name === name);
+    if (!status) unknown.push(name);
+    else if (!status.ready) unready.push(name);
+  };
+  for (const container of pod.spec.initContainers ?? []) if (isSidecar(container)) look(container.name, init);
+  for (const container of pod.spec.containers) look(container.name, regular);
+  const end = ended(type, phase);
+  if (end) return end;
+  if (unknown.length === 0 && unready.length === 0) return { type, status: 'True' };
+  return { type, status: 'False', reason: 'ContainersNotReady', message: unreadyMessage(unknown, unready, 'unready') };
+}
+
+function ready(pod: Pod, containers: Verdict, conditions: readonly PodCondition[], phase: PodPhase): Verdict {
+  const type = 'Ready';
+  const end = ended(type, phase);
+  if (end) return end;
+  if (containers.status !== 'True') return { ...containers, type };
+  const messages: string[] = [];
+  for (const { conditionType } of pod.spec.readinessGates ?? []) {
+    const gate = conditions.find((c) => c.type === conditionType);
+    if (!gate) messages.push(`corresponding condition of pod readiness gate ${JSON.stringify(conditionType)} does not exist.`);
+    else if (gate.status !== 'True')
+      messages.push(`the status of pod readiness gate ${JSON.stringify(conditionType)} is not "True", but ${gate.status}`);
+  }
+  return messages.length === 0
+    ? { type, status: 'True' }
+    : { type, status: 'False', reason: 'ReadinessGatesNotReady', message: messages.join(', ') };
+}
+
+export interface ConditionInput {
+  pod: Pod;
+  init: readonly ContainerStatus[];
+  regular: readonly ContainerStatus[];
+  phase: PodPhase;
+  /** The sandbox is up and has its network. */
+  sandboxReady: boolean;
+  /** What the pod's conditions are now: readiness gates of others, transition times. */
+  previous: readonly PodCondition[];
+  now: string;
+}
+
+/** The conditions that the kubelet owns. */
+export function podConditions({ pod, init, regular, phase, sandboxReady, previous, now }: ConditionInput): PodCondition[] {
+  const containers = containersReady(pod, init, regular, phase);
+  const verdicts: Verdict[] = [
+    { type: 'PodReadyToStartContainers', status: sandboxReady ? 'True' : 'False' },
+    initialized(pod, init, regular, phase),
+    ready(pod, containers, previous, phase),
+    containers,
+    { type: 'PodScheduled', status: 'True' },
+  ];
+  return verdicts.map((verdict) => {
+    const before = previous.find((c) => c.type === verdict.type);
+    return {
+      type: verdict.type,
+      ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+      status: verdict.status,
+      lastTransitionTime: before?.status === verdict.status && before.lastTransitionTime ? before.lastTransitionTime : now,
+      ...(verdict.reason ? { reason: verdict.reason } : {}),
+      ...(verdict.message ? { message: verdict.message } : {}),
+    };
+  });
+}

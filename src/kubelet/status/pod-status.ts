@@ -1,0 +1,64 @@
+/** The whole of a pod's status, as the API shows it. */
+import type { Pod, PodStatus } from '../../api/index.ts';
+import { isHostNetwork } from '../pod/identity.ts';
+import { qosClass } from '../pod/resources.ts';
+import { podConditions } from './conditions.ts';
+import { type ContainerStatusSources, containerStatus } from './container-statuses.ts';
+import { podPhase } from './phase.ts';
+
+export interface PodStatusInput extends ContainerStatusSources {
+  pod: Pod;
+  /** The last status made or seen: what the runtime no longer knows, and when conditions changed. */
+  previous: PodStatus | undefined;
+  nodeIPs: readonly string[];
+  now: string;
+  /** The pod is ending: nothing of it starts any more. */
+  terminal: boolean;
+  /** Overrides what containers say: the node evicted or refused the pod, or its deadline passed. */
+  verdict?: { reason: string; message: string } | undefined;
+}
+
+export function podStatus(input: PodStatusInput): PodStatus {
+  const { pod, previous, observed, now, nodeIPs } = input;
+  const one = (statuses: PodStatus['containerStatuses'], name: string) => statuses?.find((s) => s.name === name);
+  const init = (pod.spec.initContainers ?? []).map((c) =>
+    containerStatus(pod, c, 'init', one(previous?.initContainerStatuses, c.name), input),
+  );
+  const regular = pod.spec.containers.map((c) => containerStatus(pod, c, 'regular', one(previous?.containerStatuses, c.name), input));
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map((c) =>
+    containerStatus(pod, c, 'ephemeral', one(previous?.ephemeralContainerStatuses, c.name), input),
+  );
+  const sandbox = observed?.sandboxes[0];
+  // What is over stays over.
+  const over = previous?.phase === 'Failed' || previous?.phase === 'Succeeded' ? previous.phase : undefined;
+  const phase = over ?? (input.verdict ? 'Failed' : podPhase(pod, init, regular, input.terminal));
+  const conditions = podConditions({
+    pod,
+    init,
+    regular,
+    phase,
+    sandboxReady: sandbox?.ready === true && (isHostNetwork(pod) || sandbox.ips.length > 0),
+    // Readiness gates are others' business: read them where they write them.
+    previous: [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])],
+    now,
+  });
+  const sandboxIPs = isHostNetwork(pod) ? nodeIPs : (sandbox?.ips ?? []);
+  // An ended pod keeps the address that it had.
+  const podIPs = sandboxIPs.length > 0 ? sandboxIPs.map((ip) => ({ ip })) : (previous?.podIPs ?? []);
+  return {
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    phase,
+    conditions,
+    ...(input.verdict ??
+      (over
+        ? { ...(previous?.reason ? { reason: previous.reason } : {}), ...(previous?.message ? { message: previous.message } : {}) }
+        : {})),
+    ...(nodeIPs[0] ? { hostIP: nodeIPs[0], hostIPs: nodeIPs.map((ip) => ({ ip })) } : {}),
+    ...(podIPs[0] ? { podIP: podIPs[0].ip, podIPs } : {}),
+    startTime: previous?.startTime ?? pod.status?.startTime ?? now,
+    ...(init.length > 0 ? { initContainerStatuses: init } : {}),
+    containerStatuses: regular,
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    qosClass: qosClass(pod),
+  };
+}

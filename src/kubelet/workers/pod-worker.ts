@@ -1,0 +1,451 @@
+/**
+ * One pod's life on this node. A worker does one thing at a time: it looks at what the pod wants and what is, acts, and looks
+ * again, until there is nothing to do; then it sleeps until something wakes it. Its states are syncing, terminating (stopping
+ * everything, never to start again) and terminated (nothing left but containers kept for their logs).
+ */
+import type { Pod, PodStatus } from '../../api/index.ts';
+import { type Timer, timestamp } from '../../time/index.ts';
+import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
+import type { ResolverConfig } from '../containers/dns.ts';
+import { containerHash } from '../containers/labels.ts';
+import { sandboxConfig } from '../containers/sandbox-config.ts';
+import { terminationMessage } from '../containers/termination-message.ts';
+import type { KubeletContext } from '../context.ts';
+import { formatDuration } from '../duration.ts';
+import type { ImagePuller } from '../images/image-puller.ts';
+import type { Rejection } from '../pod/admission.ts';
+import { findContainer } from '../pod/containers.ts';
+import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
+import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
+import type { ProbeManager } from '../probes/probe-manager.ts';
+import type { WaitingReason } from '../status/container-statuses.ts';
+import { podStatus } from '../status/pod-status.ts';
+import type { StatusManager } from '../status/status-manager.ts';
+import type { MountedVolume, VolumeManager } from '../volumes/volume-manager.ts';
+import { type PodActions, podActions, type Start } from './actions.ts';
+import { gracePeriodOf, killContainer, killPod } from './kill.ts';
+import type { BackOff } from './restart-back-off.ts';
+import { type ContainerStarter, type SandboxInUse, StartError, writeHostsFile } from './start-container.ts';
+
+export interface PodWorkerDependencies {
+  context: KubeletContext;
+  observer: PodObserver;
+  statuses: StatusManager;
+  probes: ProbeManager;
+  volumes: VolumeManager;
+  images: ImagePuller;
+  cgroups: PodCgroups;
+  /** Waits between restarts, over all pods. */
+  restarts: BackOff;
+  startContainer: ContainerStarter;
+  resolver(): Promise<ResolverConfig>;
+  /** The runtime's handler for a RuntimeClass. Throws where there is no such class. */
+  runtimeHandler(className: string): Promise<string>;
+  /** Whether the node takes the pod. */
+  admit(pod: Pod): Rejection | undefined;
+  /** Why no pod with a network of its own can start now; undefined: it can. */
+  networkNotReady(): string | undefined;
+  /** The pod has left the node: everything that was kept for it can go. */
+  onGone(uid: string): void;
+}
+
+export interface TerminateOptions {
+  /** Default: the pod's own. */
+  graceSeconds?: number;
+  /** Overrides what the containers' ends say of the pod. */
+  verdict?: { reason: string; message: string };
+}
+
+export interface PodWorker {
+  readonly pod: Pod;
+  readonly state: 'syncing' | 'terminating' | 'terminated';
+  /** The newest look at the runtime. */
+  readonly observed: ObservedPod | undefined;
+  /** The pod's desired state has changed; a deletion timestamp on it begins its end. */
+  update(pod: Pod): void;
+  wake(): void;
+  terminate(options?: TerminateOptions): void;
+  /** The API (or the static folder) no longer has the pod: end it and remove every trace. */
+  removed(): void;
+  /** Resolves when the worker sleeps. */
+  idle(): Promise<void>;
+}
+
+const retryFirstMs = 1000;
+const retryMostMs = 10_000;
+
+export function podWorker(
+  deps: PodWorkerDependencies,
+  initial: Pod,
+  options: { /** The runtime has nothing of it yet. */ fresh: boolean },
+  signal: AbortSignal,
+): PodWorker {
+  const { context, observer, statuses, probes, volumes, images, cgroups, restarts } = deps;
+  const { runtime, clock, events, logger } = context;
+  const uid = uidOf(initial);
+  const log = logger.child({ pod: formatPod(initial) });
+
+  let pod = initial;
+  let state: PodWorker['state'] = 'syncing';
+  let observed: ObservedPod | undefined;
+  let unseen = !options.fresh;
+  let admitted = !options.fresh;
+  let dirty = false;
+  let running: Promise<void> | undefined;
+  let gone = false;
+  let cleaned = false;
+  let ending: { graceSeconds: number | undefined; verdict: TerminateOptions['verdict'] } | undefined;
+  /** Aborted when what the worker is doing has been overtaken: the pod ends, or ends sooner. */
+  let step = new AbortController();
+  let timer: { atMs: number; timer: Timer } | undefined;
+  let retryMs = retryFirstMs;
+  const waiting = new Map<string, WaitingReason>();
+  let mounted: ReadonlyMap<string, MountedVolume> | undefined;
+  let sandboxInUse: SandboxInUse | undefined;
+
+  function wake(): void {
+    dirty = true;
+    running ??= work().finally(() => {
+      running = undefined;
+      if (dirty && !signal.aborted) wake();
+    });
+  }
+
+  function wakeAt(atMs: number): void {
+    if (timer && timer.atMs <= atMs) return;
+    timer?.timer.cancel();
+    const fire = () => {
+      timer = undefined;
+      wake();
+    };
+    timer = { atMs, timer: clock.setTimer(Math.max(0, atMs - clock.now()), fire, { background: true }) };
+  }
+
+  async function work(): Promise<void> {
+    while (dirty && !signal.aborted) {
+      dirty = false;
+      step = new AbortController();
+      const cancel = AbortSignal.any([signal, step.signal]);
+      try {
+        if (state === 'syncing') await sync(cancel);
+        else if (state === 'terminating') await end(cancel);
+        else await afterEnd(cancel);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (cancel.aborted) {
+          dirty = true;
+          continue;
+        }
+        log.error({ err: error, state }, 'Error syncing pod, skipping');
+        retryLater();
+      }
+    }
+  }
+
+  function retryLater(): void {
+    wakeAt(clock.now() + retryMs);
+    retryMs = Math.min(retryMostMs, retryMs * 2);
+  }
+
+  const previousStatus = (): PodStatus | undefined => statuses.get(uid) ?? pod.status;
+
+  function publish(): PodStatus {
+    const status = podStatus({
+      pod,
+      previous: previousStatus(),
+      observed,
+      runtimeName: runtime.name,
+      nodeIPs: context.nodeIPs,
+      now: timestamp(clock),
+      terminal: state !== 'syncing',
+      verdict: ending?.verdict,
+      waiting: (name) => waiting.get(name),
+      terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container)),
+      probes: { started: (id) => probes.started(id), ready: (id) => probes.ready(id) },
+    });
+    statuses.set(pod, status);
+    return status;
+  }
+
+  async function look(cancel: AbortSignal): Promise<void> {
+    observed = await observer.observe(uid, cancel);
+    unseen = false;
+    const podIP = (isHostNetwork(pod) ? context.nodeIPs[0] : observed?.sandboxes[0]?.ips[0]) ?? '';
+    for (const container of observed?.containers ?? []) {
+      if (container.state !== 'running') {
+        probes.forgetContainer(container.id);
+        continue;
+      }
+      const found = findContainer(pod, container.name);
+      if (!found || found.sort === 'ephemeral' || newestContainer(observed, container.name) !== container) continue;
+      const said = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(
+        (s) => s.name === container.name,
+      );
+      probes.watch(
+        pod,
+        found.container,
+        container,
+        podIP,
+        (said?.ready ?? false) && said?.containerID === `${runtime.name}://${container.id}`,
+      );
+      waiting.delete(container.name);
+    }
+  }
+
+  function reject(rejection: Rejection): void {
+    events.pod(pod, 'Warning', rejection.reason, rejection.message);
+    terminate({ verdict: rejection });
+  }
+
+  async function sync(cancel: AbortSignal): Promise<void> {
+    if (!admitted) {
+      const rejection = deps.admit(pod);
+      if (rejection) return reject(rejection);
+      admitted = true;
+    }
+    if (unseen || observed) await look(cancel);
+    const status = publish();
+    if (status.phase === 'Succeeded' || status.phase === 'Failed') return terminate();
+    if (deadlinePassed(status)) return;
+
+    const actions = podActions(pod, observed, probes);
+    if (await act(actions, cancel)) dirty = true;
+    else if (!dirty && timer === undefined) retryMs = retryFirstMs;
+  }
+
+  function deadlinePassed(status: PodStatus): boolean {
+    const limit = pod.spec.activeDeadlineSeconds;
+    if (limit === undefined || !status.startTime) return false;
+    const atMs = Date.parse(status.startTime) + limit * 1000;
+    if (clock.now() < atMs) {
+      wakeAt(atMs);
+      return false;
+    }
+    const message = 'Pod was active on the node longer than the specified deadline';
+    events.pod(pod, 'Normal', 'DeadlineExceeded', message);
+    terminate({ verdict: { reason: 'DeadlineExceeded', message } });
+    return true;
+  }
+
+  /** Does what is to be done; answers whether anything was, so that it is worth looking again. */
+  async function act(actions: PodActions, cancel: AbortSignal): Promise<boolean> {
+    if (actions.killPod && observed) {
+      const needed = observed.sandboxes.some((s) => s.ready) || observed.containers.some((c) => c.state === 'running');
+      if (needed && actions.createSandbox)
+        events.pod(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+      await killPod(context, pod, observed, gracePeriodOf(pod), cancel);
+      if (!actions.createSandbox) return needed;
+    }
+    for (const { observed: target, message, reason } of actions.kill) {
+      const probe = reason === 'LivenessProbe' ? 'livenessProbe' : 'startupProbe';
+      const graceSeconds = findContainer(pod, target.name)?.container[probe]?.terminationGracePeriodSeconds ?? gracePeriodOf(pod);
+      await killContainer(context, pod, target, { graceSeconds, message, podIP: observed?.sandboxes[0]?.ips[0] ?? '', signal: cancel });
+      probes.forgetContainer(target.id);
+    }
+    const killed = new Set(actions.kill.map((k) => k.container.name));
+    const starts = actions.start.filter(({ container }) => !killed.has(container.name) && !crashing(container.name));
+    if (starts.length === 0 && !actions.createSandbox) {
+      if (observed) await refreshVolumes(cancel);
+      if (actions.start.length > 0) publish();
+      return killed.size > 0;
+    }
+    return (await start(starts, actions, cancel)) || killed.size > 0;
+  }
+
+  /** Whether a container that ended has to wait before it starts again; says so, and comes back in time. */
+  function crashing(name: string): boolean {
+    const last = newestContainer(observed, name);
+    const container = findContainer(pod, name)?.container;
+    if (last?.state !== 'exited' || !container) return false;
+    const key = `${uid}/${name}/${containerHash(container)}`;
+    const leftMs = restarts.remaining(key, last.finishedAtMs);
+    if (leftMs === 0) {
+      restarts.next(key, last.finishedAtMs);
+      return false;
+    }
+    if (waiting.get(name)?.reason !== 'CrashLoopBackOff') {
+      events.pod(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${formatPod(pod)}`, name);
+    }
+    waiting.set(name, {
+      reason: 'CrashLoopBackOff',
+      message: `back-off ${formatDuration(restarts.current(key))} restarting failed container=${name} pod=${formatPod(pod)}`,
+    });
+    wakeAt(clock.now() + leftMs);
+    return true;
+  }
+
+  async function start(starts: readonly Start[], actions: PodActions, cancel: AbortSignal): Promise<boolean> {
+    // Sandbox, volumes and images need nothing of each other.
+    const pulls = new Map(starts.map(({ container }) => [container.name, prefetch(container.name, images.ensure(pod, container, cancel))]));
+    const [sandbox, volumesReady] = await Promise.all([
+      actions.createSandbox ? createSandbox(actions.attempt, cancel) : useSandbox(actions),
+      mountVolumes(cancel),
+    ]);
+    if (!sandbox || !volumesReady) {
+      retryLater();
+      // The sandbox may be new: the status shows that it is there.
+      if (sandbox) await look(cancel);
+      publish();
+      return false;
+    }
+    await writeHostsFile(context, pod, sandbox.ips);
+    const volumesNow = mounted ?? new Map<string, MountedVolume>();
+    const one = async ({ container, sort }: Start): Promise<boolean> => {
+      try {
+        const image = pulls.get(container.name) ?? images.ensure(pod, container, cancel);
+        await deps.startContainer({ pod, start: { container, sort }, image, sandbox, volumes: volumesNow, observed, signal: cancel });
+        waiting.delete(container.name);
+        return true;
+      } catch (error) {
+        cancel.throwIfAborted();
+        const failure =
+          error instanceof StartError
+            ? error
+            : new StartError('CreateContainerError', error instanceof Error ? error.message : String(error));
+        waiting.set(container.name, { reason: failure.reason, message: failure.message });
+        if (failure.retryAtMs === undefined || failure.retryAtMs <= clock.now()) retryLater();
+        else wakeAt(failure.retryAtMs);
+        return false;
+      }
+    };
+    // A postStart hook holds back the containers after it; without one they need not wait for each other.
+    const ordered = starts.some(({ container }) => container.lifecycle?.postStart);
+    let any = false;
+    if (ordered) for (const next of starts) any = (await one(next)) || any;
+    else any = (await Promise.all(starts.map(one))).some((started) => started);
+    if (!any) {
+      await look(cancel);
+      publish();
+    }
+    return any;
+  }
+
+  /** A pull that was begun early: its failure is told by the container that needs it. */
+  function prefetch<T>(name: string, pull: Promise<T>): Promise<T> {
+    pull.catch((error) => log.debug({ err: error, container: name }, 'image not ready'));
+    return pull;
+  }
+
+  async function createSandbox(attempt: number, cancel: AbortSignal): Promise<SandboxInUse | undefined> {
+    const notReady = isHostNetwork(pod) ? undefined : deps.networkNotReady();
+    if (notReady) {
+      events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${notReady}`);
+      return undefined;
+    }
+    try {
+      await cgroups.ensure(pod);
+      const sandbox = sandboxConfig(pod, attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
+      const handler = pod.spec.runtimeClassName ? await deps.runtimeHandler(pod.spec.runtimeClassName) : '';
+      const { podSandboxId: id = '' } = await runtime.runPodSandbox({ config: sandbox, runtimeHandler: handler }, { signal: cancel });
+      observer.learn(id, uid);
+      const { status } = await runtime.podSandboxStatus({ podSandboxId: id }, { signal: cancel });
+      const ips = isHostNetwork(pod) ? context.nodeIPs : [status?.network?.ip, ...(status?.network?.additionalIps ?? []).map((a) => a.ip)];
+      sandboxInUse = { id, config: sandbox, ips: ips.filter((ip) => ip !== undefined && ip !== '').map(String) };
+      return sandboxInUse;
+    } catch (error) {
+      cancel.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+      log.warn({ err: error }, 'Failed to create sandbox for pod');
+      return undefined;
+    }
+  }
+
+  async function useSandbox(actions: PodActions): Promise<SandboxInUse | undefined> {
+    const present = actions.sandbox;
+    if (!present) return undefined;
+    if (sandboxInUse?.id === present.id) return sandboxInUse;
+    // Made before this kubelet started: the same configuration again.
+    const config = sandboxConfig(pod, present.attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
+    sandboxInUse = { id: present.id, config, ips: isHostNetwork(pod) ? context.nodeIPs : present.ips };
+    return sandboxInUse;
+  }
+
+  async function mountVolumes(cancel: AbortSignal): Promise<boolean> {
+    const ips = sandboxInUse?.ips ?? observed?.sandboxes[0]?.ips ?? [];
+    const result = await volumes.mount(pod, ips, cancel);
+    for (const [name, error] of result.failed) {
+      events.pod(pod, 'Warning', 'FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(name)} : ${error.message}`);
+    }
+    if (result.failed.size > 0) return false;
+    mounted = result.volumes;
+    const refresh = volumes.refreshAtMs(uid);
+    if (refresh !== undefined) wakeAt(refresh);
+    return true;
+  }
+
+  /** Brings files of a running pod up to date with what they come from. */
+  async function refreshVolumes(cancel: AbortSignal): Promise<void> {
+    if (!(await mountVolumes(cancel))) retryLater();
+  }
+
+  function terminate({ graceSeconds, verdict }: TerminateOptions = {}): void {
+    if (state === 'terminated') return;
+    const shorter = ending !== undefined && graceSeconds !== undefined && graceSeconds < (ending.graceSeconds ?? Number.POSITIVE_INFINITY);
+    if (ending && !shorter) return;
+    ending = { graceSeconds, verdict: ending?.verdict ?? verdict };
+    state = 'terminating';
+    step.abort();
+    wake();
+  }
+
+  async function end(cancel: AbortSignal): Promise<void> {
+    probes.stopRestarts(uid);
+    await look(cancel);
+    publish();
+    if (observed) await killPod(context, pod, observed, ending?.graceSeconds ?? gracePeriodOf(pod, observed), cancel);
+    probes.forgetPod(uid);
+    if (observed) await look(cancel);
+    waiting.clear();
+    state = 'terminated';
+    publish();
+    await volumes.remove(uid);
+    await cgroups.remove(uid);
+    await afterEnd(cancel);
+  }
+
+  /** The pod has ended: when the API wants it gone, let it go; when it is gone, remove what was kept. */
+  async function afterEnd(cancel: AbortSignal): Promise<void> {
+    if (!gone) {
+      if (pod.metadata.deletionTimestamp) statuses.finish(pod);
+      return;
+    }
+    if (cleaned) return;
+    const last = await observer.observe(uid, cancel);
+    for (const { id } of last?.containers ?? []) await runtime.removeContainer({ containerId: id }, { signal: cancel });
+    for (const { id } of last?.sandboxes ?? []) await runtime.removePodSandbox({ podSandboxId: id }, { signal: cancel });
+    cleaned = true;
+    timer?.timer.cancel();
+    deps.onGone(uid);
+  }
+
+  return {
+    get pod() {
+      return pod;
+    },
+    get state() {
+      return state;
+    },
+    get observed() {
+      return observed;
+    },
+    update(next) {
+      pod = next;
+      if (next.metadata.deletionTimestamp) {
+        if (state === 'terminated') return wake();
+        return terminate({ graceSeconds: next.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(next) });
+      }
+      wake();
+    },
+    wake,
+    terminate,
+    removed() {
+      gone = true;
+      if (state === 'terminated') return wake();
+      terminate(pod.metadata.deletionTimestamp ? {} : { graceSeconds: gracePeriodOf(pod) });
+    },
+    async idle() {
+      while (running) await running;
+    },
+  };
+}
