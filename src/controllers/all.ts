@@ -1,10 +1,16 @@
+import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import type { Controller } from './framework/index.ts';
 import { replicaSetController } from './replicaset.ts';
 import { replicationController } from './replication-controller.ts';
 
 /** Every controller there is; a new one is a file and a line here. */
-export const allControllers: readonly Controller[] = [deploymentController, replicaSetController, replicationController];
+export const allControllers: readonly Controller[] = [
+  daemonSetController,
+  deploymentController,
+  replicaSetController,
+  replicationController,
+];
 
 /** Controllers that `*` does not switch on. */
 export const offByDefault: ReadonlySet<string> = new Set(['bootstrap-signer-controller', 'token-cleaner-controller']);

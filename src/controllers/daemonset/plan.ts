@@ -1,0 +1,199 @@
+/** What a DaemonSet wants of each node, and how it changes its pods from one template to the next. */
+import type { DaemonSet, DaemonSetStatus, Node, Pod, PodSpec, Toleration } from '../../api/index.ts';
+import { countOf } from '../deployment/scaling.ts';
+import { isPodAvailable, isPodReady, isPodTerminal, matchesNodeAffinity, timeOf, untoleratedTaint } from '../framework/index.ts';
+
+export const hashLabel = 'controller-revision-hash';
+
+const daemonTolerations: readonly Toleration[] = [
+  { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },
+  { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' },
+  { key: 'node.kubernetes.io/disk-pressure', operator: 'Exists', effect: 'NoSchedule' },
+  { key: 'node.kubernetes.io/memory-pressure', operator: 'Exists', effect: 'NoSchedule' },
+  { key: 'node.kubernetes.io/pid-pressure', operator: 'Exists', effect: 'NoSchedule' },
+  { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
+];
+
+/** A daemon's pod stays through its node's troubles. */
+export function withDaemonTolerations(spec: PodSpec): PodSpec {
+  const given = spec.tolerations ?? [];
+  const added: Toleration[] = [...daemonTolerations];
+  if (spec.hostNetwork) added.push({ key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' });
+  const missing = added.filter((a) => !given.some((g) => g.key === a.key && g.operator === a.operator && g.effect === a.effect));
+  return { ...spec, tolerations: [...given, ...missing] };
+}
+
+/** The same spec, for this node alone: the scheduler binds it there (matchFields on metadata.name, in every term). */
+export function pinnedToNode(spec: PodSpec, nodeName: string): PodSpec {
+  const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [nodeName] }];
+  const { affinity } = spec;
+  // A node selector term's fields replace what the template had: metadata.name is the only field there is.
+  const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const nodeSelectorTerms = terms.length > 0 ? terms.map((term) => ({ ...term, matchFields })) : [{ matchFields }];
+  const nodeAffinity = { ...affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
+  return { ...spec, affinity: { ...affinity, nodeAffinity } };
+}
+
+/** The node that a daemon's pod is on, or is pinned to. */
+export function nodeOf(pod: Pod): string {
+  if (pod.spec.nodeName) return pod.spec.nodeName;
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  for (const term of terms) for (const field of term.matchFields ?? []) if (field.key === 'metadata.name') return field.values?.[0] ?? '';
+  return '';
+}
+
+/** Whether a pod should be put on the node, and whether one that is there may stay. */
+export function fitsNode(daemonSet: DaemonSet, node: Node): { run: boolean; stay: boolean } {
+  const spec = withDaemonTolerations(daemonSet.spec.template.spec);
+  if (spec.nodeName && spec.nodeName !== node.metadata.name) return { run: false, stay: false };
+  if (!matchesNodeAffinity(spec, node)) return { run: false, stay: false };
+  const { taints } = node.spec ?? {};
+  if (untoleratedTaint(taints, spec.tolerations, ['NoExecute'])) return { run: false, stay: false };
+  return { run: !untoleratedTaint(taints, spec.tolerations, ['NoSchedule']), stay: true };
+}
+
+export interface DaemonPlan {
+  /** Names of nodes that get a pod. */
+  create: string[];
+  remove: Pod[];
+  /** Of `remove`, those that have failed: they are said so, and go with growing delays. */
+  failed: Pod[];
+}
+
+const byCreation = (a: Pod, b: Pod) =>
+  timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1);
+
+export function groupByNode(pods: readonly Pod[]): Map<string, Pod[]> {
+  const groups = new Map<string, Pod[]>();
+  for (const pod of pods) {
+    const node = nodeOf(pod);
+    const group = groups.get(node);
+    if (group) group.push(pod);
+    else groups.set(node, [pod]);
+  }
+  return groups;
+}
+
+const isUpdated = (pod: Pod, hash: string) => pod.metadata.labels?.[hashLabel] === hash;
+
+/** One pod on each node that should have one, none elsewhere. */
+export function planDaemons(daemonSet: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, nowMs: number): DaemonPlan {
+  const plan: DaemonPlan = { create: [], remove: [], failed: [] };
+  const groups = groupByNode(pods);
+  const surge = limits(daemonSet, 1).surge > 0;
+  for (const node of nodes) {
+    const { run, stay } = fitsNode(daemonSet, node);
+    const here = (groups.get(node.metadata.name) ?? []).filter((pod) => !pod.metadata.deletionTimestamp);
+    const anyLeft = (groups.get(node.metadata.name) ?? []).length > 0;
+    if (!stay) plan.remove.push(...here);
+    else if (!anyLeft) {
+      if (run) plan.create.push(node.metadata.name);
+    } else {
+      const finished = here.filter(isPodTerminal);
+      plan.failed.push(...finished.filter((pod) => pod.status?.phase === 'Failed'));
+      plan.remove.push(...finished);
+      const alive = here.filter((pod) => !isPodTerminal(pod)).sort(byCreation);
+      if (!surge) plan.remove.push(...alive.slice(1));
+      else {
+        const old = alive.filter((pod) => !isUpdated(pod, hash));
+        const updated = alive.filter((pod) => isUpdated(pod, hash));
+        plan.remove.push(...old.slice(1), ...updated.slice(1));
+        // The old pod stays until the new one can take its place.
+        if (old[0] && updated[0] && isPodAvailable(updated[0], daemonSet.spec.minReadySeconds ?? 0, nowMs)) plan.remove.push(old[0]);
+      }
+    }
+  }
+  return plan;
+}
+
+/** Pods of nodes that are gone; the pod garbage collector removes those that are bound. */
+export function strayPods(nodes: ReadonlySet<string>, pods: readonly Pod[]): Pod[] {
+  return pods.filter((pod) => !pod.spec.nodeName && !pod.metadata.deletionTimestamp && nodeOf(pod) !== '' && !nodes.has(nodeOf(pod)));
+}
+
+function limits(daemonSet: DaemonSet, desired: number): { unavailable: number; surge: number } {
+  const rolling = daemonSet.spec.updateStrategy?.rollingUpdate;
+  const surge = countOf(rolling?.maxSurge, desired, Math.ceil, 0);
+  const unavailable = countOf(rolling?.maxUnavailable, desired, Math.ceil, surge > 0 ? 0 : 1);
+  return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
+}
+
+/** The next step of a rolling update: old pods to remove, or nodes to put a new pod on beside the old. */
+export function planRollingUpdate(
+  daemonSet: DaemonSet,
+  nodes: readonly Node[],
+  pods: readonly Pod[],
+  hash: string,
+  nowMs: number,
+): Omit<DaemonPlan, 'failed'> {
+  const minReady = daemonSet.spec.minReadySeconds ?? 0;
+  const wanted = nodes.filter((node) => fitsNode(daemonSet, node).run);
+  const { surge, unavailable } = limits(daemonSet, wanted.length);
+  const groups = groupByNode(pods);
+  const urgent: string[] = [];
+  const calm: string[] = [];
+  const remove: Pod[] = [];
+  const candidates: Pod[] = [];
+  let lacking = 0;
+  let surging = 0;
+  for (const node of wanted) {
+    const name = node.metadata.name;
+    const here = groups.get(name) ?? [];
+    const alive = here.filter((pod) => !pod.metadata.deletionTimestamp && !isPodTerminal(pod));
+    const old = alive.find((pod) => !isUpdated(pod, hash));
+    const updated = alive.find((pod) => isUpdated(pod, hash));
+    const available = alive.some((pod) => isPodAvailable(pod, minReady, nowMs));
+    if (surge > 0) {
+      if (old && updated) surging++;
+      else if (old) (available ? calm : urgent).push(name);
+      continue;
+    }
+    if (!available) lacking++;
+    if (!old) continue;
+    // An old pod that is of no use goes without waiting for its turn.
+    if (available) candidates.push(old);
+    else remove.push(old);
+  }
+  if (surge > 0) return { create: [...urgent, ...calm.slice(0, Math.max(0, surge - surging - urgent.length))], remove: [] };
+  return { create: [], remove: [...remove, ...candidates.slice(0, Math.max(0, unavailable - lacking))] };
+}
+
+export function daemonStatus(
+  daemonSet: DaemonSet,
+  nodes: readonly Node[],
+  pods: readonly Pod[],
+  hash: string,
+  nowMs: number,
+): DaemonSetStatus {
+  const groups = groupByNode(pods);
+  const minReady = daemonSet.spec.minReadySeconds ?? 0;
+  const count = { desired: 0, current: 0, misscheduled: 0, ready: 0, updated: 0, available: 0 };
+  for (const node of nodes) {
+    const here = groups.get(node.metadata.name) ?? [];
+    if (!fitsNode(daemonSet, node).run) {
+      if (here.length > 0) count.misscheduled++;
+      continue;
+    }
+    count.desired++;
+    const [oldest] = [...here].sort(byCreation);
+    if (!oldest) continue;
+    count.current++;
+    const ready = here.find((pod) => isPodReady(pod) && !pod.metadata.deletionTimestamp);
+    if (ready) count.ready++;
+    if (ready && isPodAvailable(ready, minReady, nowMs)) count.available++;
+    if (isUpdated(here.find((pod) => isUpdated(pod, hash)) ?? oldest, hash)) count.updated++;
+  }
+  const previous = daemonSet.status;
+  return {
+    currentNumberScheduled: count.current,
+    numberMisscheduled: count.misscheduled,
+    desiredNumberScheduled: count.desired,
+    numberReady: count.ready,
+    observedGeneration: daemonSet.metadata.generation ?? 0,
+    ...(count.updated ? { updatedNumberScheduled: count.updated } : {}),
+    ...(count.available ? { numberAvailable: count.available } : {}),
+    ...(count.desired > count.available ? { numberUnavailable: count.desired - count.available } : {}),
+    ...(previous?.collisionCount === undefined ? {} : { collisionCount: previous.collisionCount }),
+    ...(previous?.conditions ? { conditions: previous.conditions } : {}),
+  };
+}
