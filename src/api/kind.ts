@@ -11,6 +11,8 @@ import type { KubeObject, Resource } from './resource.ts';
 export interface StrategyContext {
   user?: string;
   groups?: readonly string[];
+  uid?: string;
+  extra?: Readonly<Record<string, readonly string[]>>;
   /** The present, RFC 3339. */
   now: string;
 }

@@ -15,8 +15,10 @@ import {
   selfSubjectRulesReview,
   subjectAccessReview,
 } from './authorization/access-reviews.ts';
+import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJob } from './batch/cron-job.ts';
 import { job } from './batch/job.ts';
+import { certificateSigningRequest } from './certificates/certificate-signing-request.ts';
 import { lease } from './coordination/lease.ts';
 import { binding } from './core/binding.ts';
 import { componentStatus } from './core/component-status.ts';
@@ -125,4 +127,8 @@ export const kinds: readonly KindDefinition[] = [
   // authentication
   kind(tokenReview),
   kind(selfSubjectReview),
+  // certificates
+  kind(certificateSigningRequest),
+  // autoscaling
+  kind(horizontalPodAutoscaler),
 ];

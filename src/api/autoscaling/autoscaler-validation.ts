@@ -1,0 +1,154 @@
+/** Validation of an autoscaler (upstream: pkg/apis/autoscaling/validation). */
+import { reject, requireNonNegative } from '../core/checks.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import type {
+  CrossVersionObjectReference,
+  HorizontalPodAutoscaler,
+  HPAScalingRules,
+  MetricIdentifier,
+  MetricSpec,
+  MetricTarget,
+} from '../generated/autoscaling.v2.ts';
+import { isPathSegmentName } from '../names.ts';
+import { validateLabelSelector } from '../object-meta.ts';
+import { compareQuantities } from '../quantity.ts';
+
+const specPath = new FieldPath('spec');
+const maxStabilizationSeconds = 3600;
+const maxPeriodSeconds = 1800;
+const sources = {
+  Object: 'object',
+  Pods: 'pods',
+  Resource: 'resource',
+  External: 'external',
+  ContainerResource: 'containerResource',
+} as const;
+
+function validateReference(ref: CrossVersionObjectReference | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const field of ['kind', 'name'] as const) {
+    const value = ref?.[field];
+    if (!value) errors.required(path.child(field));
+    else reject(errors, path.child(field), value, isPathSegmentName(value));
+  }
+}
+
+function validateIdentifier({ name, selector }: MetricIdentifier, path: FieldPath, errors: FieldErrors): void {
+  if (!name) errors.required(path.child('name'));
+  else reject(errors, path.child('name'), name, isPathSegmentName(name));
+  validateLabelSelector(selector, path.child('selector'), errors);
+}
+
+function validateTarget(target: MetricTarget, path: FieldPath, errors: FieldErrors): void {
+  const { type, value, averageValue, averageUtilization } = target;
+  if (!type) errors.required(path.child('type'), 'must specify a metric target type');
+  else if (!['Utilization', 'Value', 'AverageValue'].includes(type))
+    errors.invalid(path.child('type'), type, 'must be either Utilization, Value, or AverageValue');
+  if (value !== undefined && compareQuantities(value, '0') !== 1) errors.invalid(path.child('value'), value, 'must be positive');
+  if (averageValue !== undefined && compareQuantities(averageValue, '0') !== 1)
+    errors.invalid(path.child('averageValue'), averageValue, 'must be positive');
+  if (averageUtilization !== undefined && averageUtilization < 1)
+    errors.invalid(path.child('averageUtilization'), averageUtilization, 'must be greater than 0');
+}
+
+function validateResourceTarget(target: MetricTarget, path: FieldPath, errors: FieldErrors): void {
+  validateTarget(target, path, errors);
+  if (target.averageUtilization === undefined && target.averageValue === undefined)
+    errors.required(path.child('averageUtilization'), 'must set either a target raw value or a target utilization');
+  if (target.averageUtilization !== undefined && target.averageValue !== undefined)
+    errors.forbidden(path.child('averageValue'), 'may not set both a target raw value and a target utilization');
+}
+
+function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors): void {
+  const { object, pods, resource, containerResource, external } = spec;
+  if (object) {
+    const at = path.child('object');
+    validateReference(object.describedObject, at.child('describedObject'), errors);
+    validateIdentifier(object.metric ?? {}, at.child('metric'), errors);
+    validateTarget(object.target ?? {}, at.child('target'), errors);
+    if (object.target?.value === undefined && object.target?.averageValue === undefined)
+      errors.required(at.child('target', 'averageValue'), 'must set either a target value or averageValue');
+  }
+  if (pods) {
+    const at = path.child('pods');
+    validateIdentifier(pods.metric ?? {}, at.child('metric'), errors);
+    validateTarget(pods.target ?? {}, at.child('target'), errors);
+    if (pods.target?.averageValue === undefined || compareQuantities(pods.target.averageValue, '0') !== 1)
+      errors.required(at.child('target', 'averageValue'), 'must specify a positive target averageValue');
+  }
+  if (resource) {
+    if (!resource.name) errors.required(path.child('resource', 'name'), 'must specify a resource name');
+    validateResourceTarget(resource.target ?? {}, path.child('resource', 'target'), errors);
+  }
+  if (containerResource) {
+    const at = path.child('containerResource');
+    if (!containerResource.name) errors.required(at.child('name'), 'must specify a resource name');
+    if (!containerResource.container) errors.required(at.child('container'), 'must specify a container');
+    validateResourceTarget(containerResource.target ?? {}, at.child('target'), errors);
+  }
+  if (external) {
+    const at = path.child('external');
+    validateIdentifier(external.metric ?? {}, at.child('metric'), errors);
+    validateTarget(external.target ?? {}, at.child('target'), errors);
+    const { value, averageValue } = external.target ?? {};
+    if (value === undefined && averageValue === undefined)
+      errors.required(at.child('target', 'averageValue'), 'must set either a target value for metric or a per-pod target');
+    if (value !== undefined && averageValue !== undefined)
+      errors.forbidden(at.child('target', 'value'), 'may not set both a target value for metric and a per-pod target');
+  }
+}
+
+function validateMetric(spec: MetricSpec, path: FieldPath, errors: FieldErrors): void {
+  if (!spec.type) {
+    errors.required(path.child('type'), 'must specify a metric source type');
+    return;
+  }
+  if (!Object.hasOwn(sources, spec.type)) {
+    errors.notSupported(path.child('type'), spec.type, Object.keys(sources).sort());
+    return;
+  }
+  // Just seen to be one of the keys.
+  const wanted = sources[spec.type as keyof typeof sources];
+  const present = Object.values(sources).filter((source) => spec[source] !== undefined);
+  if (!present.includes(wanted)) errors.required(path.child(wanted), 'must populate information for the given metric source');
+  for (const extra of present) if (extra !== wanted) errors.forbidden(path.child(extra), 'must populate the given metric source only');
+  validateSource(spec, path, errors);
+}
+
+function validateScaling(rules: HPAScalingRules | undefined, path: FieldPath, errors: FieldErrors): void {
+  if (!rules) return;
+  const { stabilizationWindowSeconds: window, selectPolicy, policies = [], tolerance } = rules;
+  const windowPath = path.child('stabilizationWindowSeconds');
+  if (window !== undefined && window < 0) errors.invalid(windowPath, window, 'must be greater than or equal to zero');
+  if (window !== undefined && window > maxStabilizationSeconds)
+    errors.invalid(windowPath, window, `must be less than or equal to ${maxStabilizationSeconds}`);
+  if (selectPolicy !== undefined && !['Max', 'Min', 'Disabled'].includes(selectPolicy))
+    errors.notSupported(path.child('selectPolicy'), selectPolicy, ['Disabled', 'Max', 'Min']);
+  if (policies.length === 0) errors.required(path.child('policies'), 'must specify at least one Policy');
+  for (const [i, { type, value = 0, periodSeconds = 0 }] of policies.entries()) {
+    const at = path.child('policies').index(i);
+    if (type !== 'Pods' && type !== 'Percent') errors.notSupported(at.child('type'), type ?? '', ['Percent', 'Pods']);
+    if (value <= 0) errors.invalid(at.child('value'), value, 'must be greater than zero');
+    if (periodSeconds <= 0) errors.invalid(at.child('periodSeconds'), periodSeconds, 'must be greater than zero');
+    if (periodSeconds > maxPeriodSeconds)
+      errors.invalid(at.child('periodSeconds'), periodSeconds, `must be less than or equal to ${maxPeriodSeconds}`);
+  }
+  if (tolerance !== undefined && compareQuantities(tolerance, '0') < 0)
+    errors.invalid(path.child('tolerance'), tolerance, 'must be greater than or equal to 0');
+}
+
+export function validateAutoscaler({ spec }: HorizontalPodAutoscaler, errors: FieldErrors): void {
+  const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [], behavior } = spec;
+  if (minReplicas !== undefined && minReplicas < 1)
+    errors.invalid(specPath.child('minReplicas'), minReplicas, 'must be greater than or equal to 1');
+  if (maxReplicas < 1) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than 0');
+  if (minReplicas !== undefined && maxReplicas < minReplicas)
+    errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than or equal to `minReplicas`');
+  validateReference(scaleTargetRef, specPath.child('scaleTargetRef'), errors);
+  for (const [i, metric] of metrics.entries()) validateMetric(metric, specPath.child('metrics').index(i), errors);
+  for (const field of ['scaleUp', 'scaleDown'] as const) validateScaling(behavior?.[field], specPath.child('behavior', field), errors);
+}
+
+export function validateAutoscalerStatus({ status }: HorizontalPodAutoscaler, errors: FieldErrors): void {
+  const path = new FieldPath('status');
+  for (const field of ['currentReplicas', 'desiredReplicas'] as const) requireNonNegative(errors, path.child(field), status?.[field]);
+}

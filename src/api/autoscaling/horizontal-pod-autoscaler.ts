@@ -1,0 +1,71 @@
+import { deepCopy } from '../equality.ts';
+import * as v1 from '../generated/autoscaling.v1.ts';
+import { HorizontalPodAutoscaler, type HPAScalingRules } from '../generated/autoscaling.v2.ts';
+import { defineKind } from '../kind.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { convertedVersion } from '../served-version.ts';
+import { autoscalerV1 } from './autoscaler-v1.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './autoscaler-validation.ts';
+import { metricsCell } from './metric-cells.ts';
+
+/** What one who says something of scaling leaves open: up at once by 4 pods or to the double, down without bound after the controller's window. */
+const scaleUp: Required<Omit<HPAScalingRules, 'tolerance'>> = {
+  stabilizationWindowSeconds: 0,
+  selectPolicy: 'Max',
+  policies: [
+    { type: 'Pods', value: 4, periodSeconds: 15 },
+    { type: 'Percent', value: 100, periodSeconds: 15 },
+  ],
+};
+const scaleDown: HPAScalingRules = { selectPolicy: 'Max', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] };
+
+export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
+  resource: HorizontalPodAutoscaler,
+  shortNames: ['hpa'],
+  categories: ['all'],
+  versions: [convertedVersion(v1.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV1)],
+  generation: false,
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.minReplicas ??= 1;
+    if (!spec.metrics?.length)
+      spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }];
+    if (!spec.behavior) return;
+    spec.behavior.scaleUp = { ...deepCopy(scaleUp), ...spec.behavior.scaleUp };
+    spec.behavior.scaleDown = { ...deepCopy(scaleDown), ...spec.behavior.scaleDown };
+  },
+  validate: validateAutoscaler,
+  subresources: { status: { validate: (next, _prev, errors) => validateAutoscalerStatus(next, errors) } },
+  columns: [
+    nameColumn,
+    {
+      name: 'Reference',
+      description:
+        'scaleTargetRef points to the target resource to scale, and is used to the pods for which metrics should be collected, as well as to actually change the replica count.',
+      value: ({ spec: { scaleTargetRef } }) => `${scaleTargetRef.kind}/${scaleTargetRef.name}`,
+    },
+    {
+      name: 'Targets',
+      description: 'metrics contains the specifications for which to use to calculate the desired replica count.',
+      value: metricsCell,
+    },
+    {
+      name: 'MinPods',
+      description: 'minReplicas is the lower limit for the number of replicas.',
+      value: ({ spec }) => spec.minReplicas ?? '<unset>',
+    },
+    {
+      name: 'MaxPods',
+      type: 'integer',
+      description: 'maxReplicas is the upper limit for the number of replicas.',
+      value: ({ spec }) => spec.maxReplicas,
+    },
+    {
+      name: 'Replicas',
+      type: 'integer',
+      description: 'currentReplicas is current number of replicas.',
+      value: ({ status }) => status?.currentReplicas ?? 0,
+    },
+    ageColumn,
+  ],
+});
