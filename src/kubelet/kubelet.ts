@@ -224,10 +224,16 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   function dispatch(pod: Pod, signal: AbortSignal, fresh = true): void {
     const present = workers.get(uidOf(pod));
     if (!hollow && !present?.pod.metadata.deletionTimestamp) parts?.objects.register(pod);
-    if (present) return present.update(pod);
+    if (present) {
+      present.update(pod);
+      return;
+    }
     // Two pods of one name follow each other: the later waits until the earlier is gone.
     const predecessor = [...workers.values()].find((w) => podKey(w.pod) === podKey(pod));
-    if (predecessor && isStaticPod(pod)) return predecessor.removed();
+    if (predecessor && isStaticPod(pod)) {
+      predecessor.removed();
+      return;
+    }
     const worker = newWorker(pod, fresh, signal);
     worker.update(pod);
   }
@@ -333,7 +339,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     while (!signal.aborted) {
       try {
         for await (const event of runtime.events(signal)) {
-          if (event.type === 'created') continue;
+          // What starts, a worker has started.
+          if (event.type === 'created' || event.type === 'started') continue;
           const uid = observer.podOf(event.containerId);
           if (uid) wake(uid);
         }

@@ -85,7 +85,7 @@ export function probeManager(
         if (outcome.result === 'success' && streak >= wanted.success && verdict(true)) return;
         if (outcome.result === 'failure' && counts && streak >= wanted.failure && verdict(false)) return;
         const untilDue = dueMs - clock.now();
-        const waitMs = eagerMs < untilDue ? eagerMs : untilDue;
+        const waitMs = Math.min(eagerMs, untilDue);
         if (eagerMs < periodMs) eagerMs = Math.min(periodMs, eagerMs * 2);
         await clock.sleep(waitMs, signal);
       }
@@ -131,7 +131,10 @@ export function probeManager(
         });
       }
     };
-    if (!container.startupProbe) return afterStart();
+    if (!container.startupProbe) {
+      afterStart();
+      return;
+    }
     loop('startup', container.startupProbe, restarts, (ok) => {
       if (ok) afterStart();
       else state.failed = 'StartupProbe';

@@ -39,12 +39,12 @@ export function statusPatch(current: PodStatus | undefined, wanted: PodStatus): 
     return !isDeepStrictEqual(comparable, condition);
   });
   if (conditions.length > 0) {
-    patch.conditions = conditions.map((condition) => ({
-      ...condition,
+    patch.conditions = conditions.map((condition) => {
+      const before = current?.conditions?.find((c) => c.type === condition.type);
       // A merge keeps what it does not name.
-      ...(condition.reason ? {} : { reason: null }),
-      ...(condition.message ? {} : { message: null }),
-    }));
+      const gone = (['reason', 'message'] as const).filter((key) => before?.[key] && !condition[key]);
+      return { ...condition, ...Object.fromEntries(gone.map((key) => [key, null])) };
+    });
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }

@@ -13,7 +13,7 @@ export interface Mounter {
 }
 
 /** mountinfo writes blanks and the like in octal. */
-const unescape = (text: string) => text.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+const decodeOctal = (text: string) => text.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 export const systemMounter: Mounter = {
   async tmpfs(path, sizeBytes) {
@@ -26,7 +26,7 @@ export const systemMounter: Mounter = {
     const table = await readFile('/proc/self/mountinfo', 'utf8');
     return table
       .split('\n')
-      .map((row) => unescape(row.split(' ')[4] ?? ''))
+      .map((row) => decodeOctal(row.split(' ')[4] ?? ''))
       .filter((point) => point === path || point.startsWith(`${path}/`))
       .sort((a, b) => b.length - a.length);
   },

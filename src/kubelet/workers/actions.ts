@@ -76,7 +76,7 @@ export function podActions(pod: Pod, observed: ObservedPod | undefined, probes: 
     const present = newestContainer(observed, container.name);
     if (present?.state !== 'running') {
       // What was made but never ran, and what the runtime has lost, runs anew.
-      const again = !present || present.state !== 'exited' || restartsAfter(pod, container, 'regular', present.exitCode);
+      const again = present?.state !== 'exited' || restartsAfter(pod, container, 'regular', present.exitCode);
       if (again) starts.push({ container, sort: 'regular' });
       continue;
     }
@@ -96,9 +96,7 @@ export function podActions(pod: Pod, observed: ObservedPod | undefined, probes: 
 function withoutSandbox(pod: Pod, observed: ObservedPod | undefined, actions: PodActions): PodActions {
   actions.killPod = observed !== undefined;
   const ran = pod.spec.containers.map((container) => ({ container, last: newestContainer(observed, container.name) }));
-  const pending = ran.filter(
-    ({ container, last }) => !last || last.state !== 'exited' || restartsAfter(pod, container, 'regular', last.exitCode),
-  );
+  const pending = ran.filter(({ container, last }) => last?.state !== 'exited' || restartsAfter(pod, container, 'regular', last.exitCode));
   // Never: a pod whose containers have been made does not begin again with another sandbox.
   const neverAgain = pod.spec.restartPolicy === 'Never' && observed !== undefined && observed.containers.length > 0;
   if (pending.length === 0 || neverAgain) return actions;

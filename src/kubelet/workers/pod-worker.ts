@@ -3,6 +3,7 @@
  * again, until there is nothing to do; then it sleeps until something wakes it. Its states are syncing, terminating (stopping
  * everything, never to start again) and terminated (nothing left but containers kept for their logs).
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
@@ -209,6 +210,7 @@ export function podWorker(
     if (deadlinePassed(status)) return;
 
     const actions = podActions(pod, observed, probes);
+    unseen = true;
     if (await act(actions, cancel)) dirty = true;
     else if (!dirty && timer === undefined) retryMs = retryFirstMs;
   }
@@ -430,12 +432,13 @@ export function podWorker(
       return observed;
     },
     update(next) {
+      const before = pod;
       pod = next;
       if (next.metadata.deletionTimestamp) {
         if (state === 'terminated') return wake();
         return terminate({ graceSeconds: next.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(next) });
       }
-      wake();
+      if (next === before || concernsUs(next, before)) wake();
     },
     wake,
     terminate,
@@ -448,4 +451,16 @@ export function podWorker(
       while (running) await running;
     },
   };
+}
+
+/** Whether a change of the API's object asks for anything: what the kubelet itself wrote to its status does not. */
+function concernsUs(next: Pod, before: Pod): boolean {
+  const { generation, labels, annotations } = next.metadata;
+  const gates = (pod: Pod) =>
+    (pod.spec.readinessGates ?? []).map(({ conditionType }) => pod.status?.conditions?.find((c) => c.type === conditionType)?.status);
+  return (
+    generation !== before.metadata.generation ||
+    !isDeepStrictEqual([labels, annotations, gates(next)], [before.metadata.labels, before.metadata.annotations, gates(before)]) ||
+    !isDeepStrictEqual(next.spec, before.spec)
+  );
 }
