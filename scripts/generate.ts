@@ -6,6 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FieldSchema, parseResources, parseSchema, type ResourceSchema, type TypeSchema } from '../src/api/schema/parse.ts';
+import { readDescriptions } from './descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
 const schemaDir = join(root, 'src/api/schema');
@@ -189,6 +190,12 @@ writeFileSync(join(outDir, 'index.ts'), index);
 writeFileSync(
   join(outDir, 'table.ts'),
   `${banner}export const schemaText = ${JSON.stringify(schemaText)};\nexport const resourcesText = ${JSON.stringify(resourcesText)};\n`,
+);
+
+const models = join(root, 'node_modules/@kubernetes/client-node/dist/gen/models');
+writeFileSync(
+  join(outDir, 'descriptions.ts'),
+  `${banner}export const descriptionsText = ${JSON.stringify(JSON.stringify(readDescriptions(types.values(), models)))};\n`,
 );
 
 interface Descriptor {

@@ -42,6 +42,8 @@ export {
 export { type ApplyOperation, applyConfiguration, applyUpdate, type UpdateOperation } from './managed-fields/server-side-apply.ts';
 export * from './names.ts';
 export * from './object-meta.ts';
+export * from './openapi/documents.ts';
+export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';

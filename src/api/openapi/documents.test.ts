@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { openApiV2, openApiV3 } from './documents.ts';
+import type { OpenApiResource } from './paths.ts';
+
+const all = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+const deployment: OpenApiResource = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+  namespaced: true,
+  verbs: all,
+  subresources: [
+    { name: 'status', verbs: ['get', 'update', 'patch'], kind: { group: 'apps', version: 'v1', kind: 'Deployment' } },
+    { name: 'scale', verbs: ['get', 'update', 'patch'], kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
+  ],
+};
+
+describe('OpenAPI', () => {
+  it('in version 3 has what kubectl looks for', async () => {
+    const document = await openApiV3([deployment], 'v1.36.3');
+    expect(document).toMatchObject({
+      paths: {
+        '/apis/apps/v1/namespaces/{namespace}/deployments': {
+          get: { 'x-kubernetes-action': 'list', 'x-kubernetes-group-version-kind': { group: 'apps', version: 'v1', kind: 'Deployment' } },
+        },
+        '/apis/apps/v1/namespaces/{namespace}/deployments/{name}': {
+          patch: { parameters: expect.arrayContaining([expect.objectContaining({ name: 'fieldValidation', in: 'query' })]) },
+        },
+        '/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale': { get: { 'x-kubernetes-group-version-kind': { kind: 'Scale' } } },
+      },
+      components: {
+        schemas: {
+          'io.k8s.api.apps.v1.Deployment': {
+            'x-kubernetes-group-version-kind': [{ group: 'apps', version: 'v1', kind: 'Deployment' }],
+            properties: { metadata: expect.anything() },
+          },
+          'io.k8s.api.apps.v1.DeploymentSpec': {
+            required: ['selector', 'template'],
+            properties: { replicas: { type: 'integer', format: 'int32', description: expect.stringContaining('Number of desired pods') } },
+          },
+          'io.k8s.api.core.v1.PodSpec': {
+            properties: {
+              containers: {
+                'x-kubernetes-list-map-keys': ['name'],
+                'x-kubernetes-list-type': 'map',
+                'x-kubernetes-patch-merge-key': 'name',
+                'x-kubernetes-patch-strategy': 'merge',
+                items: { $ref: '#/components/schemas/io.k8s.api.core.v1.Container' },
+              },
+            },
+          },
+          'io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector': { 'x-kubernetes-map-type': 'atomic' },
+        },
+      },
+    });
+  });
+
+  it('refers only to definitions that it has', async () => {
+    for (const document of [await openApiV3([deployment], 'v1'), await openApiV2([deployment], 'v1')]) {
+      const text = JSON.stringify(document);
+      const roots = document as { definitions?: object; components?: { schemas: object } };
+      const names = new Set(Object.keys(roots.definitions ?? roots.components?.schemas ?? {}));
+      for (const [, name = ''] of text.matchAll(/"\$ref":"#\/(?:definitions|components\/schemas)\/([^"]+)"/g))
+        expect(names).toContain(name);
+      expect(names.size).toBeGreaterThan(100);
+    }
+  });
+});

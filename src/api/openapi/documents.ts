@@ -1,0 +1,46 @@
+/**
+ * OpenAPI documents of what a server serves: one in version 3 a group version (`/openapi/v3/apis/apps/v1`), one in version 2 of
+ * all (`/openapi/v2`). They are built when first asked for; the caller keeps the result for as long as what is served stays.
+ */
+import { loadDescriptions } from './descriptions.ts';
+import { buildPaths, type OpenApiResource } from './paths.ts';
+import { type Json, SchemaBuilder } from './schemas.ts';
+
+const security = {
+  BearerToken: { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' },
+};
+
+const info = (version: string) => ({ title: 'Kubernetes', version });
+
+const byName = (definitions: Record<string, Json>) => Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The version 3 document of one group version. `version` is the server's, e.g. `v1.36.3`. */
+export async function openApiV3(resources: readonly OpenApiResource[], version: string): Promise<Json> {
+  const schemas = new SchemaBuilder(3, await loadDescriptions());
+  const paths = buildPaths(resources, 3, schemas);
+  return {
+    openapi: '3.0.0',
+    info: info(version),
+    paths,
+    components: { schemas: byName(schemas.definitions), securitySchemes: security },
+  };
+}
+
+/** The version 2 document of all that is served. */
+export async function openApiV2(resources: readonly OpenApiResource[], version: string): Promise<Json> {
+  const schemas = new SchemaBuilder(2, await loadDescriptions());
+  const paths = buildPaths(resources, 2, schemas);
+  return {
+    swagger: '2.0',
+    info: info(version),
+    paths,
+    definitions: byName(schemas.definitions),
+    securityDefinitions: security,
+    security: [{ BearerToken: [] }],
+  };
+}
+
+/** The path of a group version in `/openapi/v3`'s index: `api/v1`, `apis/apps/v1`. */
+export function openApiV3Path(gv: { group: string; version: string }): string {
+  return gv.group === '' ? `api/${gv.version}` : `apis/${gv.group}/${gv.version}`;
+}
