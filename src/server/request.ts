@@ -131,6 +131,4 @@ export type FinishWrite = (succeeded: boolean) => void;
  */
 export interface WriteHook<T extends KubeObject = KubeObject> {
   begin(write: { next: T; prev: T | undefined; dryRun: boolean }): Promise<FinishWrite>;
-  /** After the object is gone from the store. */
-  deleted(object: T): void;
 }

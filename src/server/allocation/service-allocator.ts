@@ -43,7 +43,8 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
   const { ranges, ports, random } = options;
   const addresses = new Reservations();
   const nodePorts = new Reservations();
-  const keyOf = (service: Service) => `${service.metadata.namespace}/${service.metadata.name}`;
+  // Not the name: with generateName it may still change.
+  const keyOf = (service: Service) => service.metadata.uid;
   const synced = follow(
     options.storages(Service),
     {
@@ -65,7 +66,6 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
 
   return {
     synced,
-    deleted() {}, // the watch tells, in order with the other writes
     async begin({ next, prev, dryRun }) {
       await synced;
       next.spec ??= {};
