@@ -1,3 +1,6 @@
+export { templateGenerationAnnotation } from './apps/daemon-set.ts';
+export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
+export { jobLabels } from './batch/job.ts';
 export { Binding } from './core/binding.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';
@@ -41,6 +44,7 @@ export {
 } from './managed-fields/field-set.ts';
 export { type ApplyOperation, applyConfiguration, applyUpdate, type UpdateOperation } from './managed-fields/server-side-apply.ts';
 export * from './names.ts';
+export { ingressClassAnnotation } from './networking/ingress-validation.ts';
 export * from './object-meta.ts';
 export * from './openapi/documents.ts';
 export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
@@ -48,6 +52,8 @@ export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';
 export * from './printing.ts';
+export * from './protobuf/decode.ts';
+export { encodeMessage, encodeProtobuf } from './protobuf/encode.ts';
 export * from './quantity.ts';
 export * from './quota-usage.ts';
 export {
@@ -60,8 +66,11 @@ export {
   type Resource,
   type Unstructured,
 } from './resource.ts';
+export { highestUserDefinablePriority, systemPriorityClasses } from './scheduling/priority-class.ts';
 export * from './schema/node.ts';
 export * from './schema/table.ts';
 export * from './selectors.ts';
+export { convertedVersion, deprecationWarning, sameShape } from './served-version.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';
+export { isDefaultStorageClass } from './storage/storage-class.ts';
 export * from './time-format.ts';
