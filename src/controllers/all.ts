@@ -3,6 +3,8 @@ import { deploymentController } from './deployment/index.ts';
 import type { Controller } from './framework/index.ts';
 import { replicaSetController } from './replicaset.ts';
 import { replicationController } from './replication-controller.ts';
+import { statefulSetController } from './statefulset/index.ts';
+import { ttlAfterFinishedController } from './ttl-after-finished.ts';
 
 /** Every controller there is; a new one is a file and a line here. */
 export const allControllers: readonly Controller[] = [
@@ -10,6 +12,8 @@ export const allControllers: readonly Controller[] = [
   deploymentController,
   replicaSetController,
   replicationController,
+  statefulSetController,
+  ttlAfterFinishedController,
 ];
 
 /** Controllers that `*` does not switch on. */

@@ -1,3 +1,3 @@
 export { allControllers, offByDefault } from './all.ts';
-export { type Controller, type ControllerContext, defineController } from './framework/index.ts';
+export { type Controller, type ControllerConfig, type ControllerContext, defaultConfig, defineController } from './framework/index.ts';
 export { type ControllerManagerOptions, runControllerManager, selectControllers } from './manager.ts';

@@ -10,7 +10,7 @@ import {
 } from '../client/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from '../time/index.ts';
 import { allControllers, offByDefault } from './all.ts';
-import type { Controller } from './framework/index.ts';
+import { type Controller, type ControllerConfig, defaultConfig } from './framework/index.ts';
 
 export interface ControllerManagerOptions {
   /** What the shared informers and events use. */
@@ -32,6 +32,8 @@ export interface ControllerManagerOptions {
   registry?: Registry;
   /** The node or host that events come from. */
   host?: string;
+  /** What differs from `defaultConfig`. */
+  config?: Partial<ControllerConfig>;
   /** Called when all informers are filled. */
   onReady?: () => void;
 }
@@ -74,6 +76,7 @@ export async function runControllerManager(options: ControllerManagerOptions, si
         logger: logger?.child({ controller: controller.name }),
         recorder: (component: string) => broadcaster.recorder(component, host),
         queueMetrics,
+        config: { ...defaultConfig, ...options.config },
       };
       await controller.run(context, both);
       if (!both.aborted) logger?.info({ controller: controller.name }, 'controller ended of itself');

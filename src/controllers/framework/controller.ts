@@ -16,6 +16,7 @@ import {
   type WorkQueueMetrics,
 } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
+import type { ControllerConfig } from './config.ts';
 
 export interface ControllerContext {
   client: Client;
@@ -26,6 +27,7 @@ export interface ControllerContext {
   /** A recorder whose events say that they come from this component. */
   recorder(component: string): EventRecorder;
   queueMetrics?: WorkQueueMetrics | undefined;
+  config: ControllerConfig;
 }
 
 export interface Controller {

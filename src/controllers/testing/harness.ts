@@ -18,6 +18,7 @@ import {
 import { type Client, createClient } from '../../client/index.ts';
 import { createMemoryApi, type MemoryApi } from '../../client/testing/memory-api.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
+import { nodeOf } from '../daemonset/plan.ts';
 import type { Controller } from '../framework/index.ts';
 import { runControllerManager } from '../manager.ts';
 
@@ -96,7 +97,8 @@ export async function startControllers(...controllers: Controller[]): Promise<Ha
         (pod) => pod.status?.phase === undefined && !pod.metadata.deletionTimestamp && which(pod),
       );
       for (const pod of waiting) {
-        if (!pod.spec.nodeName) await client.patch(Pod, pod.metadata.name, 'merge', { spec: { nodeName: 'node' } }, { namespace });
+        if (!pod.spec.nodeName)
+          await client.patch(Pod, pod.metadata.name, 'merge', { spec: { nodeName: nodeOf(pod) || 'node' } }, { namespace });
         await harness.podStatus(pod.metadata.name, {
           phase: 'Running',
           conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: new Date(clock.now()).toISOString() }],

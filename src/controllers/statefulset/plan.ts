@@ -1,0 +1,111 @@
+/** The next steps for a StatefulSet's pods: in order and one at a time, or all at once where the set is Parallel. */
+import type { Pod, StatefulSet, StatefulSetStatus } from '../../api/index.ts';
+import { countOf } from '../deployment/scaling.ts';
+import { isPodAvailable, isPodReady, isPodTerminal } from '../framework/index.ts';
+import { hasIdentity, ordinalOf, revisionLabel, startOf } from './identity.ts';
+
+export type Step =
+  | { do: 'create'; ordinal: number; revision: string }
+  | { do: 'repair'; pod: Pod }
+  | { do: 'delete'; pod: Pod; why?: 'RecreatingFailedPod' | 'RecreatingTerminatedPod' };
+
+export interface Revisions {
+  /** Name of the revision that pods are updated from. */
+  current: string;
+  /** Name of the revision of the present template. */
+  update: string;
+}
+
+const revisionOf = (pod: Pod) => pod.metadata.labels?.[revisionLabel];
+const isRunningAndReady = (pod: Pod) => pod.status?.phase === 'Running' && isPodReady(pod);
+
+/** The revision that a pod of this ordinal is made with. */
+function revisionFor(set: StatefulSet, revisions: Revisions, ordinal: number): string {
+  const { type = 'RollingUpdate', rollingUpdate } = set.spec.updateStrategy ?? {};
+  const kept = type === 'RollingUpdate' && ordinal < startOf(set) + (rollingUpdate?.partition ?? 0);
+  return kept ? revisions.current : revisions.update;
+}
+
+export function planPods(set: StatefulSet, revisions: Revisions, pods: readonly Pod[], nowMs: number): Step[] {
+  const first = startOf(set);
+  const end = first + (set.spec.replicas ?? 1);
+  const inOrder = set.spec.podManagementPolicy !== 'Parallel';
+  const isAvailable = (pod: Pod) => isRunningAndReady(pod) && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs);
+  const byOrdinal = new Map(pods.map((pod) => [ordinalOf(pod), pod]));
+  const surplus = pods.filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= end).sort((a, b) => ordinalOf(b) - ordinalOf(a));
+  const steps: Step[] = [];
+
+  for (let ordinal = first; ordinal < end; ordinal++) {
+    const pod = byOrdinal.get(ordinal);
+    if (!pod) steps.push({ do: 'create', ordinal, revision: revisionFor(set, revisions, ordinal) });
+    else if (isPodTerminal(pod)) {
+      // Once it is being deleted, its going is all there is to wait for.
+      const why = pod.status?.phase === 'Failed' ? 'RecreatingFailedPod' : 'RecreatingTerminatedPod';
+      if (!pod.metadata.deletionTimestamp) steps.push({ do: 'delete', pod, why });
+    } else if (!pod.metadata.deletionTimestamp && !hasIdentity(set, pod)) steps.push({ do: 'repair', pod });
+    if (inOrder && (!pod || pod.metadata.deletionTimestamp || !isAvailable(pod))) return steps;
+  }
+
+  // From the highest ordinal down; in order only while all others are well, but for the first that is not.
+  const members = pods.filter((pod) => !surplus.includes(pod));
+  const unwell = [...members, ...surplus]
+    .filter((pod) => !isRunningAndReady(pod) || pod.metadata.deletionTimestamp)
+    .sort((a, b) => ordinalOf(a) - ordinalOf(b));
+  for (const pod of surplus) {
+    if (pod.metadata.deletionTimestamp) {
+      if (inOrder) return steps;
+      continue;
+    }
+    if (inOrder && !isAvailable(pod) && pod !== unwell[0]) return steps;
+    steps.push({ do: 'delete', pod });
+    if (inOrder) return steps;
+  }
+
+  const { type = 'RollingUpdate', rollingUpdate } = set.spec.updateStrategy ?? {};
+  if (type === 'OnDelete' || steps.length > 0) return steps;
+  const limit = Math.max(1, countOf(rollingUpdate?.maxUnavailable, end - first, Math.floor, 1));
+  let unavailable =
+    members.filter((pod) => pod.metadata.deletionTimestamp || !isAvailable(pod)).length + Math.max(0, end - first - members.length);
+  for (let ordinal = end - 1; ordinal >= first + (rollingUpdate?.partition ?? 0); ordinal--) {
+    const pod = byOrdinal.get(ordinal);
+    const outdated = pod && revisionOf(pod) !== revisions.update && !pod.metadata.deletionTimestamp;
+    // One that is unavailable anyway costs nothing to replace; one that is updated but not well is waited for.
+    if (outdated && !isAvailable(pod)) {
+      steps.push({ do: 'delete', pod });
+      if (inOrder) return steps;
+    } else if (outdated && unavailable < limit) {
+      steps.push({ do: 'delete', pod });
+      unavailable++;
+    }
+    if (unavailable >= limit) return steps;
+  }
+  return steps;
+}
+
+export function statefulSetStatus(set: StatefulSet, revisions: Revisions, pods: readonly Pod[], nowMs: number): StatefulSetStatus {
+  const minReady = set.spec.minReadySeconds ?? 0;
+  const alive = pods.filter((pod) => !pod.metadata.deletionTimestamp);
+  const ofRevision = (name: string) => alive.filter((pod) => revisionOf(pod) === name).length;
+  const ready = pods.filter(isRunningAndReady);
+  const desired = set.spec.replicas ?? 1;
+  const updated = ofRevision(revisions.update);
+  const done =
+    set.spec.updateStrategy?.type !== 'OnDelete' &&
+    updated === desired &&
+    pods.length === desired &&
+    ready.filter((pod) => revisionOf(pod) === revisions.update).length === desired;
+  const current = done ? revisions.update : revisions.current;
+  const currentReplicas = ofRevision(current);
+  return {
+    observedGeneration: set.metadata.generation ?? 0,
+    replicas: pods.length,
+    ...(ready.length ? { readyReplicas: ready.length } : {}),
+    ...(currentReplicas ? { currentReplicas } : {}),
+    ...(updated ? { updatedReplicas: updated } : {}),
+    currentRevision: current,
+    updateRevision: revisions.update,
+    collisionCount: set.status?.collisionCount ?? 0,
+    availableReplicas: ready.filter((pod) => isPodAvailable(pod, minReady, nowMs)).length,
+    ...(set.status?.conditions ? { conditions: set.status.conditions } : {}),
+  };
+}
