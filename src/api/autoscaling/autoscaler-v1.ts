@@ -83,10 +83,16 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
 };
 
 function statusToV2(status: v1.HorizontalPodAutoscalerStatus, notes: Readonly<Record<string, string>>): v2.HorizontalPodAutoscalerStatus {
-  const { currentCPUUtilizationPercentage: cpu, ...counts } = status;
+  const { currentCPUUtilizationPercentage: cpu, currentReplicas, ...counts } = status;
   const conditions = parse<v2.HorizontalPodAutoscalerCondition[]>(notes[annotation.conditions]);
   const currentMetrics =
     parse<v2.MetricStatus[]>(notes[annotation.statuses]) ??
     (cpu === undefined ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: cpu } } }]);
-  return { ...counts, ...(currentMetrics ? { currentMetrics } : {}), ...(conditions ? { conditions } : {}) };
+  // Left out in v2 where it is zero.
+  return {
+    ...counts,
+    ...(currentReplicas ? { currentReplicas } : {}),
+    ...(currentMetrics ? { currentMetrics } : {}),
+    ...(conditions ? { conditions } : {}),
+  };
 }
