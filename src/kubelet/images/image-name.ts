@@ -10,7 +10,12 @@ const reference = new RegExp(
 /** With tag `latest` where it names neither tag nor digest. Throws Error `couldn't parse image name ...`. */
 export function completeImageName(image: string): string {
   const match = reference.exec(image);
-  if (!match) throw new Error(`couldn't parse image name ${JSON.stringify(image)}: invalid reference format`);
+  if (!match) {
+    const hint = reference.test(image.toLowerCase())
+      ? `: repository name (${image.includes('/') ? '' : 'library/'}${image}) must be lowercase`
+      : '';
+    throw new Error(`couldn't parse image name ${JSON.stringify(image)}: invalid reference format${hint}`);
+  }
   return match[2] || match[3] ? image : `${image}:latest`;
 }
 
