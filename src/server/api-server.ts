@@ -1,0 +1,239 @@
+/** The API server: puts filters, registry, discovery and transports together. */
+import type { Logger } from 'pino';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import { apiVersionOf, groupResourceOf, type KindDefinition, type KubeObject, type Resource } from '../api/index.ts';
+import type { Transport } from '../client/index.ts';
+import type { Store } from '../store/index.ts';
+import type { Clock, Random } from '../time/index.ts';
+import { createDiscovery } from './discovery/discovery.ts';
+import { type Answer, objectAnswer, type RequestContext } from './exchange.ts';
+import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
+import { createHttpServer, type HttpServer, type TlsOptions } from './http/http-server.ts';
+import { localTransport } from './local-transport.ts';
+import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
+import { createRequestMetrics } from './pipeline/request-metrics.ts';
+import { createDispatch, notFound } from './registry/dispatch.ts';
+import type { Registry } from './registry/registry.ts';
+import type { SubresourceHandler } from './registry/resource-handler.ts';
+import { ResourceTable } from './registry/served-resource.ts';
+import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo } from './request.ts';
+import { coreHandlers } from './rest/index.ts';
+import { openResourceStorage } from './storage/resource-storage.ts';
+import type { ResourceStorage } from './storage/storage.ts';
+import type { Storages } from './storages.ts';
+import { type VersionInfo, versionInfo } from './version.ts';
+
+/** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
+export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
+
+export interface ApiServerOptions {
+  store: Store;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  kinds: readonly KindDefinition[];
+  authenticators?: readonly Authenticator[];
+  /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
+  anonymous?: boolean;
+  authorizer: Authorizer;
+  /** In order. */
+  admission?: readonly AdmissionPlugin[];
+  tls?: TlsOptions;
+  /** Default 0.0.0.0. */
+  bindAddress?: string;
+  /** Default 0: any that is free. */
+  port?: number;
+  version?: Partial<VersionInfo>;
+  metrics: MetricsRegistry;
+  /** Non-resource endpoints, asked in order before the server's own. */
+  routes?: readonly Route[];
+  /** Endpoints of resources beside the generic ones. */
+  rest?: readonly SubresourceHandler[];
+  /** Default 60 (--request-timeout). */
+  requestTimeoutSeconds?: number;
+  /** Where keys begin. Default `/registry`. */
+  storagePrefix?: string;
+  /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
+  ttlSeconds?: (resource: Resource) => number | undefined;
+}
+
+export interface ApiServer {
+  /** Serves HTTPS; needs `tls`. */
+  listen(): Promise<{ address: string; port: number }>;
+  /** Ends watches, lets requests in flight finish, closes storages (not the store). */
+  close(): Promise<void>;
+  /** One request through all filters, whichever way it came. */
+  handle(incoming: Incoming): Promise<Outcome>;
+  /** The in-process face for a component with this identity. */
+  localTransport(user: UserInfo): Transport;
+  addReadyCheck(check: HealthCheck, endpoints?: readonly HealthEndpoint[]): void;
+  /** Throws for a resource that is not served or has no storage. */
+  storageOf: Storages;
+  /** Serves a further kind from now on (custom resources). */
+  addKind(kind: KindDefinition): ResourceStorage | undefined;
+  /** Stops serving a kind; its stored objects stay. */
+  removeKind(kind: KindDefinition): void;
+  addHandler(handler: SubresourceHandler): void;
+  addRoute(route: Route): void;
+  addAdmission(plugin: AdmissionPlugin): void;
+  readonly table: ResourceTable;
+  readonly registry: Registry;
+}
+
+const hourSeconds = 3600;
+
+/** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
+const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
+
+export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, clock, random, logger, metrics } = options;
+  const lifetime = new AbortController();
+  const table = new ResourceTable();
+  const storages = new Map<string, ResourceStorage>();
+  const handlers: SubresourceHandler[] = [...(options.rest ?? [])];
+  const routes: Route[] = [...(options.routes ?? [])];
+  const admission: AdmissionPlugin[] = [...(options.admission ?? [])];
+  const registry: Registry = { clock, random, admission, table };
+  const prefix = options.storagePrefix ?? '/registry';
+  const ttlOf = options.ttlSeconds ?? ((r: Resource) => (r.kind === 'Event' ? hourSeconds : undefined));
+
+  const openStorage = (kind: KindDefinition): ResourceStorage => {
+    const { resource } = kind;
+    const fields = indexedFields[groupResourceOf(resource)] ?? [];
+    const indexes = Object.fromEntries(fields.flatMap((f) => (kind.fieldSelectors?.[f] ? [[f, kind.fieldSelectors[f]]] : [])));
+    const ttl = ttlOf(resource);
+    const where = kind.storagePrefix ?? (resource.group.includes('.') && !resource.group.endsWith('.k8s.io') ? `${resource.group}/${resource.plural}` : resource.plural);
+    return openResourceStorage<KubeObject>({
+      store,
+      prefix: `${prefix}/${where}`,
+      resource,
+      clock,
+      logger,
+      indexes,
+      ...(ttl === undefined ? {} : { ttlSeconds: () => ttl }),
+    });
+  };
+
+  const addKind = (kind: KindDefinition): ResourceStorage | undefined => {
+    const storage = kind.virtual ? undefined : openStorage(kind);
+    if (storage !== undefined) storages.set(groupResourceOf(kind.resource), storage);
+    table.add(kind, storage, new Set((indexedFields[groupResourceOf(kind.resource)] ?? []).filter((f) => kind.fieldSelectors?.[f])));
+    return storage;
+  };
+  for (const kind of options.kinds) addKind(kind);
+
+  const storageOf: Storages = <T extends KubeObject>(resource: Resource<T>) => {
+    const storage = storages.get(groupResourceOf(resource));
+    if (storage === undefined) throw new Error(`${groupResourceOf(resource)} is not served or not stored`);
+    // One storage a resource, opened for its kind: its objects are Ts.
+    return storage as unknown as ResourceStorage<T>;
+  };
+  handlers.push(...coreHandlers({ storageOf, clock }));
+
+  const health = createHealth();
+  health.add({
+    name: 'etcd',
+    async check() {
+      await store.revision();
+    },
+  });
+  health.add({ name: 'log', check: () => {} });
+  health.add(
+    {
+      name: 'shutdown',
+      check() {
+        if (lifetime.signal.aborted) throw new Error('process is shutting down');
+      },
+    },
+    ['readyz'],
+  );
+  health.add(
+    {
+      name: 'informer-sync',
+      async check(signal) {
+        await Promise.race([Promise.all([...storages.values()].map((s) => s.ready())), rejection(signal)]);
+      },
+    },
+    ['readyz'],
+  );
+
+  let address = { address: options.bindAddress ?? '0.0.0.0', port: options.port ?? 0 };
+  const discovery = createDiscovery({ table, handlers, serverAddress: () => `${address.address}:${address.port}` });
+  const version = versionInfo(options.version);
+  const paths = () => [
+    '/api',
+    ...new Set([...table.all()].map(({ resource }) => (resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersionOf(resource)}`))),
+    '/apis',
+    ...health.paths(),
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/version',
+  ];
+
+  const nonResource = async (context: RequestContext): Promise<Answer> => {
+    for (const route of routes) {
+      const answer = await route(context);
+      if (answer !== undefined) return answer;
+    }
+    const path = context.path.length > 1 ? context.path.replace(/\/+$/, '') : context.path;
+    if (path === '/version') return objectAnswer(version);
+    if (path === '/metrics') return { type: 'raw', status: 200, contentType: metrics.contentType, body: await metrics.metrics() };
+    if (path === '/') return objectAnswer({ paths: paths().sort() });
+    const answer = discovery(context) ?? (await health.answer(context));
+    if (answer === undefined) throw notFound();
+    return answer;
+  };
+  const dispatch = createDispatch(registry, handlers);
+
+  const handle = createPipeline({
+    clock,
+    random,
+    logger,
+    authenticators: options.authenticators ?? [],
+    anonymous: options.anonymous ?? true,
+    authorizer: options.authorizer,
+    requestTimeoutSeconds: options.requestTimeoutSeconds ?? 60,
+    metrics: createRequestMetrics(metrics, clock),
+    handle: (context) => (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
+  });
+
+  let http: HttpServer | undefined;
+  return {
+    table,
+    registry,
+    handle,
+    storageOf,
+    addKind,
+    removeKind(kind) {
+      table.remove(kind);
+      const key = groupResourceOf(kind.resource);
+      storages.get(key)?.close();
+      storages.delete(key);
+    },
+    addHandler: (handler) => void handlers.push(handler),
+    addRoute: (route) => void routes.push(route),
+    addAdmission: (plugin) => void admission.push(plugin),
+    addReadyCheck: (check, at = ['readyz']) => health.add(check, at),
+    localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifetime.signal }),
+    async listen() {
+      if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
+      const { address: bindAddress, port } = address;
+      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, logger, handle, lifetime: lifetime.signal });
+      address = await http.listen();
+      return address;
+    },
+    async close() {
+      lifetime.abort(new Error('the API server is shutting down'));
+      await http?.close();
+      for (const storage of storages.values()) storage.close();
+    },
+  };
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

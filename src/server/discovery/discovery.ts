@@ -1,0 +1,205 @@
+/** What the server serves, as clients ask for it: /api, /apis, /apis/GROUP, /apis/GROUP/VERSION, and the same in one document. */
+import { createHash } from 'node:crypto';
+import { type APIGroup, type APIResource, apidiscoveryV2, apiVersionOf, type KindDefinition, type Resource, StatusError } from '../../api/index.ts';
+import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
+import { genericVerbs, notFound } from '../registry/dispatch.ts';
+import type { SubresourceHandler } from '../registry/resource-handler.ts';
+import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
+import { isScale } from '../registry/strategy.ts';
+import { parseAccept } from '../representation/accept.ts';
+import { compareVersions, groupOrder } from './group-order.ts';
+
+export interface DiscoveryOptions {
+  table: ResourceTable;
+  handlers: readonly SubresourceHandler[];
+  /** `10.0.0.1:6443`, told to clients as serverAddressByClientCIDRs. */
+  serverAddress(): string;
+}
+
+/** A subresource as discovery shows it. */
+interface Subresource {
+  name: string;
+  verbs: string[];
+  kind: { group: string; version: string; kind: string };
+}
+
+const kindOf = (r: Resource) => ({ group: r.group, version: r.version, kind: r.kind });
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+function subresourcesOf(served: ServedResource, handlers: readonly SubresourceHandler[]): Subresource[] {
+  const found = new Map<string, Subresource>();
+  for (const [name, value] of Object.entries(served.kind.subresources ?? {})) {
+    if (!value) continue;
+    found.set(name, { name, verbs: ['get', 'patch', 'update'], kind: isScale(value) ? scaleKind : kindOf(served.resource) });
+  }
+  for (const handler of handlersOf(served, handlers)) {
+    if (handler.subresource === '' || handler.subresource.includes('/')) continue;
+    const known = found.get(handler.subresource);
+    const kind = handler.kind ?? known?.kind ?? kindOf(served.resource);
+    found.set(handler.subresource, { name: handler.subresource, verbs: union(known?.verbs ?? [], handler.verbs), kind });
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function handlersOf({ resource }: ServedResource, handlers: readonly SubresourceHandler[]): SubresourceHandler[] {
+  return handlers.filter(
+    (h) => h.group === resource.group && h.resource === resource.plural && (h.version === undefined || h.version === resource.version),
+  );
+}
+
+const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();
+
+function verbsOf(served: ServedResource, handlers: readonly SubresourceHandler[]): string[] {
+  const own = handlersOf(served, handlers)
+    .filter((h) => h.subresource === '')
+    .flatMap((h) => h.verbs);
+  return union(served.kind.verbs ?? (served.storage === undefined ? [] : genericVerbs), own);
+}
+
+const singularOf = (kind: KindDefinition) => kind.singular ?? kind.resource.kind.toLowerCase();
+
+/** Says whether what is stored has changed its form; any stable hash does (upstream hashes group/version/kind likewise). */
+const storageVersionHash = (r: Resource) =>
+  createHash('sha256').update(`${r.group}/${r.version}/${r.kind}`).digest().subarray(0, 8).toString('base64');
+
+function resourceEntries(served: ServedResource, handlers: readonly SubresourceHandler[]): APIResource[] {
+  const { kind, resource } = served;
+  const { namespaced, plural } = resource;
+  const entry: APIResource = {
+    name: plural,
+    singularName: singularOf(kind),
+    namespaced,
+    kind: resource.kind,
+    verbs: verbsOf(served, handlers),
+    ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
+    ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),
+    ...(served.storage === undefined ? {} : { storageVersionHash: storageVersionHash(kind.resource) }),
+  };
+  const subresources = subresourcesOf(served, handlers).map((sub): APIResource => {
+    const foreign = sub.kind.group !== resource.group || sub.kind.version !== resource.version;
+    return {
+      name: `${plural}/${sub.name}`,
+      singularName: '',
+      namespaced,
+      ...(foreign ? { group: sub.kind.group, version: sub.kind.version } : {}),
+      kind: sub.kind.kind,
+      verbs: sub.verbs,
+    };
+  });
+  return [entry, ...subresources];
+}
+
+function aggregatedResource(served: ServedResource, handlers: readonly SubresourceHandler[]): apidiscoveryV2.APIResourceDiscovery {
+  const { kind, resource } = served;
+  const subresources = subresourcesOf(served, handlers);
+  return {
+    resource: resource.plural,
+    responseKind: kindOf(resource),
+    scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: singularOf(kind),
+    verbs: verbsOf(served, handlers),
+    ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
+    ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),
+    ...(subresources.length === 0
+      ? {}
+      : { subresources: subresources.map(({ name, verbs, kind: of }) => ({ subresource: name, responseKind: of, verbs })) }),
+  };
+}
+
+/** Group to versions (preferred first) to resources in the order of their names. */
+function grouped(table: ResourceTable): Map<string, Map<string, ServedResource[]>> {
+  const groups = new Map<string, Map<string, ServedResource[]>>();
+  for (const served of table.all()) {
+    const { group, version } = served.resource;
+    const versions = groups.get(group) ?? new Map<string, ServedResource[]>();
+    groups.set(group, versions);
+    versions.set(version, [...(versions.get(version) ?? []), served]);
+  }
+  const byName = (a: ServedResource, b: ServedResource) => (a.resource.plural < b.resource.plural ? -1 : 1);
+  const names = [...groups.keys()].sort((a, b) => groupOrder(a) - groupOrder(b) || (a < b ? -1 : 1));
+  return new Map(
+    names.map((name) => {
+      const versions = [...(groups.get(name) ?? [])].sort(([a], [b]) => compareVersions(a, b));
+      return [name, new Map(versions.map(([version, list]) => [version, list.sort(byName)]))];
+    }),
+  );
+}
+
+function apiGroup(name: string, versions: Iterable<string>): APIGroup {
+  const list = [...versions].map((version) => ({ groupVersion: apiVersionOf({ group: name, version }), version }));
+  const [preferredVersion] = list;
+  return { name, versions: list, ...(preferredVersion === undefined ? {} : { preferredVersion }) };
+}
+
+const aggregatedKind = 'APIGroupDiscoveryList';
+
+/** The version of aggregated discovery that the client prefers to the plain form; undefined for the plain form. */
+function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
+    if (!parameters.has('as')) return undefined;
+    const version = parameters.get('v');
+    if (parameters.get('g') === 'apidiscovery.k8s.io' && parameters.get('as') === aggregatedKind && (version === 'v2' || version === 'v2beta1'))
+      return version;
+  }
+  return undefined;
+}
+
+/** Answers the discovery paths; undefined for any other path. */
+export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOptions): (context: RequestContext) => Answer | undefined {
+  let generation = -1;
+  let groups = grouped(table);
+
+  const aggregated = (version: 'v2' | 'v2beta1', names: string[], context: RequestContext): Answer => {
+    const items = names.map((name) => ({
+      metadata: { ...(name === '' ? {} : { name }), creationTimestamp: null },
+      versions: [...(groups.get(name) ?? [])].map(([v, list]) => ({
+        version: v,
+        resources: list.map((served) => aggregatedResource(served, handlers)),
+        freshness: 'Current',
+      })),
+    }));
+    const body = JSON.stringify({ kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items });
+    const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
+    const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
+    const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=${aggregatedKind}`;
+    if (context.header('if-none-match') === etag) return { type: 'raw', status: 304, contentType, body: '', headers };
+    return { type: 'raw', status: 200, contentType, body, headers };
+  };
+
+  return (context) => {
+    const parts = context.path.replace(/^\/+|\/+$/g, '').split('/');
+    const [root, first, second] = parts;
+    if ((root !== 'api' && root !== 'apis') || parts.length > 3 || (root === 'api' && parts.length > 2)) return undefined;
+    if (context.method !== 'GET' && context.method !== 'HEAD') throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+    if (generation !== table.generation) {
+      groups = grouped(table);
+      generation = table.generation;
+    }
+    if (parts.length === 1) {
+      const version = aggregatedVersion(context.accept);
+      const named = [...groups.keys()].filter((name) => name !== '');
+      if (version !== undefined) return aggregated(version, root === 'api' ? [''] : named, context);
+      if (root === 'apis')
+        return objectAnswer({ kind: 'APIGroupList', apiVersion: 'v1', groups: named.map((name) => apiGroup(name, groups.get(name)?.keys() ?? [])) });
+      return objectAnswer({
+        kind: 'APIVersions',
+        versions: [...(groups.get('')?.keys() ?? [])],
+        serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: serverAddress() }],
+      });
+    }
+    const group = root === 'api' ? '' : (first ?? '');
+    const versions = root === 'apis' && group === '' ? undefined : groups.get(group);
+    const version = root === 'api' ? first : second;
+    if (versions === undefined) throw notFound();
+    if (version === undefined) return objectAnswer({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions.keys()) });
+    const list = versions.get(version);
+    if (list === undefined) throw notFound();
+    return objectAnswer({
+      kind: 'APIResourceList',
+      apiVersion: 'v1',
+      groupVersion: apiVersionOf({ group, version }),
+      resources: list.flatMap((served) => resourceEntries(served, handlers)),
+    });
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * What flows between the transports (HTTP, in process), the filters and the handlers: a request's context and its answer. An
+ * answer names objects, not bytes: only the HTTP face encodes, and where the bytes exist already it sends those.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+import type { KubeObject, ListMeta } from '../api/index.ts';
+import type { RequestInfo, UserInfo } from './request.ts';
+import type { ServedResource } from './registry/served-resource.ts';
+
+/** The body of a request: already decoded in process, bytes over HTTP. */
+export interface RequestBody {
+  /** Media type without parameters; empty where the client sent none. */
+  readonly contentType: string;
+  /** The object of an in-process request, shared with its caller: never changed in place. */
+  readonly value?: unknown;
+  /** The bytes of an HTTP request, up to the limit of 3 MiB. Throws RequestEntityTooLarge. */
+  bytes(): Promise<Buffer>;
+  /** The unread, unlimited stream, for proxies. */
+  stream(): Readable;
+}
+
+/** A connection that asks to speak another protocol (WebSocket, SPDY). Whoever takes it answers the handshake. */
+export interface Upgrade {
+  request: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+}
+
+/** One request on its way, filled by the filters. */
+export interface RequestContext {
+  readonly method: string;
+  /** As it came, percent-encoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly info: RequestInfo;
+  user: UserInfo;
+  /** Who really asked, where `user` is impersonated. */
+  impersonator?: UserInfo;
+  readonly auditId: string;
+  readonly remoteAddress: string;
+  /** The Accept header, or what stands for it in process. */
+  readonly accept: string;
+  readonly userAgent: string;
+  header(name: string): string | undefined;
+  /** Every value of a repeated header, in order. */
+  headerValues(name: string): readonly string[];
+  /** All headers with their values in order, lower-case, for proxies. */
+  readonly rawHeaders: readonly (readonly [string, string])[];
+  readonly body: RequestBody;
+  /** Aborted when the client has gone, the time is up or the server stops. */
+  readonly signal: AbortSignal;
+  /** Sent as a Warning header (`299 - "text"`); duplicates are dropped. */
+  warn(message: string): void;
+  readonly warnings: readonly string[];
+  readonly upgrade?: Upgrade;
+  /** In process: the answer is handed over by reference. */
+  readonly local: boolean;
+}
+
+/** An object and, where they exist, its bytes in the storage version's JSON. */
+export interface Item {
+  readonly object: KubeObject;
+  readonly bytes?: Buffer;
+}
+
+export type AnswerEvent =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; item: Item }
+  | { type: 'BOOKMARK' | 'ERROR'; item: { object: { kind: string; apiVersion: string; metadata: object }; bytes?: undefined } };
+
+export type Answer =
+  /** One object: of a resource, or a Status, a review, a discovery document. */
+  | { type: 'object'; status: number; item: { readonly object: object; readonly bytes?: Buffer }; resource?: ServedResource }
+  | { type: 'list'; resource: ServedResource; metadata: ListMeta; items: readonly Item[] }
+  | { type: 'watch'; resource: ServedResource; events: AsyncIterable<AnswerEvent> }
+  /** Anything that is not an API object: text, metrics, documents with a media type of their own. */
+  | { type: 'raw'; status: number; contentType: string; body: string | Uint8Array; headers?: Record<string, string> }
+  /** Bytes as they come: logs, proxied responses. */
+  | { type: 'stream'; status: number; headers: Record<string, string | string[]>; body: AsyncIterable<Uint8Array> }
+  /** The handler has taken the upgraded connection and answers by itself. */
+  | { type: 'hijacked' };
+
+/** A plain JSON answer. */
+export function objectAnswer(object: object, status = 200): Answer {
+  return { type: 'object', status, item: { object } };
+}
+
+export function textAnswer(body: string, status = 200, contentType = 'text/plain; charset=utf-8'): Answer {
+  return { type: 'raw', status, contentType, body };
+}

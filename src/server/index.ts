@@ -1,0 +1,20 @@
+export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+export {
+  type Answer,
+  type AnswerEvent,
+  type Item,
+  objectAnswer,
+  type RequestBody,
+  type RequestContext,
+  textAnswer,
+  type Upgrade,
+} from './exchange.ts';
+export type { HealthCheck, HealthEndpoint } from './health.ts';
+export type { TlsOptions } from './http/http-server.ts';
+export type { Incoming, Outcome } from './pipeline/pipeline.ts';
+export type { HandlerCall, SubresourceHandler } from './registry/resource-handler.ts';
+export type { ServedResource } from './registry/served-resource.ts';
+export * from './request.ts';
+export type { Cached, ResourceStorage, StorageList, StorageListOptions, StorageWatchEvent, StorageWatchOptions } from './storage/storage.ts';
+export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
+export type { VersionInfo } from './version.ts';

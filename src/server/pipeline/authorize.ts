@@ -1,0 +1,51 @@
+import { errors } from '../../api/index.ts';
+import type { RequestContext } from '../exchange.ts';
+import type { Attributes, Authorizer } from '../request.ts';
+
+export function attributesOf(context: RequestContext): Attributes {
+  const { info, query, user } = context;
+  const { isResourceRequest, verb, apiGroup, apiVersion, namespace, resource, subresource, name } = info;
+  const labelSelector = query.get('labelSelector');
+  const fieldSelector = query.get('fieldSelector');
+  const selecting = verb === 'list' || verb === 'watch' || verb === 'deletecollection';
+  return {
+    user,
+    verb,
+    isResourceRequest,
+    apiGroup,
+    apiVersion,
+    namespace,
+    resource,
+    subresource,
+    name,
+    path: context.path,
+    ...(selecting && labelSelector ? { labelSelector } : {}),
+    ...(selecting && fieldSelector ? { fieldSelector } : {}),
+  };
+}
+
+/** `User "x" cannot list resource "pods" in API group "" in the namespace "default"`. */
+export function forbiddenMessage(a: Attributes): string {
+  const user = JSON.stringify(a.user.name);
+  if (!a.isResourceRequest) return `User ${user} cannot ${a.verb} path ${JSON.stringify(a.path)}`;
+  const resource = JSON.stringify(a.subresource === '' ? a.resource : `${a.resource}/${a.subresource}`);
+  const scope = a.namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(a.namespace)}`;
+  return `User ${user} cannot ${a.verb} resource ${resource} in API group ${JSON.stringify(a.apiGroup)} ${scope}`;
+}
+
+/** Throws Forbidden unless the authorizer allows it. */
+export async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
+  const { decision, reason } = await authorizer.authorize(attributes);
+  if (decision === 'allow') return;
+  const message = forbiddenMessage(attributes);
+  throw errors.forbidden(
+    { group: attributes.apiGroup, plural: attributes.isResourceRequest ? attributes.resource : '' },
+    attributes.isResourceRequest ? attributes.name : '',
+    reason === '' ? message : `${message}: ${reason}`,
+  );
+}
+
+export function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {
+  return demand(attributesOf(context), authorizer);
+}
+

@@ -1,0 +1,82 @@
+/** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
+import { applyConfiguration, deepCopy, errors, hasReason, kindNode, type KubeObject } from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import { queryBoolean } from '../request-info.ts';
+import { decodeDocument, toStorageVersion } from './codec.ts';
+import { createObject, matchNamespace } from './create.ts';
+import { parseYamlDocument } from './read-body.ts';
+import type { Registry } from './registry.ts';
+import { type ServedResource, toServed } from './served-resource.ts';
+import { changeObject } from './update.ts';
+import { writeOptions } from './write-options.ts';
+
+export const applyType = 'application/apply-patch+yaml';
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export async function apply(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info, query } = context;
+  const options = writeOptions(context, 'PatchOptions');
+  if ((query.get('fieldManager') ?? '') === '')
+    throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      { type: 'FieldValueRequired', field: 'fieldManager', body: 'Required value: is required for apply patch' },
+    ]);
+  const { value, duplicates } = context.local
+    ? { value: context.body.value, duplicates: [] }
+    : parseYamlDocument(await context.body.bytes(), served.resource.kind);
+  if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
+  // Checks kind, version and, as fieldValidation asks, the fields.
+  const config = decodeDocument(context, { value, duplicates }, served.resource, options.fieldValidation);
+  checkNames(context, served, config);
+  const node = kindNode(served.resource);
+  if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
+  const force = queryBoolean(query, 'force');
+  const merged = (live: KubeObject | undefined): KubeObject => {
+    const shown = live === undefined ? undefined : toServed(served, live);
+    const object = applyConfiguration({
+      live: shown,
+      config: value,
+      node,
+      manager: options.fieldManager,
+      apiVersion: served.apiVersion,
+      time: timestamp(registry.clock),
+      subresource: info.subresource,
+      force,
+    });
+    return toStorageVersion(served, deepCopy(object));
+  };
+  const { resourceVersion, uid } = config.metadata;
+  for (;;) {
+    try {
+      const item = await changeObject(registry, context, served, {
+        options,
+        preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
+        next: merged,
+        ownFields: true,
+      });
+      return { type: 'object', status: 200, item, resource: served };
+    } catch (error) {
+      if (!hasReason(error, 'NotFound') || info.subresource !== '') throw error;
+    }
+    if (uid) throw errors.conflict(served.resource, info.name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`);
+    const created = merged(undefined);
+    created.metadata.name = info.name;
+    matchNamespace(created, served.resource.namespaced ? info.namespace : '');
+    try {
+      const item = await createObject(registry, context, served, created, options, { ownFields: true });
+      return { type: 'object', status: 201, item, resource: served };
+    } catch (error) {
+      // Somebody else created it in between: apply to that.
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    }
+  }
+}
+
+function checkNames({ info }: RequestContext, served: ServedResource, config: KubeObject): void {
+  const { name, namespace } = config.metadata;
+  if (name && name !== info.name)
+    throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  if (served.resource.namespaced && namespace && namespace !== info.namespace)
+    throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}

@@ -1,0 +1,70 @@
+/** Between documents as clients send them and objects of the storage version: checks, decodes, defaults and converts. */
+import {
+  apiVersionOf,
+  applyTableDefaults,
+  decodeObject as decodeByTable,
+  deepCopy,
+  errors,
+  kindNode,
+  type KubeObject,
+  type Resource,
+} from '../../api/index.ts';
+import type { RequestContext } from '../exchange.ts';
+import type { Document } from './read-body.ts';
+import type { ServedResource } from './served-resource.ts';
+import type { FieldValidation } from './write-options.ts';
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Refuses a document of another kind or version. Missing apiVersion and kind mean the expected ones, as upstream has it. */
+function checkKind(value: Record<string, unknown>, expected: Resource): void {
+  const apiVersion = apiVersionOf(expected);
+  if (value.apiVersion && value.apiVersion !== apiVersion)
+    throw errors.badRequest(`the API version in the data (${value.apiVersion}) does not match the expected API version (${apiVersion})`);
+  if (value.kind && value.kind !== expected.kind)
+    throw errors.badRequest(
+      `${value.kind} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: converting (${expected.version}.${value.kind}) to (${expected.group === '' ? 'core' : expected.group.split('.')[0]}.${expected.kind}): unknown conversion`,
+    );
+}
+
+/** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
+export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
+  const { value, duplicates } = document;
+  if (value === undefined) throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`);
+  if (isObject(value)) checkKind(value, expected);
+  const node = kindNode(expected);
+  if (node === undefined) {
+    // No row in the table: a custom resource, kept as it is.
+    if (!isObject(value)) throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind})`);
+    const metadata = isObject(value.metadata) ? deepCopy(value.metadata) : {};
+    // A document with metadata is an object; what else it holds is its own kind's affair.
+    return { ...deepCopy(value), apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as unknown as KubeObject;
+  }
+  const decoded = decodeByTable(value, expected, node, { fieldValidation: validation, duplicates });
+  for (const warning of decoded.warnings) context.warn(warning);
+  return decoded.object;
+}
+
+/** The table's own defaults, in place. */
+export function applyDefaults(resource: Resource, object: KubeObject): void {
+  const node = kindNode(resource);
+  if (node !== undefined) applyTableDefaults(node, object);
+}
+
+/** Defaults a private object in the version at hand and converts it to the storage version. */
+export function toStorageVersion(served: ServedResource, object: KubeObject): KubeObject {
+  let stored = object;
+  if (served.version !== undefined) {
+    applyDefaults(served.resource, stored);
+    served.version.defaults?.(stored);
+    stored = served.version.toStorage(stored);
+  }
+  applyDefaults(served.kind.resource, stored);
+  served.kind.defaults?.(stored);
+  return stored;
+}
+
+/** As decodeDocument, for a served resource: defaulted, and in the storage version. */
+export function decodeObject(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
+  return toStorageVersion(served, decodeDocument(context, document, served.resource, validation));
+}

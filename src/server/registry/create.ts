@@ -1,0 +1,104 @@
+import { errors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
+import type { Answer, Item, RequestContext } from '../exchange.ts';
+import { decodeObject } from './codec.ts';
+import { trackCreate } from './field-ownership.ts';
+import { generateName, newUid } from './identity.ts';
+import { readDocument } from './read-body.ts';
+import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
+import { type ServedResource, storageOf } from './served-resource.ts';
+import { prepareForCreate, strategyContext, validateCreate, warnings } from './strategy.ts';
+import { type WriteOptions, writeOptions } from './write-options.ts';
+
+/** With generateName, a taken name is another draw, as often as upstream tries. */
+const nameAttempts = 8;
+
+/** Sets an object's namespace to the request's, or refuses it when they differ. */
+export function matchNamespace(object: KubeObject, namespace: string): void {
+  const { metadata } = object;
+  if ((metadata.namespace ?? '') === namespace) return;
+  if (!metadata.namespace) metadata.namespace = namespace;
+  else if (namespace === '') delete metadata.namespace;
+  else throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+/** POST on a collection. */
+export async function create(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const options = writeOptions(context, 'CreateOptions');
+  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  const document = await readDocument(context, served.resource.kind);
+  const object = decodeObject(context, document, served, options.fieldValidation);
+  if (served.resource.namespaced && context.info.namespace === '')
+    throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
+  const item = await createObject(registry, context, served, object, options);
+  return { type: 'object', status: 201, item, resource: served };
+}
+
+/** Admits, completes, validates and stores a decoded object, which must be private to the caller. */
+export async function createObject(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  object: KubeObject,
+  options: WriteOptions,
+  /** Server-side apply keeps managedFields itself. */
+  { ownFields = false } = {},
+): Promise<Item> {
+  const { kind } = served;
+  const storage = storageOf(served);
+  const { metadata } = object;
+  if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+  delete (metadata as Partial<typeof metadata>).resourceVersion;
+  metadata.uid = newUid(registry.random);
+  metadata.creationTimestamp = timestamp(registry.clock);
+  const generated = !metadata.name && Boolean(metadata.generateName);
+  const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
+  const tracked = ownFields ? object : trackCreate(object, writer);
+  if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
+  const admission = admissionRequest(context, served.resource, 'CREATE', {
+    name: tracked.metadata.name ?? '',
+    object: tracked,
+    oldObject: undefined,
+    options: context.info.verb === 'create' ? createOptions(options) : {},
+    dryRun: options.dryRun,
+  });
+  await admitMutating(registry, admission);
+  prepareForCreate(kind, tracked, strategyContext(registry, context));
+  const finish = await beginWrite(registry, kind.resource, { next: tracked, prev: undefined, dryRun: options.dryRun });
+  try {
+    for (let attempt = 1; ; attempt++) {
+      validateCreate(kind, tracked);
+      warnings(kind, context, tracked);
+      await admitValidating(registry, { ...admission, name: tracked.metadata.name });
+      try {
+        if (!options.dryRun) {
+          const stored = await storage.create(tracked);
+          finish?.(true);
+          return stored;
+        }
+        const taken = await storage.get(tracked.metadata.namespace ?? '', tracked.metadata.name);
+        if (taken !== undefined) throw errors.alreadyExists(served.resource, tracked.metadata.name);
+        finish?.(false);
+        return { object: tracked };
+      } catch (error) {
+        if (!generated || !hasReason(error, 'AlreadyExists')) throw error;
+        if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, tracked.metadata.name);
+        tracked.metadata.name = generateName(tracked.metadata.generateName ?? '', registry.random);
+      }
+    }
+  } catch (error) {
+    finish?.(false);
+    throw error;
+  }
+}
+
+function createOptions(options: WriteOptions): object {
+  return {
+    kind: 'CreateOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    ...(options.dryRun ? { dryRun: ['All'] } : {}),
+    fieldManager: options.fieldManager,
+    fieldValidation: options.fieldValidation,
+  };
+}

@@ -1,0 +1,33 @@
+import { hasReason, type KubeObject } from '../../api/index.ts';
+import type { Answer, Item, RequestContext } from '../exchange.ts';
+import { deleteObject, readDeleteOptions } from './delete.ts';
+import { listQuery } from './list-options.ts';
+import { selectionOf } from './read.ts';
+import type { Registry } from './registry.ts';
+import { type ServedResource, storageOf } from './served-resource.ts';
+
+/** DELETE of a collection: every selected object as it is at the start. Answers what was selected. */
+export async function deleteCollection(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const query = listQuery(context.query, false);
+  const options = await readDeleteOptions(context);
+  const storage = storageOf(served);
+  const list = await storage.list({
+    ...selectionOf(served, query, context.info.namespace),
+    ...(query.limit > 0 ? { limit: query.limit } : {}),
+    ...(query.continue === '' ? {} : { continue: query.continue }),
+  });
+  const items: Item[] = [];
+  for (const cached of list.items) {
+    context.signal.throwIfAborted();
+    const object: KubeObject = cached.object;
+    try {
+      const { item } = await deleteObject(registry, context, served, object.metadata.namespace ?? '', object.metadata.name, options);
+      items.push(item);
+    } catch (error) {
+      // Somebody else has deleted it in between, which is what was asked for.
+      if (!hasReason(error, 'NotFound')) throw error;
+    }
+  }
+  const metadata = { resourceVersion: String(list.revision), ...(list.continue === undefined ? {} : { continue: list.continue }) };
+  return { type: 'list', resource: served, metadata, items };
+}

@@ -1,0 +1,102 @@
+/** From request info to the verb's function. */
+import { errors, StatusError } from '../../api/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import { create } from './create.ts';
+import { remove } from './delete.ts';
+import { deleteCollection } from './delete-collection.ts';
+import { patch } from './patch.ts';
+import { get, list } from './read.ts';
+import type { Registry } from './registry.ts';
+import { handlerCall, type SubresourceHandler } from './resource-handler.ts';
+import { scale } from './scale.ts';
+import type { ServedResource } from './served-resource.ts';
+import { isScale, subresourceStrategy } from './strategy.ts';
+import { update } from './update.ts';
+import { watch } from './watch.ts';
+
+/** Every verb of the generic registry, as discovery lists them. */
+export const genericVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+
+/** Of a path that nothing is served at. */
+export const notFoundMessage = 'the server could not find the requested resource';
+export const notFound = () => new StatusError(404, 'NotFound', notFoundMessage, {});
+const notAllowed = () => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+
+export type Dispatch = (context: RequestContext) => Promise<Answer>;
+
+export function createDispatch(registry: Registry, handlers: readonly SubresourceHandler[]): Dispatch {
+  const custom = (served: ServedResource, subresource: string) =>
+    handlers.filter(
+      (h) =>
+        h.group === served.resource.group &&
+        h.resource === served.resource.plural &&
+        h.subresource === subresource &&
+        (h.version === undefined || h.version === served.resource.version),
+    );
+  return async (context) => {
+    const { info } = context;
+    const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
+    if (served === undefined || !fitsScope(context, served)) throw notFound();
+    const own = custom(served, info.subresource);
+    const handler = own.find((h) => h.verbs.includes(info.verb));
+    if (handler !== undefined) return handler.handle(handlerCall(registry, context, served));
+    if (info.subresource !== '') {
+      const answer = subresource(registry, context, served);
+      if (answer !== undefined) return answer;
+      throw own.length > 0 ? notAllowed() : notFound();
+    }
+    return wholeObject(registry, context, served);
+  };
+}
+
+/** Namespaced objects live below /namespaces/NS, except that collections can be read over all namespaces. */
+function fitsScope({ info, path }: RequestContext, { resource }: ServedResource): boolean {
+  if (resource.namespaced) return info.namespace !== '' || (info.verb !== 'get' && (info.parts.length === 1 || info.verb === 'watch'));
+  return info.namespace === '' || info.resource === 'namespaces' || !path.includes('/namespaces/');
+}
+
+async function wholeObject(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info } = context;
+  const { kind } = served;
+  const named = info.parts.length > 1;
+  if (served.storage === undefined || (kind.verbs !== undefined && !kind.verbs.includes(info.verb))) {
+    const label = info.verb === 'deletecollection' ? 'delete' : info.verb;
+    throw errors.methodNotSupported(served.resource, label);
+  }
+  const scopeless = served.resource.namespaced && info.namespace === '';
+  switch (info.verb) {
+    case 'get':
+      return get(context, served);
+    case 'list':
+      return list(context, served);
+    case 'watch':
+      return watch(registry, context, served);
+    case 'create':
+      if (named || scopeless) throw notAllowed();
+      return create(registry, context, served);
+    case 'update':
+      if (!named) throw notAllowed();
+      return update(registry, context, served);
+    case 'patch':
+      if (!named) throw notAllowed();
+      return patch(registry, context, served);
+    case 'delete':
+      return remove(registry, context, served);
+    case 'deletecollection':
+      if (scopeless) throw notAllowed();
+      return deleteCollection(registry, context, served);
+    default:
+      throw notAllowed();
+  }
+}
+
+function subresource(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> | undefined {
+  const { info } = context;
+  const given = served.kind.subresources?.[info.subresource];
+  if (isScale(given)) return scale(registry, context, served, given);
+  if (subresourceStrategy(served.kind, info.subresource) === undefined || info.parts.length > 3) return undefined;
+  if (info.verb === 'get') return get(context, served);
+  if (info.verb === 'update') return update(registry, context, served);
+  if (info.verb === 'patch') return patch(registry, context, served);
+  throw notAllowed();
+}

@@ -1,0 +1,68 @@
+/** The options of list and watch, from the query string, checked as upstream's ValidateListOptions does. */
+import { errors, FieldErrors, FieldPath } from '../../api/index.ts';
+import { queryBoolean } from '../request-info.ts';
+import type { StorageListOptions } from '../storage/storage.ts';
+
+export interface ListQuery {
+  labelSelector: string;
+  fieldSelector: string;
+  limit: number;
+  continue: string;
+  resourceVersion: string | undefined;
+  resourceVersionMatch: StorageListOptions['resourceVersionMatch'];
+  allowWatchBookmarks: boolean;
+  sendInitialEvents: boolean | undefined;
+  timeoutSeconds: number | undefined;
+}
+
+function integer(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d{1,18}$/.test(text)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+export function listQuery(query: URLSearchParams, watching: boolean): ListQuery {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const version = query.get('resourceVersion') ?? '';
+  const token = query.get('continue') ?? '';
+  const initial = query.has('sendInitialEvents') ? queryBoolean(query, 'sendInitialEvents') : undefined;
+  const problems = new FieldErrors();
+  if (watching) checkWatch(match, initial, problems);
+  else checkList(match, version, token, initial, problems);
+  if (!problems.ok) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
+  if (version !== '' && !/^\d+$/.test(version))
+    throw errors.badRequest(`resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`);
+  return {
+    labelSelector: query.get('labelSelector') ?? '',
+    fieldSelector: query.get('fieldSelector') ?? '',
+    limit: integer(query, 'limit') ?? 0,
+    continue: token,
+    resourceVersion: version === '' ? undefined : version,
+    // Checked above: one of the two, or empty.
+    resourceVersionMatch: match === '' ? undefined : (match as 'Exact' | 'NotOlderThan'),
+    allowWatchBookmarks: queryBoolean(query, 'allowWatchBookmarks'),
+    sendInitialEvents: initial,
+    timeoutSeconds: integer(query, 'timeoutSeconds'),
+  };
+}
+
+const matchPath = new FieldPath('resourceVersionMatch');
+
+function checkWatch(match: string, initial: boolean | undefined, problems: FieldErrors): void {
+  if (initial !== undefined && match === '')
+    problems.forbidden(matchPath, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  if (match === '') return;
+  if (initial === undefined) problems.forbidden(matchPath, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['NotOlderThan']);
+}
+
+function checkList(match: string, version: string, token: string, initial: boolean | undefined, problems: FieldErrors): void {
+  if (initial !== undefined) problems.forbidden(new FieldPath('sendInitialEvents'), 'sendInitialEvents is forbidden for list');
+  if (match === '') return;
+  if (version === '') problems.forbidden(matchPath, 'resourceVersionMatch is forbidden unless resourceVersion is provided');
+  if (token !== '') problems.forbidden(matchPath, 'resourceVersionMatch is forbidden when continue is provided');
+  if (match !== 'Exact' && match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['Exact', 'NotOlderThan', '']);
+  if (match === 'Exact' && version === '0')
+    problems.forbidden(matchPath, `resourceVersionMatch "${match}" is forbidden for resourceVersion "0"`);
+}

@@ -1,0 +1,48 @@
+import { errors } from '../../api/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import type { StorageListOptions } from '../storage/storage.ts';
+import { type ListQuery, listQuery } from './list-options.ts';
+import { compileSelection } from './selectors.ts';
+import { type ServedResource, storageOf } from './served-resource.ts';
+
+/** GET of one object (subresources that read the object itself included). */
+export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info, query } = context;
+  const version = query.get('resourceVersion') ?? '';
+  const item = await storageOf(served).get(info.namespace, info.name, version === '' ? {} : { resourceVersion: version });
+  if (item === undefined) throw errors.notFound(served.resource, info.name);
+  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  return { type: 'object', status: 200, item, resource: served };
+}
+
+/** What storage is asked for a list or a watch. */
+export function selectionOf(served: ServedResource, query: ListQuery, namespace: string) {
+  const { matches, name, exact } = compileSelection(query.labelSelector, query.fieldSelector, served.kind);
+  const indexed = exact.find(({ field }) => field !== 'metadata.name' && field !== 'metadata.namespace' && served.indexes.has(field));
+  return {
+    ...(served.resource.namespaced && namespace !== '' ? { namespace } : {}),
+    ...(name === undefined ? {} : { name }),
+    ...(matches === undefined ? {} : { matches }),
+    ...(indexed === undefined ? {} : { indexed }),
+  };
+}
+
+/** GET of a collection. */
+export async function list(context: RequestContext, served: ServedResource): Promise<Answer> {
+  const query = listQuery(context.query, false);
+  const options: StorageListOptions = {
+    ...selectionOf(served, query, context.info.namespace),
+    ...(query.limit > 0 ? { limit: query.limit } : {}),
+    ...(query.continue === '' ? {} : { continue: query.continue }),
+    ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
+    ...(query.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: query.resourceVersionMatch }),
+  };
+  const result = await storageOf(served).list(options);
+  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  const metadata = {
+    resourceVersion: String(result.revision),
+    ...(result.continue === undefined ? {} : { continue: result.continue }),
+    ...(result.remainingItemCount === undefined ? {} : { remainingItemCount: result.remainingItemCount }),
+  };
+  return { type: 'list', resource: served, metadata, items: result.items };
+}

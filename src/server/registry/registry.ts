@@ -1,0 +1,57 @@
+/** What the verbs of the generic registry stand on. */
+import { groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
+import type { Clock, Random } from '../../time/index.ts';
+import type { RequestContext } from '../exchange.ts';
+import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest, FinishWrite, WriteHook } from '../request.ts';
+import type { ResourceTable } from './served-resource.ts';
+
+export interface Registry {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** In order; all mutate before any validates. */
+  readonly admission: readonly AdmissionPlugin[];
+  readonly table: ResourceTable;
+  /** By resource (`services`, `deployments.apps`): what reserves around writes of the object itself. */
+  readonly hooks?: ReadonlyMap<string, WriteHook>;
+}
+
+/** Reserves what the write needs, where its kind has a hook. Whoever calls must call the answer once the write is done. */
+export async function beginWrite(
+  registry: Registry,
+  resource: Resource,
+  write: { next: KubeObject; prev: KubeObject | undefined; dryRun: boolean },
+): Promise<FinishWrite | undefined> {
+  return registry.hooks?.get(groupResourceOf(resource))?.begin(write);
+}
+
+/** The admission request of a write, for the resource and name that the request's path says. */
+export function admissionRequest(
+  context: RequestContext,
+  kind: Resource,
+  operation: AdmissionOperation,
+  given: { name: string; object: KubeObject | undefined; oldObject: KubeObject | undefined; options: object; dryRun: boolean },
+): AdmissionRequest {
+  const { info } = context;
+  return {
+    operation,
+    user: context.user,
+    group: info.apiGroup,
+    version: info.apiVersion,
+    resource: info.resource,
+    kind: kind.kind,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    ...given,
+    options: { ...given.options },
+    warn: (message) => context.warn(message),
+    auditAnnotation: () => {}, // the audit log takes them once there is one
+  };
+}
+
+export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  for (const plugin of registry.admission) if (plugin.admit !== undefined && plugin.handles(request)) await plugin.admit(request);
+}
+
+export async function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  for (const plugin of registry.admission) if (plugin.validate !== undefined && plugin.handles(request)) await plugin.validate(request);
+}

@@ -1,0 +1,125 @@
+/** The scale subresource: an autoscaling/v1 Scale over whatever fields a kind says. */
+import {
+  autoscalingV1,
+  deepCopy,
+  errors,
+  formatLabelSelector,
+  type KubeObject,
+  type LabelSelector,
+  type Resource,
+  type ScalePaths,
+} from '../../api/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import { storageOf } from './served-resource.ts';
+import { decodeDocument } from './codec.ts';
+import { readDocument } from './read-body.ts';
+import type { Registry } from './registry.ts';
+import type { ServedResource } from './served-resource.ts';
+import { changeObject } from './update.ts';
+import { writeOptions } from './write-options.ts';
+import { patchDocument } from './patch.ts';
+
+/** Its constant is not generated: Scale is no REST resource of its own. */
+const scaleKind: Resource<autoscalingV1.Scale> = {
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: 'scales',
+  namespaced: true,
+};
+
+type Tree = { [field: string]: Tree | unknown };
+
+function read(object: unknown, path: string): unknown {
+  let value = object;
+  for (const step of path.replace(/^\./, '').split('.')) value = (value as Tree | undefined)?.[step];
+  return value;
+}
+
+function write(object: object, path: string, value: unknown): void {
+  const steps = path.replace(/^\./, '').split('.');
+  const last = steps.pop() ?? '';
+  let at = object as Tree;
+  for (const step of steps) {
+    at[step] ??= {};
+    at = at[step] as Tree; // made or found just above
+  }
+  at[last] = value;
+}
+
+/** A selector in its query form, whether it is a map, a LabelSelector, or, in custom resources, text already. */
+function selectorText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return '';
+  const isSelector = 'matchLabels' in value || 'matchExpressions' in value;
+  // Either form is what the path of the kind's definition leads to.
+  return formatLabelSelector(isSelector ? (value as LabelSelector) : { matchLabels: value as Record<string, string> }).replace('<none>', '');
+}
+
+export function scaleOf(object: KubeObject, paths: ScalePaths): autoscalingV1.Scale {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector = selectorText(read(object, paths.selector));
+  const replicas = Number(read(object, paths.specReplicas) ?? 0);
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: Number(read(object, paths.statusReplicas) ?? 0), ...(selector === '' ? {} : { selector }) },
+  };
+}
+
+export async function scale(registry: Registry, context: RequestContext, served: ServedResource, paths: ScalePaths): Promise<Answer> {
+  const { info } = context;
+  if (info.verb === 'get') {
+    const item = await storageOf(served).get(info.namespace, info.name);
+    if (item === undefined) throw errors.notFound(served.resource, info.name);
+    return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) } };
+  }
+  if (info.verb !== 'update' && info.verb !== 'patch') throw errors.methodNotSupported(served.resource, info.verb);
+  const options = writeOptions(context, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
+  const wanted = await scaleReader(context, paths, options.fieldValidation);
+  const item = await changeObject(registry, context, served, {
+    options,
+    preconditions: {},
+    next(current) {
+      const asked = wanted(current);
+      const { metadata, spec } = asked;
+      if (metadata.name && metadata.name !== info.name)
+        throw errors.badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
+      const replicas = spec.replicas ?? 0;
+      if (replicas < 0)
+        throw errors.invalid(scaleKind, info.name, [
+          {
+            type: 'FieldValueInvalid',
+            field: 'spec.replicas',
+            body: `Invalid value: ${replicas}: must be greater than or equal to 0`,
+          },
+        ]);
+      const next = deepCopy(current);
+      next.metadata.resourceVersion = metadata.resourceVersion || '';
+      write(next, paths.specReplicas, replicas);
+      return next;
+    },
+  });
+  return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) } };
+}
+
+/** The Scale that the client wants, from its PUT or from its patch of the present one. */
+async function scaleReader(
+  context: RequestContext,
+  paths: ScalePaths,
+  validation: 'Strict' | 'Warn' | 'Ignore',
+): Promise<(current: KubeObject) => autoscalingV1.Scale> {
+  // Decoded as Scale by the table.
+  const decode = (value: unknown) => decodeDocument(context, { value, duplicates: [] }, scaleKind, validation) as autoscalingV1.Scale;
+  if (context.info.verb === 'update') {
+    const { value } = await readDocument(context, 'Scale');
+    return () => decode(value);
+  }
+  const apply = await patchDocument(context, scaleKind);
+  return (current) => {
+    const present = scaleOf(current, paths);
+    return decode(apply({ ...present, metadata: { ...present.metadata, resourceVersion: '' } }));
+  };
+}

@@ -1,0 +1,45 @@
+/** Label and field selectors of a list or watch, compiled to what storage takes. */
+import { errors, type KindDefinition, type KubeObject, parseFieldSelector, parseSelector, SelectorError } from '../../api/index.ts';
+
+export interface Selection {
+  matches?: (object: KubeObject) => boolean;
+  /** The one name asked for, where `metadata.name=` says so: lets storage read a single key. */
+  name?: string;
+  /** A field that storage may keep an index of. */
+  exact: readonly { field: string; value: string }[];
+}
+
+function reading<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof SelectorError) throw errors.badRequest(error.message);
+    throw error;
+  }
+}
+
+/** Compiles both selectors against the fields a kind offers. Throws BadRequest as upstream words it. */
+export function compileSelection(labelSelector: string, fieldSelector: string, kind: KindDefinition): Selection {
+  const selection: Selection = { exact: [] };
+  const labels = labelSelector === '' ? undefined : reading(() => parseSelector(labelSelector));
+  const fields = fieldSelector === '' ? undefined : reading(() => parseFieldSelector(fieldSelector));
+  for (const { field } of fields?.requirements ?? []) fieldReader(kind, field);
+  const name = fields?.exactly('metadata.name');
+  if (name !== undefined) selection.name = name;
+  selection.exact = (fields?.requirements ?? []).filter((r) => r.operator === '=');
+  const byLabel = labels === undefined || labels.everything ? undefined : labels;
+  const byField = fields === undefined || fields.everything ? undefined : fields;
+  if (byLabel === undefined && byField === undefined) return selection;
+  selection.matches = (object) =>
+    (byLabel === undefined || byLabel.matches(object.metadata.labels)) &&
+    (byField === undefined || byField.matches((field) => fieldReader(kind, field)(object)));
+  return selection;
+}
+
+function fieldReader(kind: KindDefinition, field: string): (object: KubeObject) => string {
+  if (field === 'metadata.name') return (object) => object.metadata.name;
+  if (field === 'metadata.namespace') return (object) => object.metadata.namespace ?? '';
+  const read = kind.fieldSelectors?.[field];
+  if (read === undefined) throw errors.badRequest(`field label not supported: ${field}`);
+  return read;
+}

@@ -1,0 +1,98 @@
+/** Which resources the server serves, in which versions; custom resources come and go while it runs. */
+import { apiVersionOf, errors, type KindDefinition, type KubeObject, type Resource, type ServedVersion } from '../../api/index.ts';
+import type { ResourceStorage } from '../storage/storage.ts';
+
+/** One resource in one served version. */
+export interface ServedResource {
+  readonly kind: KindDefinition;
+  /** The version at hand; `kind.resource` is the storage version. */
+  readonly resource: Resource;
+  /** Conversion, where the version at hand is not the storage version. */
+  readonly version: ServedVersion | undefined;
+  /** `apps/v1`, of the version at hand. */
+  readonly apiVersion: string;
+  /** Undefined for virtual kinds (reviews). */
+  readonly storage: ResourceStorage | undefined;
+  /** Fields that the storage keeps an index of. */
+  readonly indexes: ReadonlySet<string>;
+}
+
+/** An object of the storage version in the version at hand. */
+export function toServed(served: ServedResource, object: KubeObject): KubeObject {
+  return served.version === undefined ? object : served.version.fromStorage(object);
+}
+
+const keyOf = (group: string, version: string, plural: string) => `${group}/${version}/${plural}`;
+
+export class ResourceTable {
+  readonly #served = new Map<string, ServedResource>();
+  readonly #listeners = new Set<() => void>();
+  /** Raised by each change: what is derived from the table (discovery, OpenAPI) caches by it. */
+  generation = 0;
+
+  add(kind: KindDefinition, storage: ResourceStorage | undefined, indexes: ReadonlySet<string> = new Set()): void {
+    const { group, version, plural } = kind.resource;
+    const entry = { kind, storage, indexes };
+    this.#served.set(keyOf(group, version, plural), {
+      ...entry,
+      resource: kind.resource,
+      version: undefined,
+      apiVersion: apiVersionOf(kind.resource),
+    });
+    for (const other of kind.versions ?? []) {
+      const { resource } = other;
+      this.#served.set(keyOf(resource.group, resource.version, resource.plural), {
+        ...entry,
+        resource,
+        version: other,
+        apiVersion: apiVersionOf(resource),
+      });
+    }
+    this.#changed();
+  }
+
+  remove(kind: KindDefinition): void {
+    for (const resource of [kind.resource, ...(kind.versions ?? []).map((v) => v.resource)])
+      this.#served.delete(keyOf(resource.group, resource.version, resource.plural));
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.generation++;
+    for (const listener of this.#listeners) listener();
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  find(group: string, version: string, plural: string): ServedResource | undefined {
+    return this.#served.get(keyOf(group, version, plural));
+  }
+
+  /** The resource whose objects have this kind. */
+  findKind(group: string, version: string, kind: string): ServedResource | undefined {
+    for (const served of this.#served.values()) {
+      const { resource } = served;
+      if (resource.kind === kind && resource.group === group && resource.version === version) return served;
+    }
+    return undefined;
+  }
+
+  /** In the order of registration. */
+  all(): IterableIterator<ServedResource> {
+    return this.#served.values();
+  }
+
+  hasVersion(group: string, version: string): boolean {
+    for (const { resource } of this.#served.values()) if (resource.group === group && resource.version === version) return true;
+    return false;
+  }
+}
+
+/** The storage of a resource that has one. Throws MethodNotAllowed for a virtual kind. */
+export function storageOf(served: ServedResource): ResourceStorage {
+  if (served.storage === undefined) throw errors.methodNotSupported(served.resource, 'this operation');
+  return served.storage;
+}

@@ -1,0 +1,139 @@
+/** What every kind's create and update have in common, around what the kind's definition says (k8s.io/apiserver's registry/rest). */
+import {
+  errors,
+  FieldErrors,
+  type KindDefinition,
+  type KubeObject,
+  type ObjectMeta,
+  type ScalePaths,
+  type StrategyContext,
+  type SubresourceStrategy,
+  semanticEqual,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
+import type { RequestContext } from '../exchange.ts';
+import type { Registry } from './registry.ts';
+
+/** An object with the two halves that most kinds have. */
+type Parted = KubeObject & { spec?: unknown; status?: unknown };
+
+export function strategyContext(registry: Registry, context: RequestContext): StrategyContext {
+  return { user: context.user.name, groups: context.user.groups, now: timestamp(registry.clock) };
+}
+
+const hasStatus = (kind: KindDefinition) => Boolean(kind.subresources?.status);
+
+function countsGeneration(kind: KindDefinition, object: Parted): boolean {
+  return kind.generation === undefined ? hasStatus(kind) && object.spec !== undefined : kind.generation !== false;
+}
+
+function throwInvalid(kind: KindDefinition, name: string, problems: FieldErrors): void {
+  if (!problems.ok) throw errors.invalid(kind.resource, name, problems.list);
+}
+
+/** Resets what clients may not set of a new object. */
+export function prepareForCreate(kind: KindDefinition, object: Parted, context: StrategyContext): void {
+  const { metadata } = object;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.generation;
+  if (hasStatus(kind) && !kind.keepStatusOnCreate) object.status = {};
+  if (countsGeneration(kind, object)) metadata.generation = 1;
+  kind.create?.(object, context);
+}
+
+export function validateCreate(kind: KindDefinition, object: KubeObject): void {
+  const problems = new FieldErrors();
+  validateObjectMeta(object.metadata, { namespaced: kind.resource.namespaced, nameRule: kind.validateName }, problems);
+  kind.validate?.(object, problems);
+  kind.validateCreate?.(object, problems);
+  throwInvalid(kind, object.metadata.name, problems);
+}
+
+/** What an update may leave out or not change of metadata comes from the object as it is (rest.BeforeUpdate). */
+function keepMeta(next: ObjectMeta, prev: ObjectMeta): void {
+  if (!next.uid) next.uid = prev.uid;
+  next.creationTimestamp = prev.creationTimestamp;
+  if (prev.deletionTimestamp !== undefined) next.deletionTimestamp = prev.deletionTimestamp;
+  else delete next.deletionTimestamp;
+  if (prev.deletionGracePeriodSeconds !== undefined) next.deletionGracePeriodSeconds = prev.deletionGracePeriodSeconds;
+  else delete next.deletionGracePeriodSeconds;
+  if (prev.generation !== undefined) next.generation = prev.generation;
+  else delete next.generation;
+  if (prev.generateName !== undefined && next.generateName === undefined) next.generateName = prev.generateName;
+  delete next.selfLink;
+}
+
+export function prepareForUpdate(kind: KindDefinition, next: Parted, prev: Parted, context: StrategyContext): void {
+  keepMeta(next.metadata, prev.metadata);
+  if (hasStatus(kind)) {
+    if (prev.status === undefined) delete next.status;
+    else next.status = prev.status;
+  }
+  kind.update?.(next, prev, context);
+  if (!countsGeneration(kind, next)) return;
+  const changed = typeof kind.generation === 'function' ? kind.generation(next, prev) : !semanticEqual(next.spec, prev.spec);
+  if (changed) next.metadata.generation = (prev.metadata.generation ?? 0) + 1;
+}
+
+/** The strategy of a subresource that writes part of the object; undefined where the kind has none of this name. */
+export function subresourceStrategy(kind: KindDefinition, subresource: string): SubresourceStrategy | undefined {
+  const given = kind.subresources?.[subresource];
+  if (given === undefined || given === false || isScale(given)) return undefined;
+  return given === true ? {} : given;
+}
+
+export function isScale(value: boolean | SubresourceStrategy | ScalePaths | undefined): value is ScalePaths {
+  return typeof value === 'object' && 'specReplicas' in value;
+}
+
+/** Keeps everything but the status, and of metadata what status writers may not touch. */
+function keepAllButStatus(next: Parted & Record<string, unknown>, prev: Parted & Record<string, unknown>): void {
+  for (const field of Object.keys({ ...next, ...prev })) {
+    if (field === 'status' || field === 'metadata' || field === 'kind' || field === 'apiVersion') continue;
+    if (prev[field] === undefined) delete next[field];
+    else next[field] = prev[field];
+  }
+  const { managedFields, resourceVersion, name, namespace, uid } = next.metadata;
+  // A foreign uid, name or namespace is still refused by validation.
+  next.metadata = {
+    ...prev.metadata,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    uid: uid || prev.metadata.uid,
+    resourceVersion,
+  };
+  if (managedFields === undefined) delete next.metadata.managedFields;
+  else next.metadata.managedFields = managedFields;
+}
+
+export function prepareForSubresource(
+  strategy: SubresourceStrategy,
+  subresource: string,
+  next: KubeObject,
+  prev: KubeObject,
+  context: StrategyContext,
+): void {
+  keepMeta(next.metadata, prev.metadata);
+  if (strategy.update !== undefined) strategy.update(next, prev, context);
+  // A wire object's fields are open to be walked.
+  else if (subresource === 'status') keepAllButStatus(next as Parted & Record<string, unknown>, prev as Parted & Record<string, unknown>);
+}
+
+export function validateUpdate(kind: KindDefinition, next: KubeObject, prev: KubeObject, strategy?: SubresourceStrategy): void {
+  const problems = new FieldErrors();
+  validateObjectMetaUpdate(next.metadata, prev.metadata, problems);
+  if (strategy !== undefined) strategy.validate?.(next, prev, problems);
+  else {
+    kind.validate?.(next, problems);
+    kind.validateUpdate?.(next, prev, problems);
+  }
+  throwInvalid(kind, next.metadata.name, problems);
+}
+
+export function warnings(kind: KindDefinition, context: RequestContext, next: KubeObject, prev?: KubeObject): void {
+  for (const warning of kind.warnings?.(next, prev) ?? []) context.warn(warning);
+}

@@ -1,0 +1,188 @@
+import { deepCopy, errors, hasReason, type KubeObject, shareUnchanged } from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
+import type { Answer, Item, RequestContext } from '../exchange.ts';
+import type { FinishWrite } from '../request.ts';
+import type { Cached, Preconditions } from '../storage/storage.ts';
+import { decodeObject } from './codec.ts';
+import { createObject, matchNamespace } from './create.ts';
+import { trackUpdate } from './field-ownership.ts';
+import { readDocument } from './read-body.ts';
+import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
+import { type ServedResource, storageOf } from './served-resource.ts';
+import { prepareForSubresource, prepareForUpdate, strategyContext, subresourceStrategy, validateUpdate, warnings } from './strategy.ts';
+import { type WriteOptions, writeOptions } from './write-options.ts';
+
+/** An update by whichever verb: what the next object is, given the present one. */
+export interface Change {
+  options: WriteOptions;
+  preconditions: Preconditions;
+  /** A private object in the storage version; its metadata.resourceVersion, where set, must be the present one. */
+  next(current: KubeObject): KubeObject | Promise<KubeObject>;
+  /** Server-side apply keeps managedFields itself. */
+  ownFields?: boolean;
+}
+
+/** PUT on an object or on a subresource that writes part of it. */
+export async function update(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info } = context;
+  const options = writeOptions(context, 'UpdateOptions');
+  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  const document = await readDocument(context, served.resource.kind);
+  const object = decodeObject(context, document, served, options.fieldValidation);
+  matchNamespace(object, served.resource.namespaced ? info.namespace : '');
+  if (!object.metadata.name)
+    throw errors.badRequest(`the name of the object (${info.name} based on URL) was undeterminable: name must be provided`);
+  if (object.metadata.name !== info.name)
+    throw errors.badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${info.name})`);
+  const change: Change = {
+    options,
+    preconditions: object.metadata.uid ? { uid: object.metadata.uid } : {},
+    next: () => deepCopy(object),
+  };
+  if (served.kind.allowCreateOnUpdate && info.subresource === '') return updateOrCreate(registry, context, served, change, object);
+  return { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
+}
+
+/** For the kinds whose PUT creates what is missing; a race between the two is run again. */
+export async function updateOrCreate(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  change: Change,
+  object: KubeObject,
+): Promise<Answer> {
+  for (;;) {
+    try {
+      return { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
+    } catch (error) {
+      if (!hasReason(error, 'NotFound')) throw error;
+    }
+    try {
+      const item = await createObject(registry, context, served, deepCopy(object), change.options);
+      return { type: 'object', status: 201, item, resource: served };
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    }
+  }
+}
+
+/**
+ * The one way by which an existing object changes: admission, strategy, validation, and a write that is skipped when nothing
+ * changed. An object that is being deleted goes with its last finalizer.
+ */
+export async function changeObject(registry: Registry, context: RequestContext, served: ServedResource, change: Change): Promise<Item> {
+  let finish: FinishWrite | undefined;
+  const step = async (current: Cached) => {
+    // A lost race begins anew, from a fresh read.
+    finish?.(false);
+    finish = undefined;
+    return nextState(registry, context, served, change, current, (begun) => {
+      finish = begun;
+    });
+  };
+  try {
+    const item = await write(context, served, change, step);
+    finish?.(!change.options.dryRun);
+    return item;
+  } catch (error) {
+    finish?.(false);
+    throw error;
+  }
+}
+
+async function write(
+  context: RequestContext,
+  served: ServedResource,
+  change: Change,
+  step: (current: Cached) => Promise<KubeObject | undefined>,
+): Promise<Item> {
+  const { info } = context;
+  const storage = storageOf(served);
+  if (change.options.dryRun) {
+    const current = await storage.get(info.namespace, info.name);
+    if (current === undefined) throw errors.notFound(served.resource, info.name);
+    if (change.preconditions.uid !== undefined && change.preconditions.uid !== current.object.metadata.uid)
+      throw errors.conflict(served.resource, info.name, uidMismatch(change.preconditions.uid, current.object.metadata.uid));
+    const next = await step(current);
+    return next === undefined || next === current.object
+      ? current
+      : { object: { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } } };
+  }
+  return storage.update(info.namespace, info.name, change.preconditions, step);
+}
+
+const uidMismatch = (wanted: string, found: string) => `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${found}`;
+
+async function nextState(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  change: Change,
+  current: Cached,
+  onBegin: (finish: FinishWrite | undefined) => void,
+): Promise<KubeObject | undefined> {
+  const { kind } = served;
+  const { info } = context;
+  const prev = current.object;
+  let next = await change.next(prev);
+  checkVersion(served, next, current);
+  // Strategies and validation compare metadata with the object's present version.
+  next.metadata.resourceVersion = String(current.revision);
+  const admission = admissionRequest(context, served.resource, 'UPDATE', {
+    name: info.name,
+    object: next,
+    oldObject: prev,
+    options: updateOptions(change.options, context.info.verb),
+    dryRun: change.options.dryRun,
+  });
+  await admitMutating(registry, admission);
+  const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
+  if (strategy === undefined) {
+    prepareForUpdate(kind, next, prev, strategyContext(registry, context));
+    onBegin(await beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun }));
+  }
+  if (strategy !== undefined) prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
+  const now = timestamp(registry.clock);
+  // After the strategy, so that nobody comes to own what the write could not change.
+  if (!change.ownFields)
+    next = trackUpdate(prev, next, { manager: change.options.fieldManager, served, subresource: info.subresource, now });
+  // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
+  const shared = shareUnchanged(prev, next);
+  validateUpdate(kind, shared, prev, strategy);
+  if (strategy === undefined) warnings(kind, context, shared, prev);
+  await admitValidating(registry, { ...admission, object: shared });
+  return deletable(kind.resource, shared, prev) ? undefined : shared;
+}
+
+/** A resourceVersion in the object makes the update conditional; kinds may demand one. */
+function checkVersion(served: ServedResource, next: KubeObject, current: Cached): void {
+  const given = next.metadata.resourceVersion;
+  if (given && given !== '0') {
+    if (given !== String(current.revision)) throw errors.objectModified(served.resource, current.object.metadata.name);
+    return;
+  }
+  if (served.kind.allowUnconditionalUpdate === false)
+    throw errors.invalid(served.resource, current.object.metadata.name, [
+      { type: 'FieldValueInvalid', field: 'metadata.resourceVersion', body: 'Invalid value: 0: must be specified for an update' },
+    ]);
+}
+
+/** Whether an update that removes the last finalizer of a deleted object removes the object. */
+function deletable(resource: { group: string; plural: string }, next: KubeObject, prev: KubeObject): boolean {
+  if (prev.metadata.deletionTimestamp === undefined || (next.metadata.finalizers?.length ?? 0) > 0) return false;
+  if ((prev.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false;
+  if (resource.group !== '' || resource.plural !== 'namespaces') return true;
+  // A namespace has finalizers of its own in its spec.
+  const { spec } = next as KubeObject & { spec?: { finalizers?: string[] } };
+  return (spec?.finalizers?.length ?? 0) === 0;
+}
+
+function updateOptions(options: WriteOptions, verb: string): object {
+  return {
+    kind: verb === 'patch' ? 'PatchOptions' : 'UpdateOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    ...(options.dryRun ? { dryRun: ['All'] } : {}),
+    fieldManager: options.fieldManager,
+    fieldValidation: options.fieldValidation,
+  };
+}

@@ -1,0 +1,58 @@
+import { apiVersionOf, errors, StatusError } from '../../api/index.ts';
+import type { Answer, AnswerEvent, RequestContext } from '../exchange.ts';
+import type { StorageWatchEvent, StorageWatchOptions } from '../storage/storage.ts';
+import { listQuery } from './list-options.ts';
+import { selectionOf } from './read.ts';
+import type { Registry } from './registry.ts';
+import { type ServedResource, storageOf } from './served-resource.ts';
+
+/** A watch without timeoutSeconds ends after a random time between this and its double, so that clients spread over servers. */
+const minTimeoutSeconds = 1800;
+
+/** GET of a collection with watch=true, and the old /watch/ paths. */
+export function watch(registry: Registry, context: RequestContext, served: ServedResource): Answer {
+  const query = listQuery(context.query, true);
+  const { info } = context;
+  const seconds = query.timeoutSeconds || Math.floor(minTimeoutSeconds * (1 + registry.random.next()));
+  const timeout = new AbortController();
+  const selection = selectionOf(served, query, info.namespace);
+  const options: StorageWatchOptions = {
+    ...selection,
+    // The deprecated /watch/.../NAME path selects by name.
+    ...(info.parts.length > 1 && selection.name === undefined ? { name: info.name } : {}),
+    ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
+    ...(query.sendInitialEvents === undefined ? {} : { sendInitialEvents: query.sendInitialEvents }),
+    bookmarks: query.allowWatchBookmarks,
+    timeoutSeconds: seconds,
+    signal: AbortSignal.any([context.signal, timeout.signal]),
+  };
+  if (query.sendInitialEvents && !query.allowWatchBookmarks)
+    throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+      { type: 'FieldValueForbidden', field: 'allowWatchBookmarks', body: 'Forbidden: sendInitialEvents requires allowWatchBookmarks' },
+    ]);
+  const storage = storageOf(served);
+  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  async function* events(): AsyncIterable<AnswerEvent> {
+    const timer = registry.clock.setTimer(seconds * 1000, () => timeout.abort(), { background: true });
+    try {
+      for await (const event of storage.watch(options)) yield answerEvent(served, event);
+    } catch (error) {
+      if (options.signal.aborted) return;
+      if (!(error instanceof StatusError)) throw error;
+      yield { type: 'ERROR', item: { object: error.status } };
+    } finally {
+      timer.cancel();
+    }
+  }
+  return { type: 'watch', resource: served, events: events() };
+}
+
+function answerEvent(served: ServedResource, event: StorageWatchEvent): AnswerEvent {
+  if (event.type !== 'BOOKMARK') return { type: event.type, item: event.cached };
+  const metadata = {
+    resourceVersion: String(event.revision),
+    creationTimestamp: null,
+    ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+  };
+  return { type: 'BOOKMARK', item: { object: { kind: served.resource.kind, apiVersion: apiVersionOf(served.resource), metadata } } };
+}

@@ -1,0 +1,95 @@
+import { parseFieldSelector } from '../api/index.ts';
+import type { RequestInfo } from './request.ts';
+
+/** Subresources of a namespace; any other third step below /namespaces/NAME is a resource in it. */
+const namespaceSubresources = new Set(['status', 'finalize']);
+
+const verbOfMethod: Record<string, string> = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+
+/** Path segments, decoded; a segment that is not valid percent-encoding stays as it is. */
+function split(path: string): string[] {
+  const trimmed = path.replace(/^\/+|\/+$/g, '');
+  if (trimmed === '') return [];
+  return trimmed.split('/').map((part) => {
+    if (!part.includes('%')) return part;
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part; // not an encoding: the name is what was sent, and no object has it
+    }
+  });
+}
+
+/** `watch=true`, `watch=1`, and, as upstream's query decoding has it, a bare `watch`. */
+export function queryBoolean(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  return value !== null && value !== 'false' && value !== '0';
+}
+
+/** What path and method ask for (k8s.io/apiserver's RequestInfoFactory). */
+export function parseRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
+  const info: RequestInfo = {
+    isResourceRequest: false,
+    path,
+    verb: method.toLowerCase(),
+    apiPrefix: '',
+    apiGroup: '',
+    apiVersion: '',
+    namespace: '',
+    resource: '',
+    subresource: '',
+    name: '',
+    parts: [],
+  };
+  let parts = split(path);
+  const prefix = parts[0];
+  if (parts.length < 3 || (prefix !== 'api' && prefix !== 'apis')) return info;
+  info.apiPrefix = prefix;
+  parts = parts.slice(1);
+  if (prefix === 'apis') {
+    if (parts.length < 3) return info;
+    info.apiGroup = parts[0] ?? '';
+    parts = parts.slice(1);
+  }
+  info.isResourceRequest = true;
+  info.apiVersion = parts[0] ?? '';
+  parts = parts.slice(1);
+  if ((parts[0] === 'watch' || parts[0] === 'proxy') && parts.length > 1) {
+    info.verb = parts[0];
+    parts = parts.slice(1);
+  } else info.verb = verbOfMethod[method] ?? '';
+  if (parts[0] === 'namespaces' && parts.length > 1) {
+    info.namespace = parts[1] ?? '';
+    if (parts.length > 2 && !namespaceSubresources.has(parts[2] ?? '')) parts = parts.slice(2);
+  }
+  info.parts = parts;
+  info.resource = parts[0] ?? '';
+  info.name = parts[1] ?? '';
+  if (info.verb !== 'proxy') info.subresource = parts[2] ?? '';
+  if (info.name === '') nameless(info, query);
+  return info;
+}
+
+/** A get without a name is a list or a watch, a delete without a name deletes a collection. */
+function nameless(info: RequestInfo, query: URLSearchParams): void {
+  if (info.verb === 'delete') info.verb = 'deletecollection';
+  if (info.verb === 'get') info.verb = queryBoolean(query, 'watch') ? 'watch' : 'list';
+  if (info.verb !== 'list' && info.verb !== 'watch' && info.verb !== 'deletecollection') return;
+  const selector = query.get('fieldSelector');
+  if (selector?.includes('metadata.name=') !== true) return;
+  // So that a rule with resourceNames allows to list or watch one object by its name.
+  try {
+    const name = parseFieldSelector(selector).exactly('metadata.name');
+    if (name && !name.includes('/')) info.name = name;
+  } catch {
+    // An unreadable selector names nothing here; the handler answers 400 for it.
+  }
+}
+
+const longRunningSubresources = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+/** Requests that live as long as the client likes: no timeout, not counted among those in flight. */
+export function isLongRunning(info: RequestInfo): boolean {
+  if (!info.isResourceRequest) return false;
+  return info.verb === "watch" || info.verb === "proxy" || longRunningSubresources.has(info.subresource);
+}
