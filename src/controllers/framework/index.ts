@@ -1,6 +1,6 @@
 export { claim, controlledBy, indexByController, orphansIn } from './claim.ts';
-export { type ControllerConfig, defaultConfig, every } from './config.ts';
 export { conditionOf, withCondition, withoutCondition } from './conditions.ts';
+export { type ControllerConfig, defaultConfig, every } from './config.ts';
 export { type Controller, type ControllerContext, type ControllerParts, defineController } from './controller.ts';
 export { type DiscoveredResource, type Discovery, discover, kindKey } from './discovery.ts';
 export { createExpectations, type Expectations } from './expectations.ts';

@@ -27,7 +27,8 @@ export const namespaceController = defineController(
     // The slowest to go: when the last of them is gone there is no need to wait for the estimate.
     const gone = (informer: { lister: { list(namespace?: string): readonly unknown[] } }) => ({
       delete({ metadata: { namespace = '' } }: { metadata: { namespace?: string } }) {
-        if (informer.lister.list(namespace).length === 0 && namespaces.lister.get(namespace)?.metadata.deletionTimestamp) queue.add(namespace);
+        if (informer.lister.list(namespace).length === 0 && namespaces.lister.get(namespace)?.metadata.deletionTimestamp)
+          queue.add(namespace);
       },
     });
     pods.addHandler(gone(pods));
@@ -53,7 +54,7 @@ export const namespaceController = defineController(
         });
         if (!namespace?.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes(kubernetesFinalizer)) return;
         if (namespace.status?.phase !== 'Terminating') {
-          const status = { ...namespace.status, phase: 'Terminating' };
+          const status = { ...namespace.status, phase: 'Terminating' as const };
           await client.updateStatus(Namespace, { ...namespace, status }, { signal });
         }
         const { resources, failures: discovery } = await discover(client, signal);

@@ -48,7 +48,9 @@ export const nodeIpamController = defineController('node-ipam-controller', ({ cl
         if (range === undefined) {
           giveBack();
           events.event(node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`);
-          throw new Error(`failed to allocate cidr from cluster cidr at idx:${ranges.length}: CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range`);
+          throw new Error(
+            `failed to allocate cidr from cluster cidr at idx:${ranges.length}: CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range`,
+          );
         }
         ranges.push(range);
       }

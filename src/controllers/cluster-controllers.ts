@@ -1,0 +1,13 @@
+import type { Controller } from './framework/index.ts';
+import { namespaceController } from './namespace/index.ts';
+import { nodeIpamController } from './node/ipam.ts';
+import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
+import { serviceAccountController } from './service-account.ts';
+
+/** The controllers that look after the cluster itself rather than after workloads. */
+export const clusterControllers: readonly Controller[] = [
+  namespaceController,
+  nodeIpamController,
+  rootCaCertPublisher,
+  serviceAccountController,
+];
