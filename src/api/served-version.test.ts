@@ -3,45 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { decodeJson } from './decode.ts';
 import { semanticEqual } from './equality.ts';
-import { FieldErrors, fieldErrorMessage } from './fields.ts';
 import { extensionsV1beta1, networkingV1beta1 } from './generated/index.ts';
-import type { KindDefinition, ServedVersion } from './kind.ts';
-import { kinds } from './kinds.ts';
-import { apiVersionOf, type KubeObject, parseApiVersion, type Resource } from './resource.ts';
+import { apiVersionOf, type KubeObject } from './resource.ts';
 import { deprecationWarning } from './served-version.ts';
-
-/** Finds who serves an object. */
-function served({
-  apiVersion,
-  kind,
-}: {
-  apiVersion: string;
-  kind: string;
-}): { definition: KindDefinition; version?: ServedVersion } | undefined {
-  const is = (r: Resource) => apiVersionOf(r) === apiVersion && r.kind === kind;
-  for (const definition of kinds) {
-    if (is(definition.resource)) return { definition };
-    const version = definition.versions?.find((v) => is(v.resource));
-    if (version) return { definition, version };
-  }
-  return undefined;
-}
-
-/** What a create makes of an object: the stored form, and what is wrong with it. */
-function accept(sent: { apiVersion: string; kind: string }): { stored: KubeObject; wrong: string[]; warning: string | undefined } {
-  const found = served(sent);
-  if (!found) throw new Error(`${sent.apiVersion} ${sent.kind} is not served`);
-  const { definition, version } = found;
-  const { object } = decodeJson(JSON.stringify(sent), { ...parseApiVersion(sent.apiVersion), kind: sent.kind });
-  version?.defaults?.(object);
-  const stored = version ? version.toStorage(object) : object;
-  definition.defaults?.(stored);
-  stored.metadata = { ...stored.metadata, uid: 'the-uid' };
-  definition.create?.(stored, { now: '2026-01-01T00:00:00Z' });
-  const errors = new FieldErrors();
-  definition.validate?.(stored, errors);
-  return { stored, wrong: errors.list.map(fieldErrorMessage), warning: version?.warning };
-}
+import { accept, served } from './testing/accept.ts';
 
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'nginx' }] } };
 

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { deepCopy } from '../equality.ts';
+import type { KubeObject } from '../resource.ts';
+import { accept, rejectUpdate, row, served } from '../testing/accept.ts';
+
+const labels = { app: 'web' };
+const template = { metadata: { labels }, spec: { containers: [{ name: 'web', image: 'nginx:1' }] } };
+const workload = (kind: string, spec: object = {}) => ({
+  apiVersion: 'apps/v1',
+  kind,
+  metadata: { name: 'web', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
+  spec: { selector: { matchLabels: labels }, template, ...spec },
+});
+
+/** A stored object with parts replaced. */
+function changed(object: KubeObject, change: (copy: KubeObject & { spec: Record<string, unknown> }) => void): KubeObject {
+  // Every kind here has a spec.
+  const copy = deepCopy(object) as KubeObject & { spec: Record<string, unknown> };
+  change(copy);
+  return copy;
+}
+
+describe('defaults', () => {
+  it.each([
+    [
+      'Deployment',
+      {
+        replicas: 1,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } },
+        revisionHistoryLimit: 10,
+        progressDeadlineSeconds: 600,
+      },
+    ],
+    [
+      'DaemonSet',
+      { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } }, revisionHistoryLimit: 10 },
+    ],
+    [
+      'StatefulSet',
+      {
+        podManagementPolicy: 'OrderedReady',
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
+        persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+        replicas: 1,
+      },
+    ],
+    ['ReplicaSet', { replicas: 1 }],
+  ])('of a %s are those of upstream', (kind, spec) => {
+    const { stored, wrong } = accept(workload(kind));
+    expect(wrong).toEqual([]);
+    expect(stored).toMatchObject({ spec: { ...spec, template: { spec: { restartPolicy: 'Always', dnsPolicy: 'ClusterFirst' } } } });
+  });
+});
+
+describe('validation', () => {
+  const mismatch = 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`';
+  it.each<[string, object, string[]]>([
+    ['Deployment', { replicas: -1 }, ['spec.replicas: Invalid value: -1: must be greater than or equal to 0']],
+    ['Deployment', { selector: null }, ['spec.selector: Required value']],
+    ['Deployment', { selector: {} }, ['spec.selector: Invalid value: {}: empty selector is invalid for deployment']],
+    ['Deployment', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
+    ['ReplicaSet', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
+    ['StatefulSet', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
+    ['DaemonSet', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
+    [
+      'Deployment',
+      { strategy: { type: 'Recreate', rollingUpdate: {} } },
+      ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
+    ],
+    [
+      'Deployment',
+      { strategy: { type: 'Slow' } },
+      ['spec.strategy.type: Unsupported value: "Slow": supported values: "Recreate", "RollingUpdate"'],
+    ],
+    [
+      'Deployment',
+      { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: '0%' } } },
+      ['spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0'],
+    ],
+    [
+      'Deployment',
+      { strategy: { rollingUpdate: { maxUnavailable: '150%' } } },
+      ['spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "150%": must not be greater than 100%'],
+    ],
+    ['Deployment', { minReadySeconds: 600 }, ['spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds']],
+    [
+      'DaemonSet',
+      { template: { ...template, spec: { ...template.spec, restartPolicy: 'Never' } } },
+      ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
+    ],
+    [
+      'DaemonSet',
+      { updateStrategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: 1 } } },
+      ['spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero'],
+    ],
+    [
+      'StatefulSet',
+      { podManagementPolicy: 'Any' },
+      [`spec.podManagementPolicy: Invalid value: "Any": must be 'OrderedReady' or 'Parallel'`],
+    ],
+  ])('of a %s with %j', (kind, spec, messages) => {
+    expect(accept(workload(kind, spec)).wrong).toEqual(messages);
+  });
+
+  it('keeps selectors as they were', () => {
+    const { stored } = accept(workload('Deployment'));
+    const next = changed(stored, ({ spec }) => {
+      spec.selector = { matchLabels: { app: 'api' } };
+    });
+    expect(rejectUpdate(next, stored)).toEqual(['spec.selector: Invalid value: {"matchLabels":{"app":"api"}}: field is immutable']);
+  });
+
+  it('lets only some fields of a StatefulSet change', () => {
+    const { stored } = accept(workload('StatefulSet', { serviceName: 'web' }));
+    const scaled = changed(stored, ({ spec }) => {
+      spec.replicas = 3;
+    });
+    expect(rejectUpdate(scaled, stored)).toEqual([]);
+    const moved = changed(stored, ({ spec }) => {
+      spec.serviceName = 'other';
+    });
+    expect(rejectUpdate(moved, stored)).toEqual([
+      "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+    ]);
+  });
+
+  it('counts the generations of a DaemonSet template', () => {
+    const { stored } = accept(workload('DaemonSet'));
+    const next = changed(stored, ({ spec }) => {
+      spec.template = { ...template, metadata: { labels: { ...labels, more: 'yes' } } };
+    });
+    served(next)?.definition.update?.(next, stored, { now: '' });
+    expect(next.metadata.annotations).toEqual({ 'deprecated.daemonset.template.generation': '2' });
+  });
+});
+
+describe('printing', () => {
+  it.each([
+    [
+      'Deployment',
+      { replicas: 3 },
+      { replicas: 3, readyReplicas: 2, updatedReplicas: 3, availableReplicas: 1 },
+      { Name: 'web', Ready: '2/3', 'Up-to-date': 3, Available: 1, Age: '10m', Containers: 'web', Images: 'nginx:1', Selector: 'app=web' },
+    ],
+    [
+      'ReplicaSet',
+      { replicas: 3 },
+      { replicas: 2, readyReplicas: 1 },
+      { Name: 'web', Desired: 3, Current: 2, Ready: 1, Age: '10m', Containers: 'web', Images: 'nginx:1', Selector: 'app=web' },
+    ],
+    [
+      'DaemonSet',
+      {},
+      { desiredNumberScheduled: 5, currentNumberScheduled: 4, numberReady: 3, updatedNumberScheduled: 2, numberAvailable: 1 },
+      {
+        Name: 'web',
+        Desired: 5,
+        Current: 4,
+        Ready: 3,
+        'Up-to-date': 2,
+        Available: 1,
+        'Node Selector': '<none>',
+        Age: '10m',
+        Containers: 'web',
+        Images: 'nginx:1',
+        Selector: 'app=web',
+      },
+    ],
+    [
+      'StatefulSet',
+      { replicas: 2 },
+      { replicas: 2, readyReplicas: 1 },
+      { Name: 'web', Ready: '1/2', Age: '10m', Containers: 'web', Images: 'nginx:1' },
+    ],
+  ])('of a %s', (kind, spec, status, cells) => {
+    expect(row({ ...accept(workload(kind, spec)).stored, ...{ status } })).toEqual(cells);
+  });
+});

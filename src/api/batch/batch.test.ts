@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { accept, rejectUpdate, row } from '../testing/accept.ts';
+import { scheduleProblem } from './cron-schedule.ts';
+
+const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'busybox' }] } };
+const metadata = { name: 'j', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' };
+const job = (spec: object = {}) => ({ apiVersion: 'batch/v1', kind: 'Job', metadata, spec: { template, ...spec } });
+const cronJob = (spec: object = {}) => ({
+  apiVersion: 'batch/v1',
+  kind: 'CronJob',
+  metadata,
+  spec: { schedule: '*/5 * * * *', jobTemplate: { spec: { template } }, ...spec },
+});
+
+describe('a job', () => {
+  it('selects its pods by its uid', () => {
+    const { stored, wrong } = accept(job());
+    expect(wrong).toEqual([]);
+    expect(stored).toMatchObject({
+      spec: {
+        completions: 1,
+        parallelism: 1,
+        backoffLimit: 6,
+        completionMode: 'NonIndexed',
+        suspend: false,
+        podReplacementPolicy: 'TerminatingOrFailed',
+        selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'the-uid' } },
+        template: {
+          metadata: {
+            labels: {
+              'batch.kubernetes.io/controller-uid': 'the-uid',
+              'batch.kubernetes.io/job-name': 'j',
+              'controller-uid': 'the-uid',
+              'job-name': 'j',
+            },
+          },
+        },
+      },
+    });
+  });
+
+  it.each<[object, string[]]>([
+    [
+      { template: { spec: { ...template.spec, restartPolicy: 'Always' } } },
+      ['spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"'],
+    ],
+    [{ completionMode: 'Indexed', parallelism: 2 }, ['spec.completions: Required value: when completion mode is Indexed']],
+    [{ backoffLimitPerIndex: 1 }, ['spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode']],
+    [{ managedBy: 'me' }, ['spec.managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")']],
+    [
+      { podFailurePolicy: { rules: [{ action: 'Ignore' }] } },
+      ['spec.podFailurePolicy.rules[0]: Invalid value: specifying one of OnExitCodes and OnPodConditions is required'],
+    ],
+    [
+      { completionMode: 'Indexed', completions: 3, successPolicy: { rules: [{ succeededIndexes: '1,0' }] } },
+      [
+        'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "1,0": error parsing succeededIndexes: non-increasing order, previous: 1, current: 0',
+      ],
+    ],
+  ])('with %j is rejected', (spec, messages) => {
+    expect(accept(job(spec)).wrong).toEqual(messages);
+  });
+
+  it('keeps its template, unless it waits suspended and only moves', () => {
+    const moved = { ...template, spec: { ...template.spec, nodeSelector: { zone: 'a' } } };
+    const image = { ...template, spec: { ...template.spec, containers: [{ name: 'c', image: 'other' }] } };
+    const update = (suspend: boolean, next: object) =>
+      rejectUpdate(accept(job({ suspend, template: next })).stored, accept(job({ suspend })).stored).map((m) => m.replace(/\{.*\}/, '{}'));
+    const immutable = ['spec.template: Invalid value: {}: field is immutable'];
+    expect(update(false, moved)).toEqual(immutable);
+    expect(update(true, moved)).toEqual([]);
+    expect(update(true, image)).toEqual(immutable);
+  });
+
+  it.each<[object, object, object]>([
+    [{ completions: 3 }, { succeeded: 1, startTime: '2026-01-01T00:05:00Z' }, { Status: 'Running', Completions: '1/3', Duration: '5m' }],
+    [{ parallelism: 4 }, {}, { Completions: '0/1 of 4', Duration: '' }],
+    [
+      {},
+      {
+        succeeded: 1,
+        startTime: '2026-01-01T00:00:00Z',
+        completionTime: '2026-01-01T00:00:07Z',
+        conditions: [{ type: 'Complete', status: 'True' }],
+      },
+      { Status: 'Complete', Completions: '1/1', Duration: '7s' },
+    ],
+  ])('with %j and status %j is printed', (spec, status, cells) => {
+    expect(row({ ...accept(job(spec)).stored, ...{ status } })).toMatchObject(cells);
+  });
+});
+
+describe('a cron job', () => {
+  it.each([
+    ['*/5 * * * *', undefined],
+    ['0 3 * JAN-MAR mon,wed', undefined],
+    ['@hourly', undefined],
+    ['@every 1h30m', undefined],
+    ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
+    ['a * * * *', 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'],
+    ['60 * * * *', 'end of range (60) above maximum (59): 60'],
+    ['* * 0 * *', 'beginning of range (0) below minimum (1): 0'],
+    ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
+    ['*/0 * * * *', 'step of range should be a positive number: */0'],
+    ['1-2-3 * * * *', 'too many hyphens: 1-2-3'],
+    ['@often', 'unrecognized descriptor: @often'],
+  ])('with the schedule %s: %s', (schedule, problem) => {
+    expect(scheduleProblem(schedule)).toBe(problem);
+  });
+
+  it.each<[object, string[]]>([
+    [{}, []],
+    [{ timeZone: 'Europe/Berlin' }, []],
+    [{ schedule: '' }, ['spec.schedule: Required value']],
+    [{ timeZone: 'Mars/Base' }, ['spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base']],
+    [{ timeZone: '' }, ['spec.timeZone: Invalid value: "": timeZone must be nil or non-empty string']],
+    [
+      { schedule: 'TZ=UTC 0 * * * *' },
+      ['spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead'],
+    ],
+    [
+      { concurrencyPolicy: 'Maybe' },
+      ['spec.concurrencyPolicy: Unsupported value: "Maybe": supported values: "Allow", "Forbid", "Replace"'],
+    ],
+  ])('with %j', (spec, messages) => {
+    expect(accept(cronJob(spec)).wrong).toEqual(messages);
+  });
+
+  it('is printed', () => {
+    const status = { lastScheduleTime: '2026-01-01T00:09:00Z', active: [{}] };
+    expect(row({ ...accept(cronJob()).stored, ...{ status } })).toMatchObject({
+      Schedule: '*/5 * * * *',
+      Timezone: '<none>',
+      Suspend: 'False',
+      Active: 1,
+      'Last Schedule': '60s',
+      Age: '10m',
+      Images: 'busybox',
+      Selector: '<none>',
+    });
+  });
+});

@@ -1,0 +1,57 @@
+/** For tests of kinds: what becomes of an object that a client sends, without a server. */
+import { decodeJson } from '../decode.ts';
+import { FieldErrors, fieldErrorMessage } from '../fields.ts';
+import type { KindDefinition, ServedVersion } from '../kind.ts';
+import { kinds } from '../kinds.ts';
+import { apiVersionOf, type KubeObject, parseApiVersion, type Resource } from '../resource.ts';
+
+/** Finds who serves an object. */
+export function served({
+  apiVersion,
+  kind,
+}: {
+  apiVersion: string;
+  kind: string;
+}): { definition: KindDefinition; version?: ServedVersion } | undefined {
+  const is = (r: Resource) => apiVersionOf(r) === apiVersion && r.kind === kind;
+  for (const definition of kinds) {
+    if (is(definition.resource)) return { definition };
+    const version = definition.versions?.find((v) => is(v.resource));
+    if (version) return { definition, version };
+  }
+  return undefined;
+}
+
+/** What a create makes of an object: the stored form, and what is wrong with it. */
+export function accept(sent: object & { apiVersion: string; kind: string }): {
+  stored: KubeObject;
+  wrong: string[];
+  warning: string | undefined;
+} {
+  const found = served(sent);
+  if (!found) throw new Error(`${sent.apiVersion} ${sent.kind} is not served`);
+  const { definition, version } = found;
+  const { object } = decodeJson(JSON.stringify(sent), { ...parseApiVersion(sent.apiVersion), kind: sent.kind });
+  version?.defaults?.(object);
+  const stored = version ? version.toStorage(object) : object;
+  definition.defaults?.(stored);
+  stored.metadata = { ...stored.metadata, uid: 'the-uid' };
+  definition.create?.(stored, { now: '2026-01-01T00:00:00Z' });
+  const errors = new FieldErrors();
+  definition.validate?.(stored, errors);
+  return { stored, wrong: errors.list.map(fieldErrorMessage), warning: version?.warning };
+}
+
+/** What is wrong with an update from `prev` to `next`, both as stored. */
+export function rejectUpdate(next: KubeObject, prev: KubeObject): string[] {
+  const { definition } = served(next) ?? {};
+  const errors = new FieldErrors();
+  definition?.validateUpdate?.(next, prev, errors);
+  return errors.list.map(fieldErrorMessage);
+}
+
+/** The row that `kubectl get -o wide` shows: cells by column names. */
+export function row(object: KubeObject, nowMs = Date.parse('2026-01-01T00:10:00Z')): Record<string, unknown> {
+  const { definition } = served(object) ?? {};
+  return Object.fromEntries((definition?.columns ?? []).map((column) => [column.name, column.value(object, nowMs)]));
+}
