@@ -1,0 +1,191 @@
+/** CronJobs: a Job at each time that the schedule names. */
+import type { CronJob, CronJobStatus, Job } from '../../api/index.ts';
+import { CronJob as CronJobResource, hasReason, Job as JobResource, semanticEqual } from '../../api/index.ts';
+import { controllerOf, controllerRef, isControlledBy, keyOf, referenceTo } from '../../client/index.ts';
+import { controlledBy, defineController, indexByController, isNamespaceTerminating, messageOf, timeOf } from '../framework/index.ts';
+import { dueStart, isTooLate, jobNameFor, parseSchedule, zonedTimestamp } from './schedule.ts';
+
+const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
+/** As upstream, so that a start is not looked for before its second has come. */
+const nextScheduleDeltaMs = 100;
+
+const finishedType = (job: Job): string | undefined =>
+  job.status?.conditions?.find((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True')?.type;
+const utc = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+export const cronJobController = defineController('cronjob-controller', ({ client, clock, informers, recorder }, queue) => {
+  const cronJobs = informers.for(CronJobResource);
+  const jobs = informers.for(JobResource);
+  indexByController(jobs);
+  const events = recorder('cronjob-controller');
+
+  const enqueueOwner = (job: Job): void => {
+    const reference = controllerOf(job);
+    if (reference?.kind === 'CronJob') queue.add(keyOf({ metadata: { ...job.metadata, name: reference.name } }));
+  };
+  cronJobs.addHandler({ add: (c) => queue.add(keyOf(c)), update: (c) => queue.add(keyOf(c)), delete: (c) => queue.add(keyOf(c)) });
+  jobs.addHandler({ add: enqueueOwner, update: enqueueOwner, delete: enqueueOwner });
+
+  const deleteJob = async (cronJob: CronJob, job: Job, signal: AbortSignal): Promise<void> => {
+    const { name, namespace } = job.metadata;
+    try {
+      await client.delete(JobResource, name, { namespace, propagationPolicy: 'Background', signal });
+      events.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`);
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return;
+      events.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(error)}`);
+      throw error;
+    }
+  };
+
+  const trimHistory = async (cronJob: CronJob, own: readonly Job[], signal: AbortSignal): Promise<void> => {
+    const { successfulJobsHistoryLimit = 3, failedJobsHistoryLimit = 1 } = cronJob.spec;
+    for (const [type, limit] of [
+      ['Complete', successfulJobsHistoryLimit],
+      ['Failed', failedJobsHistoryLimit],
+    ] as const) {
+      const finished = own.filter((job) => finishedType(job) === type && !job.metadata.deletionTimestamp);
+      finished.sort(
+        (a, b) => timeOf(a.status?.startTime ?? a.metadata.creationTimestamp) - timeOf(b.status?.startTime ?? b.metadata.creationTimestamp),
+      );
+      for (const job of finished.slice(0, Math.max(0, finished.length - limit))) await deleteJob(cronJob, job, signal);
+    }
+  };
+
+  /** Makes the active list true: drops what has ended, takes in what was started but not put down. */
+  const syncActive = (cronJob: CronJob, own: readonly Job[]): CronJobStatus => {
+    const status: CronJobStatus = { ...cronJob.status };
+    let active = [...(status.active ?? [])];
+    for (const job of own) {
+      const listed = active.some((r) => r.uid === job.metadata.uid);
+      const finished = finishedType(job);
+      if (!finished) {
+        if (!listed && !job.metadata.deletionTimestamp) active.push(referenceTo(job));
+        continue;
+      }
+      if (listed) {
+        active = active.filter((r) => r.uid !== job.metadata.uid);
+        events.event(cronJob, 'Normal', 'SawCompletedJob', `Saw completed job: ${job.metadata.name}, condition: ${finished}`);
+      }
+      const completed = job.status?.completionTime;
+      if (finished === 'Complete' && completed && !(timeOf(status.lastSuccessfulTime) >= timeOf(completed)))
+        status.lastSuccessfulTime = completed;
+    }
+    for (const reference of active) {
+      if (own.some((job) => job.metadata.uid === reference.uid) || jobs.lister.get(reference.name ?? '', cronJob.metadata.namespace))
+        continue;
+      // One that was just made may not be in the cache yet; its name tells how old it is.
+      const minutes = Number(/-(\d+)$/.exec(reference.name ?? '')?.[1]);
+      if (minutes * 60_000 > clock.now() - 60_000) continue;
+      events.event(cronJob, 'Normal', 'MissingJob', `Active job went missing: ${reference.name}`);
+      active = active.filter((r) => r.uid !== reference.uid);
+    }
+    if (active.length > 0) status.active = active;
+    else delete status.active;
+    return status;
+  };
+
+  const startJob = async (cronJob: CronJob, startMs: number, signal: AbortSignal): Promise<Job | undefined> => {
+    const { jobTemplate, timeZone } = cronJob.spec;
+    const { namespace } = cronJob.metadata;
+    const name = jobNameFor(cronJob, startMs);
+    const metadata = {
+      name,
+      ...(namespace ? { namespace } : {}),
+      ...(jobTemplate.metadata?.labels ? { labels: jobTemplate.metadata.labels } : {}),
+      annotations: { ...jobTemplate.metadata?.annotations, [scheduledAnnotation]: zonedTimestamp(startMs, timeZone) },
+      ownerReferences: [controllerRef(cronJob, CronJobResource)],
+    };
+    try {
+      const job = await client.create(
+        JobResource,
+        { apiVersion: 'batch/v1', kind: 'Job', metadata, spec: jobTemplate.spec },
+        { namespace, signal },
+      );
+      events.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
+      return job;
+    } catch (error) {
+      if (isNamespaceTerminating(error)) return undefined;
+      if (hasReason(error, 'AlreadyExists')) {
+        // Made by an earlier try that could not put it down.
+        const existing = await client.get(JobResource, name, { namespace, signal });
+        if (isControlledBy(existing, cronJob)) return existing;
+      }
+      events.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`);
+      throw error;
+    }
+  };
+
+  const reconcile = async (key: string, signal: AbortSignal) => {
+    let cronJob = cronJobs.lister.getByKey(key);
+    if (!cronJob) return {};
+    const own = controlledBy(jobs, cronJob);
+    await trimHistory(cronJob, own, signal);
+    let status = syncActive(cronJob, own);
+    const write = async (current: CronJob): Promise<CronJob> =>
+      semanticEqual(status, current.status) ? current : client.updateStatus(CronJobResource, { ...current, status }, { signal });
+    if (cronJob.metadata.deletionTimestamp || cronJob.spec.suspend) {
+      await write(cronJob);
+      return {};
+    }
+    let cron: ReturnType<typeof parseSchedule>;
+    try {
+      cron = parseSchedule(cronJob);
+    } catch (error) {
+      events.event(cronJob, 'Warning', 'UnparseableSchedule', `unparseable schedule: "${cronJob.spec.schedule}" : ${messageOf(error)}`);
+      await write(cronJob);
+      return {};
+    }
+    const now = clock.now();
+    const due = dueStart(cronJob, cron, now);
+    const requeue = due.nextMs === undefined ? {} : { requeueAfterMs: due.nextMs - now + nextScheduleDeltaMs };
+    const { startMs } = due;
+    cronJob = await write(cronJob);
+    if (due.tooManyMissed) {
+      const advice = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
+      events.event(cronJob, 'Warning', 'TooManyMissedTimes', advice);
+    }
+    if (startMs === undefined) return requeue;
+    if (isTooLate(cronJob, startMs, now)) {
+      events.event(
+        cronJob,
+        'Warning',
+        'MissSchedule',
+        `Missed scheduled time to start a job: ${new Date(startMs).toUTCString().replace('GMT', '+0000')}`,
+      );
+      return requeue;
+    }
+    const name = jobNameFor(cronJob, startMs);
+    if (cronJob.status?.lastScheduleTime === utc(startMs)) return requeue;
+    if (status.active?.some((r) => r.name === name)) {
+      // Started by an earlier try that could not put it down.
+      status = { ...status, lastScheduleTime: utc(startMs) };
+      await write(cronJob);
+      return requeue;
+    }
+    if (cronJob.spec.concurrencyPolicy === 'Forbid' && (status.active?.length ?? 0) > 0) {
+      events.event(
+        cronJob,
+        'Normal',
+        'JobAlreadyActive',
+        'Not starting job because prior execution is running and concurrency policy is Forbid',
+      );
+      return requeue;
+    }
+    if (cronJob.spec.concurrencyPolicy === 'Replace') {
+      for (const reference of status.active ?? []) {
+        const job = jobs.lister.get(reference.name ?? '', cronJob.metadata.namespace);
+        if (job) await deleteJob(cronJob, job, signal);
+      }
+      const { active: _, ...rest } = status;
+      status = rest;
+    }
+    const started = await startJob(cronJob, startMs, signal);
+    if (!started) return {};
+    status = { ...status, active: [...(status.active ?? []), referenceTo(started)], lastScheduleTime: utc(startMs) };
+    await write(cronJob);
+    return requeue;
+  };
+
+  return { informers: [cronJobs, jobs], reconcile };
+});
