@@ -1,0 +1,247 @@
+import { describe, expect, it } from 'vitest';
+import { deepCopy } from './equality.ts';
+import { kinds } from './kinds.ts';
+import { apiVersionOf, groupResourceOf, type KubeObject } from './resource.ts';
+import { kindNode } from './schema/table.ts';
+import { accept, rejectUpdate, row, served } from './testing/accept.ts';
+
+const metadata = { name: 'n', creationTimestamp: '2026-01-01T00:00:00Z' };
+
+describe('the table of kinds', () => {
+  it('serves each group version and kind once, and only such as the schema table knows', () => {
+    const all = kinds.flatMap(({ resource, versions = [] }) => [resource, ...versions.map((v) => v.resource)]);
+    const names = all.map((r) => `${apiVersionOf(r)} ${r.kind}`);
+    expect(names.filter((name, i) => names.indexOf(name) < i)).toEqual([]);
+    expect(all.filter((r) => !kindNode(r)).map((r) => `${apiVersionOf(r)} ${r.kind}`)).toEqual([]);
+  });
+
+  it('gives no two resources the same short name or storage place', () => {
+    const stored = kinds.filter((k) => !k.virtual);
+    for (const values of [
+      kinds.flatMap((k) => k.shortNames ?? []),
+      stored.map((k) => k.storagePrefix ?? k.resource.plural),
+      kinds.map((k) => groupResourceOf(k.resource)),
+    ])
+      expect(values.filter((value, i) => values.indexOf(value) < i)).toEqual([]);
+  });
+});
+
+describe('validation', () => {
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata };
+  const hpa = { scaleTargetRef: { kind: 'Deployment', name: 'web' } };
+  it.each<[object & { apiVersion: string; kind: string }, string[]]>([
+    [
+      {
+        ...rbac,
+        kind: 'Role',
+        rules: [
+          { apiGroups: [''], resources: ['pods'] },
+          { verbs: ['get'], nonResourceURLs: ['/healthz'] },
+        ],
+      },
+      [
+        'rules[0].verbs: Required value: verbs must contain at least one value',
+        'rules[1].nonResourceURLs: Invalid value: ["/healthz"]: namespaced rules cannot apply to non-resource URLs',
+      ],
+    ],
+    [
+      { ...rbac, kind: 'ClusterRoleBinding', roleRef: { kind: 'Role', name: 'x' }, subjects: [{ kind: 'ServiceAccount', name: 'sa' }] },
+      ['roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"', 'subjects[0].namespace: Required value'],
+    ],
+    [
+      {
+        ...rbac,
+        kind: 'RoleBinding',
+        roleRef: { kind: 'Role', name: 'x', apiGroup: '' },
+        subjects: [{ kind: 'User', name: 'u', apiGroup: '' }],
+      },
+      [],
+    ],
+    [
+      { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, ...{ spec: { minAvailable: '200%' } } },
+      ['spec.minAvailable: Invalid value: "200%": must not be greater than 100%'],
+    ],
+    [
+      { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata, ...{ spec: { ...hpa, minReplicas: 3, maxReplicas: 2 } } },
+      ['spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`'],
+    ],
+    [
+      {
+        apiVersion: 'autoscaling/v1',
+        kind: 'HorizontalPodAutoscaler',
+        metadata,
+        ...{ spec: { ...hpa, maxReplicas: 2, targetCPUUtilizationPercentage: 50 } },
+      },
+      [],
+    ],
+    [
+      { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 1_000_000_001 } },
+      ['value: Forbidden: maximum allowed value of a user defined priority is 1000000000'],
+    ],
+    [
+      { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', ...{ metadata: { name: 'system-mine' }, value: 1 } },
+      [
+        "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: should be one of the known system priority classes",
+      ],
+    ],
+    [
+      { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, ...{ spec: { leaseDurationSeconds: 0 } } },
+      ['spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0'],
+    ],
+    [
+      {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata,
+        ...{ addressType: 'IPv4', endpoints: [{ addresses: [] }, { addresses: ['::1'] }] },
+      },
+      [
+        'endpoints[0].addresses: Required value: must contain at least 1 address',
+        'endpoints[1].addresses[0]: Invalid value: "::1": must be a valid IPv4 address',
+      ],
+    ],
+    [
+      { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {}, ...{ spec: {} } },
+      [
+        'spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified',
+        'spec.user: Invalid value: "": at least one of user or group must be specified',
+      ],
+    ],
+    [
+      {
+        apiVersion: 'certificates.k8s.io/v1',
+        kind: 'CertificateSigningRequest',
+        metadata,
+        ...{ spec: { request: '', signerName: 'mine', usages: ['client auth', 'fun'], expirationSeconds: 1 } },
+      },
+      [
+        'spec.request: Invalid value: "": PEM block type must be CERTIFICATE REQUEST',
+        expect.stringContaining('spec.usages[1]: Unsupported value: "fun": supported values: "any"'),
+        'spec.signerName: Invalid value: "mine": must be a fully qualified domain and path of the form "example.com/signer-name"',
+        'spec.expirationSeconds: Invalid value: 1: may not specify a duration less than 600 seconds (10 minutes)',
+      ],
+    ],
+  ])('of %j', (sent, messages) => {
+    expect(accept(sent).wrong).toEqual(messages);
+  });
+
+  it('holds fast to what a binding binds and a class is worth', () => {
+    const binding = accept({ ...rbac, kind: 'RoleBinding', ...{ roleRef: { kind: 'Role', name: 'a' } } }).stored;
+    const other = { ...deepCopy(binding), roleRef: { kind: 'Role', name: 'b' } };
+    expect(rejectUpdate(other, binding)).toEqual(['roleRef: Invalid value: {"kind":"Role","name":"b"}: cannot change roleRef']);
+    const pc = accept({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 5 } }).stored;
+    expect(rejectUpdate({ ...pc, ...{ value: 6 } }, pc)).toEqual(['value: Forbidden: may not be changed in an update.']);
+  });
+});
+
+describe('a certificate signing request', () => {
+  const request = btoa('-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n');
+  const csr = () =>
+    accept({
+      apiVersion: 'certificates.k8s.io/v1',
+      kind: 'CertificateSigningRequest',
+      ...{ metadata, spec: { request, signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'], username: 'forged' } },
+    }).stored;
+  const now = { now: '2026-01-01T00:00:00Z', user: 'alice' };
+  const subresource = (name: string) => {
+    const strategy = served(csr())?.definition.subresources?.[name];
+    if (typeof strategy !== 'object' || !('update' in strategy)) throw new Error(`no strategy for ${name}`);
+    return strategy;
+  };
+  const withStatus = (object: KubeObject, status: object): KubeObject & { status: { conditions?: unknown; certificate?: string } } => ({
+    ...object,
+    status,
+  });
+
+  it('takes the requestor from who asks', () => {
+    expect(csr()).toMatchObject({ spec: { username: '' } });
+  });
+
+  it('lets approval decide and nothing else, with the time filled in', () => {
+    const prev = csr();
+    const next = withStatus(prev, { conditions: [{ type: 'Approved', status: 'True' }], certificate: 'sneaked in' });
+    subresource('approval').update?.(next, prev, now);
+    expect(next.status).toEqual({
+      conditions: [{ type: 'Approved', status: 'True', lastUpdateTime: now.now, lastTransitionTime: now.now }],
+    });
+    expect(row(next)).toMatchObject({ Condition: 'Approved', RequestedDuration: '<none>' });
+  });
+
+  it('lets status issue, and not decide', () => {
+    const prev = withStatus(csr(), { conditions: [{ type: 'Denied', status: 'True' }] });
+    const next = withStatus(prev, { conditions: [{ type: 'Approved', status: 'True' }], certificate: 'x' });
+    subresource('status').update?.(next, prev, now);
+    expect(next.status).toEqual({ conditions: [{ type: 'Denied', status: 'True' }], certificate: 'x' });
+    expect(row(next)).toMatchObject({ Condition: 'Denied,Issued' });
+  });
+});
+
+describe('printing', () => {
+  it.each<[object & { apiVersion: string; kind: string }, object]>([
+    [
+      {
+        apiVersion: 'autoscaling/v2',
+        kind: 'HorizontalPodAutoscaler',
+        ...{
+          metadata,
+          spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
+          status: {
+            currentReplicas: 2,
+            currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 12 } } }],
+          },
+        },
+      },
+      { Name: 'n', Reference: 'Deployment/web', Targets: 'cpu: 12%/80%', MinPods: 1, MaxPods: 5, Replicas: 2, Age: '10m' },
+    ],
+    [
+      {
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'StorageClass',
+        ...{ metadata: { ...metadata, annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } }, provisioner: 'a.b/c' },
+      },
+      { Name: 'n (default)', Provisioner: 'a.b/c', ReclaimPolicy: 'Delete', VolumeBindingMode: 'Immediate', AllowVolumeExpansion: false },
+    ],
+    [
+      {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        ...{
+          metadata,
+          addressType: 'IPv4',
+          endpoints: ['1', '2', '3', '4'].map((n) => ({ addresses: [`10.0.0.${n}`] })),
+          ports: [{ port: 80 }],
+        },
+      },
+      { Name: 'n', AddressType: 'IPv4', Ports: '80', Endpoints: '10.0.0.1,10.0.0.2,10.0.0.3 + 1 more...', Age: '10m' },
+    ],
+    [
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'RoleBinding',
+        ...{
+          metadata,
+          roleRef: { kind: 'ClusterRole', name: 'view' },
+          subjects: [
+            { kind: 'User', name: 'u' },
+            { kind: 'ServiceAccount', name: 's', namespace: 'x' },
+          ],
+        },
+      },
+      { Name: 'n', Role: 'ClusterRole/view', Age: '10m', Users: 'u', Groups: '', ServiceAccounts: 'x/s' },
+    ],
+    [
+      { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', ...{ metadata, spec: { minAvailable: '50%' } } },
+      { 'Min Available': '50%', 'Max Unavailable': 'N/A', 'Allowed Disruptions': 0 },
+    ],
+    [
+      {
+        apiVersion: 'events.k8s.io/v1',
+        kind: 'Event',
+        ...{ metadata, regarding: { kind: 'Pod', name: 'p' }, reason: 'Pulled', note: 'done' },
+      },
+      { Object: 'pod/p', Reason: 'Pulled', Message: 'done' },
+    ],
+  ])('of %j', (sent, cells) => {
+    expect(row(accept(sent).stored)).toMatchObject(cells);
+  });
+});
