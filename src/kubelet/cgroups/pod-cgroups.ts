@@ -1,5 +1,5 @@
 /** The cgroups that hold a pod's containers together: `kubepods/[QOS/]podUID`, in v1's controllers or v2's one tree (driver cgroupfs). */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod, PodQOSClass } from '../../api/index.ts';
@@ -66,6 +66,8 @@ export interface CgroupOptions {
 export function podCgroups({ mountPoint, root, cfsQuota, pidsLimit }: CgroupOptions): PodCgroups {
   const unified = existsSync(join(mountPoint, 'cgroup.controllers'));
   const controllers = unified ? [''] : v1Controllers.filter((c) => existsSync(join(mountPoint, c)));
+  /** Runtimes make groups in every hierarchy, also in those that limit nothing (`systemd`, `unified`). */
+  const hierarchies = unified ? [''] : readdirSync(mountPoint);
   const kubepods = join('/', root, 'kubepods');
   const pathOf = (qos: PodQOSClass, uid: string) => join(kubepods, qosFolders[qos], `pod${uid}`);
 
@@ -135,12 +137,12 @@ export function podCgroups({ mountPoint, root, cfsQuota, pidsLimit }: CgroupOpti
       }
     },
     async remove(uid) {
-      for (const controller of controllers) {
-        for (const folder of Object.values(qosFolders)) await removeTree(join(mountPoint, controller, kubepods, folder, `pod${uid}`));
+      for (const hierarchy of hierarchies) {
+        for (const folder of Object.values(qosFolders)) await removeTree(join(mountPoint, hierarchy, kubepods, folder, `pod${uid}`));
       }
     },
     async removeRoot() {
-      for (const controller of controllers) await removeTree(join(mountPoint, controller, kubepods));
+      for (const hierarchy of hierarchies) await removeTree(join(mountPoint, hierarchy, root === '/' ? kubepods : root));
     },
   };
 }
