@@ -79,7 +79,9 @@ export function whenReady(child: ChildProcess, logTail: () => string, onStep: (s
       else onStep(message.step);
     });
     child.once('error', reject);
-    child.once('exit', (code, signal) => reject(new Error(`the process ended (${signal ?? `exit code ${code}`}) before it was ready\n${logTail()}`)));
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the process ended (${signal ?? `exit code ${code}`}) before it was ready\n${logTail()}`)),
+    );
   });
 }
 

@@ -1,0 +1,66 @@
+/** Flags that `k8ts up` hands through to components, read as upstream's components read them. */
+import type { kubeletconfigV1beta1 } from '../api/index.ts';
+import { ClusterError } from './cluster-error.ts';
+import type { ComponentArgs } from './config.ts';
+
+/** Fails on a flag that the component does not know, in upstream's words. */
+export function checkFlags(args: ComponentArgs, known: readonly string[]): void {
+  for (const flag of Object.keys(args)) if (!known.includes(flag)) throw new ClusterError(`unknown flag: --${flag}`);
+}
+
+export const list = (text: string | undefined): string[] => (text ?? '').split(',').filter((item) => item !== '');
+export const flag = (text: string | undefined, otherwise: boolean): boolean =>
+  text === undefined ? otherwise : text === 'true' || text === '';
+
+export const kubeletFlags = [
+  'max-pods',
+  'register-with-taints',
+  'node-labels',
+  'resolv-conf',
+  'pod-manifest-path',
+  'serialize-image-pulls',
+  'node-status-update-frequency',
+  'seccomp-default',
+] as const;
+export const proxyFlags = ['masquerade-all', 'iptables-min-sync-period', 'iptables-sync-period'] as const;
+export const apiserverFlags = [
+  'enable-admission-plugins',
+  'disable-admission-plugins',
+  'authorization-mode',
+  'anonymous-auth',
+  'token-auth-file',
+  'service-node-port-range',
+  'default-not-ready-toleration-seconds',
+  'default-unreachable-toleration-seconds',
+  'api-audiences',
+] as const;
+export const controllerManagerFlags = ['controllers', 'node-monitor-grace-period', 'node-cidr-mask-size', 'leader-elect'] as const;
+export const schedulerFlags = ['leader-elect'] as const;
+
+/** The kubelet's flags as the configuration they stand for. */
+export function kubeletConfiguration(args: ComponentArgs): Partial<kubeletconfigV1beta1.KubeletConfiguration> {
+  checkFlags(args, kubeletFlags);
+  return {
+    ...(args['max-pods'] ? { maxPods: Number(args['max-pods']) } : {}),
+    ...(args['resolv-conf'] ? { resolvConf: args['resolv-conf'] } : {}),
+    ...(args['pod-manifest-path'] ? { staticPodPath: args['pod-manifest-path'] } : {}),
+    ...(args['serialize-image-pulls'] ? { serializeImagePulls: flag(args['serialize-image-pulls'], true) } : {}),
+    ...(args['node-status-update-frequency'] ? { nodeStatusUpdateFrequency: args['node-status-update-frequency'] } : {}),
+    ...(args['seccomp-default'] ? { seccompDefault: flag(args['seccomp-default'], false) } : {}),
+  };
+}
+
+/** Milliseconds in a Go duration such as `1m30s`. */
+export function durationMs(text: string): number {
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, m) => sum + Number(m[1]) * (units[m[2] ?? ''] ?? 0), 0);
+}
+
+export function proxyOptions(args: ComponentArgs): { masqueradeAll?: boolean; minSyncMs?: number; syncMs?: number } {
+  checkFlags(args, proxyFlags);
+  return {
+    masqueradeAll: flag(args['masquerade-all'], false),
+    ...(args['iptables-min-sync-period'] ? { minSyncMs: durationMs(args['iptables-min-sync-period']) } : {}),
+    ...(args['iptables-sync-period'] ? { syncMs: durationMs(args['iptables-sync-period']) } : {}),
+  };
+}

@@ -1,0 +1,214 @@
+/** `k8ts up`: from nothing, or from what an earlier run left, to a cluster that answers. */
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { formatKubeconfig, type KubeconfigEntry, loadKubeconfig, mergeKubeconfig } from '../client/index.ts';
+import { ensurePki } from '../pki/index.ts';
+import { missingForContainerd } from '../runtime/index.ts';
+import { systemClock } from '../time/index.ts';
+import { ClusterError } from './cluster-error.ts';
+import { logTail, readConfig, runningProcesses, writeConfig } from './cluster-files.ts';
+import { type ClusterConfig, configProblem, defaultApiPort, nodeNames, nthAddress } from './config.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { cniBinDir } from './node-layout.ts';
+import { release, startComponent, stopProcess, whenReady } from './processes.ts';
+
+export interface UpOptions {
+  dataDir: string;
+  config: ClusterConfig;
+  /** Where the context is merged into; default: $KUBECONFIG's first file or ~/.kube/config. */
+  kubeconfig?: string;
+  /** How long the nodes may take to become ready. */
+  waitMs: number;
+  onStep?: (step: { name: string; ms: number }) => void;
+}
+
+export interface UpResult {
+  alreadyUp: boolean;
+  server: string;
+  kubeconfig: string;
+  context: string;
+  nodes: string[];
+  totalMs: number;
+}
+
+export const contextName = (cluster: string) => (cluster === 'k8ts' ? 'k8ts' : `k8ts-${cluster}`);
+
+export function kubeconfigPath(given: string | undefined): string {
+  return given ?? process.env.KUBECONFIG?.split(':').find((path) => path !== '') ?? join(homedir(), '.kube', 'config');
+}
+
+export async function up(options: UpOptions): Promise<UpResult> {
+  const clock = systemClock;
+  const begin = clock.monotonic();
+  let last = begin;
+  const step = (name: string) => {
+    const now = clock.monotonic();
+    options.onStep?.({ name, ms: now - last });
+    last = now;
+  };
+  const layout = layoutOf(options.dataDir);
+  const kubeconfig = kubeconfigPath(options.kubeconfig);
+  // A kubeconfig that can't be parsed is somebody's work: it is left alone, and nothing is started that couldn't be reached.
+  if (existsSync(kubeconfig)) await loadKubeconfig(kubeconfig);
+  const config = await settle(options.config, readConfig(layout));
+  const problem = configProblem(config);
+  if (problem) throw new ClusterError(problem);
+  const result = (alreadyUp: boolean): UpResult => ({
+    alreadyUp,
+    server: `https://${config.bindAddress === '0.0.0.0' ? '127.0.0.1' : config.bindAddress}:${config.apiPort}`,
+    kubeconfig,
+    context: contextName(config.name),
+    nodes: Object.values(nodeNames(config)).flat(),
+    totalMs: clock.monotonic() - begin,
+  });
+
+  const running = new Set(runningProcesses(layout).map((p) => p.component));
+  const wanted = components(config).filter((c) => !running.has(c.component));
+  if (wanted.length === 0) {
+    await mergeKubeconfig(kubeconfig, await kubeconfigEntry(layout, config), { setCurrent: true });
+    return result(true);
+  }
+  preflight(config);
+  if (!running.has('control-plane')) await ensurePortFree(config);
+  writeConfig(layout, config);
+  const entry = await kubeconfigEntry(layout, config);
+  await writeFile(layout.kubeconfig, formatKubeconfig(entry), { mode: 0o600 });
+  step('certificates');
+
+  const started = wanted.map(({ component, args, nodeFlags }) => ({
+    component,
+    child: startComponent(layout, component, ['component', ...args, '--data-dir', layout.dataDir], nodeFlags),
+  }));
+  const deadline = AbortSignal.timeout(options.waitMs);
+  try {
+    await withDeadline(
+      Promise.all(
+        started.map(async ({ component, child }) => {
+          await whenReady(child, () => logTail(layout, component));
+          step(component === 'control-plane' ? 'control plane' : component);
+          if (component === 'control-plane')
+            for (const other of started) if (other.child.connected) other.child.send({ controlPlane: true });
+        }),
+      ),
+      deadline,
+      () => new ClusterError(`the cluster was not ready within ${options.waitMs / 1000} s; see ${layout.logs}`),
+    );
+  } catch (error) {
+    for (const { component, child } of started) {
+      release(child);
+      const record = runningProcesses(layout).find((p) => p.component === component);
+      if (record) await stopProcess(layout, record, clock, 10_000);
+      await rm(layout.pidFile(component), { force: true });
+    }
+    throw error instanceof ClusterError ? error : new ClusterError(error instanceof Error ? error.message : String(error));
+  }
+  for (const { child } of started) release(child);
+  await mergeKubeconfig(kubeconfig, entry, { setCurrent: true });
+  step('kubeconfig');
+  return result(false);
+}
+
+/** Fills what may be left open from what the cluster had before, and from the machine. */
+async function settle(config: ClusterConfig, before: ClusterConfig | undefined): Promise<ClusterConfig> {
+  if (before && before.runtime !== config.runtime && before.nodes + before.hollowNodes > 0) config = { ...config, runtime: before.runtime };
+  const containers = config.runtime === 'containerd';
+  return {
+    ...config,
+    apiPort: config.apiPort || before?.apiPort || ((await isFree('0.0.0.0', defaultApiPort)) ? defaultApiPort : await freePort()),
+    // Only real nodes and pods reach the server from elsewhere than this machine's loopback.
+    bindAddress: config.bindAddress || (containers ? '0.0.0.0' : '127.0.0.1'),
+    advertiseAddress: config.advertiseAddress || (containers ? primaryAddress() : '127.0.0.1'),
+  };
+}
+
+/** The machine's first IPv4 address that is not loopback. */
+function primaryAddress(): string {
+  const found = Object.entries(networkInterfaces())
+    .filter(([name]) => !/^(cni|docker|br-|veth|flannel|k8ts)/.test(name))
+    .flatMap(([, addresses]) => addresses ?? [])
+    .find((a) => a.family === 'IPv4' && !a.internal);
+  return found?.address ?? '127.0.0.1';
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, host, () => probe.close(() => resolve(true)));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, () => {
+      const address = probe.address();
+      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+    });
+  });
+}
+
+async function ensurePortFree(config: ClusterConfig): Promise<void> {
+  if (!(await isFree(config.bindAddress, config.apiPort)))
+    throw new ClusterError(
+      `listen tcp ${config.bindAddress}:${config.apiPort}: bind: address already in use; choose another port with --api-port`,
+    );
+}
+
+function preflight(config: ClusterConfig): void {
+  if (config.runtime !== 'containerd') return;
+  const hint = 'or start simulated nodes with --runtime hollow';
+  if (process.getuid?.() !== 0) throw new ClusterError(`running containers needs root: run as root, ${hint}`);
+  const missing = config.runtimeEndpoint ? [] : missingForContainerd(cniBinDir());
+  if (missing.length > 0) throw new ClusterError(`not installed: ${missing.join(', ')}; install them ("npm run up" does), ${hint}`);
+}
+
+/** V8 gives memory back earlier with a small young generation; components hold mostly long-lived objects. */
+const lean = ['--max-semi-space-size=2'];
+
+function components(config: ClusterConfig): { component: string; args: string[]; nodeFlags: string[] }[] {
+  const { real, hollow } = nodeNames(config);
+  return [
+    { component: 'control-plane', args: ['control-plane'], nodeFlags: lean },
+    ...real.map((name) => ({ component: `node-${name}`, args: ['node', '--node', name], nodeFlags: lean })),
+    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: lean }] : []),
+  ];
+}
+
+async function kubeconfigEntry(layout: Layout, config: ClusterConfig): Promise<KubeconfigEntry> {
+  const pki = await ensureClusterPki(layout, config);
+  const name = contextName(config.name);
+  const admin = pki.clients.admin;
+  if (!admin) throw new Error('no admin certificate was made');
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  return {
+    name,
+    cluster: { server: `https://127.0.0.1:${config.apiPort}`, 'certificate-authority-data': base64(pki.ca.certificate) },
+    user: { 'client-certificate-data': base64(admin.certificate), 'client-key-data': base64(admin.key) },
+  };
+}
+
+/** The cluster's certificates; cheap when they are there already. */
+export function ensureClusterPki(layout: Layout, config: ClusterConfig) {
+  return ensurePki(layout.pki, {
+    now: systemClock.now(),
+    ipAddresses: [config.advertiseAddress, nthAddress(config.serviceCidr, 1)],
+    clusterDomain: config.clusterDomain,
+    nodes: nodeNames(config).real,
+    clients: [
+      { file: 'dns', commonName: 'system:coredns' },
+      { file: 'hollow-nodes', commonName: 'k8ts:hollow-nodes', organizations: ['system:masters'] },
+    ],
+  });
+}
+
+function withDeadline<T>(work: Promise<T>, signal: AbortSignal, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(late()), { once: true });
+    work.then(resolve, reject);
+  });
+}
