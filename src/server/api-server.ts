@@ -16,7 +16,7 @@ import { createDispatch, notFound } from './registry/dispatch.ts';
 import type { Registry } from './registry/registry.ts';
 import type { SubresourceHandler } from './registry/resource-handler.ts';
 import { ResourceTable } from './registry/served-resource.ts';
-import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo } from './request.ts';
+import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { coreHandlers } from './rest/index.ts';
 import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
@@ -38,6 +38,8 @@ export interface ApiServerOptions {
   authorizer: Authorizer;
   /** In order. */
   admission?: readonly AdmissionPlugin[];
+  /** By resource (`services`): what reserves around writes. */
+  hooks?: ReadonlyMap<string, WriteHook>;
   tls?: TlsOptions;
   /** Default 0.0.0.0. */
   bindAddress?: string;
@@ -93,7 +95,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const handlers: SubresourceHandler[] = [...(options.rest ?? [])];
   const routes: Route[] = [...(options.routes ?? [])];
   const admission: AdmissionPlugin[] = [...(options.admission ?? [])];
-  const registry: Registry = { clock, random, admission, table };
+  const registry: Registry = { clock, random, admission, table, ...(options.hooks ? { hooks: options.hooks } : {}) };
   const prefix = options.storagePrefix ?? '/registry';
   const ttlOf = options.ttlSeconds ?? ((r: Resource) => (r.kind === 'Event' ? hourSeconds : undefined));
 

@@ -1,4 +1,5 @@
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
 export {
   type Answer,
   type AnswerEvent,
@@ -15,6 +16,13 @@ export type { Incoming, Outcome } from './pipeline/pipeline.ts';
 export type { HandlerCall, SubresourceHandler } from './registry/resource-handler.ts';
 export type { ServedResource } from './registry/served-resource.ts';
 export * from './request.ts';
-export type { Cached, ResourceStorage, StorageList, StorageListOptions, StorageWatchEvent, StorageWatchOptions } from './storage/storage.ts';
+export type {
+  Cached,
+  ResourceStorage,
+  StorageList,
+  StorageListOptions,
+  StorageWatchEvent,
+  StorageWatchOptions,
+} from './storage/storage.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { VersionInfo } from './version.ts';

@@ -1,0 +1,158 @@
+import { pino } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  type authenticationV1,
+  CertificateSigningRequest,
+  ClusterRole,
+  ClusterRoleBinding,
+  type Draft,
+  EndpointSlice,
+  kinds,
+  Namespace,
+  Pod,
+  Role,
+  SelfSubjectAccessReview,
+  SelfSubjectReview,
+  Service,
+  ServiceAccount,
+  TokenReview,
+} from '../api/index.ts';
+import { type Client, createClient } from '../client/index.ts';
+import { createSigningRequest, generateKeyPair } from '../pki/index.ts';
+import { openMemoryStore } from '../store/index.ts';
+import { seededRandom, systemClock } from '../time/index.ts';
+import { parseIpRange, parsePortRange } from './allocation/index.ts';
+import { type ClusterApiServer, createClusterApiServer } from './cluster-api-server.ts';
+
+let server: ClusterApiServer;
+let admin: Client;
+const as = (name: string, ...groups: string[]) =>
+  createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }));
+
+beforeEach(async () => {
+  const key = await generateKeyPair();
+  server = await createClusterApiServer({
+    store: openMemoryStore(),
+    clock: systemClock,
+    random: seededRandom(1),
+    logger: pino({ level: 'silent' }),
+    metrics: new MetricsRegistry(),
+    kinds,
+    authentication: { issuers: ['https://kubernetes.default.svc.cluster.local'], signingKey: key.privateKey, publicKey: key.publicKey },
+    services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
+    advertise: { address: '192.168.0.1', port: 6443 },
+  });
+  await server.bootstrap();
+  admin = as('admin', 'system:masters');
+});
+afterEach(() => server.close());
+
+test('a new cluster has its namespaces, roles and the Service kubernetes; a second start changes nothing', async () => {
+  expect((await admin.list(Namespace)).items.map((n) => n.metadata.name)).toEqual([
+    'default',
+    'kube-node-lease',
+    'kube-public',
+    'kube-system',
+  ]);
+  expect((await admin.get(Service, 'kubernetes', { namespace: 'default' })).spec).toMatchObject({
+    clusterIP: '10.96.0.1',
+    type: 'ClusterIP',
+  });
+  expect((await admin.get(EndpointSlice, 'kubernetes', { namespace: 'default' })).endpoints?.[0]?.addresses).toEqual(['192.168.0.1']);
+  const before = await admin.list(ClusterRole);
+  expect(before.items.length).toBeGreaterThan(60);
+  await server.bootstrap();
+  expect((await admin.list(ClusterRole)).items.map((r) => r.metadata.resourceVersion)).toEqual(
+    before.items.map((r) => r.metadata.resourceVersion),
+  );
+  expect((await admin.list(ClusterRoleBinding)).items.length).toBeGreaterThan(40);
+});
+
+test('a user may what bindings say, and learns why not', async () => {
+  const alice = as('alice');
+  await expect(alice.list(Pod, { namespace: 'default' })).rejects.toThrow(
+    'pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "default"',
+  );
+  const ask = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    metadata: {},
+    spec: { resourceAttributes: { verb: 'list', resource: 'pods' } },
+  };
+  expect((await alice.create(SelfSubjectAccessReview, ask)).status?.allowed).toBe(false);
+  const role = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'r' },
+    rules: [{ verbs: ['get'], apiGroups: [''], resources: ['secrets'] }],
+  };
+  await admin.create(ClusterRoleBinding, {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'alice' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:aggregate-to-admin' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'alice' }],
+  });
+  await expect
+    .poll(() => alice.create(Role, role, { namespace: 'default' }).catch((e: Error) => e.message))
+    .toContain('is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}');
+});
+
+test('service-account tokens are issued and reviewed', async () => {
+  await admin.create(ServiceAccount, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'sa' } }, { namespace: 'default' });
+  const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: {}, spec: { expirationSeconds: 600 } };
+  const { status } = await admin.createSubresource<authenticationV1.TokenRequest>(ServiceAccount, 'sa', 'token', request, {
+    namespace: 'default',
+  });
+  const review = await admin.create(TokenReview, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    metadata: {},
+    spec: { token: status?.token ?? '' },
+  });
+  expect(review.status).toMatchObject({ authenticated: true, user: { username: 'system:serviceaccount:default:sa' } });
+  const self = await as('bob', 'dev').create(SelfSubjectReview, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'SelfSubjectReview',
+    metadata: {},
+  });
+  expect(self.status?.userInfo).toEqual({ username: 'bob', groups: ['dev', 'system:authenticated'] });
+  expect(await admin.raw('GET', '/openid/v1/jwks')).toMatchObject(expect.anything());
+});
+
+test('Services get addresses and ports through the API, kept over updates', async () => {
+  const draft = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 's' },
+    spec: { type: 'NodePort', selector: { a: 'b' }, ports: [{ port: 80 }] },
+  } as Draft<Service>;
+  const made = await admin.create(Service, draft, { namespace: 'default' });
+  expect(made.spec?.clusterIP).toMatch(/^10\.96\./);
+  const nodePort = made.spec?.ports?.[0]?.nodePort ?? 0;
+  expect(nodePort).toBeGreaterThanOrEqual(30000);
+  const patched = await admin.patch(Service, 's', 'merge', { spec: { selector: { a: 'c' } } }, { namespace: 'default' });
+  expect(patched.spec).toMatchObject({ clusterIP: made.spec?.clusterIP, ports: [{ nodePort }] });
+  const thief = { ...draft, metadata: { name: 't' }, spec: { ...draft.spec, ports: [{ port: 80, nodePort }] } } as Draft<Service>;
+  await expect(admin.create(Service, thief, { namespace: 'default' })).rejects.toThrow(
+    `Service "t" is invalid: spec.ports[0].nodePort: Invalid value: ${nodePort}: provided port is already allocated`,
+  );
+});
+
+test('a signing request carries who made it', async () => {
+  const { request } = await createSigningRequest({ commonName: 'x' });
+  const spec = {
+    request: Buffer.from(request).toString('base64'),
+    signerName: 'kubernetes.io/kube-apiserver-client',
+    usages: ['client auth'],
+    username: 'forged',
+  };
+  const csr = await admin.create(CertificateSigningRequest, {
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name: 'c' },
+    spec,
+  } as Draft<CertificateSigningRequest>);
+  expect(csr.spec).toMatchObject({ username: 'admin', groups: ['system:masters', 'system:authenticated'] });
+});

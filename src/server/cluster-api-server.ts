@@ -1,0 +1,142 @@
+/**
+ * The API server with everything around the core that a cluster needs: authentication, authorization, admission, reviews and
+ * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
+ */
+import { createClient } from '../client/index.ts';
+import { certificateRequester, defaultAdmission } from './admission/index.ts';
+import { type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+import {
+  type AuthenticationOptions,
+  createAuthentication,
+  createTokenIssuer,
+  openIdConfiguration,
+  openIdKeys,
+} from './authentication/index.ts';
+import { type AuthorizationOptions, createAuthorization, rbacEscalation, reconcileBootstrapPolicy } from './authorization/index.ts';
+import { ensureKubernetesService, ensureSystemNamespaces, ensureSystemPriorityClasses } from './bootstrap/index.ts';
+import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
+import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
+import { accessReviewHandlers } from './rest/authorization.ts';
+
+export interface ClusterApiServerOptions
+  extends Omit<ApiServerOptions, 'authorizer' | 'authenticators' | 'admission' | 'hooks' | 'anonymous'> {
+  authentication: Omit<AuthenticationOptions, 'storages' | 'clock' | 'serviceAccountKeys'> & {
+    /** Further --service-account-key-file, PEM; the signing key's own is always accepted. */
+    serviceAccountKeys?: readonly string[];
+    /** --service-account-signing-key-file, PEM. */
+    signingKey: string;
+    /** Its public half, PEM. */
+    publicKey: string;
+  };
+  authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
+  admissionPlugins?: { enable?: readonly string[]; disable?: readonly string[] };
+  services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
+  /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
+  advertise: { address: string; port: number };
+}
+
+export interface ClusterApiServer extends ApiServer {
+  /** Makes what every cluster begins with: namespaces, default roles, priority classes, the Service `kubernetes`. */
+  bootstrap(signal?: AbortSignal): Promise<void>;
+}
+
+/** Who the server is to itself. */
+const loopback: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+/** What must be handed over before it can be made: it stands on the server's storages, which the server makes. */
+function late<T>(): { set(value: T): void; get(): T } {
+  let value: T | undefined;
+  return {
+    set: (given) => {
+      value = given;
+    },
+    get() {
+      if (value === undefined) throw new Error('the API server is not complete yet');
+      return value;
+    },
+  };
+}
+
+export async function createClusterApiServer(options: ClusterApiServerOptions): Promise<ClusterApiServer> {
+  const { clock, random, logger } = options;
+  const lifetime = new AbortController();
+  const onError = (error: unknown) => logger.error({ err: error }, 'a part of the API server lost its watch');
+  const lateAuthorizer = late<Authorizer>();
+  const lateAuthenticator = late<Authenticator>();
+  const hooks = new Map<string, WriteHook>();
+  const authorizer: Authorizer = {
+    authorize: (attributes) => lateAuthorizer.get().authorize(attributes),
+    rulesFor: async (user, namespace) =>
+      (await lateAuthorizer.get().rulesFor?.(user, namespace)) ?? { resourceRules: [], nonResourceRules: [], incomplete: true },
+  };
+  const server = await createApiServer({
+    ...options,
+    hooks,
+    authorizer,
+    authenticators: [{ authenticate: (credentials) => lateAuthenticator.get().authenticate(credentials) }],
+    anonymous: options.authentication.anonymousAuth ?? true,
+  });
+  const storages = server.storageOf;
+
+  const { signingKey, publicKey, serviceAccountKeys = [], ...authenticationOptions } = options.authentication;
+  const keys = [publicKey, ...serviceAccountKeys];
+  const [issuer = ''] = options.authentication.issuers;
+  const { authenticator, tokens, apiAudiences } = createAuthentication({
+    ...authenticationOptions,
+    storages,
+    clock,
+    serviceAccountKeys: keys,
+  });
+  lateAuthenticator.set(authenticator);
+  const authorization = createAuthorization({ ...options.authorization, storages, signal: lifetime.signal, onError });
+  lateAuthorizer.set(authorization.authorizer);
+
+  for (const plugin of defaultAdmission({ storages, clock, random, authorizer, ...options.admissionPlugins })) server.addAdmission(plugin);
+  server.addAdmission(certificateRequester);
+  if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
+  const allocator = serviceAllocator({ ...options.services, storages, random, signal: lifetime.signal, onError });
+  // The registry calls it for Services only.
+  hooks.set('services', allocator as WriteHook as WriteHook);
+
+  const tokenContext = { issuer: createTokenIssuer({ issuer, key: signingKey }), storages, clock, apiAudiences };
+  for (const handler of [
+    tokenReviewHandler(tokens, apiAudiences),
+    selfSubjectReviewHandler,
+    tokenRequestHandler(tokenContext),
+    ...accessReviewHandlers(authorizer),
+  ])
+    server.addHandler(handler);
+  server.addRoute(openIdRoute(issuer, keys, options.advertise));
+  await Promise.all([authorization.synced, allocator.synced]);
+
+  return {
+    ...server,
+    async bootstrap(signal) {
+      const client = createClient(server.localTransport(loopback));
+      await ensureSystemNamespaces(client, signal);
+      const first = options.services.ranges[0];
+      await Promise.all([
+        reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal }),
+        ensureSystemPriorityClasses(client, signal),
+        first &&
+          ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
+      ]);
+    },
+    async close() {
+      lifetime.abort(new Error('the API server is shutting down'));
+      await server.close();
+    },
+  };
+}
+
+function openIdRoute(issuer: string, keys: readonly string[], advertise: { address: string; port: number }): Route {
+  const host = advertise.address.includes(':') ? `[${advertise.address}]` : advertise.address;
+  const json = (body: object, contentType: string) => ({ type: 'raw' as const, status: 200, contentType, body: JSON.stringify(body) });
+  return ({ path }) => {
+    if (path === '/.well-known/openid-configuration')
+      return json(openIdConfiguration({ issuer, serverUrl: `https://${host}:${advertise.port}`, keys }), 'application/json');
+    if (path === '/openid/v1/jwks') return json(openIdKeys(keys), 'application/jwk-set+json');
+    return undefined;
+  };
+}
