@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { type kubeletconfigV1beta1, Pod, RuntimeClass, Service, type Taint } from '../api/index.ts';
 import { type Client, createEventBroadcaster, createInformer, type Informer } from '../client/index.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -12,8 +13,11 @@ import { hostResolver, type ResolverConfig } from './containers/dns.ts';
 import type { KubeletContext } from './context.ts';
 import { parseDurationMs } from './duration.ts';
 import { podEvents } from './events.ts';
+import { type EvictionManager, evictionManager } from './eviction/eviction-manager.ts';
+import { refusedUnderPressure } from './eviction/thresholds.ts';
 import { collectGarbage } from './gc/collect-garbage.ts';
 import { imagePuller } from './images/image-puller.ts';
+import { kubeletMetrics } from './metrics.ts';
 import type { MachineInfo } from './node/machine.ts';
 import { type NodeAgent, nodeAgent } from './node/node-agent.ts';
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts';
@@ -58,6 +62,8 @@ export interface KubeletOptions {
   mounter?: Mounter;
   /** A simulated node: nothing of this machine's disk, network or cgroups is touched. */
   hollow?: boolean;
+  /** Where the kubelet's metrics go. */
+  registry?: Registry;
   /** Services, where several kubelets of one process share an informer; default: one of its own. */
   services?: Pick<Informer<Service>, 'lister' | 'whenSynced'>;
 }
@@ -129,6 +135,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const cgroups = options.cgroups ?? noCgroups;
   const ran = new AbortController();
   let agent: NodeAgent | undefined;
+  let evictions: EvictionManager | undefined;
+  const metrics = kubeletMetrics(options.registry, nodeName, () => workers.values());
+  const pressure = () => evictions?.pressure() ?? { memory: false, disk: false, pid: false };
   let health: string | undefined = 'the kubelet has not started';
   let parts: ReturnType<typeof assemble> | undefined;
   const registered = Promise.withResolvers<void>();
@@ -179,15 +188,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
             (w) => w.state !== 'terminated' && w.pod !== candidate && uidOf(w.pod) !== uidOf(candidate),
           );
           const node = agent?.node();
-          return isStaticPod(candidate) || !node
-            ? undefined
-            : admitPod(
-                candidate,
-                others.map((w) => w.pod),
-                node,
-                allocatable(),
-              );
+          if (isStaticPod(candidate) || !node) return undefined;
+          const running = others.map((w) => w.pod);
+          return refusedUnderPressure(candidate, pressure()) ?? admitPod(candidate, running, node, allocatable());
         },
+        onStarted: (seconds) => metrics.podStarted(seconds),
         networkNotReady: () => agent?.networkNotReady(),
         onGone(uid) {
           workers.delete(uid);
@@ -410,7 +415,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       agent = nodeAgent({
         context,
         identity,
-        pressure: () => ({ memory: false, disk: false, pid: false }),
+        pressure,
         async onPodCIDR(podCidr) {
           await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig: { podCidr } } });
           agent?.touch();
@@ -418,6 +423,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       });
       agent.registered.then(() => registered.resolve(), registered.reject);
       if (!hollow) await mkdir(paths.pods, { recursive: true });
+      if (!hollow) evictions = evictionManager(context, { workers: () => workers.values(), onChange: () => agent?.touch() });
       const tasks: Promise<unknown>[] = [agent.run(signal), apiPods.run(signal), followRuntime(signal)];
       if (ownServices) tasks.push(ownServices.run(signal));
       try {
@@ -433,7 +439,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         if (!signal.aborted) {
           removeOrphans(known, signal);
           await removeStaleDirectories();
-          tasks.push(relist(signal), collectGarbage(context, { workers: () => workers.values(), signal }));
+          tasks.push(
+            relist(signal),
+            evictions?.run(signal) ?? Promise.resolve(),
+            collectGarbage(context, { workers: () => workers.values(), signal }),
+          );
         }
         await Promise.all(tasks);
       } catch (error) {

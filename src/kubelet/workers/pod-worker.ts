@@ -46,6 +46,8 @@ export interface PodWorkerDependencies {
   admit(pod: Pod): Rejection | undefined;
   /** Why no pod with a network of its own can start now; undefined: it can. */
   networkNotReady(): string | undefined;
+  /** All of the pod's containers run, this long after the kubelet first saw it. */
+  onStarted(seconds: number): void;
   /** The pod has left the node: everything that was kept for it can go. */
   onGone(uid: string): void;
 }
@@ -100,6 +102,7 @@ export function podWorker(
   let step = new AbortController();
   let timer: { atMs: number; timer: Timer } | undefined;
   let retryMs = retryFirstMs;
+  let seenAtMs = options.fresh ? clock.monotonic() : undefined;
   const waiting = new Map<string, WaitingReason>();
   let mounted: ReadonlyMap<string, MountedVolume> | undefined;
   let sandboxInUse: SandboxInUse | undefined;
@@ -206,6 +209,10 @@ export function podWorker(
     }
     if (unseen || observed) await look(cancel);
     const status = publish();
+    if (status.phase === 'Running' && seenAtMs !== undefined) {
+      deps.onStarted((clock.monotonic() - seenAtMs) / 1000);
+      seenAtMs = undefined;
+    }
     if (status.phase === 'Succeeded' || status.phase === 'Failed') return terminate();
     if (deadlinePassed(status)) return;
 
