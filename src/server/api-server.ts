@@ -6,6 +6,7 @@ import type { Transport } from '../client/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
+import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, objectAnswer, type RequestContext } from './exchange.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createHttpServer, type HttpServer, type TlsOptions } from './http/http-server.ts';
@@ -17,7 +18,7 @@ import type { Registry } from './registry/registry.ts';
 import type { SubresourceHandler } from './registry/resource-handler.ts';
 import { ResourceTable } from './registry/served-resource.ts';
 import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
-import { coreHandlers } from './rest/index.ts';
+import { bindings, coreHandlers } from './rest/index.ts';
 import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
 import type { Storages } from './storages.ts';
@@ -104,7 +105,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const fields = indexedFields[groupResourceOf(resource)] ?? [];
     const indexes = Object.fromEntries(fields.flatMap((f) => (kind.fieldSelectors?.[f] ? [[f, kind.fieldSelectors[f]]] : [])));
     const ttl = ttlOf(resource);
-    const where = kind.storagePrefix ?? (resource.group.includes('.') && !resource.group.endsWith('.k8s.io') ? `${resource.group}/${resource.plural}` : resource.plural);
+    const where =
+      kind.storagePrefix ??
+      (resource.group.includes('.') && !resource.group.endsWith('.k8s.io') ? `${resource.group}/${resource.plural}` : resource.plural);
     return openResourceStorage<KubeObject>({
       store,
       prefix: `${prefix}/${where}`,
@@ -123,6 +126,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     return storage;
   };
   for (const kind of options.kinds) addKind(kind);
+  table.add(bindings, undefined);
 
   const storageOf: Storages = <T extends KubeObject>(resource: Resource<T>) => {
     const storage = storages.get(groupResourceOf(resource));
@@ -162,9 +166,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   let address = { address: options.bindAddress ?? '0.0.0.0', port: options.port ?? 0 };
   const discovery = createDiscovery({ table, handlers, serverAddress: () => `${address.address}:${address.port}` });
   const version = versionInfo(options.version);
+  const openApi = createOpenApi({ table, handlers, version: version.gitVersion });
   const paths = () => [
     '/api',
-    ...new Set([...table.all()].map(({ resource }) => (resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersionOf(resource)}`))),
+    ...new Set(
+      [...table.all()].map(({ resource }) => (resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersionOf(resource)}`)),
+    ),
     '/apis',
     ...health.paths(),
     '/metrics',
@@ -182,7 +189,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (path === '/version') return objectAnswer(version);
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: metrics.contentType, body: await metrics.metrics() };
     if (path === '/') return objectAnswer({ paths: paths().sort() });
-    const answer = discovery(context) ?? (await health.answer(context));
+    const answer = discovery(context) ?? (await openApi(context)) ?? (await health.answer(context));
     if (answer === undefined) throw notFound();
     return answer;
   };

@@ -5,8 +5,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import type { KubeObject, ListMeta } from '../api/index.ts';
-import type { RequestInfo, UserInfo } from './request.ts';
 import type { ServedResource } from './registry/served-resource.ts';
+import type { RequestInfo, UserInfo } from './request.ts';
 
 /** The body of a request: already decoded in process, bytes over HTTP. */
 export interface RequestBody {

@@ -45,12 +45,16 @@ function line({ name, problem, excluded }: Result): string {
 async function report(endpoint: string, checks: readonly HealthCheck[], context: RequestContext): Promise<Answer> {
   const exclude = new Set(context.query.getAll('exclude'));
   const results = await Promise.all(
-    checks.map((check): Result | Promise<Result> => (exclude.has(check.name) ? { name: check.name, excluded: true } : run(check, context.signal))),
+    checks.map((check): Result | Promise<Result> =>
+      exclude.has(check.name) ? { name: check.name, excluded: true } : run(check, context.signal),
+    ),
   );
   const unknown = [...exclude].filter((name) => !checks.some((check) => check.name === name));
   const text = results.map(line).join('');
   const warning =
-    unknown.length === 0 ? '' : `warn: some health checks cannot be excluded: no matches for ${unknown.map((n) => JSON.stringify(n)).join(', ')}\n`;
+    unknown.length === 0
+      ? ''
+      : `warn: some health checks cannot be excluded: no matches for ${unknown.map((n) => JSON.stringify(n)).join(', ')}\n`;
   if (results.some(({ problem }) => problem !== undefined)) return textAnswer(`${text}${warning}${endpoint} check failed\n`, 500);
   if (!queryBoolean(context.query, 'verbose')) return textAnswer('ok');
   return textAnswer(`${text}${warning}${endpoint} check passed\n`);

@@ -1,7 +1,7 @@
 /** The API server's in-process face: the same filters as HTTP, no serialization, objects by reference. */
 import type { Readable } from 'node:stream';
-import { StatusError } from '../api/index.ts';
 import type { Status } from '../api/index.ts';
+import { StatusError } from '../api/index.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../client/index.ts';
 import type { Clock } from '../time/index.ts';
 import type { Answer, RequestBody } from './exchange.ts';

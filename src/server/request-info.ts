@@ -91,5 +91,5 @@ const longRunningSubresources = new Set(['attach', 'exec', 'log', 'portforward',
 /** Requests that live as long as the client likes: no timeout, not counted among those in flight. */
 export function isLongRunning(info: RequestInfo): boolean {
   if (!info.isResourceRequest) return false;
-  return info.verb === "watch" || info.verb === "proxy" || longRunningSubresources.has(info.subresource);
+  return info.verb === 'watch' || info.verb === 'proxy' || longRunningSubresources.has(info.subresource);
 }

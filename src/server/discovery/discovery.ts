@@ -1,13 +1,13 @@
 /** What the server serves, as clients ask for it: /api, /apis, /apis/GROUP, /apis/GROUP/VERSION, and the same in one document. */
 import { createHash } from 'node:crypto';
-import { type APIGroup, type APIResource, apidiscoveryV2, apiVersionOf, type KindDefinition, type Resource, StatusError } from '../../api/index.ts';
+import { type APIGroup, type APIResource, type apidiscoveryV2, apiVersionOf, type Resource, StatusError } from '../../api/index.ts';
 import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
-import { genericVerbs, notFound } from '../registry/dispatch.ts';
+import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
-import { isScale } from '../registry/strategy.ts';
 import { parseAccept } from '../representation/accept.ts';
 import { compareVersions, groupOrder } from './group-order.ts';
+import { kindOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
 
 export interface DiscoveryOptions {
   table: ResourceTable;
@@ -15,48 +15,6 @@ export interface DiscoveryOptions {
   /** `10.0.0.1:6443`, told to clients as serverAddressByClientCIDRs. */
   serverAddress(): string;
 }
-
-/** A subresource as discovery shows it. */
-interface Subresource {
-  name: string;
-  verbs: string[];
-  kind: { group: string; version: string; kind: string };
-}
-
-const kindOf = (r: Resource) => ({ group: r.group, version: r.version, kind: r.kind });
-const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
-
-function subresourcesOf(served: ServedResource, handlers: readonly SubresourceHandler[]): Subresource[] {
-  const found = new Map<string, Subresource>();
-  for (const [name, value] of Object.entries(served.kind.subresources ?? {})) {
-    if (!value) continue;
-    found.set(name, { name, verbs: ['get', 'patch', 'update'], kind: isScale(value) ? scaleKind : kindOf(served.resource) });
-  }
-  for (const handler of handlersOf(served, handlers)) {
-    if (handler.subresource === '' || handler.subresource.includes('/')) continue;
-    const known = found.get(handler.subresource);
-    const kind = handler.kind ?? known?.kind ?? kindOf(served.resource);
-    found.set(handler.subresource, { name: handler.subresource, verbs: union(known?.verbs ?? [], handler.verbs), kind });
-  }
-  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function handlersOf({ resource }: ServedResource, handlers: readonly SubresourceHandler[]): SubresourceHandler[] {
-  return handlers.filter(
-    (h) => h.group === resource.group && h.resource === resource.plural && (h.version === undefined || h.version === resource.version),
-  );
-}
-
-const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();
-
-function verbsOf(served: ServedResource, handlers: readonly SubresourceHandler[]): string[] {
-  const own = handlersOf(served, handlers)
-    .filter((h) => h.subresource === '')
-    .flatMap((h) => h.verbs);
-  return union(served.kind.verbs ?? (served.storage === undefined ? [] : genericVerbs), own);
-}
-
-const singularOf = (kind: KindDefinition) => kind.singular ?? kind.resource.kind.toLowerCase();
 
 /** Says whether what is stored has changed its form; any stable hash does (upstream hashes group/version/kind likewise). */
 const storageVersionHash = (r: Resource) =>
@@ -139,7 +97,11 @@ function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
     if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
     if (!parameters.has('as')) return undefined;
     const version = parameters.get('v');
-    if (parameters.get('g') === 'apidiscovery.k8s.io' && parameters.get('as') === aggregatedKind && (version === 'v2' || version === 'v2beta1'))
+    if (
+      parameters.get('g') === 'apidiscovery.k8s.io' &&
+      parameters.get('as') === aggregatedKind &&
+      (version === 'v2' || version === 'v2beta1')
+    )
       return version;
   }
   return undefined;
@@ -171,7 +133,8 @@ export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOpt
     const parts = context.path.replace(/^\/+|\/+$/g, '').split('/');
     const [root, first, second] = parts;
     if ((root !== 'api' && root !== 'apis') || parts.length > 3 || (root === 'api' && parts.length > 2)) return undefined;
-    if (context.method !== 'GET' && context.method !== 'HEAD') throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+    if (context.method !== 'GET' && context.method !== 'HEAD')
+      throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
     if (generation !== table.generation) {
       groups = grouped(table);
       generation = table.generation;
@@ -181,7 +144,11 @@ export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOpt
       const named = [...groups.keys()].filter((name) => name !== '');
       if (version !== undefined) return aggregated(version, root === 'api' ? [''] : named, context);
       if (root === 'apis')
-        return objectAnswer({ kind: 'APIGroupList', apiVersion: 'v1', groups: named.map((name) => apiGroup(name, groups.get(name)?.keys() ?? [])) });
+        return objectAnswer({
+          kind: 'APIGroupList',
+          apiVersion: 'v1',
+          groups: named.map((name) => apiGroup(name, groups.get(name)?.keys() ?? [])),
+        });
       return objectAnswer({
         kind: 'APIVersions',
         versions: [...(groups.get('')?.keys() ?? [])],

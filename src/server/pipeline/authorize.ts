@@ -48,4 +48,3 @@ export async function demand(attributes: Attributes, authorizer: Authorizer): Pr
 export function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {
   return demand(attributesOf(context), authorizer);
 }
-

@@ -6,8 +6,8 @@ import type { Logger } from 'pino';
 import { errors, StatusError } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
-import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { newUid } from '../registry/identity.ts';
+import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { isLongRunning, parseRequestInfo } from '../request-info.ts';
 import { authorize } from './authorize.ts';
 import { impersonate } from './impersonate.ts';
@@ -75,7 +75,7 @@ async function authenticate({ authenticators, anonymous, logger }: PipelineOptio
       logger.debug({ err: error }, 'Unable to authenticate the request');
     }
   }
-  if (refused || !anonymous || credentials.header('authorization') !== undefined) throw errors.unauthorized();
+  if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) throw errors.unauthorized();
   return anonymousUser;
 }
 

@@ -21,7 +21,11 @@ function labelsOf({ info, method }: RequestContext): Record<(typeof labels)[numb
   const verb = connecting.has(info.subresource)
     ? 'CONNECT'
     : info.isResourceRequest && verbs.has(info.verb)
-      ? (info.verb === 'create' ? 'POST' : info.verb === 'update' ? 'PUT' : info.verb.toUpperCase())
+      ? info.verb === 'create'
+        ? 'POST'
+        : info.verb === 'update'
+          ? 'PUT'
+          : info.verb.toUpperCase()
       : method;
   const scope = !info.isResourceRequest ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
   return {

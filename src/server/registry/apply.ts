@@ -1,5 +1,5 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applyConfiguration, deepCopy, errors, hasReason, kindNode, type KubeObject } from '../../api/index.ts';
+import { applyConfiguration, deepCopy, errors, hasReason, type KubeObject, kindNode } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
@@ -59,7 +59,12 @@ export async function apply(registry: Registry, context: RequestContext, served:
     } catch (error) {
       if (!hasReason(error, 'NotFound') || info.subresource !== '') throw error;
     }
-    if (uid) throw errors.conflict(served.resource, info.name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`);
+    if (uid)
+      throw errors.conflict(
+        served.resource,
+        info.name,
+        `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+      );
     const created = merged(undefined);
     created.metadata.name = info.name;
     matchNamespace(created, served.resource.namespaced ? info.namespace : '');

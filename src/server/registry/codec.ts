@@ -5,8 +5,8 @@ import {
   decodeObject as decodeByTable,
   deepCopy,
   errors,
-  kindNode,
   type KubeObject,
+  kindNode,
   type Resource,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
@@ -30,7 +30,10 @@ function checkKind(value: Record<string, unknown>, expected: Resource): void {
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
 export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
   const { value, duplicates } = document;
-  if (value === undefined) throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`);
+  if (value === undefined)
+    throw errors.badRequest(
+      `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`,
+    );
   if (isObject(value)) checkKind(value, expected);
   const node = kindNode(expected);
   if (node === undefined) {

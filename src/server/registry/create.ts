@@ -1,6 +1,7 @@
 import { errors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
+import type { AdmissionRequest } from '../request.ts';
 import { decodeObject } from './codec.ts';
 import { trackCreate } from './field-ownership.ts';
 import { generateName, newUid } from './identity.ts';
@@ -46,7 +47,6 @@ export async function createObject(
   { ownFields = false } = {},
 ): Promise<Item> {
   const { kind } = served;
-  const storage = storageOf(served);
   const { metadata } = object;
   if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   delete (metadata as Partial<typeof metadata>).resourceVersion;
@@ -66,30 +66,40 @@ export async function createObject(
   await admitMutating(registry, admission);
   prepareForCreate(kind, tracked, strategyContext(registry, context));
   const finish = await beginWrite(registry, kind.resource, { next: tracked, prev: undefined, dryRun: options.dryRun });
+  let stored = false;
   try {
-    for (let attempt = 1; ; attempt++) {
-      validateCreate(kind, tracked);
-      warnings(kind, context, tracked);
-      await admitValidating(registry, { ...admission, name: tracked.metadata.name });
-      try {
-        if (!options.dryRun) {
-          const stored = await storage.create(tracked);
-          finish?.(true);
-          return stored;
-        }
-        const taken = await storage.get(tracked.metadata.namespace ?? '', tracked.metadata.name);
-        if (taken !== undefined) throw errors.alreadyExists(served.resource, tracked.metadata.name);
-        finish?.(false);
-        return { object: tracked };
-      } catch (error) {
-        if (!generated || !hasReason(error, 'AlreadyExists')) throw error;
-        if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, tracked.metadata.name);
-        tracked.metadata.name = generateName(tracked.metadata.generateName ?? '', registry.random);
-      }
+    const item = await store(registry, context, served, tracked, { admission, generated, dryRun: options.dryRun });
+    stored = !options.dryRun;
+    return item;
+  } finally {
+    finish?.(stored);
+  }
+}
+
+/** Validates and writes; a generated name that is taken is drawn anew. */
+async function store(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  object: KubeObject,
+  { admission, generated, dryRun }: { admission: AdmissionRequest; generated: boolean; dryRun: boolean },
+): Promise<Item> {
+  const storage = storageOf(served);
+  const { metadata } = object;
+  for (let attempt = 1; ; attempt++) {
+    validateCreate(served.kind, object);
+    warnings(served.kind, context, object);
+    await admitValidating(registry, { ...admission, name: metadata.name });
+    try {
+      if (!dryRun) return await storage.create(object);
+      const taken = await storage.get(metadata.namespace ?? '', metadata.name);
+      if (taken !== undefined) throw errors.alreadyExists(served.resource, metadata.name);
+      return { object };
+    } catch (error) {
+      if (!generated || !hasReason(error, 'AlreadyExists')) throw error;
+      if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, metadata.name);
+      metadata.name = generateName(metadata.generateName ?? '', registry.random);
     }
-  } catch (error) {
-    finish?.(false);
-    throw error;
   }
 }
 

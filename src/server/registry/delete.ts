@@ -1,4 +1,13 @@
-import { type DeleteOptions, errors, kindNode, type KindDefinition, type KubeObject, type Status, decodeValue, DecodeError } from '../../api/index.ts';
+import {
+  DecodeError,
+  type DeleteOptions,
+  decodeValue,
+  errors,
+  type KindDefinition,
+  type KubeObject,
+  kindNode,
+  type Status,
+} from '../../api/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { Cached } from '../storage/storage.ts';
 import { readDocument } from './read-body.ts';
@@ -22,7 +31,8 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     // Decoded by its own type.
     return deleteOptionsOf(context, decodeValue(node, value) as Record<string, unknown>);
   } catch (error) {
-    if (error instanceof DecodeError) throw errors.badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`);
+    if (error instanceof DecodeError)
+      throw errors.badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`);
     throw error;
   }
 }
@@ -37,7 +47,8 @@ export async function remove(registry: Registry, context: RequestContext, served
     const status = options.orphanDependents === false ? 202 : 200;
     return { type: 'object', status, item, resource: served };
   }
-  if (served.resource.group === '' && answersObject.has(served.resource.plural)) return { type: 'object', status: 200, item, resource: served };
+  if (served.resource.group === '' && answersObject.has(served.resource.plural))
+    return { type: 'object', status: 200, item, resource: served };
   return { type: 'object', status: 200, item: { object: deletedStatus(served, item.object) } };
 }
 
@@ -157,4 +168,3 @@ function deletionFinalizers(kind: KindDefinition, existing: readonly string[], o
   if (foreground) kept.push(foregroundFinalizer);
   return kept;
 }
-

@@ -1,5 +1,5 @@
 /** Who owns which fields: keeps metadata.managedFields as writes come in. */
-import { applyUpdate, kindNode, type KubeObject } from '../../api/index.ts';
+import { applyUpdate, type KubeObject, kindNode } from '../../api/index.ts';
 import type { ServedResource } from './served-resource.ts';
 
 export interface Writer {

@@ -32,7 +32,9 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
   else checkList(match, version, token, initial, problems);
   if (!problems.ok) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
   if (version !== '' && !/^\d+$/.test(version))
-    throw errors.badRequest(`resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`);
+    throw errors.badRequest(
+      `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+    );
   return {
     labelSelector: query.get('labelSelector') ?? '',
     fieldSelector: query.get('fieldSelector') ?? '',
@@ -53,7 +55,8 @@ function checkWatch(match: string, initial: boolean | undefined, problems: Field
   if (initial !== undefined && match === '')
     problems.forbidden(matchPath, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   if (match === '') return;
-  if (initial === undefined) problems.forbidden(matchPath, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (initial === undefined)
+    problems.forbidden(matchPath, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   if (match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['NotOlderThan']);
 }
 

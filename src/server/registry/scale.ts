@@ -1,6 +1,6 @@
 /** The scale subresource: an autoscaling/v1 Scale over whatever fields a kind says. */
 import {
-  autoscalingV1,
+  type autoscalingV1,
   deepCopy,
   errors,
   formatLabelSelector,
@@ -10,14 +10,14 @@ import {
   type ScalePaths,
 } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
-import { storageOf } from './served-resource.ts';
 import { decodeDocument } from './codec.ts';
+import { patchDocument } from './patch.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import type { ServedResource } from './served-resource.ts';
+import { storageOf } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
-import { patchDocument } from './patch.ts';
 
 /** Its constant is not generated: Scale is no REST resource of its own. */
 const scaleKind: Resource<autoscalingV1.Scale> = {
@@ -53,7 +53,10 @@ function selectorText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return '';
   const isSelector = 'matchLabels' in value || 'matchExpressions' in value;
   // Either form is what the path of the kind's definition leads to.
-  return formatLabelSelector(isSelector ? (value as LabelSelector) : { matchLabels: value as Record<string, string> }).replace('<none>', '');
+  return formatLabelSelector(isSelector ? (value as LabelSelector) : { matchLabels: value as Record<string, string> }).replace(
+    '<none>',
+    '',
+  );
 }
 
 export function scaleOf(object: KubeObject, paths: ScalePaths): autoscalingV1.Scale {

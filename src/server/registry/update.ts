@@ -98,20 +98,17 @@ async function write(
 ): Promise<Item> {
   const { info } = context;
   const storage = storageOf(served);
-  if (change.options.dryRun) {
-    const current = await storage.get(info.namespace, info.name);
-    if (current === undefined) throw errors.notFound(served.resource, info.name);
-    if (change.preconditions.uid !== undefined && change.preconditions.uid !== current.object.metadata.uid)
-      throw errors.conflict(served.resource, info.name, uidMismatch(change.preconditions.uid, current.object.metadata.uid));
-    const next = await step(current);
-    return next === undefined || next === current.object
-      ? current
-      : { object: { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } } };
-  }
-  return storage.update(info.namespace, info.name, change.preconditions, step);
+  if (!change.options.dryRun) return storage.update(info.namespace, info.name, change.preconditions, step);
+  const current = await storage.get(info.namespace, info.name);
+  if (current === undefined) throw errors.notFound(served.resource, info.name);
+  const { uid } = change.preconditions;
+  const found = current.object.metadata.uid;
+  if (uid !== undefined && uid !== found)
+    throw errors.conflict(served.resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
+  const next = await step(current);
+  if (next === undefined || next === current.object) return current;
+  return { object: { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } } };
 }
-
-const uidMismatch = (wanted: string, found: string) => `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${found}`;
 
 async function nextState(
   registry: Registry,
@@ -140,8 +137,7 @@ async function nextState(
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
     onBegin(await beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun }));
-  }
-  if (strategy !== undefined) prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
+  } else prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
   if (!change.ownFields)

@@ -15,7 +15,8 @@ const optionsKind = (kind: string) => ({ group: 'meta.k8s.io', kind });
 
 function checkDryRun(values: readonly string[], problems: FieldErrors): boolean {
   const unknown = values.filter((v) => v !== 'All');
-  if (unknown.length > 0 || values.length > 1) problems.notSupported(new FieldPath('dryRun'), unknown.length === 1 ? unknown[0] : values, ['All']);
+  if (unknown.length > 0 || values.length > 1)
+    problems.notSupported(new FieldPath('dryRun'), unknown.length === 1 ? unknown[0] : values, ['All']);
   return values.length > 0;
 }
 
@@ -69,7 +70,11 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
   const dryRun = options.dryRun ?? [];
   checkDryRun(dryRun, problems);
   if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined)
-    problems.invalid(new FieldPath('propagationPolicy'), options.propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set');
+    problems.invalid(
+      new FieldPath('propagationPolicy'),
+      options.propagationPolicy,
+      'orphanDependents and deletionPropagation cannot be both set',
+    );
   if (options.propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy))
     problems.notSupported(new FieldPath('propagationPolicy'), options.propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']);
   if (!problems.ok) throw errors.invalid(optionsKind('DeleteOptions'), '', problems.list);

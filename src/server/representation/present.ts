@@ -78,12 +78,18 @@ export function present(answer: Answer, { as }: Representation, context: Request
   }
   if (answer.type === 'list') {
     const { resource, items, metadata } = answer;
-    if (as === undefined) return resource.version === undefined ? answer : { ...answer, items: items.map((item) => served(resource, item)) };
+    if (as === undefined)
+      return resource.version === undefined ? answer : { ...answer, items: items.map((item) => served(resource, item)) };
     const apiVersion = `meta.k8s.io/${as.version}`;
     const object =
       as.kind === 'Table'
         ? table(resource, items, metadata, as, context, nowMs)
-        : { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: items.map((item) => partial(served(resource, item).object, as)) };
+        : {
+            kind: 'PartialObjectMetadataList',
+            apiVersion,
+            metadata,
+            items: items.map((item) => partial(served(resource, item).object, as)),
+          };
     return { type: 'object', status: 200, item: { object } };
   }
   if (answer.type === 'watch' && (as !== undefined || answer.resource.version !== undefined))
@@ -108,7 +114,8 @@ async function* presentEvents(
     } else {
       // A bookmark's object has metadata as any other.
       const item = event.item as Item;
-      const object = as.kind === 'Table' ? eventTable(resource, event.type, item, as, context, nowMs) : partial(served(resource, item).object, as);
+      const object =
+        as.kind === 'Table' ? eventTable(resource, event.type, item, as, context, nowMs) : partial(served(resource, item).object, as);
       // Columns are told once; a watcher keeps them.
       if (as.kind === 'Table' && !first) Object.assign(object, { columnDefinitions: null });
       first = false;

@@ -2,12 +2,16 @@
 import type { Clock } from '../../time/index.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { Storages } from '../storages.ts';
+import { bindingHandlers } from './binding.ts';
+import { evictionHandler } from './eviction.ts';
+
+export { bindings } from './binding.ts';
 
 export interface RestDependencies {
   storageOf: Storages;
   clock: Clock;
 }
 
-export function coreHandlers(_dependencies: RestDependencies): SubresourceHandler[] {
-  return [];
+export function coreHandlers(dependencies: RestDependencies): SubresourceHandler[] {
+  return [...bindingHandlers(dependencies), evictionHandler(dependencies)];
 }

@@ -1,0 +1,93 @@
+/** /openapi/v2 and /openapi/v3, built when first asked for and kept until what is served changes. */
+import { createHash } from 'node:crypto';
+import { type OpenApiResource, openApiV2, openApiV3, openApiV3Path } from '../../api/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import { notFound } from '../registry/dispatch.ts';
+import type { SubresourceHandler } from '../registry/resource-handler.ts';
+import type { ResourceTable } from '../registry/served-resource.ts';
+import { subresourcesOf, verbsOf } from './resource-facts.ts';
+
+interface Built {
+  body: string;
+  etag: string;
+}
+
+const built = async (document: Promise<unknown>): Promise<Built> => {
+  const body = JSON.stringify(await document);
+  return { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() };
+};
+
+export interface OpenApiOptions {
+  table: ResourceTable;
+  handlers: readonly SubresourceHandler[];
+  /** The server's, e.g. `v1.36.0+k8ts`. */
+  version: string;
+}
+
+export function createOpenApi({ table, handlers, version }: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
+  let generation = -1;
+  const documents = new Map<string, Promise<Built>>();
+
+  const resources = (): OpenApiResource[] =>
+    [...table.all()]
+      // Custom resources bring their schemas with them; without one there is nothing to tell.
+      .filter((served) => served.storage !== undefined || served.kind.virtual === true)
+      .map((served) => ({
+        group: served.resource.group,
+        version: served.resource.version,
+        kind: served.resource.kind,
+        plural: served.resource.plural,
+        namespaced: served.resource.namespaced,
+        verbs: verbsOf(served, handlers),
+        subresources: subresourcesOf(served, handlers),
+      }));
+
+  const document = (path: string, make: () => Promise<unknown>): Promise<Built> => {
+    let known = documents.get(path);
+    if (known === undefined) {
+      known = built(make());
+      documents.set(path, known);
+      // What could not be made is tried again by the next who asks.
+      known.catch(() => documents.delete(path));
+    }
+    return known;
+  };
+
+  const answer = ({ body, etag }: Built, context: RequestContext): Answer => {
+    const headers = { etag: `"${etag}"`, vary: 'Accept', ...(context.query.has('hash') ? { 'cache-control': 'public, immutable' } : {}) };
+    if (context.header('if-none-match') === `"${etag}"`)
+      return { type: 'raw', status: 304, contentType: 'application/json', body: '', headers };
+    return { type: 'raw', status: 200, contentType: 'application/json', body, headers };
+  };
+
+  return async (context) => {
+    const path = context.path.replace(/^\/+|\/+$/g, '');
+    if (!path.startsWith('openapi/')) return undefined;
+    if (generation !== table.generation) {
+      documents.clear();
+      generation = table.generation;
+    }
+    if (path === 'openapi/v2') return answer(await document(path, () => openApiV2(resources(), version)), context);
+    const all = resources();
+    const byPath = new Map<string, OpenApiResource[]>();
+    for (const resource of all) {
+      const at = openApiV3Path(resource);
+      byPath.set(at, [...(byPath.get(at) ?? []), resource]);
+    }
+    if (path === 'openapi/v3') {
+      const paths: Record<string, { serverRelativeURL: string }> = {};
+      for (const [at, list] of byPath) {
+        // Documents are made one by one: clients ask for few of them, by a hash of what they depend on.
+        const hash = createHash('sha512')
+          .update(JSON.stringify([version, list]))
+          .digest('hex')
+          .toUpperCase();
+        paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
+      }
+      return { type: 'raw', status: 200, contentType: 'application/json', body: JSON.stringify({ paths }) };
+    }
+    const list = byPath.get(path.slice('openapi/v3/'.length));
+    if (list === undefined) throw notFound();
+    return answer(await document(path, () => openApiV3(list, version)), context);
+  };
+}

@@ -1,0 +1,50 @@
+/** What discovery and OpenAPI tell of a resource: its verbs, subresources and names. */
+import type { KindDefinition, Resource } from '../../api/index.ts';
+import { genericVerbs } from '../registry/dispatch.ts';
+import type { SubresourceHandler } from '../registry/resource-handler.ts';
+import type { ServedResource } from '../registry/served-resource.ts';
+import { isScale } from '../registry/strategy.ts';
+
+/** A subresource as discovery shows it. */
+export interface Subresource {
+  name: string;
+  verbs: string[];
+  kind: { group: string; version: string; kind: string };
+}
+
+export const kindOf = (r: Resource) => ({ group: r.group, version: r.version, kind: r.kind });
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+/** In the order of their names. */
+export function subresourcesOf(served: ServedResource, handlers: readonly SubresourceHandler[]): Subresource[] {
+  const found = new Map<string, Subresource>();
+  for (const [name, value] of Object.entries(served.kind.subresources ?? {})) {
+    if (!value) continue;
+    found.set(name, { name, verbs: ['get', 'patch', 'update'], kind: isScale(value) ? scaleKind : kindOf(served.resource) });
+  }
+  for (const handler of handlersOf(served, handlers)) {
+    if (handler.subresource === '' || handler.subresource.includes('/')) continue;
+    const known = found.get(handler.subresource);
+    const kind = handler.kind ?? known?.kind ?? kindOf(served.resource);
+    found.set(handler.subresource, { name: handler.subresource, verbs: union(known?.verbs ?? [], handler.verbs), kind });
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function handlersOf({ resource }: ServedResource, handlers: readonly SubresourceHandler[]): SubresourceHandler[] {
+  return handlers.filter(
+    (h) => h.group === resource.group && h.resource === resource.plural && (h.version === undefined || h.version === resource.version),
+  );
+}
+
+const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();
+
+/** In the order of their names. */
+export function verbsOf(served: ServedResource, handlers: readonly SubresourceHandler[]): string[] {
+  const own = handlersOf(served, handlers)
+    .filter((h) => h.subresource === '')
+    .flatMap((h) => h.verbs);
+  return union(served.kind.verbs ?? (served.storage === undefined ? [] : genericVerbs), own);
+}
+
+export const singularOf = (kind: KindDefinition) => kind.singular ?? kind.resource.kind.toLowerCase();
