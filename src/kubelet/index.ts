@@ -1,6 +1,7 @@
 export { type CgroupOptions, noCgroups, type PodCgroups, podCgroups } from './cgroups/pod-cgroups.ts';
 export { type EffectiveConfiguration, effectiveConfiguration } from './config.ts';
-export { createKubelet, type FoundContainer, type Kubelet, type KubeletOptions } from './kubelet.ts';
+export { createKubelet } from './kubelet.ts';
+export type { FoundContainer, Kubelet, KubeletOptions } from './kubelet-options.ts';
 export { hollowMachine, type MachineInfo, readMachine } from './node/machine.ts';
 export { kubeletVersion } from './version.ts';
 export { type Mounter, systemMounter } from './volumes/mounter.ts';

@@ -1,13 +1,9 @@
 /** The kubelet: makes the pods bound to its node run, and tells the API how they are. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
-import { type kubeletconfigV1beta1, Pod, RuntimeClass, Service, type Taint } from '../api/index.ts';
-import { type Client, createEventBroadcaster, createInformer, type Informer } from '../client/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-import type { Clock, Random } from '../time/index.ts';
-import { noCgroups, type PodCgroups } from './cgroups/pod-cgroups.ts';
+import { Pod, RuntimeClass, Service } from '../api/index.ts';
+import { createEventBroadcaster, createInformer } from '../client/index.ts';
+import { noCgroups } from './cgroups/pod-cgroups.ts';
 import { effectiveConfiguration, maxContainerRestartMs } from './config.ts';
 import { hostResolver, type ResolverConfig } from './containers/dns.ts';
 import type { KubeletContext } from './context.ts';
@@ -17,8 +13,8 @@ import { type EvictionManager, evictionManager } from './eviction/eviction-manag
 import { refusedUnderPressure } from './eviction/thresholds.ts';
 import { collectGarbage } from './gc/collect-garbage.ts';
 import { imagePuller } from './images/image-puller.ts';
+import type { Kubelet, KubeletOptions } from './kubelet-options.ts';
 import { kubeletMetrics } from './metrics.ts';
-import type { MachineInfo } from './node/machine.ts';
 import { type NodeAgent, nodeAgent } from './node/node-agent.ts';
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts';
 import { admitPod } from './pod/admission.ts';
@@ -31,76 +27,11 @@ import { objectSource } from './sources/object-source.ts';
 import { staticPods } from './sources/static-pods.ts';
 import { nodeSummary } from './stats/summary.ts';
 import { statusManager } from './status/status-manager.ts';
-import { type Mounter, systemMounter } from './volumes/mounter.ts';
+import { systemMounter } from './volumes/mounter.ts';
 import { volumeManager } from './volumes/volume-manager.ts';
 import { type PodWorker, podWorker } from './workers/pod-worker.ts';
 import { backOff } from './workers/restart-back-off.ts';
 import { containerStarter } from './workers/start-container.ts';
-
-export interface KubeletOptions {
-  nodeName: string;
-  client: Client;
-  runtime: Runtime;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  /** What the machine is: `readMachine(rootDir)`, or `hollowMachine(name)`. */
-  machine: MachineInfo;
-  /** As /var/lib/kubelet. */
-  rootDir: string;
-  /** KubeletConfiguration; what is missing has upstream's defaults. */
-  config?: Partial<kubeletconfigV1beta1.KubeletConfiguration>;
-  /** The node's addresses, the preferred one first. */
-  nodeIPs: readonly string[];
-  /** Default: the node's name. */
-  hostname?: string;
-  labels?: Readonly<Record<string, string>>;
-  /** What a newly registered node is tainted with. */
-  taints?: readonly Taint[];
-  /** Default: pods have no cgroups of their own. `podCgroups(...)` makes the real ones. */
-  cgroups?: PodCgroups;
-  mounter?: Mounter;
-  /** A simulated node: nothing of this machine's disk, network or cgroups is touched. */
-  hollow?: boolean;
-  /** Where the kubelet's metrics go. */
-  registry?: Registry;
-  /** Services, where several kubelets of one process share an informer; default: one of its own. */
-  services?: Pick<Informer<Service>, 'lister' | 'whenSynced'>;
-}
-
-/** A running container, as the streaming server looks for it. */
-export interface FoundContainer {
-  pod: Pod;
-  containerId: string;
-  sandboxId: string;
-  running: boolean;
-  /** The log file of the container's present run. */
-  logPath: string;
-  /** That of its previous run, where there was one. */
-  previousLogPath: string | undefined;
-}
-
-export interface Kubelet {
-  readonly nodeName: string;
-  readonly config: ReturnType<typeof effectiveConfiguration>;
-  /** Until the signal is aborted; containers keep running. */
-  run(signal: AbortSignal): Promise<void>;
-  /** Resolves when the Node object is there. */
-  readonly registered: Promise<void>;
-  /** The pods of this node, with their newest status. */
-  pods(): Pod[];
-  pod(namespace: string, name: string): Pod | undefined;
-  /** `container`: default the pod's first, or the one its annotation `kubectl.kubernetes.io/default-container` names. */
-  findContainer(namespace: string, pod: string, container?: string): Promise<FoundContainer | undefined>;
-  /** The pod's ready sandbox, for port-forward. */
-  findSandbox(namespace: string, pod: string): Promise<string | undefined>;
-  /** What /stats/summary answers. */
-  summary(): ReturnType<typeof nodeSummary>;
-  /** What /healthz checks: undefined for `ok`, else what is wrong. */
-  health(): string | undefined;
-  /** Resolves when every pod worker sleeps and statuses are written (for tests). */
-  idle(): Promise<void>;
-}
 
 const hollowResolver: ResolverConfig = { servers: [], searches: [], options: [] };
 

@@ -5,7 +5,8 @@ import { createClient } from '../client/index.ts';
 import { createMemoryApi } from '../client/testing/memory-api.ts';
 import { type HollowRuntimeOptions, hollowRuntime } from '../runtime/hollow/index.ts';
 import { seededRandom, VirtualClock } from '../time/index.ts';
-import { createKubelet, type KubeletOptions } from './kubelet.ts';
+import { createKubelet } from './kubelet.ts';
+import type { KubeletOptions } from './kubelet-options.ts';
 import { hollowMachine } from './node/machine.ts';
 
 export async function startTestKubelet(given: { runtime?: Partial<HollowRuntimeOptions>; kubelet?: Partial<KubeletOptions> } = {}) {

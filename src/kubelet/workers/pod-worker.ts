@@ -3,13 +3,11 @@
  * again, until there is nothing to do; then it sleeps until something wakes it. Its states are syncing, terminating (stopping
  * everything, never to start again) and terminated (nothing left but containers kept for their logs).
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
 import type { ResolverConfig } from '../containers/dns.ts';
 import { containerHash } from '../containers/labels.ts';
-import { sandboxConfig } from '../containers/sandbox-config.ts';
 import { terminationMessage } from '../containers/termination-message.ts';
 import type { KubeletContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
@@ -18,6 +16,7 @@ import type { Rejection } from '../pod/admission.ts';
 import { findContainer } from '../pod/containers.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
+import { concernsKubelet } from '../pod/pod-change.ts';
 import type { ProbeManager } from '../probes/probe-manager.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { podStatus } from '../status/pod-status.ts';
@@ -26,6 +25,7 @@ import type { MountedVolume, VolumeManager } from '../volumes/volume-manager.ts'
 import { type PodActions, podActions, type Start } from './actions.ts';
 import { gracePeriodOf, killContainer, killPod } from './kill.ts';
 import type { BackOff } from './restart-back-off.ts';
+import { adoptSandbox, createSandbox } from './sandbox.ts';
 import { type ContainerStarter, type SandboxInUse, StartError, writeHostsFile } from './start-container.ts';
 
 export interface PodWorkerDependencies {
@@ -286,10 +286,7 @@ export function podWorker(
   async function start(starts: readonly Start[], actions: PodActions, cancel: AbortSignal): Promise<boolean> {
     // Sandbox, volumes and images need nothing of each other.
     const pulls = new Map(starts.map(({ container }) => [container.name, prefetch(container.name, images.ensure(pod, container, cancel))]));
-    const [sandbox, volumesReady] = await Promise.all([
-      actions.createSandbox ? createSandbox(actions.attempt, cancel) : useSandbox(actions),
-      mountVolumes(cancel),
-    ]);
+    const [sandbox, volumesReady] = await Promise.all([sandboxFor(actions, cancel), mountVolumes(cancel)]);
     if (!sandbox || !volumesReady) {
       retryLater();
       // The sandbox may be new: the status shows that it is there.
@@ -335,38 +332,9 @@ export function podWorker(
     return pull;
   }
 
-  async function createSandbox(attempt: number, cancel: AbortSignal): Promise<SandboxInUse | undefined> {
-    const notReady = isHostNetwork(pod) ? undefined : deps.networkNotReady();
-    if (notReady) {
-      events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${notReady}`);
-      return undefined;
-    }
-    try {
-      await cgroups.ensure(pod);
-      const sandbox = sandboxConfig(pod, attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
-      const handler = pod.spec.runtimeClassName ? await deps.runtimeHandler(pod.spec.runtimeClassName) : '';
-      const { podSandboxId: id = '' } = await runtime.runPodSandbox({ config: sandbox, runtimeHandler: handler }, { signal: cancel });
-      observer.learn(id, uid);
-      const { status } = await runtime.podSandboxStatus({ podSandboxId: id }, { signal: cancel });
-      const ips = isHostNetwork(pod) ? context.nodeIPs : [status?.network?.ip, ...(status?.network?.additionalIps ?? []).map((a) => a.ip)];
-      sandboxInUse = { id, config: sandbox, ips: ips.filter((ip) => ip !== undefined && ip !== '').map(String) };
-      return sandboxInUse;
-    } catch (error) {
-      cancel.throwIfAborted();
-      const message = error instanceof Error ? error.message : String(error);
-      events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
-      log.warn({ err: error }, 'Failed to create sandbox for pod');
-      return undefined;
-    }
-  }
-
-  async function useSandbox(actions: PodActions): Promise<SandboxInUse | undefined> {
-    const present = actions.sandbox;
-    if (!present) return undefined;
-    if (sandboxInUse?.id === present.id) return sandboxInUse;
-    // Made before this kubelet started: the same configuration again.
-    const config = sandboxConfig(pod, present.attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
-    sandboxInUse = { id: present.id, config, ips: isHostNetwork(pod) ? context.nodeIPs : present.ips };
+  async function sandboxFor(actions: PodActions, cancel: AbortSignal): Promise<SandboxInUse | undefined> {
+    if (actions.createSandbox) sandboxInUse = await createSandbox(deps, pod, actions.attempt, cancel);
+    else if (actions.sandbox && sandboxInUse?.id !== actions.sandbox.id) sandboxInUse = await adoptSandbox(deps, pod, actions.sandbox);
     return sandboxInUse;
   }
 
@@ -445,7 +413,7 @@ export function podWorker(
         if (state === 'terminated') return wake();
         return terminate({ graceSeconds: next.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(next) });
       }
-      if (next === before || concernsUs(next, before)) wake();
+      if (next === before || concernsKubelet(next, before)) wake();
     },
     wake,
     terminate,
@@ -458,16 +426,4 @@ export function podWorker(
       while (running) await running;
     },
   };
-}
-
-/** Whether a change of the API's object asks for anything: what the kubelet itself wrote to its status does not. */
-function concernsUs(next: Pod, before: Pod): boolean {
-  const { generation, labels, annotations } = next.metadata;
-  const gates = (pod: Pod) =>
-    (pod.spec.readinessGates ?? []).map(({ conditionType }) => pod.status?.conditions?.find((c) => c.type === conditionType)?.status);
-  return (
-    generation !== before.metadata.generation ||
-    !isDeepStrictEqual([labels, annotations, gates(next)], [before.metadata.labels, before.metadata.annotations, gates(before)]) ||
-    !isDeepStrictEqual(next.spec, before.spec)
-  );
 }

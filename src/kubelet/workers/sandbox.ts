@@ -1,0 +1,44 @@
+/** A pod's sandbox: making one, and taking over one that an earlier kubelet made. */
+import type { Pod } from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
+import { sandboxConfig } from '../containers/sandbox-config.ts';
+import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
+import type { ObservedSandbox } from '../pod/observed-pod.ts';
+import type { PodWorkerDependencies } from './pod-worker.ts';
+import type { SandboxInUse } from './start-container.ts';
+
+type Dependencies = Pick<PodWorkerDependencies, 'context' | 'observer' | 'cgroups' | 'resolver' | 'networkNotReady' | 'runtimeHandler'>;
+
+/** Undefined where it could not be made; an event says why. */
+export async function createSandbox(deps: Dependencies, pod: Pod, attempt: number, signal: AbortSignal): Promise<SandboxInUse | undefined> {
+  const { context, observer, cgroups } = deps;
+  const { runtime, clock, events, logger } = context;
+  const notReady = isHostNetwork(pod) ? undefined : deps.networkNotReady();
+  if (notReady) {
+    events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${notReady}`);
+    return undefined;
+  }
+  try {
+    await cgroups.ensure(pod);
+    const config = sandboxConfig(pod, attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
+    const runtimeHandler = pod.spec.runtimeClassName ? await deps.runtimeHandler(pod.spec.runtimeClassName) : '';
+    const { podSandboxId: id = '' } = await runtime.runPodSandbox({ config, runtimeHandler }, { signal });
+    observer.learn(id, uidOf(pod));
+    const { status } = await runtime.podSandboxStatus({ podSandboxId: id }, { signal });
+    const ips = isHostNetwork(pod) ? context.nodeIPs : [status?.network?.ip, ...(status?.network?.additionalIps ?? []).map((a) => a.ip)];
+    return { id, config, ips: ips.filter((ip) => ip !== undefined && ip !== '').map(String) };
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+    logger.warn({ err: error, pod: formatPod(pod) }, 'Failed to create sandbox for pod');
+    return undefined;
+  }
+}
+
+/** The configuration that the sandbox was made with, made again: what containers need of it. */
+export async function adoptSandbox(deps: Dependencies, pod: Pod, present: ObservedSandbox): Promise<SandboxInUse> {
+  const { context, cgroups } = deps;
+  const config = sandboxConfig(pod, present.attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(context.clock));
+  return { id: present.id, config, ips: isHostNetwork(pod) ? context.nodeIPs : present.ips };
+}
