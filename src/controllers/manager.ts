@@ -10,13 +10,14 @@ import {
 } from '../client/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from '../time/index.ts';
 import { allControllers, offByDefault } from './all.ts';
+import { serviceAccountOf } from './credentials.ts';
 import { type Controller, type ControllerConfig, defaultConfig } from './framework/index.ts';
 
 export interface ControllerManagerOptions {
   /** What the shared informers and events use. */
   client: Client;
   /** The client that a controller writes with, so that each has its own user agent (and, if so wished, identity). Default: `client`. */
-  clientFor?: (controller: string) => Client;
+  clientFor?: (controller: string, serviceAccount: string) => Client;
   /** As --controllers: `*` for all that are on by default, `name` to switch on, `-name` to switch off. */
   controllers?: string | readonly string[];
   /** The controllers to choose from. */
@@ -69,7 +70,7 @@ export async function runControllerManager(options: ControllerManagerOptions, si
     const broadcaster = createEventBroadcaster({ client, clock, random, logger });
     const runs = chosen.map(async (controller) => {
       const context = {
-        client: options.clientFor?.(controller.name) ?? client,
+        client: options.clientFor?.(controller.name, serviceAccountOf(controller.name)) ?? client,
         informers,
         clock,
         random,
