@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
 import { createClient, createInformerFactory } from '../client/index.ts';
-import { runControllerManager } from '../controllers/index.ts';
+import { runControllerManager, serviceAccountOf } from '../controllers/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import {
   type AuthorizationMode,
@@ -73,18 +73,18 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
       runControllerManager(
         {
           client: clientAs(component('kube-controller-manager'), 'kube-controller-manager'),
-          clientFor: (name) => clientAs(controllerIdentity(name), `kube-controller-manager/${name}`),
+          clientFor: (name, account) => clientAs(controllerIdentity(account), `kube-controller-manager/${name}`),
           controllers: controllerManager.controllers ?? '*',
           clock,
           random,
           logger,
           registry: metrics,
           config: {
-            clusterCIDR: config.podCidr,
-            serviceCIDR: config.serviceCidr,
-            rootCA: pki.ca.certificate,
+            clusterCidrs: [config.podCidr],
+            serviceCidrs: [config.serviceCidr],
+            rootCa: pki.ca.certificate,
             clusterSigning: pki.ca,
-            ...(controllerManager['node-cidr-mask-size'] ? { nodeCIDRMaskSize: Number(controllerManager['node-cidr-mask-size']) } : {}),
+            ...(controllerManager['node-cidr-mask-size'] ? { nodeCidrMaskSizeIpv4: Number(controllerManager['node-cidr-mask-size']) } : {}),
             ...(controllerManager['node-monitor-grace-period']
               ? { nodeMonitorGracePeriodMs: durationMs(controllerManager['node-monitor-grace-period']) }
               : {}),
@@ -104,7 +104,7 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
 /** Each controller acts as the service account that upstream's bootstrap policy knows (--use-service-account-credentials). */
 function controllerIdentity(controller: string): UserInfo {
   return {
-    name: `system:serviceaccount:kube-system:${controller}`,
+    name: `system:serviceaccount:kube-system:${serviceAccountOf(controller)}`,
     groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
   };
 }

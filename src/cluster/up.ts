@@ -120,7 +120,7 @@ async function settle(config: ClusterConfig, before: ClusterConfig | undefined):
     apiPort: config.apiPort || before?.apiPort || ((await isFree('0.0.0.0', defaultApiPort)) ? defaultApiPort : await freePort()),
     // Only real nodes and pods reach the server from elsewhere than this machine's loopback.
     bindAddress: config.bindAddress || (containers ? '0.0.0.0' : '127.0.0.1'),
-    advertiseAddress: config.advertiseAddress || (containers ? primaryAddress() : '127.0.0.1'),
+    advertiseAddress: config.advertiseAddress || primaryAddress(),
   };
 }
 
@@ -130,7 +130,8 @@ function primaryAddress(): string {
     .filter(([name]) => !/^(cni|docker|br-|veth|flannel|k8ts)/.test(name))
     .flatMap(([, addresses]) => addresses ?? [])
     .find((a) => a.family === 'IPv4' && !a.internal);
-  return found?.address ?? '127.0.0.1';
+  // Endpoints may not be loopback addresses; without a network nobody else asks anyway (RFC 2544's range belongs to nobody).
+  return found?.address ?? '198.18.0.1';
 }
 
 function isFree(host: string, port: number): Promise<boolean> {
