@@ -29,7 +29,8 @@ async function subPathOf(volume: string, subPath: string): Promise<string> {
   );
   if (!exists) await mkdir(path, { recursive: true, mode: 0o750 });
   const [root, real] = await Promise.all([realpath(volume), realpath(path)]);
-  if (relative(root, real).startsWith('..'))
+  // Names may begin with two dots: the atomic writer's do.
+  if (/^\.\.(\/|$)/.test(relative(root, real)))
     throw new ContainerConfigError(`failed to prepare subPath for volumeMount: ${path} leads out of its volume`);
   return real;
 }
