@@ -175,7 +175,8 @@ export class SchemaBuilder {
 
   /** The definition of a kind of the table, or of its list. */
   kind(gvk: GroupVersionKind, list = false): Json {
-    const type = resourceSchema(gvk)?.type;
+    // Kinds without a row among the resources (Binding) have a type all the same.
+    const type = resourceSchema(gvk)?.type ?? kindNode(gvk)?.typeName;
     if (!type) throw new Error(`openapi: the table has no kind ${gvk.group}/${gvk.version} ${gvk.kind}`);
     const name = list ? `${type}List` : type;
     return this.reference(typeNode(name).kind === 'struct' ? name : type);

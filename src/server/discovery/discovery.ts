@@ -7,7 +7,7 @@ import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
 import { parseAccept } from '../representation/accept.ts';
 import { compareVersions, groupOrder } from './group-order.ts';
-import { kindOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
+import { kindOf, nicknamesOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
 
 export interface DiscoveryOptions {
   table: ResourceTable;
@@ -29,8 +29,7 @@ function resourceEntries(served: ServedResource, handlers: readonly SubresourceH
     namespaced,
     kind: resource.kind,
     verbs: verbsOf(served, handlers),
-    ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
-    ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),
+    ...nicknamesOf(served),
     ...(served.storage === undefined ? {} : { storageVersionHash: storageVersionHash(kind.resource) }),
   };
   const subresources = subresourcesOf(served, handlers).map((sub): APIResource => {
@@ -56,8 +55,7 @@ function aggregatedResource(served: ServedResource, handlers: readonly Subresour
     scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singularOf(kind),
     verbs: verbsOf(served, handlers),
-    ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
-    ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),
+    ...nicknamesOf(served),
     ...(subresources.length === 0
       ? {}
       : { subresources: subresources.map(({ name, verbs, kind: of }) => ({ subresource: name, responseKind: of, verbs })) }),

@@ -48,3 +48,12 @@ export function verbsOf(served: ServedResource, handlers: readonly SubresourceHa
 }
 
 export const singularOf = (kind: KindDefinition) => kind.singular ?? kind.resource.kind.toLowerCase();
+
+/** A removed group's version of a kind has no short names or categories: `kubectl get all` shows an object once. */
+export function nicknamesOf({ kind, resource }: ServedResource): { shortNames?: string[]; categories?: string[] } {
+  if (resource.group !== kind.resource.group) return {};
+  return {
+    ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
+    ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),
+  };
+}

@@ -8,8 +8,8 @@ import { StatusError } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { type Outcome, statusAnswer } from '../pipeline/pipeline.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
-import { negotiate, type Representation } from '../representation/accept.ts';
-import { encodeAnswer, encodeEvent } from '../representation/encode.ts';
+import { type Encoding, negotiate, type Representation } from '../representation/accept.ts';
+import { encodeAnswer, encodeEvent, hasProtobuf } from '../representation/encode.ts';
 import { present } from '../representation/present.ts';
 
 export type Response = ServerResponse | Http2ServerResponse;
@@ -65,12 +65,17 @@ async function writeWhole(context: RequestContext, response: Response, chunks: B
   }
 }
 
-async function writeWatch(response: Response, answer: Answer & { type: 'watch' }, context: RequestContext): Promise<void> {
+async function writeWatch(
+  response: Response,
+  answer: Answer & { type: 'watch' },
+  encoding: Encoding,
+  context: RequestContext,
+): Promise<void> {
   // The client learns at once that the watch stands.
   sendHeaders(response);
   for await (const event of answer.events) {
     if (context.signal.aborted) return;
-    await write(response, encodeEvent(event), context.signal);
+    await write(response, encodeEvent(event, encoding), context.signal);
   }
   response.end();
 }
@@ -84,7 +89,7 @@ export async function respond(outcome: Outcome, response: Response, nowMs: numbe
   let representation: Representation;
   let { answer } = outcome;
   try {
-    representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept);
+    representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, hasProtobuf(answer));
     answer = present(answer, representation, context, nowMs);
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
@@ -111,8 +116,11 @@ async function writeAnswer(answer: Answer, representation: Representation, respo
       return;
     case 'watch':
       response.statusCode = 200;
-      response.setHeader('content-type', 'application/json');
-      return writeWatch(response, answer, context);
+      response.setHeader(
+        'content-type',
+        representation.encoding === 'protobuf' ? `${representation.mediaType};stream=watch` : 'application/json',
+      );
+      return writeWatch(response, answer, representation.encoding, context);
     case 'hijacked':
       return;
     case 'object':

@@ -1,12 +1,12 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
 import { parseDocument } from 'yaml';
-import { DecodeError, errors, parseJson } from '../../api/index.ts';
+import { DecodeError, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
 export const jsonType = 'application/json';
 export const yamlType = 'application/yaml';
 export const protobufType = 'application/vnd.kubernetes.protobuf';
-export const acceptedTypes = [jsonType, yamlType] as const;
+export const acceptedTypes = [jsonType, yamlType, protobufType] as const;
 
 export interface Document {
   /** Undefined where there is no body. */
@@ -41,9 +41,26 @@ export function parseYamlDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
+export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
+  try {
+    const envelope = openEnvelope(bytes);
+    if (envelope.contentType === jsonType) return parseJsonDocument(Buffer.from(envelope.raw), kind);
+    const node = kindNode({ ...parseApiVersion(envelope.apiVersion), kind: envelope.kind });
+    if (node === undefined)
+      throw errors.badRequest(
+        `no kind ${JSON.stringify(envelope.kind)} is registered for version ${JSON.stringify(envelope.apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+      );
+    return { value: decodeProtobuf(node, bytes), duplicates: [] };
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof RangeError) throw unrecognized(kind, error.message);
+    throw error;
+  }
+}
+
 const readers = new Map<string, (bytes: Buffer, kind: string) => Document>([
   [jsonType, parseJsonDocument],
   [yamlType, parseYamlDocument],
+  [protobufType, parseProtobufDocument],
 ]);
 
 /** The document in a request's body. `kind` is what is expected, for messages. */

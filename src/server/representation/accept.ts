@@ -1,7 +1,7 @@
 /** Content negotiation: which of the client's wishes in its Accept header the server can meet. */
 import { errors } from '../../api/index.ts';
 
-export type Encoding = 'json' | 'yaml';
+export type Encoding = 'json' | 'yaml' | 'protobuf';
 
 export interface Representation {
   encoding: Encoding;
@@ -30,16 +30,22 @@ const encodings = new Map<string, { encoding: Encoding; mediaType: string }>([
   ['application/*', { encoding: 'json', mediaType: 'application/json' }],
 ]);
 
-const accepted = ['application/json', 'application/yaml'] as const;
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const protobuf = { encoding: 'protobuf', mediaType: protobufType } as const;
+const accepted = ['application/json', 'application/yaml', protobufType] as const;
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-/** Throws NotAcceptable where nothing that the client takes can be given. */
-export function negotiate(accept: string): Representation {
+/**
+ * The first of the client's wishes that can be met; `hasProtobuf` says whether what is answered has a protobuf form.
+ * Throws NotAcceptable where there is none.
+ */
+export function negotiate(accept: string, hasProtobuf = false): Representation {
   if (accept.trim() === '') return { encoding: 'json', mediaType: 'application/json' };
   for (const { type, parameters } of parseAccept(accept)) {
-    const encoding = encodings.get(type);
-    if (encoding === undefined) continue;
     const kind = parameters.get('as');
+    // Tables and their like are given in text only.
+    const encoding = type === protobufType && hasProtobuf && kind === undefined ? protobuf : encodings.get(type);
+    if (encoding === undefined) continue;
     if (kind === undefined) return encoding;
     const version = parameters.get('v') ?? '';
     if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || !forms.has(kind)) continue;

@@ -1,5 +1,6 @@
 /** From presented answers to bytes. What the storage has encoded already is sent as it is. */
 import { stringify as stringifyYaml } from 'yaml';
+import { encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item } from '../exchange.ts';
 import type { Encoding } from './accept.ts';
 
@@ -24,6 +25,7 @@ function encodeList({ resource, metadata, items }: Answer & { type: 'list' }): B
 export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encoding: Encoding, pretty: boolean): Buffer[] {
   if (encoding === 'json' && !pretty) return answer.type === 'list' ? encodeList(answer) : [bytesOf(answer.item), newline];
   const value = plainAnswer(answer);
+  if (encoding === 'protobuf') return [protobufOf(value)];
   if (encoding === 'yaml') return [Buffer.from(stringifyYaml(value, { aliasDuplicateObjects: false }))];
   return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
 }
@@ -35,11 +37,48 @@ export function plainAnswer(answer: Answer & { type: 'object' | 'list' }): objec
   return { kind: `${resource.resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: items.map((item) => item.object) };
 }
 
+/** The node of what an answer's object is; undefined for what has no protobuf form (custom resources, documents). */
+function nodeOf(object: object) {
+  const { apiVersion, kind } = object as { apiVersion?: unknown; kind?: unknown };
+  return typeof apiVersion === 'string' && typeof kind === 'string' ? kindNode({ ...parseApiVersion(apiVersion), kind }) : undefined;
+}
+
+/** Whether an answer can be sent as protobuf. */
+export function hasProtobuf(answer: Answer): boolean {
+  if (answer.type === 'list' || answer.type === 'watch') return kindNode(answer.resource.resource) !== undefined;
+  return answer.type === 'object' && nodeOf(answer.item.object) !== undefined;
+}
+
+function protobufOf(object: object): Buffer {
+  const node = nodeOf(object);
+  if (node === undefined) throw new Error('an object without a protobuf form was to be sent as protobuf');
+  return Buffer.from(encodeProtobuf(node, object as { apiVersion: string; kind: string })); // nodeOf has seen both
+}
+
+function varint(value: number): number[] {
+  const out: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) out.push((rest & 0x7f) | 0x80);
+  out.push(rest);
+  return out;
+}
+
+const field = (number: number, bytes: Uint8Array) => Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(bytes.length)]), bytes]);
+
+/** One frame of a protobuf watch: its length in four bytes, then a WatchEvent around the object's envelope. */
+function encodeProtobufEvent({ type, item }: AnswerEvent): Buffer {
+  const event = Buffer.concat([field(1, Buffer.from(type)), field(2, field(1, protobufOf(item.object)))]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(event.length);
+  return Buffer.concat([length, event]);
+}
+
 /** A change's frames, by type, made for the first watcher and shared by all. */
 const frames = new WeakMap<Item, Partial<Record<AnswerEvent['type'], Buffer>>>();
 
-/** One line of a JSON watch. */
-export function encodeEvent(event: AnswerEvent): Buffer {
+/** One line of a JSON watch, or one frame of a protobuf watch. */
+export function encodeEvent(event: AnswerEvent, encoding: Encoding): Buffer {
+  if (encoding === 'protobuf') return encodeProtobufEvent(event);
   const { type, item } = event;
   if (item.bytes === undefined) return Buffer.from(`{"type":"${type}","object":${JSON.stringify(item.object)}}\n`);
   let made = frames.get(item);
