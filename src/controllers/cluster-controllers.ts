@@ -1,3 +1,6 @@
+import { endpointsController } from './endpoints/endpoint.ts';
+import { endpointSliceController } from './endpoints/endpoint-slice.ts';
+import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import type { Controller } from './framework/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeIpamController } from './node/ipam.ts';
@@ -6,6 +9,9 @@ import { serviceAccountController } from './service-account.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
 export const clusterControllers: readonly Controller[] = [
+  endpointsController,
+  endpointSliceController,
+  endpointSliceMirroringController,
   namespaceController,
   nodeIpamController,
   rootCaCertPublisher,

@@ -6,6 +6,7 @@ export { type DiscoveredResource, type Discovery, discover, kindKey } from './di
 export { createExpectations, type Expectations } from './expectations.ts';
 export { type History, syncHistory, templateOf, trimHistory } from './history.ts';
 export { matchesNodeAffinity, toleratesTaint, untoleratedTaint } from './node-matching.ts';
+export { createOwnWrites, type OwnWrites } from './own-writes.ts';
 export { createPodControl, isNamespaceTerminating, messageOf, type PodControl, slowStart } from './pod-control.ts';
 export * from './pods.ts';
 export { templateHash } from './template-hash.ts';
