@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
 import { createClient, createInformerFactory } from '../client/index.ts';
-import { runControllerManager, serviceAccountOf } from '../controllers/index.ts';
+import { runControllerManager } from '../controllers/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import {
   type AuthorizationMode,
@@ -102,9 +102,9 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
 }
 
 /** Each controller acts as the service account that upstream's bootstrap policy knows (--use-service-account-credentials). */
-function controllerIdentity(controller: string): UserInfo {
+function controllerIdentity(account: string): UserInfo {
   return {
-    name: `system:serviceaccount:kube-system:${serviceAccountOf(controller)}`,
+    name: `system:serviceaccount:kube-system:${account}`,
     groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
   };
 }
