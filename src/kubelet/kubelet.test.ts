@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigMap, Lease, Node } from '../api/index.ts';
+import { ConfigMap, Lease, Node, Pod } from '../api/index.ts';
 import { startTestKubelet } from './testing.ts';
 
 let t: Awaited<ReturnType<typeof startTestKubelet>>;
@@ -267,11 +267,32 @@ describe('a pod', () => {
     await expect(t.pod('web')).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
+  it('that has ended stays as it was, though the runtime has lost its containers', async () => {
+    t = await startTestKubelet();
+    await t.create('late', { activeDeadlineSeconds: 5 });
+    await t.advance(5000);
+    const before = await t.pod('late');
+    await t.stop();
+    for (const { id } of (await t.runtime.listPodSandbox({})).items ?? []) await t.runtime.removePodSandbox({ podSandboxId: id ?? '' });
+    await t.restartKubelet();
+    expect((await t.pod('late')).status).toEqual(before.status);
+    expect((await t.runtime.listPodSandbox({})).items).toEqual([]);
+  });
+
+  it('that was running when the machine went down runs again, counted as a restart', async () => {
+    t = await startTestKubelet();
+    await t.create('web');
+    await t.stop();
+    for (const { id } of (await t.runtime.listPodSandbox({})).items ?? []) await t.runtime.removePodSandbox({ podSandboxId: id ?? '' });
+    await t.restartKubelet();
+    expect((await t.pod('web')).status).toMatchObject({ phase: 'Running', containerStatuses: [{ restartCount: 1, ready: true }] });
+  });
+
   it('that vanished while the kubelet was down is removed from the runtime', async () => {
     t = await startTestKubelet();
     await t.create('web');
     await t.stop();
-    await t.client.delete((await import('../api/index.ts')).Pod, 'web', { namespace: 'default', gracePeriodSeconds: 0 });
+    await t.client.delete(Pod, 'web', { namespace: 'default', gracePeriodSeconds: 0 });
     await t.restartKubelet();
     expect((await t.runtime.listPodSandbox({})).items).toEqual([]);
   });

@@ -69,7 +69,7 @@ function absentStatus(
   const terminated = { ...lost, ...(containerID ? { containerID } : {}) };
   if (pod.metadata.deletionTimestamp || pod.spec.restartPolicy === 'Never')
     return { ...base, ...previous, ready: false, started: false, state: { terminated } };
-  return { ...base, lastState: { terminated }, restartCount: base.restartCount + (pod.spec.restartPolicy === 'Always' ? 1 : 0) };
+  return { ...base, lastState: { terminated } };
 }
 
 export function containerStatus(

@@ -20,6 +20,10 @@ export interface PodStatusInput extends ContainerStatusSources {
 
 export function podStatus(input: PodStatusInput): PodStatus {
   const { pod, previous, observed, now, nodeIPs } = input;
+  // What is over stays over.
+  const over = previous?.phase === 'Failed' || previous?.phase === 'Succeeded' ? previous.phase : undefined;
+  // Its containers are gone from the runtime: there is nothing to learn that the API does not know.
+  if (over && previous && !observed?.containers.length) return previous;
   const one = (statuses: PodStatus['containerStatuses'], name: string) => statuses?.find((s) => s.name === name);
   const init = (pod.spec.initContainers ?? []).map((c) =>
     containerStatus(pod, c, 'init', one(previous?.initContainerStatuses, c.name), input),
@@ -29,8 +33,6 @@ export function podStatus(input: PodStatusInput): PodStatus {
     containerStatus(pod, c, 'ephemeral', one(previous?.ephemeralContainerStatuses, c.name), input),
   );
   const sandbox = observed?.sandboxes[0];
-  // What is over stays over.
-  const over = previous?.phase === 'Failed' || previous?.phase === 'Succeeded' ? previous.phase : undefined;
   const phase = over ?? (input.verdict ? 'Failed' : podPhase(pod, init, regular, input.terminal));
   const conditions = podConditions({
     pod,

@@ -92,7 +92,8 @@ export function podWorker(
   let state: PodWorker['state'] = 'syncing';
   let observed: ObservedPod | undefined;
   let unseen = !options.fresh;
-  let admitted = !options.fresh;
+  // A pod with a start time was admitted by the kubelet before this one.
+  let admitted = !options.fresh || initial.status?.startTime !== undefined;
   let dirty = false;
   let running: Promise<void> | undefined;
   let gone = false;
