@@ -67,6 +67,8 @@ export interface Kubelet {
   findContainer(namespace: string, pod: string, container?: string): Promise<FoundContainer | undefined>;
   /** The pod's ready sandbox, for port-forward. */
   findSandbox(namespace: string, pod: string): Promise<string | undefined>;
+  /** Something that the node's status tells of may have changed (its network is ready, say): look now. */
+  touch(): void;
   /** What /stats/summary answers. */
   summary(): Promise<statsV1alpha1.Summary>;
   /** What /healthz checks: undefined for `ok`, else what is wrong. */

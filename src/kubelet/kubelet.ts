@@ -330,6 +330,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeName,
     config,
     registered: registered.promise,
+    touch: () => agent?.touch(),
     async run(given) {
       const signal = AbortSignal.any([given, ran.signal]);
       parts = assemble(signal);
