@@ -1,5 +1,4 @@
 /** etcd's gRPC API v3, as far as the store needs it. Messages carry etcd's own field names; 64-bit integers are numbers. */
-import { readFileSync } from 'node:fs';
 import {
   type ChannelCredentials,
   type ClientDuplexStream,
@@ -10,6 +9,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
+import descriptor from './schema/etcd-v3.json' with { type: 'json' };
 
 export interface EtcdKeyValue {
   key: Buffer;
@@ -74,9 +74,14 @@ export interface EtcdClient {
 }
 
 export function etcdClient(endpoints: readonly string[], tls: EtcdTls | undefined): EtcdClient {
-  // The descriptor is a JSON file of ours in protobufjs' form.
-  const descriptor = JSON.parse(readFileSync(new URL('./schema/etcd-v3.json', import.meta.url), 'utf8'));
-  const definition = fromJSON(descriptor, { longs: Number, enums: String, defaults: true, arrays: true, keepCase: true });
+  // A JSON file of ours in protobufjs' form.
+  const definition = fromJSON(descriptor as Parameters<typeof fromJSON>[0], {
+    longs: Number,
+    enums: String,
+    defaults: true,
+    arrays: true,
+    keepCase: true,
+  });
   const services = loadPackageDefinition(definition).etcdserverpb as GrpcObject;
   const channel: ChannelCredentials = tls ? credentials.createSsl(tls.ca, tls.key, tls.cert) : credentials.createInsecure();
   // Several members are tried in turn; grpc-js takes such a list as addresses.

@@ -1,7 +1,10 @@
+import type { EtcdStoreOptions } from './etcd-store.ts';
+import type { Store } from './store.ts';
+
 export { type CompactorOptions, compactRegularly } from './compactor.ts';
 export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
-export { EtcdError, type EtcdTls } from './etcd-client.ts';
-export { type EtcdStoreOptions, openEtcdStore } from './etcd-store.ts';
+export type { EtcdTls } from './etcd-client.ts';
+export type { EtcdStoreOptions } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
 export type { Retention } from './mvcc-store.ts';
@@ -21,3 +24,6 @@ export {
   type WatchBatch,
   type WatchOptions,
 } from './store.ts';
+
+/** A store over a real etcd. gRPC is loaded only by who uses one. */
+export const openEtcdStore = async (options: EtcdStoreOptions): Promise<Store> => (await import('./etcd-store.ts')).openEtcdStore(options);
