@@ -153,6 +153,22 @@ export function createMemoryApi(clock: Clock, resources: readonly Resource[]): M
     return write(t.resource, { ...current, metadata: { ...current.metadata, ...deletion } });
   };
 
+  /** What the pods/binding subresource does. */
+  const bind = (t: Target, body: Json | undefined): Status => {
+    const pod = existing(t) as Stored & { spec: Json; status?: { conditions?: Json[] } };
+    if (pod.spec.nodeName) throw errors.conflict(named(t), t.name, `pod ${t.name} is already assigned to node "${pod.spec.nodeName}"`);
+    const conditions = pod.status?.conditions?.filter((c) => c.type !== 'PodScheduled') ?? [];
+    write(t.resource, {
+      ...pod,
+      spec: { ...pod.spec, nodeName: (body?.target as Json | undefined)?.name },
+      status: {
+        ...pod.status,
+        conditions: [...conditions, { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp(clock) }],
+      },
+    });
+    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+  };
+
   const serve = (request: TransportRequest): unknown => {
     const t = parsePath(request.path);
     const body = request.body === undefined ? undefined : (structuredClone(request.body) as Json);
@@ -160,6 +176,7 @@ export function createMemoryApi(clock: Clock, resources: readonly Resource[]): M
       case 'GET':
         return t.name ? existing(t) : list(t, request.query);
       case 'POST':
+        if (t.resource === 'pods' && t.subresource === 'binding') return bind(t, body);
         // The draft's missing metadata is filled in by create.
         return create(t, body as unknown as Stored);
       case 'PUT':
