@@ -1,4 +1,4 @@
-import { errors } from '../../api/index.ts';
+import { errors, StatusError } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { Attributes, Authorizer } from '../request.ts';
 
@@ -37,12 +37,9 @@ export function forbiddenMessage(a: Attributes): string {
 export async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
   const { decision, reason } = await authorizer.authorize(attributes);
   if (decision === 'allow') return;
-  const message = forbiddenMessage(attributes);
-  throw errors.forbidden(
-    { group: attributes.apiGroup, plural: attributes.isResourceRequest ? attributes.resource : '' },
-    attributes.isResourceRequest ? attributes.name : '',
-    reason === '' ? message : `${message}: ${reason}`,
-  );
+  const message = reason === '' ? forbiddenMessage(attributes) : `${forbiddenMessage(attributes)}: ${reason}`;
+  if (!attributes.isResourceRequest) throw new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
+  throw errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
 }
 
 export function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {

@@ -1,0 +1,336 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  ConfigMap,
+  Deployment,
+  type Draft,
+  extensionsV1beta1,
+  Lease,
+  Namespace,
+  Node,
+  Pod,
+  PodDisruptionBudget,
+  type Status,
+} from '../api/index.ts';
+import type { Client } from '../client/index.ts';
+import { openTestServer, type TestServer } from './testing/test-server.ts';
+
+let under: TestServer;
+let admin: Client;
+beforeEach(async () => {
+  under = await openTestServer();
+  admin = under.admin;
+});
+afterEach(() => under.close());
+
+const namespace = 'work';
+const configMap = (name: string, data: Record<string, string> = {}, metadata = {}): Draft<ConfigMap> => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace, ...metadata },
+  data,
+});
+const pod = (name: string, labels: Record<string, string> = {}): Draft<Pod> => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace, labels },
+  // The server fills in what the types call required.
+  spec: { containers: [{ name: 'c', image: 'i' }] } as Pod['spec'],
+});
+const deployment = (name: string) =>
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  }) as unknown as Draft<Deployment>;
+
+describe('create', () => {
+  test('completes metadata, applies defaults and answers what was stored', async () => {
+    const made = await admin.create(Deployment, deployment('web'));
+    expect(made.metadata).toMatchObject({ generation: 1, namespace });
+    expect(made.metadata.uid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(made.spec).toMatchObject({ replicas: 1, strategy: { type: 'RollingUpdate' } });
+    expect(made.metadata.managedFields?.[0]).toMatchObject({ manager: 'test', operation: 'Update', apiVersion: 'apps/v1' });
+    expect(await admin.get(Deployment, 'web', { namespace })).toEqual(made);
+  });
+
+  test('draws names from generateName', async () => {
+    const made = await admin.create(ConfigMap, { ...configMap(''), metadata: { namespace, generateName: 'cm-' } });
+    expect(made.metadata.name).toMatch(/^cm-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  test('refuses what is wrong in upstream words', async () => {
+    await admin.create(ConfigMap, configMap('a'));
+    await expect(admin.create(ConfigMap, configMap('a'))).rejects.toMatchObject({ code: 409, message: 'configmaps "a" already exists' });
+    await expect(admin.create(ConfigMap, configMap('A_b'))).rejects.toMatchObject({ code: 422, reason: 'Invalid' });
+    await expect(admin.create(ConfigMap, configMap('b'), { namespace: 'other' })).rejects.toThrow(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
+    await expect(admin.create(ConfigMap, configMap('b', {}, { resourceVersion: '7' }))).rejects.toThrow(
+      'resourceVersion should not be set on objects to be created',
+    );
+    await expect(admin.create(ConfigMap, { ...configMap('b'), dta: {} } as never, { fieldValidation: 'Strict' })).rejects.toThrow(
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dta"',
+    );
+  });
+
+  test('with dryRun stores nothing', async () => {
+    expect((await admin.create(ConfigMap, configMap('a'), { dryRun: true })).metadata.uid).not.toBe('');
+    await expect(admin.get(ConfigMap, 'a', { namespace })).rejects.toMatchObject({ code: 404, message: 'configmaps "a" not found' });
+  });
+});
+
+describe('update', () => {
+  test('of an old version conflicts; without a version it overwrites', async () => {
+    const first = await admin.create(ConfigMap, configMap('a', { x: '1' }));
+    await admin.update(ConfigMap, { ...first, data: { x: '2' } });
+    await expect(admin.update(ConfigMap, { ...first, data: { x: '3' } })).rejects.toMatchObject({
+      code: 409,
+      message:
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+    });
+    const forced = await admin.update(ConfigMap, { ...first, data: { x: '4' }, metadata: { ...first.metadata, resourceVersion: '' } });
+    expect(forced.data).toEqual({ x: '4' });
+  });
+
+  test('that changes nothing writes nothing', async () => {
+    const first = await admin.create(ConfigMap, configMap('a', { x: '1' }));
+    expect((await admin.update(ConfigMap, { ...first })).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+    expect((await admin.patch(ConfigMap, 'a', 'merge', { data: { x: '1' } }, { namespace })).metadata.resourceVersion).toBe(
+      first.metadata.resourceVersion,
+    );
+  });
+
+  test('keeps status and counts generations; the status subresource does the reverse', async () => {
+    const first = await admin.create(Deployment, deployment('web'));
+    const scaled = await admin.update(Deployment, { ...first, spec: { ...first.spec, replicas: 5 }, status: { replicas: 9 } });
+    expect(scaled.metadata.generation).toBe(2);
+    expect(scaled.status?.replicas).toBeUndefined();
+    const reported = await admin.updateStatus(Deployment, { ...scaled, spec: { ...scaled.spec, replicas: 1 }, status: { replicas: 5 } });
+    expect(reported.spec.replicas).toBe(5);
+    expect(reported.status?.replicas).toBe(5);
+    expect(reported.metadata.generation).toBe(2);
+  });
+
+  test('of immutable metadata is refused; a foreign uid conflicts', async () => {
+    const first = await admin.create(ConfigMap, configMap('a'));
+    await expect(admin.update(ConfigMap, { ...first, metadata: { ...first.metadata, uid: 'other' } })).rejects.toMatchObject({ code: 409 });
+  });
+
+  test('creates where the kind allows it', async () => {
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'n', namespace }, spec: {} };
+    expect((await admin.update(Lease, lease as unknown as Lease)).metadata.uid).not.toBe('');
+    await expect(admin.update(Deployment, deployment('none') as Deployment)).rejects.toMatchObject({ code: 404 });
+  });
+});
+
+describe('patch', () => {
+  test('merges strategically by key', async () => {
+    await admin.create(Deployment, deployment('web'));
+    const patch = { spec: { template: { spec: { containers: [{ name: 'side', image: 's' }] } } } };
+    const patched = await admin.patch(Deployment, 'web', 'strategic', patch, { namespace });
+    expect(patched.spec.template.spec?.containers.map((c) => c.name).sort()).toEqual(['c', 'side']);
+  });
+
+  test('in JSON tests before it changes', async () => {
+    await admin.create(ConfigMap, configMap('a', { x: '1' }));
+    const replace = { op: 'replace', path: '/data/x', value: '2' };
+    await expect(
+      admin.patch(ConfigMap, 'a', 'json', [{ op: 'test', path: '/data/x', value: '9' }, replace], { namespace }),
+    ).rejects.toMatchObject({ code: 422 });
+    expect((await admin.patch(ConfigMap, 'a', 'json', [replace], { namespace })).data).toEqual({ x: '2' });
+  });
+
+  test('by server-side apply creates, owns, conflicts and is forced', async () => {
+    const apply = (data: Record<string, string>, fieldManager: string, force = false) =>
+      admin.patch(
+        ConfigMap,
+        'a',
+        'apply',
+        { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data },
+        { namespace, fieldManager, force },
+      );
+    expect((await apply({ x: '1' }, 'one')).metadata.managedFields).toMatchObject([{ manager: 'one', operation: 'Apply' }]);
+    await expect(apply({ x: '2' }, 'two')).rejects.toMatchObject({
+      code: 409,
+      message: 'Apply failed with 1 conflict: conflict with "one": .data.x',
+    });
+    expect((await apply({ x: '2' }, 'two', true)).data).toEqual({ x: '2' });
+    expect((await apply({}, 'two')).data?.x).toBeUndefined();
+  });
+});
+
+describe('delete', () => {
+  test('answers a Status and honours preconditions', async () => {
+    const made = await admin.create(ConfigMap, configMap('a'));
+    await expect(admin.delete(ConfigMap, 'a', { namespace, preconditions: { uid: 'x' } })).rejects.toMatchObject({ code: 409 });
+    expect(await admin.delete(ConfigMap, 'a', { namespace })).toMatchObject({
+      kind: 'Status',
+      status: 'Success',
+      details: { name: 'a', kind: 'configmaps', uid: made.metadata.uid },
+    });
+  });
+
+  test('waits for finalizers', async () => {
+    const made = await admin.create(ConfigMap, configMap('a', {}, { finalizers: ['example.com/wait'] }));
+    await admin.delete(ConfigMap, 'a', { namespace });
+    const held = await admin.get(ConfigMap, 'a', { namespace });
+    expect(held.metadata).toMatchObject({ uid: made.metadata.uid, deletionGracePeriodSeconds: 0 });
+    await admin.patch(ConfigMap, 'a', 'merge', { metadata: { finalizers: null } }, { namespace });
+    await expect(admin.get(ConfigMap, 'a', { namespace })).rejects.toMatchObject({ code: 404 });
+  });
+
+  test('writes the propagation policy as finalizers', async () => {
+    await admin.create(Deployment, deployment('web'));
+    await admin.delete(Deployment, 'web', { namespace, propagationPolicy: 'Foreground' });
+    expect((await admin.get(Deployment, 'web', { namespace })).metadata.finalizers).toEqual(['foregroundDeletion']);
+    await admin.create(Deployment, deployment('two'));
+    await admin.delete(Deployment, 'two', { namespace, orphanDependents: true });
+    expect((await admin.get(Deployment, 'two', { namespace })).metadata.finalizers).toEqual(['orphan']);
+  });
+
+  test('gives a bound pod its grace, which may only be shortened', async () => {
+    await admin.create(Pod, pod('p'));
+    await admin.createSubresource(Pod, 'p', 'binding', { target: { kind: 'Node', name: 'n' } }, { namespace });
+    await admin.delete(Pod, 'p', { namespace });
+    expect((await admin.get(Pod, 'p', { namespace })).metadata.deletionGracePeriodSeconds).toBe(30);
+    await admin.delete(Pod, 'p', { namespace, gracePeriodSeconds: 60 });
+    expect((await admin.get(Pod, 'p', { namespace })).metadata.deletionGracePeriodSeconds).toBe(30);
+    await admin.delete(Pod, 'p', { namespace, gracePeriodSeconds: 0 });
+    await expect(admin.get(Pod, 'p', { namespace })).rejects.toMatchObject({ code: 404 });
+  });
+
+  test('of a collection deletes what is selected', async () => {
+    for (const [name, tier] of [
+      ['a', 'x'],
+      ['b', 'x'],
+      ['c', 'y'],
+    ] as const)
+      await admin.create(ConfigMap, configMap(name, {}, { labels: { tier } }));
+    await admin.deleteCollection(ConfigMap, { namespace, labelSelector: 'tier=x' });
+    expect((await admin.list(ConfigMap, { namespace })).items.map((c) => c.metadata.name)).toEqual(['c']);
+  });
+
+  test('of a namespace terminates it until it is finalized', async () => {
+    await admin.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'gone' } } as unknown as Draft<Namespace>);
+    await admin.delete(Namespace, 'gone');
+    const terminating = await admin.get(Namespace, 'gone');
+    expect(terminating.status?.phase).toBe('Terminating');
+    await admin.update(Namespace, { ...terminating, spec: { finalizers: [] } }, { subresource: 'finalize' });
+    await expect(admin.get(Namespace, 'gone')).rejects.toMatchObject({ code: 404 });
+  });
+});
+
+describe('list and watch', () => {
+  test('select by labels and fields and page', async () => {
+    for (const name of ['a', 'b', 'c']) await admin.create(ConfigMap, configMap(name, {}, { labels: { name } }));
+    const names = async (options: object) => (await admin.list(ConfigMap, { namespace, ...options })).items.map((c) => c.metadata.name);
+    expect(await names({ labelSelector: 'name in (a,b)' })).toEqual(['a', 'b']);
+    expect(await names({ fieldSelector: 'metadata.name!=a' })).toEqual(['b', 'c']);
+    const page = await admin.list(ConfigMap, { namespace, limit: 2 });
+    expect(page.metadata.remainingItemCount).toBe(1);
+    expect(await names({ limit: 2, continue: page.metadata.continue })).toEqual(['c']);
+    await expect(names({ fieldSelector: 'spec.x=1' })).rejects.toMatchObject({ code: 400, message: 'field label not supported: spec.x' });
+  });
+
+  test('a watch tells what happens, with objects by reference', async () => {
+    const stop = new AbortController();
+    const start = (await admin.list(ConfigMap, { namespace })).metadata.resourceVersion ?? '';
+    const watching = (async () => {
+      const seen: [string, unknown][] = [];
+      for await (const event of admin.watch(ConfigMap, { namespace, resourceVersion: start, signal: stop.signal })) {
+        seen.push([event.type, event.object]);
+        if (seen.length === 3) break;
+      }
+      return seen;
+    })();
+    const made = await admin.create(ConfigMap, configMap('a'));
+    const changed = await admin.patch(ConfigMap, 'a', 'merge', { data: { x: '1' } }, { namespace });
+    await admin.delete(ConfigMap, 'a', { namespace });
+    const seen = await watching;
+    expect(seen.map(([type]) => type)).toEqual(['ADDED', 'MODIFIED', 'DELETED']);
+    expect(seen[0]?.[1]).toBe(made);
+    expect(seen[1]?.[1]).toBe(changed);
+  });
+
+  test('Tables show the columns of the kind', async () => {
+    await admin.create(Pod, pod('p'));
+    const transport = under.server.localTransport({ name: 'admin', groups: ['system:masters'] });
+    const { body } = await transport.request({
+      method: 'GET',
+      path: `/api/v1/namespaces/${namespace}/pods`,
+      query: new URLSearchParams(),
+      accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+    });
+    expect(body).toMatchObject({ kind: 'Table', rows: [{ object: { kind: 'PartialObjectMetadata', metadata: { name: 'p' } } }] });
+    expect((body as { rows: { cells: unknown[] }[] }).rows[0]?.cells.slice(0, 4)).toEqual(['p', '0/1', 'Pending', '0']);
+  });
+});
+
+describe('subresources and versions', () => {
+  test('scale reads and writes replicas', async () => {
+    await admin.create(Deployment, deployment('web'));
+    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/web/scale`;
+    expect(await admin.raw('GET', path)).toMatchObject({ kind: 'Scale', spec: { replicas: 1 }, status: { selector: 'app=web' } });
+    const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web', namespace }, spec: { replicas: 4 } };
+    expect(await admin.raw('PUT', path, { body: scale })).toMatchObject({ spec: { replicas: 4 } });
+    expect((await admin.get(Deployment, 'web', { namespace })).spec.replicas).toBe(4);
+  });
+
+  test('a pod is bound once', async () => {
+    await admin.create(Pod, pod('p'));
+    const bind = (name: string) => admin.createSubresource<Status>(Pod, 'p', 'binding', { target: { kind: 'Node', name } }, { namespace });
+    expect(await bind('n1')).toMatchObject({ status: 'Success', code: 201 });
+    const bound = await admin.get(Pod, 'p', { namespace });
+    expect(bound.spec.nodeName).toBe('n1');
+    expect(bound.status?.conditions).toMatchObject([{ type: 'PodScheduled', status: 'True' }]);
+    await expect(bind('n2')).rejects.toThrow('Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"');
+  });
+
+  test('eviction respects the disruption budget', async () => {
+    await admin.create(Pod, pod('p', { app: 'x' }));
+    const running = await admin.get(Pod, 'p', { namespace });
+    const conditions = [{ type: 'Ready', status: 'True' }] as NonNullable<Pod['status']>['conditions'];
+    await admin.updateStatus(Pod, { ...running, status: { phase: 'Running', ...(conditions ? { conditions } : {}) } });
+    const budget = await admin.create(PodDisruptionBudget, {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'b', namespace },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: 'x' } } },
+    });
+    const evict = () =>
+      admin.createSubresource(Pod, 'p', 'eviction', { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'p' } }, { namespace });
+    const status = { observedGeneration: 1, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 };
+    const blocked = await admin.updateStatus(PodDisruptionBudget, { ...budget, status });
+    await expect(evict()).rejects.toMatchObject({
+      code: 429,
+      message: "Cannot evict pod as it would violate the pod's disruption budget.",
+      status: {
+        details: { causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
+      },
+    });
+    await admin.updateStatus(PodDisruptionBudget, { ...blocked, status: { ...status, disruptionsAllowed: 1 } });
+    await evict();
+    await expect(admin.get(Pod, 'p', { namespace })).rejects.toMatchObject({ code: 404 });
+    const spent = await admin.get(PodDisruptionBudget, 'b', { namespace });
+    expect(spent.status).toMatchObject({ disruptionsAllowed: 0, disruptedPods: { p: expect.any(String) } });
+  });
+
+  test('an old version converts on the way in and out', async () => {
+    const { apiVersion: _, spec, ...rest } = deployment('old') as unknown as Deployment;
+    const sent = { ...rest, apiVersion: 'extensions/v1beta1', spec: { template: spec.template } };
+    const made = await admin.create(extensionsV1beta1.Deployment, sent as never);
+    expect(made).toMatchObject({ apiVersion: 'extensions/v1beta1', spec: { selector: { matchLabels: { app: 'old' } } } });
+    expect(await admin.get(Deployment, 'old', { namespace })).toMatchObject({ apiVersion: 'apps/v1', kind: 'Deployment' });
+  });
+
+  test('what is not served is not found', async () => {
+    await expect(admin.raw('GET', '/apis/none/v1/things')).rejects.toMatchObject({ code: 404 });
+    await expect(admin.raw('GET', '/api/v1/namespaces/work/nodes')).rejects.toMatchObject({ code: 404 });
+    await expect(admin.raw('POST', '/api/v1/nodes/n', { body: {} })).rejects.toMatchObject({ code: 405 });
+    await expect(admin.get(Node, 'n')).rejects.toThrow('nodes "n" not found');
+  });
+});
