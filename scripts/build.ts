@@ -17,7 +17,8 @@ await build({
   format: 'esm',
   target: 'node22',
   packages: 'bundle',
-  external: ['lmdb', 'pino-pretty'],
+  // lmdb carries a native binary; x509 is loaded only where a certificate is made, and loses its exports when it is bundled.
+  external: ['lmdb', '@peculiar/x509', 'reflect-metadata'],
   loader: { '.schema': 'text' },
   sourcemap: false,
   minifySyntax: true,

@@ -37,6 +37,6 @@ export async function runComponent(name: string, run: (environment: ComponentEnv
     }
   }
   // What still holds the process (a timer, a half-open connection) must not keep it from ending.
-  process.disconnect?.();
+  if (process.connected) process.disconnect();
   process.exit();
 }

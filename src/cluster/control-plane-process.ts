@@ -17,10 +17,11 @@ import { openEmbeddedStore } from '../store/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readConfig } from './cluster-files.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
-import type { ClusterConfig } from './config.ts';
+import { type ClusterConfig, nodeNames } from './config.ts';
 import { ensureDnsAddon } from './dns-addon.ts';
 import { apiserverFlags, checkFlags, controllerManagerFlags, durationMs, flag, list, schedulerFlags } from './flags.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { markControlPlane } from './mark-control-plane.ts';
 import { ensureClusterPki } from './up.ts';
 
 export function runControlPlaneProcess(dataDir: string): Promise<void> {
@@ -68,8 +69,11 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
   const schedulerClient = clientAs(component('kube-scheduler'), 'kube-scheduler');
   const schedulerInformers = createInformerFactory({ client: schedulerClient, clock, random, logger });
   const controllerManager = config.args.controllerManager;
+  const { real, hollow } = nodeNames(config);
+  const [firstNode] = [...real, ...hollow];
   try {
     await Promise.all([
+      ...(firstNode ? [markControlPlane(clientAs(administrator, 'k8ts'), firstNode, signal)] : []),
       runControllerManager(
         {
           client: clientAs(component('kube-controller-manager'), 'kube-controller-manager'),

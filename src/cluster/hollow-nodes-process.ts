@@ -48,7 +48,6 @@ async function runHollowNodes(layout: Layout, environment: ComponentEnvironment)
       nodeIPs: [nthAddress('198.18.0.0/15', i + 1)],
       hollow: true,
       services,
-      ...(nodeName.endsWith('-control-plane') ? { labels: { 'node-role.kubernetes.io/control-plane': '' } } : {}),
       config: kubeletConfiguration(config.args.kubelet),
     }),
   );

@@ -41,7 +41,6 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     rootDir: node.kubelet,
     nodeIPs: [config.advertiseAddress],
     hostname: nodeName,
-    labels: nodeName.endsWith('-control-plane') ? { 'node-role.kubernetes.io/control-plane': '' } : {},
     config: {
       ...kubeletConfiguration(config.args.kubelet),
       clusterDNS: [clusterDnsAddress(config)],
