@@ -2,6 +2,7 @@ import { endpointsController } from './endpoints/endpoint.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import type { Controller } from './framework/index.ts';
+import { garbageCollector } from './garbage-collector/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeIpamController } from './node/ipam.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
@@ -12,6 +13,7 @@ export const clusterControllers: readonly Controller[] = [
   endpointsController,
   endpointSliceController,
   endpointSliceMirroringController,
+  garbageCollector,
   namespaceController,
   nodeIpamController,
   rootCaCertPublisher,
