@@ -5,6 +5,9 @@ import type { Controller } from './framework/index.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeIpamController } from './node/ipam.ts';
+import { nodeLifecycleController } from './node/lifecycle/index.ts';
+import { taintEvictionController } from './node/taint-eviction.ts';
+import { podGarbageCollector } from './pod-garbage-collector.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 
@@ -16,6 +19,9 @@ export const clusterControllers: readonly Controller[] = [
   garbageCollector,
   namespaceController,
   nodeIpamController,
+  nodeLifecycleController,
+  podGarbageCollector,
   rootCaCertPublisher,
   serviceAccountController,
+  taintEvictionController,
 ];

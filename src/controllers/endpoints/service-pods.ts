@@ -1,6 +1,6 @@
 import { deepEqual, type Node, type Pod, type Service } from '../../api/index.ts';
 import { type Informer, keyOf } from '../../client/index.ts';
-import { isPodReady, isPodTerminal } from '../framework/index.ts';
+import { indexByNode, isPodReady, isPodTerminal, podsOnNode } from '../framework/index.ts';
 import { podAddresses, serviceSelector } from './service-endpoints.ts';
 
 /** The part of a pod that its endpoints show. */
@@ -44,9 +44,9 @@ export function watchServiceNodes(
   nodes: Informer<Node>,
   enqueue: (key: string) => void,
 ): void {
-  pods.addIndex('node', ({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
+  indexByNode(pods);
   const concern = ({ metadata }: Node): void => {
-    for (const pod of pods.lister.byIndex('node', metadata.name))
+    for (const pod of podsOnNode(pods, metadata.name))
       for (const service of services.lister.list(pod.metadata.namespace))
         if (serviceSelector(service)?.matches(pod.metadata.labels)) enqueue(keyOf(service));
   };
