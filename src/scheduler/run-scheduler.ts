@@ -124,7 +124,7 @@ async function schedule(options: SchedulerOptions, signal: AbortSignal): Promise
       addPod: (state, pod, other, node) => runAddPod(own(), state, pod, other, node),
       removePod: (state, pod, other, node) => runRemovePod(own(), state, pod, other, node),
       background: (what, work) => background.run(what, work),
-      activate: (pod) => queue.activate(pod),
+      release: (pod) => queue.release(pod),
       rejectWaitingPod: (uid, plugin, message) => waitingPods.reject(uid, plugin, message),
       allowWaitingPod: (uid, plugin) => waitingPods.allow(uid, plugin),
       preempted: (victims) => metrics?.preempted(victims),

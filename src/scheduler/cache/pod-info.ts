@@ -38,11 +38,19 @@ export interface PodInfo {
   readonly claims: readonly string[];
 }
 
+/** The terms of pod affinity and anti-affinity that must hold. */
+export function requiredTermsOf(pod: Pod): Pick<PodInfo, 'affinity' | 'antiAffinity'> {
+  const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+  return {
+    affinity: termsOf(pod, podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    antiAffinity: termsOf(pod, podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+  };
+}
+
 export function podInfoOf(pod: Pod): PodInfo {
   const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
   const assumed = podRequests(pod, true);
-  const affinity = termsOf(pod, podAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-  const antiAffinity = termsOf(pod, podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
+  const { affinity, antiAffinity } = requiredTermsOf(pod);
   const preferredAffinity = weightedTermsOf(pod, podAffinity?.preferredDuringSchedulingIgnoredDuringExecution);
   const preferredAntiAffinity = weightedTermsOf(pod, podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution);
   return {

@@ -29,8 +29,8 @@ export interface Handle {
   removePod(state: CycleState, pod: PodInfo, other: PodInfo, node: NodeInfo): void;
   /** Runs something beside the scheduling of the next pods; the scheduler waits for it before it ends. */
   background(what: string, work: (signal: AbortSignal) => Promise<void>): void;
-  /** Tries a waiting pod again at once. */
-  activate(pod: Pod): void;
+  /** Tries a pod again that a PreEnqueue plugin has held back. */
+  release(pod: Pod): void;
   /** Ends the wait of a pod that Permit holds; answers whether there was one. */
   rejectWaitingPod(uid: string, plugin: string, message: string): boolean;
   /** Lets a pod that the plugin holds go on. */

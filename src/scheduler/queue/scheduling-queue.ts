@@ -192,10 +192,10 @@ export class SchedulingQueue {
     }
   }
 
-  /** Tries a pod again at once. */
-  activate(pod: Pod): void {
+  /** Asks the PreEnqueue plugins again about a pod that one of them holds back. */
+  release(pod: Pod): void {
     const queued = this.#pods.get(podKey(pod));
-    if (queued && !this.#active.has(queued)) this.#activate(queued, 'ForceActivate');
+    if (queued?.gatedBy) this.#activate(queued, 'ForceActivate');
   }
 
   /** Pods that wait, in no order. */
