@@ -48,5 +48,15 @@ export {
   type TokenBucket,
 } from './rate-limiter.ts';
 export { type ControllerOptions, createControllerQueue, type Reconcile, type ReconcileResult, runController } from './run-controller.ts';
+export {
+  dialErrorMessage,
+  limitDialing,
+  requestUpgrade,
+  responseHead,
+  tunnel,
+  type UpgradeRequest,
+  type UpgradeResult,
+  type UpgradeTls,
+} from './upgrade/index.ts';
 export { WorkQueue, type WorkQueueObserver, type WorkQueueOptions } from './work-queue.ts';
 export { createWorkQueueMetrics, type WorkQueueMetrics } from './work-queue-metrics.ts';

@@ -1,0 +1,62 @@
+/** A request that asks to speak another protocol (WebSocket, SPDY) on its connection. */
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+
+export interface UpgradeTls {
+  ca?: string | Buffer | (string | Buffer)[];
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  rejectUnauthorized?: boolean;
+  servername?: string;
+}
+
+export interface UpgradeRequest {
+  url: URL;
+  /** Default GET. */
+  method?: string;
+  /** With `connection` and `upgrade` among them; a list stands for a repeated header. */
+  headers: OutgoingHttpHeaders;
+  tls?: UpgradeTls;
+  /** How long connecting may take; default 30 s, as upstream's dialers. */
+  dialTimeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Either the connection, now the caller's, or the server's answer that refuses. */
+export type UpgradeResult =
+  | { upgraded: true; response: IncomingMessage; socket: Duplex; head: Buffer }
+  | { upgraded: false; response: IncomingMessage };
+
+/** Rejects with Node's error where there is no answer; see dialErrorMessage. */
+export function requestUpgrade({
+  url,
+  method = 'GET',
+  headers,
+  tls = {},
+  dialTimeoutMs = 30_000,
+  signal,
+}: UpgradeRequest): Promise<UpgradeResult> {
+  return new Promise((resolve, reject) => {
+    const options: RequestOptions = { method, headers, agent: false, ...(signal === undefined ? {} : { signal }) };
+    const request = url.protocol === 'https:' ? httpsRequest(url, { ...options, ...tls }) : httpRequest(url, options);
+    limitDialing(request, dialTimeoutMs);
+    request.on('upgrade', (response, socket, head) => resolve({ upgraded: true, response, socket, head }));
+    request.on('response', (response) => resolve({ upgraded: false, response }));
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+/** Fails a request with ETIMEDOUT that has no connection in time. */
+export function limitDialing(request: ReturnType<typeof httpRequest>, timeoutMs: number): void {
+  request.on('socket', (socket) => {
+    if (!socket.connecting) return;
+    const onTimeout = () => socket.destroy(Object.assign(new Error('i/o timeout'), { code: 'ETIMEDOUT', syscall: 'connect' }));
+    socket.setTimeout(timeoutMs, onTimeout);
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.off('timeout', onTimeout);
+    });
+  });
+}

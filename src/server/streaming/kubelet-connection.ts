@@ -1,0 +1,112 @@
+/** Where a node's kubelet is, and how the API server talks to it. */
+import { Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
+import { errors, Node, StatusError } from '../../api/index.ts';
+import { dialErrorMessage, limitDialing, requestUpgrade, type UpgradeResult, type UpgradeTls } from '../../client/index.ts';
+import { readObject, type Storages } from '../storages.ts';
+
+/** --kubelet-preferred-address-types' default, with InternalIP first: certificates carry it, and no name server need know it. */
+const addressTypes = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
+const defaultPort = 10250;
+
+/** What the API server shows to kubelets, and whom it takes for one. */
+export interface KubeletTls {
+  /** Signs kubelets' serving certificates, PEM (--kubelet-certificate-authority). Without it they are not verified, as upstream. */
+  ca?: string;
+  /** --kubelet-client-certificate and --kubelet-client-key, PEM. */
+  cert: string;
+  key: string;
+}
+
+export interface NodeEndpoint {
+  host: string;
+  port: number;
+}
+
+export interface BackendRequest {
+  url: URL;
+  method: string;
+  headers: OutgoingHttpHeaders;
+  body?: Readable;
+  signal: AbortSignal;
+}
+
+/** A way to HTTP servers: kubelets, or whatever runs in pods. */
+export interface Backend {
+  /** Rejects with Node's error. */
+  request(request: BackendRequest): Promise<IncomingMessage>;
+  upgrade(request: Omit<BackendRequest, 'body'>): Promise<UpgradeResult>;
+  close(): void;
+}
+
+export interface Kubelets extends Backend {
+  /** `https://ADDRESS:PORT`. Throws NotFound, or what makes the node unreachable. */
+  locate(nodeName: string): Promise<URL>;
+}
+
+export const hostPort = (host: string, port: number | string) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+
+/** The address part of a URL as messages name it. */
+export const authorityOf = (url: URL) => hostPort(url.hostname.replace(/^\[|\]$/g, ''), url.port || (url.protocol === 'https:' ? 443 : 80));
+
+export function endpointOf(node: Node): NodeEndpoint {
+  const addresses = node.status?.addresses ?? [];
+  const found = addressTypes.map((type) => addresses.find((a) => a.type === type && a.address)).find((a) => a !== undefined);
+  if (found === undefined) {
+    const known = addresses.map((a) => `{${a.type} ${a.address}}`).join(' ');
+    throw new StatusError(500, '', `no preferred addresses found; known addresses: [${known}]`);
+  }
+  return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultPort };
+}
+
+export function backend(tls: UpgradeTls): Backend {
+  // Logs and proxied requests come often, and a TLS handshake is dearer than what most of them answer.
+  const agents = { 'https:': new HttpsAgent({ keepAlive: true, maxFreeSockets: 8, ...tls }), 'http:': new Agent({ keepAlive: true }) };
+  return {
+    request: ({ url, method, headers, body, signal }) =>
+      new Promise((resolve, reject) => {
+        const secure = url.protocol === 'https:';
+        const options: RequestOptions = { method, headers, signal, agent: secure ? agents['https:'] : agents['http:'] };
+        const request = secure ? httpsRequest(url, options) : httpRequest(url, options);
+        limitDialing(request, 30_000);
+        request.on('response', resolve);
+        request.on('error', reject);
+        if (body === undefined) request.end();
+        // A client that breaks off breaks the request; its error is told by the request.
+        else pipeline(body, request, () => undefined);
+      }),
+    upgrade: ({ url, method, headers, signal }) => requestUpgrade({ url, method, headers, tls, signal }),
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy();
+    },
+  };
+}
+
+export function kubelets(storages: Storages, tls: KubeletTls): Kubelets {
+  return {
+    ...backend({ cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? { rejectUnauthorized: false } : { ca: tls.ca }) }),
+    async locate(nodeName) {
+      const node = await readObject(storages, Node, '', nodeName);
+      if (node === undefined) throw errors.notFound(Node, nodeName);
+      const { host, port } = endpointOf(node);
+      return new URL(`https://${hostPort(host, port)}`);
+    },
+  };
+}
+
+/** An upgrade's failure, as upstream words it. */
+export function dialingFailed(error: unknown, url: URL): StatusError {
+  return new StatusError(500, '', `error dialing backend: ${dialErrorMessage(error, authorityOf(url))}`);
+}
+
+/** A plain request's failure, as Go's client words it. */
+export function requestFailed(error: unknown, method: string, url: URL): StatusError {
+  return new StatusError(500, '', requestFailure(error, method, url));
+}
+
+export function requestFailure(error: unknown, method: string, url: URL): string {
+  const label = `${method.charAt(0)}${method.slice(1).toLowerCase()}`;
+  return `${label} ${JSON.stringify(url.href)}: ${dialErrorMessage(error, authorityOf(url))}`;
+}

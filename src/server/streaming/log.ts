@@ -1,0 +1,114 @@
+/** GET pods/NAME/log: the kubelet's answer, passed on as it comes. */
+import type { IncomingMessage } from 'node:http';
+import { errors, FieldErrors, FieldPath, type Pod, parseRfc3339, StatusError } from '../../api/index.ts';
+import type { Answer } from '../exchange.ts';
+import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
+import { queryBoolean } from '../request-info.ts';
+import { type Kubelets, requestFailed } from './kubelet-connection.ts';
+import { chooseContainer } from './pod-container.ts';
+
+/** PodLogOptions that are numbers, with their least values and how upstream says so. */
+const numbers = {
+  tailLines: [0, 'must be greater than or equal to 0'],
+  limitBytes: [1, 'must be greater than 0'],
+  sinceSeconds: [1, 'must be greater than 0'],
+} as const;
+const streams = ['All', 'Stdout', 'Stderr'];
+
+/** The options that the kubelet is to be asked with. Throws BadRequest for what can't be read, Invalid for what can't be. */
+export function logQuery(query: URLSearchParams, podName: string): URLSearchParams {
+  const out = new URLSearchParams();
+  const problems = new FieldErrors();
+  for (const flag of ['follow', 'previous', 'timestamps']) if (queryBoolean(query, flag)) out.set(flag, 'true');
+  for (const [name, [least, message]] of Object.entries(numbers)) {
+    const text = query.get(name);
+    if (text === null || text === '') continue;
+    if (!/^[+-]?\d+$/.test(text)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    if (Number(text) < least) problems.invalid(new FieldPath(name), Number(text), message);
+    out.set(name, text);
+  }
+  const sinceTime = query.get('sinceTime');
+  if (sinceTime) {
+    if (parseRfc3339(sinceTime) === undefined)
+      throw errors.badRequest(
+        `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)}`,
+      );
+    if (out.has('sinceSeconds'))
+      problems.forbidden(new FieldPath('sinceSeconds'), 'at most one of `sinceTime` or `sinceSeconds` may be specified');
+    out.set('sinceTime', sinceTime);
+  }
+  const stream = query.get('stream');
+  if (stream) {
+    if (!streams.includes(stream)) problems.notSupported(new FieldPath('stream'), stream, streams);
+    else if (stream !== 'All' && out.has('tailLines'))
+      problems.forbidden(new FieldPath('tailLines'), '`tailLines` and specific `stream` are mutually exclusive for now');
+    out.set('stream', stream);
+  }
+  if (!problems.ok) throw errors.invalid({ group: '', kind: 'PodLogOptions' }, podName, problems.list);
+  return out;
+}
+
+/** As much of an error's text as upstream keeps. */
+const maxErrorBytes = 50_000;
+
+export async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size >= maxErrorBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, maxErrorBytes).toString('utf8');
+}
+
+/** An answer of the kubelet that is no log, as upstream's response checker tells it. */
+async function refusal(response: IncomingMessage, podName: string): Promise<StatusError> {
+  const text = await textOf(response);
+  const status = response.statusCode ?? 500;
+  if (status === 500) return errors.internal(text);
+  if (status === 400) return errors.badRequest(text);
+  const [reason, message] =
+    status === 404
+      ? ['NotFound', 'the server could not find the requested resource']
+      : status === 403
+        ? ['Forbidden', text || 'forbidden']
+        : status === 401
+          ? ['Unauthorized', 'the server has asked for the client to provide credentials']
+          : ['', `the server responded with the status code ${status} but did not return more information`];
+  return new StatusError(status, reason, `${message} ( pods/log ${podName})`, {
+    name: podName,
+    kind: 'pods/log',
+    causes: [{ reason: 'UnexpectedServerResponse', message: text }],
+  });
+}
+
+async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
+  const { context } = call;
+  const { namespace, name } = context.info;
+  const pod = (await call.object()).object as Pod; // the handler is pods' own
+  const query = logQuery(context.query, name);
+  const container = chooseContainer(pod, context.query.get('container') ?? '');
+  // A pod that is nowhere has said nothing.
+  if (!pod.spec.nodeName) return { type: 'raw', status: 204, contentType: 'text/plain', body: '' };
+  const url = new URL(`/containerLogs/${namespace}/${name}/${container}?${query}`, await kubelets.locate(pod.spec.nodeName));
+  let response: IncomingMessage;
+  try {
+    response = await kubelets.request({ url, method: 'GET', headers: {}, signal: context.signal });
+  } catch (error) {
+    throw requestFailed(error, 'GET', url);
+  }
+  const status = response.statusCode ?? 500;
+  if (status < 200 || status > 206) throw await refusal(response, name);
+  return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: response };
+}
+
+export function logHandler(kubelets: Kubelets): SubresourceHandler {
+  return {
+    group: '',
+    resource: 'pods',
+    subresource: 'log',
+    verbs: ['get'],
+    handle: (call) => log(kubelets, call),
+  };
+}

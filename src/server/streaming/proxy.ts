@@ -1,0 +1,168 @@
+/** nodes/proxy, pods/proxy and services/proxy: a reverse proxy to a kubelet, a pod, or one of a service's endpoints. */
+import type { IncomingMessage } from 'node:http';
+import { EndpointSlice, errors, type KubeObject, type Node, type Pod, type Resource, Service } from '../../api/index.ts';
+import { dialErrorMessage } from '../../client/index.ts';
+import type { Random } from '../../time/index.ts';
+import type { Answer } from '../exchange.ts';
+import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
+import { readObject, type Storages } from '../storages.ts';
+import { passUpgrade, requestHeaders, responseHeaders, upgradeHeaders } from './forwarding.ts';
+import { authorityOf, type Backend, dialingFailed, endpointOf, hostPort, type Kubelets } from './kubelet-connection.ts';
+
+export interface ProxyDependencies {
+  storages: Storages;
+  kubelets: Kubelets;
+  /** To pods and services; https without verification, as upstream. */
+  workloads: Backend;
+  random: Random;
+}
+
+interface Target {
+  /** Scheme and authority. */
+  base: URL;
+  backend: Backend;
+}
+
+/** `name`, `name:port` or `scheme:name:port`. Throws BadRequest. */
+export function splitSchemeNamePort(id: string, what: string): { scheme: 'http' | 'https' | ''; name: string; port: string } {
+  const parts = id.split(':');
+  const [scheme = '', name = '', port = ''] = parts.length === 3 ? parts : ['', ...parts];
+  if (parts.length > 3 || name === '' || (parts.length === 3 && scheme !== 'http' && scheme !== 'https' && scheme !== ''))
+    throw errors.badRequest(`invalid ${what} request ${JSON.stringify(id)}`);
+  return { scheme: scheme as 'http' | 'https' | '', name, port }; // checked above
+}
+
+/** Loopback and link-local addresses are the API server's own surroundings: nobody is proxied there (upstream's IsProxyableIP). */
+function demandProxyable(ip: string): void {
+  if (ip === '' || /^127\.|^169\.254\.|^::1$|^fe[89ab]|^0\.0\.0\.0$|^::$|^22[4-9]\.|^23\d\.|^ff/i.test(ip))
+    throw errors.badRequest('address not allowed');
+}
+
+async function nodeTarget({ storages, kubelets, workloads }: ProxyDependencies, { context, served }: HandlerCall): Promise<Target> {
+  const { scheme, name, port } = splitSchemeNamePort(context.info.name, 'node');
+  const node = await readObject(storages, served.resource as Resource<Node>, '', name); // nodes' own handler
+  if (node === undefined) throw errors.notFound(served.resource, name);
+  const endpoint = endpointOf(node);
+  if (port === '' || port === String(endpoint.port))
+    return { base: new URL(`https://${hostPort(endpoint.host, endpoint.port)}`), backend: kubelets };
+  demandProxyable(endpoint.host);
+  return { base: new URL(`${scheme || 'http'}://${hostPort(endpoint.host, port)}`), backend: workloads };
+}
+
+async function podTarget({ storages, workloads }: ProxyDependencies, { context, served }: HandlerCall): Promise<Target> {
+  const { scheme, name, port } = splitSchemeNamePort(context.info.name, 'pod');
+  const pod = await readObject(storages, served.resource as Resource<Pod>, context.info.namespace, name); // pods' own handler
+  if (pod === undefined) throw errors.notFound(served.resource, name);
+  const ip = pod.status?.podIP ?? '';
+  demandProxyable(ip);
+  const declared = pod.spec.containers.flatMap((c) => c.ports ?? [])[0]?.containerPort;
+  const chosen = port || declared;
+  return {
+    base: new URL(`${scheme || 'http'}://${chosen === undefined ? (ip.includes(':') ? `[${ip}]` : ip) : hostPort(ip, chosen)}`),
+    backend: workloads,
+  };
+}
+
+/** The name of the service port that was asked for by number or name. */
+function portName(service: Service, port: string): string {
+  if (!/^\d+$/.test(port)) return port;
+  const found = service.spec?.ports?.find((p) => p.port === Number(port));
+  if (found === undefined)
+    throw errors.serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(service.metadata.name)}`);
+  return found.name ?? '';
+}
+
+async function serviceTarget({ storages, workloads, random }: ProxyDependencies, { context }: HandlerCall): Promise<Target> {
+  const { namespace, name: id } = context.info;
+  const { scheme, name, port } = splitSchemeNamePort(id, 'service');
+  const service = await readObject(storages, Service, namespace, name);
+  if (service === undefined) throw errors.notFound(Service, name);
+  const wanted = portName(service, port);
+  const slices = await storages(EndpointSlice).list({
+    namespace,
+    resourceVersion: '0',
+    matches: (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
+  });
+  const addresses = slices.items.flatMap(({ object }) =>
+    (object.ports ?? [])
+      .filter((p) => (p.name ?? '') === wanted && p.port !== undefined)
+      .flatMap((p) =>
+        (object.endpoints ?? [])
+          .filter((e) => e.conditions?.ready !== false)
+          .flatMap((e) => e.addresses)
+          .map((address) => ({ address, port: p.port ?? 0 })),
+      ),
+  );
+  const chosen = addresses[Math.floor(random.next() * addresses.length)];
+  if (chosen === undefined) throw errors.serviceUnavailable(`no endpoints available for service ${JSON.stringify(id)}`);
+  demandProxyable(chosen.address);
+  return { base: new URL(`${scheme || 'http'}://${hostPort(chosen.address, chosen.port)}`), backend: workloads };
+}
+
+/** The path below `.../proxy`, percent-encoded as it came; empty where there is not even a slash. */
+export function pathBelowProxy(path: string): { own: string; rest: string } {
+  const match = /^((?:\/[^/]+)*?\/(?:nodes|pods|services)\/[^/]+\/proxy)(\/.*)?$/.exec(path);
+  return { own: match?.[1] ?? path, rest: match?.[2] ?? '' };
+}
+
+/** A redirect to the backend itself leads through the proxy again. */
+function rewriteLocation(location: string, target: URL, own: string): string {
+  const to = URL.parse(location, target.href);
+  if (to === null || to.host !== target.host) return location;
+  return `${own}${to.pathname}${to.search}${to.hash}`;
+}
+
+async function proxy(call: HandlerCall, { base, backend }: Target): Promise<Answer> {
+  const { context } = call;
+  const { method, upgrade, signal } = context;
+  const { own, rest } = pathBelowProxy(context.path);
+  const search = context.query.size > 0 ? `?${context.query}` : '';
+  const url = new URL(base);
+  url.pathname = rest || '/';
+  url.search = search;
+  if (upgrade !== undefined) {
+    const result = await backend
+      .upgrade({ url, method, headers: upgradeHeaders(context, upgrade), signal })
+      .catch((error: unknown) => Promise.reject(dialingFailed(error, url)));
+    return passUpgrade(result, upgrade, signal);
+  }
+  // Relative links need a folder to be relative to (upstream's issue 4958).
+  if (rest === '') return { type: 'raw', status: 301, contentType: 'text/plain', body: '', headers: { location: `${own}/${search}` } };
+  const headers = { ...requestHeaders(context), 'x-forwarded-uri': context.path, 'x-forwarded-proto': 'https' };
+  const body = method === 'GET' || method === 'HEAD' ? {} : { body: context.body.stream() };
+  let response: IncomingMessage;
+  try {
+    response = await backend.request({ url, method, headers, signal, ...body });
+  } catch (error) {
+    throw errors.serviceUnavailable(`error trying to reach service: ${dialErrorMessage(error, authorityOf(url))}`);
+  }
+  const answered = responseHeaders(response.headers);
+  if (response.headers.location !== undefined) answered.location = rewriteLocation(response.headers.location, url, own);
+  return { type: 'stream', status: response.statusCode ?? 502, headers: answered, body: response };
+}
+
+export function proxyHandlers(dependencies: ProxyDependencies): SubresourceHandler[] {
+  const handler = (
+    resource: string,
+    kind: string,
+    find: (dependencies: ProxyDependencies, call: HandlerCall) => Promise<Target>,
+  ): SubresourceHandler => ({
+    group: '',
+    resource,
+    subresource: 'proxy',
+    verbs: ['create', 'delete', 'get', 'patch', 'update'],
+    kind: { group: '', version: 'v1', kind },
+    async handle(call) {
+      const options: Resource = { group: '', version: 'v1', kind, plural: resource, namespaced: resource !== 'nodes' };
+      const object = { apiVersion: 'v1', kind, path: pathBelowProxy(call.context.path).rest };
+      // The options kinds have no metadata; admission plugins know that.
+      await call.admit('CONNECT', options, object as unknown as KubeObject);
+      return proxy(call, await find(dependencies, call));
+    },
+  });
+  return [
+    handler('nodes', 'NodeProxyOptions', nodeTarget),
+    handler('pods', 'PodProxyOptions', podTarget),
+    handler('services', 'ServiceProxyOptions', serviceTarget),
+  ];
+}
