@@ -1,3 +1,5 @@
+import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
+import { disruptionController } from './disruption/index.ts';
 import { endpointsController } from './endpoints/endpoint.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
@@ -8,11 +10,14 @@ import { nodeIpamController } from './node/ipam.ts';
 import { nodeLifecycleController } from './node/lifecycle/index.ts';
 import { taintEvictionController } from './node/taint-eviction.ts';
 import { podGarbageCollector } from './pod-garbage-collector.ts';
+import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
 export const clusterControllers: readonly Controller[] = [
+  clusterRoleAggregationController,
+  disruptionController,
   endpointsController,
   endpointSliceController,
   endpointSliceMirroringController,
@@ -21,6 +26,7 @@ export const clusterControllers: readonly Controller[] = [
   nodeIpamController,
   nodeLifecycleController,
   podGarbageCollector,
+  resourceQuotaController,
   rootCaCertPublisher,
   serviceAccountController,
   taintEvictionController,
