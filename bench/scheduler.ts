@@ -41,7 +41,7 @@ async function measure(service: boolean, spec: Partial<PodSpec> | undefined, cou
   const client = createClient(api);
   const stopping = new AbortController();
   const { signal } = stopping;
-  await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
+  await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' }, spec: {} });
   if (service) {
     const metadata = { name: 'web', namespace: 'default' };
     await client.create(Service, { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector: labels } }, { namespace: 'default' });
