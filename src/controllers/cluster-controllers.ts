@@ -1,3 +1,6 @@
+import { csrApprovingController } from './certificates/approving.ts';
+import { csrCleanerController } from './certificates/cleaner.ts';
+import { csrSigningController } from './certificates/signing.ts';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import { disruptionController } from './disruption/index.ts';
 import { endpointsController } from './endpoints/endpoint.ts';
@@ -9,13 +12,19 @@ import { namespaceController } from './namespace/index.ts';
 import { nodeIpamController } from './node/ipam.ts';
 import { nodeLifecycleController } from './node/lifecycle/index.ts';
 import { taintEvictionController } from './node/taint-eviction.ts';
+import { ttlController } from './node/ttl.ts';
 import { podGarbageCollector } from './pod-garbage-collector.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
 export const clusterControllers: readonly Controller[] = [
+  csrApprovingController,
+  csrCleanerController,
+  csrSigningController,
+  claimProtectionController,
   clusterRoleAggregationController,
   disruptionController,
   endpointsController,
@@ -30,4 +39,6 @@ export const clusterControllers: readonly Controller[] = [
   rootCaCertPublisher,
   serviceAccountController,
   taintEvictionController,
+  ttlController,
+  volumeProtectionController,
 ];
