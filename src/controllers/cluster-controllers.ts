@@ -17,6 +17,7 @@ import { podGarbageCollector } from './pod-garbage-collector.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { persistentVolumeBinder } from './storage/binder.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
@@ -34,6 +35,7 @@ export const clusterControllers: readonly Controller[] = [
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,
+  persistentVolumeBinder,
   podGarbageCollector,
   resourceQuotaController,
   rootCaCertPublisher,
