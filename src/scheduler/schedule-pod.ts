@@ -215,9 +215,10 @@ function addScores(
   totals: Float64Array,
 ): void {
   const scores = new Float64Array(nodes.length);
-  for (const [i, node] of nodes.entries()) scores[i] = plugin.score(state, pod, node);
+  let i = 0;
+  for (const node of nodes) scores[i++] = plugin.score(state, pod, node);
   plugin.normalizeScores?.(state, pod, nodes, scores);
-  for (let i = 0; i < scores.length; i++) totals[i] = (totals[i] ?? 0) + weight * (scores[i] ?? 0);
+  for (let at = 0; at < scores.length; at++) totals[at] = (totals[at] ?? 0) + weight * (scores[at] ?? 0);
 }
 
 /** One of the best nodes, each with the same chance. */

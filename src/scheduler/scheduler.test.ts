@@ -1,5 +1,8 @@
+import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
-import { Node, Pod } from '../api/index.ts';
+import { Node, Pod, StatusError } from '../api/index.ts';
+import type { Handle, PluginFactory } from './framework/handle.ts';
+import { status } from './framework/status.ts';
 import { makeNode, makePod, startCluster, type TestCluster } from './testing/test-cluster.ts';
 
 const clusters: TestCluster[] = [];
@@ -64,4 +67,80 @@ test('pods of another scheduler are left alone', async () => {
   await client.create(Pod, makePod('ours'), { namespace: 'default' });
   await until('ours', isBound);
   expect((await pod('theirs')).spec.nodeName).toBeUndefined();
+});
+
+test('a gated pod waits for its gates to go', async () => {
+  const { client, until, pod, events } = await start();
+  await client.create(Node, makeNode('n1'));
+  const gated = makePod('gated', { spec: { schedulingGates: [{ name: 'example.com/wait' }] } });
+  await client.create(Pod, gated, { namespace: 'default' });
+  await client.create(Pod, makePod('open'), { namespace: 'default' });
+  await until('open', isBound);
+  const waiting = await pod('gated');
+  expect(waiting.spec.nodeName).toBeUndefined();
+  await client.update(Pod, { ...waiting, spec: { ...waiting.spec, schedulingGates: [] } });
+  await until('gated', isBound);
+  expect((await events()).filter((e) => e.reason === 'FailedScheduling')).toEqual([]);
+});
+
+test('a binding that the server refuses is taken back and tried again after a back-off', async () => {
+  const { api, client, until, pod } = await start({ config: { podInitialBackoffSeconds: 0.01 } });
+  let refusals = 1;
+  api.intercept = ({ path }) => {
+    if (path.endsWith('/binding') && refusals-- > 0) throw new StatusError(500, 'InternalError', 'Internal error occurred: no luck');
+  };
+  await client.create(Node, makeNode('n1', { cpu: '1' }));
+  // Only one of its size fits: the second try finds room only if the first was taken back.
+  await client.create(Pod, makePod('web', { cpu: '1' }), { namespace: 'default' });
+  await until('web', isBound);
+  expect((await pod('web')).spec.nodeName).toBe('n1');
+});
+
+test('pods are never placed beyond what a node has, however fast they come', async () => {
+  const { client, until } = await start();
+  for (const name of ['n1', 'n2']) await client.create(Node, makeNode(name, { cpu: '5' }));
+  const names = Array.from({ length: 10 }, (_, i) => `p${i}`);
+  await Promise.all(names.map((name) => client.create(Pod, makePod(name, { cpu: '1' }), { namespace: 'default' })));
+  for (const name of names) await until(name, isBound);
+  const { items } = await client.list(Pod);
+  expect(Map.groupBy(items, (p) => p.spec.nodeName).get('n1')).toHaveLength(5);
+});
+
+test('a profile chooses its plugins, and Permit holds a pod until it is allowed', async () => {
+  const held: { uid: string; handle: Handle }[] = [];
+  const hold: PluginFactory = (_args, handle) => ({
+    name: 'Hold',
+    permit(_state, { pod }) {
+      held.push({ uid: pod.metadata.uid, handle });
+      return { status: status('Hold', 'Wait'), timeoutMs: 60_000 };
+    },
+  });
+  const profile = {
+    schedulerName: 'careful',
+    plugins: { multiPoint: { enabled: [{ name: 'Hold' }], disabled: [{ name: 'NodeResourcesFit' }] } },
+  };
+  const { client, until, pod } = await start({ plugins: { Hold: hold }, config: { profiles: [profile] } });
+  await client.create(Node, makeNode('n1', { cpu: '1' }));
+  await client.create(Pod, makePod('large', { cpu: '64', spec: { schedulerName: 'careful' } }), { namespace: 'default' });
+  await expect.poll(() => held.length).toBe(1);
+  expect((await pod('large')).spec.nodeName).toBeUndefined();
+  for (const { uid, handle } of held) handle.allowWaitingPod(uid, 'Hold');
+  await until('large', isBound);
+});
+
+test('metrics have upstream names', async () => {
+  const metrics = new Registry();
+  const { client, until } = await start({ metrics });
+  await client.create(Node, makeNode('n1', { cpu: '1' }));
+  await client.create(Pod, makePod('small', { cpu: '1' }), { namespace: 'default' });
+  await until('small', isBound);
+  await client.create(Pod, makePod('large', { cpu: '2' }), { namespace: 'default' });
+  await until('large', (p) => scheduledCondition(p) !== undefined);
+  await expect
+    .poll(() => metrics.metrics())
+    .toContain('scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 1');
+  const text = await metrics.metrics();
+  expect(text).toContain('scheduler_schedule_attempts_total{result="unschedulable",profile="default-scheduler"} 1');
+  expect(text).toContain('scheduler_pending_pods{queue="unschedulable"} 1');
+  expect(text).toContain('scheduler_scheduling_attempt_duration_seconds_count{result="scheduled",profile="default-scheduler"} 1');
 });

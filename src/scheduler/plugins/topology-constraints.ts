@@ -30,6 +30,8 @@ export interface Constraint {
   readonly minDomains: number;
   readonly honorAffinity: boolean;
   readonly honorTaints: boolean;
+  /** 1 when the constraint counts the pod itself. */
+  readonly self: 0 | 1;
 }
 
 /** What the scheduler spreads by when neither the pod nor the profile says anything. */
@@ -41,10 +43,10 @@ export const systemDefaultConstraints: readonly TopologySpreadConstraint[] = [
 export function constraintsOf(pod: Pod, action: 'DoNotSchedule' | 'ScheduleAnyway'): Constraint[] {
   return (pod.spec.topologySpreadConstraints ?? [])
     .filter((c) => c.whenUnsatisfiable === action)
-    .map((c) => read(c, selectorWithLabelKeys(c.labelSelector, pod, c.matchLabelKeys)));
+    .map((c) => read(c, selectorWithLabelKeys(c.labelSelector, pod, c.matchLabelKeys), pod));
 }
 
-function read(c: TopologySpreadConstraint, selector: Selector): Constraint {
+function read(c: TopologySpreadConstraint, selector: Selector, pod: Pod): Constraint {
   return {
     maxSkew: c.maxSkew,
     topologyKey: c.topologyKey,
@@ -52,6 +54,7 @@ function read(c: TopologySpreadConstraint, selector: Selector): Constraint {
     minDomains: c.minDomains ?? 1,
     honorAffinity: (c.nodeAffinityPolicy ?? 'Honor') === 'Honor',
     honorTaints: (c.nodeTaintsPolicy ?? 'Ignore') === 'Honor',
+    self: selector.matches(pod.metadata.labels) ? 1 : 0,
   };
 }
 
@@ -65,7 +68,7 @@ export function defaultConstraintsOf(
   const wanted = defaults.filter((c) => c.whenUnsatisfiable === action);
   if (wanted.length === 0) return [];
   const selector = selectorOf(pod);
-  return selector.requirements.length === 0 ? [] : wanted.map((c) => read(c, selector));
+  return selector.requirements.length === 0 ? [] : wanted.map((c) => read(c, selector, pod));
 }
 
 /** What selects a pod's fellows: the selectors of its services and of the workload that owns it, together. */
@@ -97,8 +100,10 @@ export function createDefaultSelector(informers: SharedInformerFactory): (pod: P
   };
 }
 
-export const hasAllKeys = (node: NodeInfo, constraints: readonly Constraint[]) =>
-  constraints.every((c) => node.labels[c.topologyKey] !== undefined);
+export function hasAllKeys(node: NodeInfo, constraints: readonly Constraint[]): boolean {
+  for (const { topologyKey } of constraints) if (node.labels[topologyKey] === undefined) return false;
+  return true;
+}
 
 /** Whether the pods of a node count for the constraint: by its node policies, nodes that the pod can't use may not (KEP-3094). */
 export function includesNode(constraint: Constraint, pod: Pod, node: NodeInfo): boolean {

@@ -241,7 +241,6 @@ export class SchedulingQueue {
 
   #worthRequeuing(queued: QueuedPod, event: ClusterEvent, previous: KubeObject | undefined, current: KubeObject | undefined): Hint {
     if (event.resource === 'Wildcard') return queued.gatedBy ? 'skip' : 'after-backoff';
-    // Its own update, without anybody having rejected it, is always worth a try.
     let best: Hint = 'skip';
     const ask = (plugins: Iterable<string>, answer: Hint) => {
       for (const plugin of plugins) {
