@@ -17,6 +17,7 @@ import { podGarbageCollector } from './pod-garbage-collector.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { serviceCidrController } from './service-cidr.ts';
 import { persistentVolumeBinder } from './storage/binder.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
 
@@ -40,6 +41,7 @@ export const clusterControllers: readonly Controller[] = [
   resourceQuotaController,
   rootCaCertPublisher,
   serviceAccountController,
+  serviceCidrController,
   taintEvictionController,
   ttlController,
   volumeProtectionController,

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Draft, KubeObject, Pod as PodType, Resource } from '../../api/index.ts';
 import { apiVersionOf, Event, kinds, Namespace, Node, Pod } from '../../api/index.ts';
-import { type Client, createClient } from '../../client/index.ts';
+import { type Client, createClient, type Transport } from '../../client/index.ts';
 import { createApiServer } from '../../server/index.ts';
 import { openMemoryStore } from '../../store/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
@@ -33,6 +33,8 @@ export interface TestCluster {
   /** What a kubelet does when a pod's containers have stopped. */
   removePod(name: string): Promise<void>;
   events(): Promise<string[]>;
+  /** Requests that the controllers have made so far. */
+  requests(): number;
   stop(): Promise<void>;
 }
 
@@ -43,9 +45,18 @@ export async function startCluster(controllers: readonly Controller[], config: P
   const authorizer = { authorize: async () => ({ decision: 'allow' as const, reason: '' }) };
   const server = await createApiServer({ store, clock, random: seededRandom(3), logger, kinds, authorizer, metrics: new Registry() });
   const client = createClient(server.localTransport({ name: 'admin', groups: ['system:masters'] }));
+  const local = server.localTransport({ name: 'controllers', groups: ['system:masters'] });
+  let requests = 0;
+  const counted: Transport = {
+    ...local,
+    request(request) {
+      requests++;
+      return local.request(request);
+    },
+  };
   const stop = new AbortController();
   const run = runControllerManager(
-    { client, clock, random: seededRandom(7), available: controllers, controllers: '*', config, logger },
+    { client: createClient(counted), clock, random: seededRandom(7), available: controllers, controllers: '*', config, logger },
     stop.signal,
   );
   // A failure shows when the test stops the cluster.
@@ -95,6 +106,7 @@ export async function startCluster(controllers: readonly Controller[], config: P
     node: (name, metadata = {}, spec = {}) => cluster.create(Node, { metadata: { name, ...metadata }, spec }),
     removePod: async (name) => void (await client.delete(Pod, name, { namespace, gracePeriodSeconds: 0 })),
     events: async () => (await client.list(Event)).items.map((e) => `${e.reason}: ${e.message}`),
+    requests: () => requests,
     async stop() {
       stop.abort();
       await run;
