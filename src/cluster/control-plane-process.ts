@@ -4,6 +4,7 @@ import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
 import { createClient, createInformerFactory } from '../client/index.ts';
 import { runControllerManager } from '../controllers/index.ts';
+import type { Pki } from '../pki/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import {
   type AuthorizationMode,
@@ -22,6 +23,7 @@ import { ensureDnsAddon } from './dns-addon.ts';
 import { apiserverFlags, checkFlags, controllerManagerFlags, durationMs, flag, list, schedulerFlags } from './flags.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { markControlPlane } from './mark-control-plane.ts';
+import { controlPlaneNamespace } from './placement.ts';
 import { ensureClusterPki } from './up.ts';
 
 export function runControlPlaneProcess(dataDir: string): Promise<void> {
@@ -59,8 +61,10 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
       ...(await authenticationFlags(config)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
+    kubelets: kubeletClient(pki),
   });
-  await server.listen();
+  // Away from the host's network, it still answers at the host's 127.0.0.1.
+  await server.listen(controlPlaneNamespace(layout, config) ? await environment.entrance : undefined);
   await server.bootstrap(signal);
   const clientAs = (user: UserInfo, userAgent: string) => createClient(server.localTransport(user), { userAgent });
   await ensureDnsAddon(clientAs(administrator, 'k8ts'), config);
@@ -103,6 +107,12 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
     await server.close();
     await store.close();
   }
+}
+
+function kubeletClient(pki: Pki) {
+  const client = pki.clients['apiserver-kubelet-client'];
+  if (!client) throw new Error(`there is no certificate apiserver-kubelet-client in ${pki.dir}`);
+  return { ca: pki.ca.certificate, cert: client.certificate, key: client.key };
 }
 
 /** Each controller acts as the service account that upstream's bootstrap policy knows (--use-service-account-credentials). */

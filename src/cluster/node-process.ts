@@ -1,21 +1,25 @@
 /** A node's agent: containerd, kubelet, proxy and DNS in one process that talks HTTPS to the control plane. */
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
 import { Node } from '../api/index.ts';
 import { type Client, createClient, createInformer, createInformerFactory, httpsTransport } from '../client/index.ts';
-import { createKubelet, type Kubelet, podCgroups, readMachine } from '../kubelet/index.ts';
-import { prepareHostNetwork, runProxy, writeCniConfig } from '../network/index.ts';
+import { createKubelet, createKubeletServer, type Kubelet, podCgroups, readMachine } from '../kubelet/index.ts';
+import { prepareHostNetwork, runNodeRoutes, runProxy, writeCniConfig } from '../network/index.ts';
 import { connectCriRuntime, type Runtime } from '../runtime/index.ts';
 import { systemClock, systemRandom } from '../time/index.ts';
 import { readConfig } from './cluster-files.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
-import { type ClusterConfig, clusterDnsAddress } from './config.ts';
+import { type ClusterConfig, clusterDnsAddress, nodeNames } from './config.ts';
 import { runClusterDns, whenDnsAnswers } from './dns-addon.ts';
 import { kubeletConfiguration, proxyOptions } from './flags.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { nodeContainerd } from './node-containerd.ts';
 import { type NodeLayout, nodeLayoutOf } from './node-layout.ts';
-import { ensureClusterPki } from './up.ts';
+import { ensureClusterPki, kubeletServerCertificate, portNear } from './up.ts';
+
+const defaultKubeletPort = 10250;
+const defaultHealthzPort = 10248;
 
 export function runNodeProcess(dataDir: string, nodeName: string): Promise<void> {
   return runComponent(`node-${nodeName}`, (environment) => runNode(layoutOf(dataDir), nodeName, environment));
@@ -26,20 +30,28 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   const config = readConfig(layout);
   if (!config) throw new Error(`${layout.config} is missing`);
   const node = nodeLayoutOf(layout, nodeName);
+  const placement = placementOf(layout, config, nodeName);
   await mkdir(node.dir, { recursive: true, mode: 0o711 });
   // The runtime needs no API server: it starts while the control plane does.
-  const [runtime, clientAs] = await Promise.all([startRuntime(node, config, logger), clientsOf(layout, config), environment.controlPlane]);
+  const [runtime, clientAs] = await Promise.all([startRuntime(node, config, placement, logger), clientsOf(layout, config, nodeName), environment.controlPlane]);
 
+  const client = clientAs(`kubelet-${nodeName}`, 'kubelet');
+  const machine = await readMachine(node.dir);
+  const metrics = new MetricsRegistry();
+  // Nodes of one machine share its ports: the first one has upstream's, and the API server reads the others' from their status.
+  const shift = 100 * nodeNames(config).real.indexOf(nodeName);
+  const [port, healthzPort] = await Promise.all([portNear(defaultKubeletPort + shift), portNear(defaultHealthzPort + shift)]);
   const kubelet = createKubelet({
     nodeName,
-    client: clientAs(`kubelet-${nodeName}`, 'kubelet'),
+    client,
     runtime,
     clock: systemClock,
     random: systemRandom,
     logger,
-    machine: await readMachine(node.dir),
+    machine,
+    registry: metrics,
     rootDir: node.kubelet,
-    nodeIPs: [config.advertiseAddress],
+    nodeIPs: [placement.address],
     hostname: nodeName,
     config: {
       ...kubeletConfiguration(config.args.kubelet),
@@ -47,9 +59,23 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
       clusterDomain: config.clusterDomain,
       podLogsDir: node.podLogs,
       cgroupRoot: node.cgroupRoot,
+      port,
     },
     cgroups: podCgroups({ mountPoint: '/sys/fs/cgroup', root: node.cgroupRoot, cfsQuota: true, pidsLimit: -1 }),
   });
+  const server = createKubeletServer({
+    kubelet,
+    runtime,
+    client,
+    machine,
+    tls: await kubeletTls(layout, config, nodeName),
+    port,
+    healthzPort,
+    metrics,
+    clock: systemClock,
+    logger,
+  });
+  await server.listen();
   const proxyInformers = createInformerFactory({
     client: clientAs('proxy', 'kube-proxy'),
     clock: systemClock,
@@ -63,31 +89,41 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
       { informers: proxyInformers, clock: systemClock, logger, nodeName, podCidr: config.podCidr, ...proxyOptions(config.args.proxy) },
       signal,
     ),
-    runClusterDns({ client: clientAs('dns', 'coredns'), config, nodeName, logger }, signal),
+    runNodeRoutes({ informers: proxyInformers, clock: systemClock, logger, nodeName, nextHop: nextHopFrom(config) }, signal),
+    runClusterDns({ client: clientAs('dns', 'coredns'), config, nodeName, address: placement.address, logger }, signal),
   ];
   const work = Promise.all(runs);
-  await Promise.race([
-    whenNodeIsUp({ client: clientAs(`kubelet-${nodeName}`, 'kubelet'), kubelet, runtime, node, nodeName, config, logger }, signal),
-    work,
-  ]);
+  await Promise.race([whenNodeIsUp({ client, kubelet, runtime, node, nodeName, config, logger }, signal), work]);
   await Promise.race([whenDnsAnswers(config, signal), work]);
   environment.ready();
-  await work;
+  try {
+    await work;
+  } finally {
+    await server.close();
+  }
 }
 
-async function startRuntime(node: NodeLayout, config: ClusterConfig, logger: Logger): Promise<Runtime> {
-  const endpoint = config.runtimeEndpoint ?? (await nodeContainerd(node, config, logger)).endpoint;
+/** What a node's kubelet serves with, and whom it knows by certificate. */
+async function kubeletTls(layout: Layout, config: ClusterConfig, nodeName: string) {
+  const pki = await ensureClusterPki(layout, config);
+  const serving = pki.servers[kubeletServerCertificate(nodeName)];
+  if (!serving) throw new Error(`there is no certificate ${kubeletServerCertificate(nodeName)} in ${pki.dir}`);
+  return { cert: serving.certificate, key: serving.key, clientCa: pki.ca.certificate };
+}
+
+async function startRuntime(node: NodeLayout, config: ClusterConfig, { namespace }: Placement, logger: Logger): Promise<Runtime> {
+  const endpoint = config.runtimeEndpoint ?? (await nodeContainerd(node, config, namespace, logger)).endpoint;
   return connectCriRuntime({ endpoint, clock: systemClock });
 }
 
 /** Clients by the identity in the cluster's PKI. */
-async function clientsOf(layout: Layout, config: ClusterConfig): Promise<(identity: string, component: string) => Client> {
+async function clientsOf(layout: Layout, config: ClusterConfig, nodeName: string): Promise<(identity: string, component: string) => Client> {
   const pki = await ensureClusterPki(layout, config);
   return (identity, component) => {
     const certificate = pki.clients[identity];
     if (!certificate) throw new Error(`there is no certificate ${identity} in ${pki.dir}`);
     const transport = httpsTransport({
-      server: `https://${config.bindAddress === '0.0.0.0' ? '127.0.0.1' : config.bindAddress}:${config.apiPort}`,
+      server: serverUrlFor(config, nodeName),
       ca: pki.ca.certificate,
       cert: certificate.certificate,
       key: certificate.key,

@@ -153,6 +153,11 @@ function freePort(): Promise<number> {
   });
 }
 
+/** The wanted port where nobody has it, else any. */
+export async function portNear(wanted: number): Promise<number> {
+  return (await isFree('0.0.0.0', wanted)) ? wanted : freePort();
+}
+
 async function ensurePortFree(config: ClusterConfig): Promise<void> {
   if (!(await isFree(config.bindAddress, config.apiPort)))
     throw new ClusterError(
@@ -193,6 +198,9 @@ async function kubeconfigEntry(layout: Layout, config: ClusterConfig): Promise<K
   };
 }
 
+/** The file of the certificate that a node's kubelet serves with. */
+export const kubeletServerCertificate = (nodeName: string) => `kubelet-server-${nodeName}`;
+
 /** The cluster's certificates; cheap when they are there already. */
 export function ensureClusterPki(layout: Layout, config: ClusterConfig) {
   return ensurePki(layout.pki, {
@@ -200,6 +208,13 @@ export function ensureClusterPki(layout: Layout, config: ClusterConfig) {
     ipAddresses: [config.advertiseAddress, nthAddress(config.serviceCidr, 1)],
     clusterDomain: config.clusterDomain,
     nodes: nodeNames(config).real,
+    servers: nodeNames(config).real.map((name) => ({
+      file: kubeletServerCertificate(name),
+      commonName: `system:node:${name}`,
+      organizations: ['system:nodes'],
+      dnsNames: [name],
+      ipAddresses: ['127.0.0.1', config.advertiseAddress],
+    })),
     clients: [
       { file: 'dns', commonName: 'system:coredns' },
       { file: 'hollow-nodes', commonName: 'k8ts:hollow-nodes', organizations: ['system:masters'] },

@@ -21,6 +21,11 @@ export interface ClientIdentity {
   organizations?: readonly string[];
 }
 
+export interface ServerIdentity extends ClientIdentity {
+  dnsNames?: readonly string[];
+  ipAddresses?: readonly string[];
+}
+
 /** The identities of the components that talk to the API server, as kubeadm puts them into kubeconfigs. */
 export const controlPlaneIdentities: readonly ClientIdentity[] = [
   { file: 'apiserver-kubelet-client', commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
@@ -41,6 +46,8 @@ export interface PkiOptions {
   clusterDomain?: string;
   /** Client certificates for these nodes' kubelets: `kubelet-NAME.crt`. */
   nodes?: readonly string[];
+  /** Serving certificates of other servers: kubelets. */
+  servers?: readonly ServerIdentity[];
   /** More client certificates beside `controlPlaneIdentities`. */
   clients?: readonly ClientIdentity[];
 }
@@ -54,6 +61,8 @@ export interface Pki {
   serviceAccount: KeyPair;
   /** By ClientIdentity's file name; kubelets as `kubelet-NAME`. */
   clients: Record<string, KeyCertificate>;
+  /** By ServerIdentity's file name. */
+  servers: Record<string, KeyCertificate>;
   /** Names of what was made or renewed by this call. */
   renewed: string[];
 }
@@ -91,10 +100,12 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     })),
     ...(options.clients ?? []),
   ];
-  const [apiserver, frontProxyClient, ...clients] = await Promise.all([
+  const servers = options.servers ?? [];
+  const [apiserver, frontProxyClient, ...others] = await Promise.all([
     ensure(ca, 'apiserver', { commonName: 'kube-apiserver', usages: ['server'], ...serverNames }),
     ensure(frontProxyCa, 'front-proxy-client', { commonName: 'front-proxy-client', usages: ['client'] }),
     ...identities.map((identity) => ensure(ca, identity.file, { ...identity, usages: ['client'] })),
+    ...servers.map((server) => ensure(ca, server.file, { ...server, usages: ['server'] })),
   ]);
   return {
     dir,
@@ -103,7 +114,8 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     apiserver,
     frontProxyClient,
     serviceAccount,
-    clients: Object.fromEntries(clients.map((c, i) => [identities[i]?.file, c])),
+    clients: Object.fromEntries(others.slice(0, identities.length).map((made, i) => [identities[i]?.file, made])),
+    servers: Object.fromEntries(others.slice(identities.length).map((made, i) => [servers[i]?.file, made])),
     renewed,
   };
 }

@@ -18,6 +18,7 @@ import { ensureKubernetesService, ensureSystemNamespaces, ensureSystemPriorityCl
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
+import { type KubeletTls, streamingHandlers } from './streaming/index.ts';
 
 export interface ClusterApiServerOptions
   extends Omit<ApiServerOptions, 'authorizer' | 'authenticators' | 'admission' | 'hooks' | 'anonymous'> {
@@ -32,6 +33,8 @@ export interface ClusterApiServerOptions
   authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
   admissionPlugins?: { enable?: readonly string[]; disable?: readonly string[] };
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
+  /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */
+  kubelets?: KubeletTls;
   /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
   advertise: { address: string; port: number };
 }
@@ -107,6 +110,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...accessReviewHandlers(authorizer),
   ])
     server.addHandler(handler);
+  const streaming = options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer });
+  for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
   server.addRoute(openIdRoute(issuer, keys, options.advertise));
   await Promise.all([authorization.synced, allocator.synced]);
 
@@ -126,6 +131,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     async close() {
       lifetime.abort(new Error('the API server is shutting down'));
       await server.close();
+      streaming?.close();
     },
   };
 }

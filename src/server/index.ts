@@ -28,4 +28,5 @@ export type {
   StorageWatchOptions,
 } from './storage/storage.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
+export type { KubeletTls } from './streaming/index.ts';
 export type { VersionInfo } from './version.ts';
