@@ -1,3 +1,4 @@
+import { bootstrapSignerController, tokenCleanerController } from './bootstrap/tokens.ts';
 import { csrApprovingController } from './certificates/approving.ts';
 import { csrCleanerController } from './certificates/cleaner.ts';
 import { csrSigningController } from './certificates/signing.ts';
@@ -23,6 +24,7 @@ import { claimProtectionController, volumeProtectionController } from './storage
 
 /** The controllers that look after the cluster itself rather than after workloads. */
 export const clusterControllers: readonly Controller[] = [
+  bootstrapSignerController,
   csrApprovingController,
   csrCleanerController,
   csrSigningController,
@@ -43,6 +45,7 @@ export const clusterControllers: readonly Controller[] = [
   serviceAccountController,
   serviceCidrController,
   taintEvictionController,
+  tokenCleanerController,
   ttlController,
   volumeProtectionController,
 ];

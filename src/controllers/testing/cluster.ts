@@ -56,7 +56,15 @@ export async function startCluster(controllers: readonly Controller[], config: P
   };
   const stop = new AbortController();
   const run = runControllerManager(
-    { client: createClient(counted), clock, random: seededRandom(7), available: controllers, controllers: '*', config, logger },
+    {
+      client: createClient(counted),
+      clock,
+      random: seededRandom(7),
+      available: controllers,
+      controllers: controllers.map(({ name }) => name),
+      config,
+      logger,
+    },
     stop.signal,
   );
   // A failure shows when the test stops the cluster.
