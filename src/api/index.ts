@@ -48,6 +48,7 @@ export { ingressClassAnnotation } from './networking/ingress-validation.ts';
 export * from './object-meta.ts';
 export * from './openapi/documents.ts';
 export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
+export { encodeOpenApiV2 } from './openapi/protobuf.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';

@@ -232,8 +232,8 @@ class SelectorParser {
         if (expectValue) values.add('');
         if (token.kind === ')') return values;
         expectValue = true;
-      } else if (token.kind !== 'identifier') throw new SelectorError(`found '${token.text}', expected: ',', or identifier`);
-      else if (!expectValue) throw new SelectorError(`found '${token.text}', expected: ',' or ')'`);
+      } else if (!expectValue) throw new SelectorError(`found '${token.text}', expected: ',' or ')'`);
+      else if (token.kind !== 'identifier') throw new SelectorError(`found '${token.text}', expected: ',', or identifier`);
       else {
         values.add(token.text);
         expectValue = false;

@@ -53,7 +53,7 @@ export interface Authorizer {
   rulesFor?(
     user: UserInfo,
     namespace: string,
-  ): Promise<{ resourceRules: ResourceRule[]; nonResourceRules: NonResourceRule[]; incomplete: boolean }>;
+  ): Promise<{ resourceRules: ResourceRule[]; nonResourceRules: NonResourceRule[]; incomplete: boolean; evaluationError?: string }>;
 }
 
 export interface ResourceRule {

@@ -8,7 +8,6 @@ export const componentStatus = defineKind<ComponentStatus>({
   shortNames: ['cs'],
   virtual: true,
   verbs: ['get', 'list'],
-  warnings: () => ['v1 ComponentStatus is deprecated in v1.19+'],
   columns: [
     nameColumn,
     ...(['Status', 'Message', 'Error'] as const).map((name) => ({

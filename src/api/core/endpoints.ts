@@ -55,7 +55,6 @@ export const endpoints = defineKind<Endpoints>({
       for (const [p, port] of ports.entries()) validatePort(port, ports.length > 1, path.child('ports').index(p), errors);
     }
   },
-  warnings: () => ['v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
   columns: [
     nameColumn,
     { name: 'Endpoints', description: 'The set of all endpoints is the union of all subsets.', value: format },

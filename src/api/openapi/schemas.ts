@@ -111,7 +111,7 @@ export class SchemaBuilder {
     const properties: Record<string, Json> = {};
     const required: string[] = [];
     for (const field of node.fields) {
-      properties[field.name] = this.#property(field, this.#descriptions[typeName]?.[field.name]);
+      properties[field.name] = this.#property(field, this.#description(typeName, field));
       if (!field.optional && !field.omitempty) required.push(field.name);
     }
     const kinds = kindsOf(typeName);
@@ -122,6 +122,11 @@ export class SchemaBuilder {
       ...(kinds.length > 0 ? { 'x-kubernetes-group-version-kind': kinds } : {}),
       ...(node.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
     };
+  }
+
+  /** The source of descriptions has none for fields that refer to another type: what that type is says as much. */
+  #description(typeName: string, { name, node }: Field): string | undefined {
+    return this.#descriptions[typeName]?.[name] ?? this.#descriptions[node.typeName]?.[''];
   }
 
   #property(field: Field, description: string | undefined): Json {

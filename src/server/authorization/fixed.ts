@@ -41,6 +41,7 @@ export function unionAuthorizers(authorizers: readonly Authorizer[]): Authorizer
       const resourceRules: ResourceRule[] = [];
       const nonResourceRules: NonResourceRule[] = [];
       let incomplete = false;
+      const failures: string[] = [];
       for (const authorizer of authorizers) {
         const rules = await authorizer.rulesFor?.(user, namespace);
         if (rules === undefined) {
@@ -50,8 +51,10 @@ export function unionAuthorizers(authorizers: readonly Authorizer[]): Authorizer
         resourceRules.push(...rules.resourceRules);
         nonResourceRules.push(...rules.nonResourceRules);
         incomplete ||= rules.incomplete;
+        if (rules.evaluationError) failures.push(rules.evaluationError);
       }
-      return { resourceRules, nonResourceRules, incomplete };
+      const evaluationError = failures.length > 1 ? `[${failures.join(', ')}]` : failures[0];
+      return { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) };
     },
   };
 }

@@ -1,21 +1,43 @@
 /** /openapi/v2 and /openapi/v3, built when first asked for and kept until what is served changes. */
 import { createHash } from 'node:crypto';
-import { type OpenApiResource, openApiV2, openApiV3, openApiV3Path } from '../../api/index.ts';
+import { encodeOpenApiV2, errors, type OpenApiResource, openApiV2, openApiV3, openApiV3Path } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable } from '../registry/served-resource.ts';
+import { parseAccept } from '../representation/accept.ts';
 import { subresourcesOf, verbsOf } from './resource-facts.ts';
 
 interface Built {
-  body: string;
+  contentType: string;
+  body: string | Uint8Array;
   etag: string;
 }
 
-const built = async (document: Promise<unknown>): Promise<Built> => {
-  const body = JSON.stringify(await document);
-  return { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() };
-};
+const jsonType = 'application/json';
+/** What clients ask for, and, without the @ that media types may not hold, what they are answered. */
+const protobufAsked = [
+  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+];
+const protobufAnswered = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+const built = (contentType: string, body: string | Uint8Array): Built => ({
+  contentType,
+  body,
+  etag: createHash('sha512').update(body).digest('hex').toUpperCase(),
+});
+
+/** The first media type of the Accept header that a document can be given in. */
+function wanted(accept: string, hasProtobuf: boolean): 'json' | 'protobuf' {
+  const asked = parseAccept(accept).map(({ type }) => type);
+  if (asked.length === 0) return 'json';
+  for (const type of asked) {
+    if (type === jsonType || type === '*/*' || type === 'application/*') return 'json';
+    if (hasProtobuf && protobufAsked.includes(type)) return 'protobuf';
+  }
+  throw errors.notAcceptable([jsonType, ...(hasProtobuf ? [protobufAnswered] : [])]);
+}
 
 export interface OpenApiOptions {
   table: ResourceTable;
@@ -42,10 +64,10 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
         subresources: subresourcesOf(served, handlers),
       }));
 
-  const document = (path: string, make: () => Promise<unknown>): Promise<Built> => {
+  const document = (path: string, make: () => Promise<Built>): Promise<Built> => {
     let known = documents.get(path);
     if (known === undefined) {
-      known = built(make());
+      known = make();
       documents.set(path, known);
       // What could not be made is tried again by the next who asks.
       known.catch(() => documents.delete(path));
@@ -53,11 +75,12 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
     return known;
   };
 
-  const answer = ({ body, etag }: Built, context: RequestContext): Answer => {
+  const json = async (made: Promise<object>) => built(jsonType, JSON.stringify(await made));
+
+  const answer = ({ contentType, body, etag }: Built, context: RequestContext): Answer => {
     const headers = { etag: `"${etag}"`, vary: 'Accept', ...(context.query.has('hash') ? { 'cache-control': 'public, immutable' } : {}) };
-    if (context.header('if-none-match') === `"${etag}"`)
-      return { type: 'raw', status: 304, contentType: 'application/json', body: '', headers };
-    return { type: 'raw', status: 200, contentType: 'application/json', body, headers };
+    if (context.header('if-none-match') === `"${etag}"`) return { type: 'raw', status: 304, contentType, body: '', headers };
+    return { type: 'raw', status: 200, contentType, body, headers };
   };
 
   return async (context) => {
@@ -67,7 +90,12 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
       documents.clear();
       generation = table.generation;
     }
-    if (path === 'openapi/v2') return answer(await document(path, () => openApiV2(resources(), version)), context);
+    const encoding = wanted(context.accept, path === 'openapi/v2');
+    if (path === 'openapi/v2') {
+      const v2 = () => openApiV2(resources(), version);
+      if (encoding === 'json') return answer(await document(path, () => json(v2())), context);
+      return answer(await document(`${path} protobuf`, async () => built(protobufAnswered, encodeOpenApiV2(await v2()))), context);
+    }
     const all = resources();
     const byPath = new Map<string, OpenApiResource[]>();
     for (const resource of all) {
@@ -88,6 +116,6 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
     }
     const list = byPath.get(path.slice('openapi/v3/'.length));
     if (list === undefined) throw notFound();
-    return answer(await document(path, () => openApiV3(list, version)), context);
+    return answer(await document(path, () => json(openApiV3(list, version))), context);
   };
 }

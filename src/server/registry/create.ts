@@ -26,7 +26,7 @@ export function matchNamespace(object: KubeObject, namespace: string): void {
 /** POST on a collection. */
 export async function create(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const options = writeOptions(context, 'CreateOptions');
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
   const object = decodeObject(context, document, served, options.fieldValidation);
   if (served.resource.namespaced && context.info.namespace === '')

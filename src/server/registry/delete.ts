@@ -40,7 +40,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
 /** DELETE of one object. */
 export async function remove(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const options = await readDeleteOptions(context);
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   const { info } = context;
   const { item, gone } = await deleteObject(registry, context, served, info.namespace, info.name, options);
   if (!gone) {

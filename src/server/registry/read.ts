@@ -11,7 +11,7 @@ export async function get(context: RequestContext, served: ServedResource): Prom
   const version = query.get('resourceVersion') ?? '';
   const item = await storageOf(served).get(info.namespace, info.name, version === '' ? {} : { resourceVersion: version });
   if (item === undefined) throw errors.notFound(served.resource, info.name);
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   return { type: 'object', status: 200, item, resource: served };
 }
 
@@ -38,7 +38,7 @@ export async function list(context: RequestContext, served: ServedResource): Pro
     ...(query.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: query.resourceVersionMatch }),
   };
   const result = await storageOf(served).list(options);
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   const metadata = {
     resourceVersion: String(result.revision),
     ...(result.continue === undefined ? {} : { continue: result.continue }),

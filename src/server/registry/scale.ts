@@ -1,17 +1,21 @@
 /** The scale subresource: an autoscaling/v1 Scale over whatever fields a kind says. */
 import {
+  ageColumn,
   type autoscalingV1,
   deepCopy,
+  defineKind,
   errors,
   formatLabelSelector,
+  type KindDefinition,
   type KubeObject,
   type LabelSelector,
+  nameColumn,
   type Resource,
   type ScalePaths,
 } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { decodeDocument } from './codec.ts';
-import { patchDocument } from './patch.ts';
+import { readPatch } from './patch-document.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import type { ServedResource } from './served-resource.ts';
@@ -27,6 +31,38 @@ const scaleKind: Resource<autoscalingV1.Scale> = {
   plural: 'scales',
   namespaced: true,
 };
+
+/** What a Scale looks like in a table. */
+const scaleResource: ServedResource = {
+  kind: defineKind<autoscalingV1.Scale>({
+    resource: scaleKind,
+    columns: [
+      nameColumn,
+      {
+        name: 'Desired',
+        type: 'integer',
+        description: 'replicas is the desired number of instances for the scaled object.',
+        value: desired,
+      },
+      { name: 'Available', type: 'integer', description: 'replicas is the actual number of observed instances.', value: available },
+      ageColumn,
+    ],
+  }) as unknown as KindDefinition, // its columns are given Scales only
+  resource: scaleKind,
+  version: undefined,
+  warning: undefined,
+  apiVersion: 'autoscaling/v1',
+  storage: undefined,
+  indexes: new Set(),
+};
+
+function desired({ spec }: autoscalingV1.Scale): number {
+  return spec?.replicas ?? 0;
+}
+
+function available({ status }: autoscalingV1.Scale): number {
+  return status?.replicas ?? 0;
+}
 
 type Tree = { [field: string]: Tree | unknown };
 
@@ -77,7 +113,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
   if (info.verb === 'get') {
     const item = await storageOf(served).get(info.namespace, info.name);
     if (item === undefined) throw errors.notFound(served.resource, info.name);
-    return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) } };
+    return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
   }
   if (info.verb !== 'update' && info.verb !== 'patch') throw errors.methodNotSupported(served.resource, info.verb);
   const options = writeOptions(context, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
@@ -105,7 +141,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
       return next;
     },
   });
-  return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) } };
+  return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
 }
 
 /** The Scale that the client wants, from its PUT or from its patch of the present one. */
@@ -120,9 +156,10 @@ async function scaleReader(
     const { value } = await readDocument(context, 'Scale');
     return () => decode(value);
   }
-  const apply = await patchDocument(context, scaleKind);
+  const apply = await readPatch(context, scaleKind);
   return (current) => {
     const present = scaleOf(current, paths);
-    return decode(apply({ ...present, metadata: { ...present.metadata, resourceVersion: '' } }));
+    // `decode` makes a Scale.
+    return apply({ ...present, metadata: { ...present.metadata, resourceVersion: '' } }, decode) as autoscalingV1.Scale;
   };
 }

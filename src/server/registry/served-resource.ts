@@ -1,5 +1,13 @@
 /** Which resources the server serves, in which versions; custom resources come and go while it runs. */
-import { apiVersionOf, errors, type KindDefinition, type KubeObject, type Resource, type ServedVersion } from '../../api/index.ts';
+import {
+  apiVersionOf,
+  deprecationWarning,
+  errors,
+  type KindDefinition,
+  type KubeObject,
+  type Resource,
+  type ServedVersion,
+} from '../../api/index.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 
 /** One resource in one served version. */
@@ -9,6 +17,8 @@ export interface ServedResource {
   readonly resource: Resource;
   /** Conversion, where the version at hand is not the storage version. */
   readonly version: ServedVersion | undefined;
+  /** What clients of a deprecated version are warned of. */
+  readonly warning: string | undefined;
   /** `apps/v1`, of the version at hand. */
   readonly apiVersion: string;
   /** Undefined for virtual kinds (reviews). */
@@ -37,6 +47,7 @@ export class ResourceTable {
       ...entry,
       resource: kind.resource,
       version: undefined,
+      warning: deprecationWarning(kind.resource),
       apiVersion: apiVersionOf(kind.resource),
     });
     for (const other of kind.versions ?? []) {
@@ -45,6 +56,7 @@ export class ResourceTable {
         ...entry,
         resource,
         version: other,
+        warning: other.warning,
         apiVersion: apiVersionOf(resource),
       });
     }

@@ -26,7 +26,7 @@ export interface Change {
 export async function update(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info } = context;
   const options = writeOptions(context, 'UpdateOptions');
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
   const object = decodeObject(context, document, served, options.fieldValidation);
   matchNamespace(object, served.resource.namespaced ? info.namespace : '');

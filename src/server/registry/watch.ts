@@ -31,7 +31,7 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
       { type: 'FieldValueForbidden', field: 'allowWatchBookmarks', body: 'Forbidden: sendInitialEvents requires allowWatchBookmarks' },
     ]);
   const storage = storageOf(served);
-  if (served.version?.warning !== undefined) context.warn(served.version.warning);
+  if (served.warning !== undefined) context.warn(served.warning);
   async function* events(): AsyncIterable<AnswerEvent> {
     const timer = registry.clock.setTimer(seconds * 1000, () => timeout.abort(), { background: true });
     try {

@@ -87,6 +87,14 @@ export function nodeAuthorizer(graph: NodeGraph, nodeRules: readonly PolicyRule[
       if (decision !== undefined) return decision;
       return rulesAllow(nodeRules, a) ? allow : no('');
     },
-    rulesFor: () => Promise.resolve({ resourceRules: [], nonResourceRules: [], incomplete: true }),
+    // Nodes' rules depend on their pods and can't be listed; others have none here.
+    rulesFor: (user) =>
+      Promise.resolve({
+        resourceRules: [],
+        nonResourceRules: [],
+        ...(nodeNameOf(user) === undefined
+          ? { incomplete: false }
+          : { incomplete: true, evaluationError: 'node authorizer does not support user rule resolution' }),
+      }),
   };
 }

@@ -151,6 +151,7 @@ export function createRbac(storages: Storages, options: { signal: AbortSignal; o
           .filter((r) => r.nonResourceURLs?.length)
           .map((r) => ({ verbs: r.verbs, nonResourceURLs: r.nonResourceURLs ?? [] })),
         incomplete: errors.length > 0,
+        ...(errors.length > 0 ? { evaluationError: errors.length === 1 ? errors[0] : `[${errors.join(', ')}]` } : {}),
       });
     },
   };

@@ -1,0 +1,129 @@
+/**
+ * An OpenAPI version 2 document in the protobuf form that Go clients read: `openapi.v2.Document` of gnostic-models'
+ * openapiv2/OpenAPIv2.proto, whose field numbers stand here as far as our documents use them. kubectl before 1.27 validates,
+ * patches and explains by nothing else.
+ */
+import { ReverseWriter } from '../protobuf/wire.ts';
+import type { Json } from './schemas.ts';
+
+/** Writes a message's content, or a whole field: backwards, as the writer does. */
+type Write = (writer: ReverseWriter, value: unknown) => void;
+
+const text =
+  (number: number): Write =>
+  (writer, value) =>
+    writer.stringField(number, String(value));
+const flag =
+  (number: number): Write =>
+  (writer, value) =>
+    value ? writer.intField(number, 1) : undefined;
+const message =
+  (number: number, content: Write): Write =>
+  (writer, value) => {
+    const mark = writer.length;
+    content(writer, value);
+    writer.close(number, mark);
+  };
+const repeated =
+  (field: Write): Write =>
+  (writer, value) => {
+    for (const item of (value as unknown[]).toReversed()) field(writer, item); // the document's own lists
+  };
+/** NamedSchema, NamedPathItem and their like. */
+const entries = (number: number, content: Write): Write => {
+  const entry = message(number, (writer, value) => {
+    const [name, item] = value as [string, unknown]; // of Object.entries, just below
+    message(2, content)(writer, item);
+    writer.stringField(1, name);
+  });
+  return (writer, value) => repeated(entry)(writer, Object.entries(value as Json)); // the document's own objects
+};
+/** An Any says in YAML what it holds, and JSON is YAML. */
+const anyContent: Write = (writer, value) => writer.stringField(2, JSON.stringify(value));
+const any = (number: number): Write => message(number, anyContent);
+
+/** A message with fields by their names in JSON; `x-` fields go to `extensions`. */
+function struct(fields: Readonly<Record<string, Write>>, extensions?: number): Write {
+  return (writer, value) => {
+    for (const [name, item] of Object.entries(value as Json).toReversed()) {
+      if (Object.hasOwn(fields, name)) fields[name]?.(writer, item);
+      else if (extensions !== undefined && name.startsWith('x-')) entries(extensions, anyContent)(writer, { [name]: item });
+      else throw new Error(`openapi: no protobuf field for ${JSON.stringify(name)}`);
+    }
+  };
+}
+
+/** Schemas hold schemas. */
+const schema: Write = (writer, value) => schemaContent(writer, value);
+const schemaContent = struct(
+  {
+    $ref: text(1),
+    format: text(2),
+    title: text(3),
+    description: text(4),
+    default: any(5),
+    pattern: text(13),
+    uniqueItems: flag(16),
+    required: repeated(text(19)),
+    enum: repeated(any(20)),
+    additionalProperties: (writer, value) => message(21, typeof value === 'boolean' ? flag(2) : message(1, schema))(writer, value),
+    type: message(22, text(1)),
+    items: message(23, message(1, schema)),
+    allOf: repeated(message(24, schema)),
+    properties: message(25, entries(1, schema)),
+  },
+  31,
+);
+
+const bodyParameter = struct({ description: text(1), name: text(2), in: text(3), required: flag(4), schema: message(5, schema) }, 6);
+const common = { required: flag(1), in: text(2), description: text(3), name: text(4) };
+const queryParameter = struct({ ...common, type: text(6), uniqueItems: flag(20) });
+const pathParameter = struct({ ...common, type: text(5), uniqueItems: flag(19) });
+
+/** A ParametersItem: a body's parameter, or one of the others by where it stands. */
+const parameter: Write = (writer, value) => {
+  const where = (value as { in: string }).in; // every parameter says so
+  const own =
+    where === 'body' ? message(1, bodyParameter) : message(2, where === 'query' ? message(3, queryParameter) : message(4, pathParameter));
+  message(1, own)(writer, value);
+};
+
+const response = struct({ description: text(1), schema: message(2, message(1, schema)) });
+const operation = struct(
+  {
+    tags: repeated(text(1)),
+    description: text(3),
+    operationId: text(5),
+    produces: repeated(text(6)),
+    consumes: repeated(text(7)),
+    parameters: repeated(message(8, parameter)),
+    responses: message(9, entries(1, message(1, response))),
+    schemes: repeated(text(10)),
+  },
+  13,
+);
+const pathItem = struct({
+  get: message(2, operation),
+  put: message(3, operation),
+  post: message(4, operation),
+  delete: message(5, operation),
+  patch: message(8, operation),
+  parameters: repeated(message(9, parameter)),
+});
+const apiKey = struct({ type: text(1), name: text(2), in: text(3), description: text(4) });
+
+const document = struct({
+  swagger: text(1),
+  info: message(2, struct({ title: text(1), version: text(2) })),
+  paths: message(8, entries(2, pathItem)),
+  definitions: message(9, entries(1, schema)),
+  security: repeated(message(12, entries(1, repeated(text(1))))),
+  securityDefinitions: message(13, entries(1, message(2, apiKey))),
+});
+
+/** The bytes of a version 2 document as `openApiV2` makes it. */
+export function encodeOpenApiV2(openApi: Json): Uint8Array {
+  const writer = new ReverseWriter();
+  document(writer, openApi);
+  return writer.finish();
+}
