@@ -36,7 +36,7 @@ for (const file of globSync('**/*.ts', { cwd: src })) {
     problems.push(`${file}: unknown room ${room}`);
     continue;
   }
-  if (file.endsWith('.test.ts') || file.includes(`${sep}testing${sep}`)) continue;
+  if (file.endsWith('.test.ts') || /\btesting(\.ts$|[\\/])/.test(file)) continue;
   const text = readFileSync(join(src, file), 'utf8');
   for (const match of text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
     const target = relative(src, resolve(dirname(join(src, file)), match[1] ?? ''));

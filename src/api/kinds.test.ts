@@ -29,7 +29,7 @@ describe('the table of kinds', () => {
 describe('validation', () => {
   const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata };
   const hpa = { scaleTargetRef: { kind: 'Deployment', name: 'web' } };
-  it.each<[object & { apiVersion: string; kind: string }, string[]]>([
+  it.each<[Record<string, unknown> & { apiVersion: string; kind: string }, string[]]>([
     [
       {
         ...rbac,
@@ -177,7 +177,7 @@ describe('a certificate signing request', () => {
 });
 
 describe('printing', () => {
-  it.each<[object & { apiVersion: string; kind: string }, object]>([
+  it.each<[Record<string, unknown> & { apiVersion: string; kind: string }, object]>([
     [
       {
         apiVersion: 'autoscaling/v2',

@@ -23,7 +23,9 @@ export function served({
 }
 
 /** What a create makes of an object: the stored form, and what is wrong with it. */
-export function accept(sent: object & { apiVersion: string; kind: string }): {
+export function accept<T extends { apiVersion: string; kind: string }>(
+  sent: T,
+): {
   stored: KubeObject;
   wrong: string[];
   warning: string | undefined;
@@ -51,7 +53,12 @@ export function rejectUpdate(next: KubeObject, prev: KubeObject): string[] {
 }
 
 /** The row that `kubectl get -o wide` shows: cells by column names. */
-export function row(object: KubeObject, nowMs = Date.parse('2026-01-01T00:10:00Z')): Record<string, unknown> {
-  const { definition } = served(object) ?? {};
+export function row<T extends { apiVersion: string; kind: string }>(
+  written: T,
+  nowMs = Date.parse('2026-01-01T00:10:00Z'),
+): Record<string, unknown> {
+  const { definition } = served(written) ?? {};
+  // Tests write down of an object what its columns read.
+  const object = written as unknown as KubeObject;
   return Object.fromEntries((definition?.columns ?? []).map((column) => [column.name, column.value(object, nowMs)]));
 }

@@ -10,9 +10,11 @@ export async function ensureSystemNamespaces(client: Client, signal?: AbortSigna
     systemNamespaces
       .filter((name) => !present.has(name))
       .map((name) =>
-        client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as Draft<Namespace>, { signal }).catch((error: unknown) => {
-          if (!hasReason(error, 'AlreadyExists')) throw error;
-        }),
+        client
+          .create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } as Draft<Namespace>, { signal })
+          .catch((error: unknown) => {
+            if (!hasReason(error, 'AlreadyExists')) throw error;
+          }),
       ),
   );
 }
