@@ -1,10 +1,12 @@
 /** Service accounts that are not named after their controller, in upstream's bootstrap policy. */
 const accounts: Readonly<Record<string, string>> = {
+  'bootstrap-signer-controller': 'bootstrap-signer',
   'certificatesigningrequest-approving-controller': 'certificate-controller',
   'certificatesigningrequest-cleaner-controller': 'certificate-controller',
   'certificatesigningrequest-signing-controller': 'certificate-controller',
   'daemonset-controller': 'daemon-set-controller',
   'endpoints-controller': 'endpoint-controller',
+  'endpointslice-mirroring-controller': 'endpointslicemirroring-controller',
   'garbage-collector-controller': 'generic-garbage-collector',
   'horizontal-pod-autoscaler-controller': 'horizontal-pod-autoscaler',
   'node-ipam-controller': 'node-controller',
@@ -17,7 +19,9 @@ const accounts: Readonly<Record<string, string>> = {
   'pod-garbage-collector-controller': 'pod-garbage-collector',
   'replicationcontroller-controller': 'replication-controller',
   'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
+  'service-cidr-controller': 'service-cidrs-controller',
   'serviceaccount-controller': 'service-account-controller',
+  'token-cleaner-controller': 'token-cleaner',
 };
 
 /** The service account in kube-system that a controller acts as (--use-service-account-credentials). */

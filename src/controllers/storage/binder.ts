@@ -100,13 +100,7 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
         ...Object.fromEntries(provisionerAnnotations.map((name) => [name, provisioner])),
       };
       // The write brings the claim back here.
-      await client.patch(
-        PersistentVolumeClaim,
-        claim.metadata.name,
-        'merge',
-        { metadata: { annotations } },
-        { namespace: claim.metadata.namespace, signal },
-      );
+      await client.update(PersistentVolumeClaim, { ...claim, metadata: { ...claim.metadata, annotations } }, { signal });
       return;
     }
     const message = `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
