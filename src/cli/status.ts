@@ -14,6 +14,12 @@ export function statusCommand(): Command {
       for (const { component, pid, running } of status.processes)
         console.log(`  ${component.padEnd(32)} ${running ? `running (pid ${pid})` : 'not running'}`);
       const ready = status.nodes.filter((n) => n.ready).length;
+      if (status.nodes.length <= 10)
+        for (const { name, ready, addresses } of status.nodes)
+          console.log(
+            `  ${name.padEnd(32)} ${ready ? 'Ready' : 'NotReady'} ${addresses.find((a) => a.type === 'InternalIP')?.address ?? ''}`,
+          );
       console.log(`  nodes: ${ready} of ${status.nodes.length} ready`);
+      if (status.nodePortAddress) console.log(`  node ports answer at ${status.nodePortAddress}`);
     });
 }

@@ -61,6 +61,8 @@ function tell(result: UpResult, options: Options): void {
     console.log(
       `Cluster "${options.name}" is up at ${result.server} after ${seconds} s, with ${result.nodes.length} node${result.nodes.length === 1 ? '' : 's'}.`,
     );
+  if (result.nodePortAddress && result.nodePortAddress !== '127.0.0.1')
+    console.log(`Another cluster has the network of this machine: node ports of this one answer at ${result.nodePortAddress}.`);
   console.log(`\nkubectl's context is now "${result.context}" (${result.kubeconfig}). Try:\n`);
   console.log('  kubectl get nodes');
   console.log('  kubectl create deployment hello --image=nginx');

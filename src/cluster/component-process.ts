@@ -1,6 +1,7 @@
 /** What every background process of a cluster has: a log, an end on SIGTERM, and a word to its parent when it is ready. */
+import type { Server } from 'node:net';
 import { type Logger, pino } from 'pino';
-import type { ComponentMessage } from './processes.ts';
+import type { ComponentMessage, ParentMessage } from './processes.ts';
 
 export interface ComponentEnvironment {
   logger: Logger;
@@ -10,6 +11,8 @@ export interface ComponentEnvironment {
   ready(): void;
   /** Resolves when `k8ts up` says that the control plane answers; at once when nobody says such things. */
   controlPlane: Promise<void>;
+  /** A socket that `k8ts up` has opened on the host for a component that lives elsewhere; undefined where nobody gives one. */
+  entrance: Promise<Server | undefined>;
 }
 
 function tellParent(message: ComponentMessage): void {
@@ -21,13 +24,31 @@ export async function runComponent(name: string, run: (environment: ComponentEnv
   const logger = pino({ level: process.env.K8TS_LOG_LEVEL ?? 'info', base: { component: name } });
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(`received ${signal}`)));
-  const controlPlane = new Promise<void>((resolve) => {
-    if (!process.connected) return resolve();
-    process.once('message', () => resolve());
-    process.once('disconnect', () => resolve());
-  });
+  const controlPlane = Promise.withResolvers<void>();
+  const entrance = Promise.withResolvers<Server | undefined>();
+  const alone = () => {
+    controlPlane.resolve();
+    entrance.resolve(undefined);
+  };
+  if (process.connected) {
+    process.on('message', (message: ParentMessage, handle) => {
+      if (!('entrance' in message)) return controlPlane.resolve();
+      // What comes with this message is a listening socket.
+      const server = handle as Server;
+      // Who connects before somebody serves is turned away rather than left hanging.
+      server.on('connection', (socket) => server.listenerCount('connection') === 1 && socket.destroy());
+      entrance.resolve(server);
+    });
+    process.once('disconnect', alone);
+  } else alone();
   try {
-    await run({ logger, signal: stop.signal, ready: () => tellParent({ ready: true }), controlPlane });
+    await run({
+      logger,
+      signal: stop.signal,
+      ready: () => tellParent({ ready: true }),
+      controlPlane: controlPlane.promise,
+      entrance: entrance.promise,
+    });
     logger.info('stopped');
   } catch (error) {
     if (!stop.signal.aborted) {

@@ -17,6 +17,10 @@ export interface ClusterConfig {
   advertiseAddress: string;
   podCidr: string;
   serviceCidr: string;
+  /** Whether the first real node lives in the host's network namespace; decided by `up`. */
+  hostNetwork?: boolean;
+  /** Addresses of nodes in namespaces of their own, the first of them the host's; chosen by `up`. */
+  nodeCidr?: string;
   clusterDomain: string;
   /** Real nodes, each with an agent process of its own. */
   nodes: number;
@@ -86,6 +90,7 @@ export function configProblem(config: ClusterConfig): string | undefined {
   }
   if (!Number.isInteger(config.apiPort) || config.apiPort < 0 || config.apiPort > 65535) return `invalid --api-port: ${config.apiPort}`;
   if (!Number.isInteger(config.nodes) || config.nodes < 0 || config.nodes > 64) return `invalid --nodes ${config.nodes}: must be 0 to 64`;
+  if (config.runtimeEndpoint && config.nodes > 1) return `invalid --nodes ${config.nodes}: a runtime of --runtime-endpoint serves one node`;
   if (!Number.isInteger(config.hollowNodes) || config.hollowNodes < 0) return `invalid --hollow-nodes ${config.hollowNodes}`;
   return undefined;
 }

@@ -123,11 +123,13 @@ interface DnsOptions {
   client: Client;
   config: ClusterConfig;
   nodeName: string;
+  /** The node's, where the server listens. */
+  address: string;
   logger: Logger;
 }
 
 /** Serves the cluster's names on this node until the signal is aborted. */
-export async function runClusterDns({ client, config, nodeName, logger }: DnsOptions, signal: AbortSignal): Promise<void> {
+export async function runClusterDns({ client, config, nodeName, address, logger }: DnsOptions, signal: AbortSignal): Promise<void> {
   const informers = createInformerFactory({ client, clock: systemClock, random: systemRandom, logger });
   const forwarder = createForwarder({ servers: await nameserversOf('/etc/resolv.conf'), clock: systemClock });
   const server = await startDnsServer({
@@ -137,13 +139,13 @@ export async function runClusterDns({ client, config, nodeName, logger }: DnsOpt
     random: systemRandom,
     logger,
     domain: config.clusterDomain,
-    address: config.advertiseAddress,
+    address,
     port: 0,
   });
   const running = informers.run(signal);
   try {
     await informers.whenSynced(signal);
-    await publish(client, nodeName, config.advertiseAddress, server.port);
+    await publish(client, nodeName, address, server.port);
     await running;
   } finally {
     await server.close();

@@ -2,11 +2,12 @@
 import { rm } from 'node:fs/promises';
 import { removeFromKubeconfig } from '../client/index.ts';
 import { systemClock } from '../time/index.ts';
-import { readConfig } from './cluster-files.ts';
-import { nodeNames } from './config.ts';
+import { readConfig, writeConfig } from './cluster-files.ts';
+import { type ClusterConfig, nodeNames } from './config.ts';
 import { layoutOf } from './layout.ts';
 import { cleanupNode } from './node-cleanup.ts';
 import { nodeLayoutOf } from './node-layout.ts';
+import { placementOf, removeNamespaces } from './placement.ts';
 import { records, stopProcess } from './processes.ts';
 import { contextName, kubeconfigPath } from './up.ts';
 
@@ -28,9 +29,17 @@ export async function down(options: DownOptions): Promise<boolean> {
   const controlPlane = processes.find((p) => p.component === 'control-plane');
   if (controlPlane) await stopProcess(layout, controlPlane, systemClock, 10_000);
   if (config) {
-    for (const node of nodeNames(config).real) await cleanupNode(nodeLayoutOf(layout, node), config);
+    const nodes = nodeNames(config).real;
+    await Promise.all(nodes.map((node) => cleanupNode(nodeLayoutOf(layout, node), config, placementOf(layout, config, node))));
+    await removeNamespaces(layout, config);
+    if (options.keepData) writeConfig(layout, withoutPlacement(config));
     if (!options.keepData) await removeFromKubeconfig(kubeconfigPath(options.kubeconfig), contextName(config.name));
   }
   if (!options.keepData) await rm(layout.dataDir, { recursive: true, force: true });
   return true;
+}
+
+/** The next `up` may place the cluster anew. */
+function withoutPlacement({ hostNetwork: _, nodeCidr: __, ...config }: ClusterConfig): ClusterConfig {
+  return config;
 }

@@ -6,6 +6,7 @@ import { nodeNames } from './config.ts';
 import { layoutOf } from './layout.ts';
 import { nodeContainerd } from './node-containerd.ts';
 import { nodeLayoutOf } from './node-layout.ts';
+import { placementOf } from './placement.ts';
 
 /** Imports an OCI or docker-save archive into every node; answers the nodes. */
 export async function loadImages(dataDir: string, archive: string): Promise<string[]> {
@@ -15,9 +16,12 @@ export async function loadImages(dataDir: string, archive: string): Promise<stri
   if (!existsSync(archive)) throw new ClusterError(`open ${archive}: no such file or directory`);
   const nodes = nodeNames(config).real;
   if (nodes.length === 0) throw new ClusterError('simulated nodes have every image already; there is nothing to load');
-  for (const name of nodes) {
-    const containerd = await nodeContainerd(nodeLayoutOf(layout, name), config, pino({ level: 'silent' }));
-    await containerd.importImages(archive);
-  }
+  await Promise.all(
+    nodes.map(async (name) => {
+      const { namespace } = placementOf(layout, config, name);
+      const containerd = await nodeContainerd(nodeLayoutOf(layout, name), config, namespace, pino({ level: 'silent' }));
+      await containerd.importImages(archive);
+    }),
+  );
   return nodes;
 }

@@ -1,30 +1,36 @@
-/** Takes away what a node left in the kernel: containers, containerd, mounts, rules, the bridge, cgroups. */
+/** Takes away what a node left in the kernel: containers, containerd, mounts, rules, routes, the bridge, cgroups. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { cleanupHostNetwork, cleanupProxy } from '../network/index.ts';
+import { cleanupHostNetwork, cleanupProxy, namespaceFile, removeNodeRoutes } from '../network/index.ts';
 import { connectCriRuntime, type Runtime } from '../runtime/index.ts';
 import { type Clock, systemClock } from '../time/index.ts';
 import type { ClusterConfig } from './config.ts';
 import { nodeContainerd } from './node-containerd.ts';
 import type { NodeLayout } from './node-layout.ts';
+import type { Placement } from './placement.ts';
 
 const execute = promisify(execFile);
 
-export async function cleanupNode(node: NodeLayout, config: ClusterConfig): Promise<void> {
+export async function cleanupNode(node: NodeLayout, config: ClusterConfig, { namespace }: Placement): Promise<void> {
   if (!config.runtimeEndpoint && existsSync(node.containerd)) {
     // Started again where it has died: only it knows how to undo what its sandboxes have.
-    const containerd = await nodeContainerd(node, config, pino({ level: 'silent' }));
+    // After a reboot its namespace is gone, and with it what there was to undo.
+    const where = namespace && existsSync(namespaceFile(namespace)) ? namespace : undefined;
+    const containerd = await nodeContainerd(node, config, where, pino({ level: 'silent' }));
     const runtime = await connectCriRuntime({ endpoint: containerd.endpoint, clock: systemClock });
     await removeAllSandboxes(runtime);
     await runtime.close();
     await containerd.stop();
   }
-  await cleanupProxy();
-  await cleanupHostNetwork(node.bridge);
+  if (!namespace) {
+    await cleanupProxy();
+    await cleanupHostNetwork(node.bridge);
+    await removeNodeRoutes();
+  }
   await unmountBelow([node.dir, node.containerdState]);
   await removeCgroups(node.cgroupRoot, systemClock);
   await rm(node.containerdState, { recursive: true, force: true });

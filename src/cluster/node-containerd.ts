@@ -3,9 +3,15 @@ import { type Containerd, defaultOciRuntime, pauseImageName, startContainerd } f
 import { systemClock } from '../time/index.ts';
 import type { ClusterConfig } from './config.ts';
 import { cniBinDir, type NodeLayout } from './node-layout.ts';
+import { launcherOf } from './placement.ts';
 
-/** The node's own containerd: found again where it runs, started where it does not. */
-export function nodeContainerd(node: NodeLayout, config: ClusterConfig, logger: Logger): Promise<Containerd> {
+/** The node's own containerd: found again where it runs, started where it does not, in the namespace where the node has one. */
+export function nodeContainerd(
+  node: NodeLayout,
+  config: ClusterConfig,
+  namespace: string | undefined,
+  logger: Logger,
+): Promise<Containerd> {
   return startContainerd(
     {
       dir: node.containerd,
@@ -16,6 +22,6 @@ export function nodeContainerd(node: NodeLayout, config: ClusterConfig, logger: 
       sandboxImage: pauseImageName,
       registryMirrors: config.registryMirrors,
     },
-    { clock: systemClock, logger, logFile: node.containerdLog },
+    { clock: systemClock, logger, logFile: node.containerdLog, launcher: launcherOf(namespace) },
   );
 }

@@ -11,6 +11,9 @@ function tagOf(layout: Layout, node: string): string {
   return createHash('sha256').update(`${layout.dataDir}\n${node}`).digest('hex').slice(0, 8);
 }
 
+/** Tells the cluster from others on this machine. */
+export const clusterTag = (layout: Layout): string => tagOf(layout, '');
+
 export function nodeLayoutOf(layout: Layout, node: string) {
   const dir = layout.node(node);
   const tag = tagOf(layout, node);
@@ -25,6 +28,9 @@ export function nodeLayoutOf(layout: Layout, node: string) {
     cniConf: join(dir, 'cni/net.d'),
     cniData: join(dir, 'cni/networks'),
     bridge: `k8ts${tag}`,
+    /** Its network namespace, where it has one of its own, and its interface on the cluster's switch. */
+    namespace: `k8ts-${tag}`,
+    port: `node${tag}`,
     cgroupRoot: `/k8ts-${tag}`,
   };
 }

@@ -10,13 +10,15 @@ import { connectCriRuntime, type Runtime } from '../runtime/index.ts';
 import { systemClock, systemRandom } from '../time/index.ts';
 import { readConfig } from './cluster-files.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
-import { type ClusterConfig, clusterDnsAddress, nodeNames } from './config.ts';
+import { type ClusterConfig, clusterDnsAddress } from './config.ts';
 import { runClusterDns, whenDnsAnswers } from './dns-addon.ts';
 import { kubeletConfiguration, proxyOptions } from './flags.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { nodeContainerd } from './node-containerd.ts';
 import { type NodeLayout, nodeLayoutOf } from './node-layout.ts';
-import { ensureClusterPki, kubeletServerCertificate, portNear } from './up.ts';
+import { nextHopFrom, type Placement, placementOf, serverUrlFor } from './placement.ts';
+import { portNear } from './ports.ts';
+import { ensureClusterPki, kubeletServerCertificate } from './up.ts';
 
 const defaultKubeletPort = 10250;
 const defaultHealthzPort = 10248;
@@ -33,14 +35,17 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   const placement = placementOf(layout, config, nodeName);
   await mkdir(node.dir, { recursive: true, mode: 0o711 });
   // The runtime needs no API server: it starts while the control plane does.
-  const [runtime, clientAs] = await Promise.all([startRuntime(node, config, placement, logger), clientsOf(layout, config, nodeName), environment.controlPlane]);
+  const [runtime, clientAs] = await Promise.all([
+    startRuntime(node, config, placement, logger),
+    clientsOf(layout, config, nodeName),
+    environment.controlPlane,
+  ]);
 
   const client = clientAs(`kubelet-${nodeName}`, 'kubelet');
   const machine = await readMachine(node.dir);
   const metrics = new MetricsRegistry();
-  // Nodes of one machine share its ports: the first one has upstream's, and the API server reads the others' from their status.
-  const shift = 100 * nodeNames(config).real.indexOf(nodeName);
-  const [port, healthzPort] = await Promise.all([portNear(defaultKubeletPort + shift), portNear(defaultHealthzPort + shift)]);
+  // In a namespace they are free; on the host somebody else's kubelet may have them. The API server reads the port from the status.
+  const [port, healthzPort] = await Promise.all([portNear(defaultKubeletPort), portNear(defaultHealthzPort)]);
   const kubelet = createKubelet({
     nodeName,
     client,
@@ -117,7 +122,11 @@ async function startRuntime(node: NodeLayout, config: ClusterConfig, { namespace
 }
 
 /** Clients by the identity in the cluster's PKI. */
-async function clientsOf(layout: Layout, config: ClusterConfig, nodeName: string): Promise<(identity: string, component: string) => Client> {
+async function clientsOf(
+  layout: Layout,
+  config: ClusterConfig,
+  nodeName: string,
+): Promise<(identity: string, component: string) => Client> {
   const pki = await ensureClusterPki(layout, config);
   return (identity, component) => {
     const certificate = pki.clients[identity];

@@ -18,6 +18,9 @@ export interface ProcessRecord {
 /** What a component tells its parent over IPC. */
 export type ComponentMessage = { ready: true } | { error: string } | { step: string };
 
+/** What `k8ts up` tells a component: that the API server answers, or that a listening socket comes with the message. */
+export type ParentMessage = { controlPlane: true } | { entrance: true };
+
 /** When the process with this pid started, in ticks since boot; undefined where there is none (or it is a zombie). */
 export function startTicksOf(pid: number): string | undefined {
   let stat: string;
@@ -51,13 +54,24 @@ export function records(layout: Layout): ProcessRecord[] {
     .flatMap((file) => readRecord(layout, basename(file, '.json')) ?? []);
 }
 
-/** Starts `k8ts COMPONENT-COMMAND` in the background with its output in the component's log file. */
-export function startComponent(layout: Layout, component: string, args: readonly string[], nodeFlags: readonly string[]): ChildProcess {
+/**
+ * Starts `k8ts COMPONENT-COMMAND` in the background with its output in the component's log file; by a launcher where it is to live
+ * elsewhere.
+ */
+export function startComponent(
+  layout: Layout,
+  component: string,
+  args: readonly string[],
+  nodeFlags: readonly string[],
+  launcher: readonly string[] = [],
+): ChildProcess {
   mkdirSync(dirname(layout.log(component)), { recursive: true });
   mkdirSync(layout.run, { recursive: true });
   const log = openSync(layout.log(component), 'a');
   const [, script = ''] = process.argv;
-  const child = spawn(process.execPath, [...nodeFlags, script, ...args], {
+  // A launcher ends by becoming the program, which so keeps the pid and the channel to us.
+  const [program = '', ...rest] = [...launcher, process.execPath, ...nodeFlags, script, ...args];
+  const child = spawn(program, rest, {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',

@@ -1,8 +1,9 @@
 /** `k8ts up`: from nothing, or from what an earlier run left, to a cluster that answers. */
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { homedir, networkInterfaces } from 'node:os';
+import type { Server } from 'node:net';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { formatKubeconfig, type KubeconfigEntry, loadKubeconfig, mergeKubeconfig } from '../client/index.ts';
 import { ensurePki } from '../pki/index.ts';
@@ -13,7 +14,9 @@ import { logTail, readConfig, runningProcesses, writeConfig } from './cluster-fi
 import { type ClusterConfig, configProblem, defaultApiPort, nodeNames, nthAddress } from './config.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { cniBinDir } from './node-layout.ts';
-import { release, startComponent, stopProcess, whenReady } from './processes.ts';
+import { controlPlaneNamespace, launcherOf, nodePortAddress, place, placementOf, prepareNamespaces } from './placement.ts';
+import { close, freePort, isFree, listen } from './ports.ts';
+import { type ParentMessage, release, startComponent, stopProcess, whenReady } from './processes.ts';
 
 export interface UpOptions {
   dataDir: string;
@@ -31,6 +34,8 @@ export interface UpResult {
   kubeconfig: string;
   context: string;
   nodes: string[];
+  /** Where node ports answer on this machine: 127.0.0.1, or a node's address; undefined where there are only simulated nodes. */
+  nodePortAddress: string | undefined;
   totalMs: number;
 }
 
@@ -53,35 +58,40 @@ export async function up(options: UpOptions): Promise<UpResult> {
   const kubeconfig = kubeconfigPath(options.kubeconfig);
   // A kubeconfig that can't be parsed is somebody's work: it is left alone, and nothing is started that couldn't be reached.
   if (existsSync(kubeconfig)) await loadKubeconfig(kubeconfig);
-  const config = await settle(options.config, readConfig(layout));
-  const problem = configProblem(config);
+  const before = readConfig(layout);
+  const settled = await settle(options.config, before);
+  const problem = configProblem(settled);
   if (problem) throw new ClusterError(problem);
+  preflight(settled);
+  const config = place(layout, settled, before);
   const result = (alreadyUp: boolean): UpResult => ({
     alreadyUp,
     server: `https://${config.bindAddress === '0.0.0.0' ? '127.0.0.1' : config.bindAddress}:${config.apiPort}`,
     kubeconfig,
     context: contextName(config.name),
     nodes: Object.values(nodeNames(config)).flat(),
+    nodePortAddress: nodePortAddress(layout, config),
     totalMs: clock.monotonic() - begin,
   });
 
   const running = new Set(runningProcesses(layout).map((p) => p.component));
-  const wanted = components(config).filter((c) => !running.has(c.component));
+  const wanted = components(layout, config).filter((c) => !running.has(c.component));
   if (wanted.length === 0) {
     await mergeKubeconfig(kubeconfig, await kubeconfigEntry(layout, config), { setCurrent: true });
     return result(true);
   }
-  preflight(config);
-  if (!running.has('control-plane')) await ensurePortFree(config);
+  const namespace = controlPlaneNamespace(layout, config);
+  const entrance = running.has('control-plane') ? undefined : await openEntrance(config, namespace !== undefined);
   writeConfig(layout, config);
-  const entry = await kubeconfigEntry(layout, config);
+  const [entry] = await Promise.all([kubeconfigEntry(layout, config), prepareNamespaces(layout, config)]);
   await writeFile(layout.kubeconfig, formatKubeconfig(entry), { mode: 0o600 });
-  step('certificates');
+  step('certificates, networks');
 
-  const started = wanted.map(({ component, args, nodeFlags }) => ({
+  const started = wanted.map(({ component, args, nodeFlags, launcher }) => ({
     component,
-    child: startComponent(layout, component, ['component', ...args, '--data-dir', layout.dataDir], nodeFlags),
+    child: startComponent(layout, component, ['component', ...args, '--data-dir', layout.dataDir], nodeFlags, launcher),
   }));
+  if (entrance) await hand(entrance, started.find((s) => s.component === 'control-plane')?.child);
   const deadline = AbortSignal.timeout(options.waitMs);
   try {
     await withDeadline(
@@ -90,7 +100,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
           await whenReady(child, () => logTail(layout, component));
           step(component === 'control-plane' ? 'control plane' : component);
           if (component === 'control-plane')
-            for (const other of started) if (other.child.connected) other.child.send({ controlPlane: true });
+            for (const other of started) if (other.child.connected) other.child.send({ controlPlane: true } satisfies ParentMessage);
         }),
       ),
       deadline,
@@ -117,52 +127,42 @@ async function settle(config: ClusterConfig, before: ClusterConfig | undefined):
   const containers = config.runtime === 'containerd';
   return {
     ...config,
+    // Nodes are added; what runs already is not forgotten.
+    nodes: Math.max(config.nodes, before?.nodes ?? 0),
+    hollowNodes: Math.max(config.hollowNodes, before?.hollowNodes ?? 0),
     apiPort: config.apiPort || before?.apiPort || ((await isFree('0.0.0.0', defaultApiPort)) ? defaultApiPort : await freePort()),
     // Only real nodes and pods reach the server from elsewhere than this machine's loopback.
     bindAddress: config.bindAddress || (containers ? '0.0.0.0' : '127.0.0.1'),
-    advertiseAddress: config.advertiseAddress || primaryAddress(),
   };
 }
 
-/** The machine's first IPv4 address that is not loopback. */
-function primaryAddress(): string {
-  const found = Object.entries(networkInterfaces())
-    .filter(([name]) => !/^(cni|docker|br-|veth|flannel|k8ts)/.test(name))
-    .flatMap(([, addresses]) => addresses ?? [])
-    .find((a) => a.family === 'IPv4' && !a.internal);
-  // Endpoints may not be loopback addresses; without a network nobody else asks anyway (RFC 2544's range belongs to nobody).
-  return found?.address ?? '198.18.0.1';
+/**
+ * Sees to it that the API server's port is free. A control plane in a namespace gets a socket that listens on the host's loopback, so that
+ * clients find every cluster of the machine at 127.0.0.1.
+ */
+async function openEntrance(config: ClusterConfig, isElsewhere: boolean): Promise<Server | undefined> {
+  const host = isElsewhere ? '127.0.0.1' : config.bindAddress;
+  try {
+    const server = await listen(host, config.apiPort);
+    if (isElsewhere) return server;
+    await close(server);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    throw new ClusterError(`listen tcp ${host}:${config.apiPort}: bind: address already in use; choose another port with --api-port`);
+  }
 }
 
-function isFree(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, host, () => probe.close(() => resolve(true)));
-  });
-}
-
-function freePort(): Promise<number> {
+/** Gives a listening socket to a component. */
+function hand(server: Server, child: ChildProcess | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, () => {
-      const address = probe.address();
-      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+    if (!child) return reject(new Error('there is no process to take the socket'));
+    child.send({ entrance: true } satisfies ParentMessage, server, {}, (error) => {
+      server.close();
+      if (error) reject(error);
+      else resolve();
     });
   });
-}
-
-/** The wanted port where nobody has it, else any. */
-export async function portNear(wanted: number): Promise<number> {
-  return (await isFree('0.0.0.0', wanted)) ? wanted : freePort();
-}
-
-async function ensurePortFree(config: ClusterConfig): Promise<void> {
-  if (!(await isFree(config.bindAddress, config.apiPort)))
-    throw new ClusterError(
-      `listen tcp ${config.bindAddress}:${config.apiPort}: bind: address already in use; choose another port with --api-port`,
-    );
 }
 
 function preflight(config: ClusterConfig): void {
@@ -176,12 +176,29 @@ function preflight(config: ClusterConfig): void {
 /** V8 gives memory back earlier with a small young generation; components hold mostly long-lived objects. */
 const lean = ['--max-semi-space-size=2'];
 
-function components(config: ClusterConfig): { component: string; args: string[]; nodeFlags: string[] }[] {
+interface Component {
+  component: string;
+  args: string[];
+  nodeFlags: string[];
+  launcher: readonly string[];
+}
+
+function components(layout: Layout, config: ClusterConfig): Component[] {
   const { real, hollow } = nodeNames(config);
   return [
-    { component: 'control-plane', args: ['control-plane'], nodeFlags: lean },
-    ...real.map((name) => ({ component: `node-${name}`, args: ['node', '--node', name], nodeFlags: lean })),
-    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: lean }] : []),
+    {
+      component: 'control-plane',
+      args: ['control-plane'],
+      nodeFlags: lean,
+      launcher: launcherOf(controlPlaneNamespace(layout, config)),
+    },
+    ...real.map((name) => ({
+      component: `node-${name}`,
+      args: ['node', '--node', name],
+      nodeFlags: lean,
+      launcher: launcherOf(placementOf(layout, config, name).namespace),
+    })),
+    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: lean, launcher: [] }] : []),
   ];
 }
 
@@ -213,7 +230,7 @@ export function ensureClusterPki(layout: Layout, config: ClusterConfig) {
       commonName: `system:node:${name}`,
       organizations: ['system:nodes'],
       dnsNames: [name],
-      ipAddresses: ['127.0.0.1', config.advertiseAddress],
+      ipAddresses: ['127.0.0.1', placementOf(layout, config, name).address],
     })),
     clients: [
       { file: 'dns', commonName: 'system:coredns' },

@@ -1,4 +1,5 @@
 /** The API server: puts filters, registry, discovery and transports together. */
+import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { apiVersionOf, groupResourceOf, type KindDefinition, type KubeObject, type Resource } from '../api/index.ts';
@@ -61,8 +62,8 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer {
-  /** Serves HTTPS; needs `tls`. */
-  listen(): Promise<{ address: string; port: number }>;
+  /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */
+  listen(entrance?: Server): Promise<{ address: string; port: number }>;
   /** Ends watches, lets requests in flight finish, closes storages (not the store). */
   close(): Promise<void>;
   /** One request through all filters, whichever way it came. */
@@ -225,11 +226,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     addAdmission: (plugin) => void admission.push(plugin),
     addReadyCheck: (check, at = ['readyz']) => health.add(check, at),
     localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifetime.signal }),
-    async listen() {
+    async listen(entrance) {
       if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
       const { address: bindAddress, port } = address;
       http = createHttpServer({ tls: options.tls, bindAddress, port, clock, logger, handle, lifetime: lifetime.signal });
-      address = await http.listen();
+      address = await http.listen(entrance);
       return address;
     },
     async close() {

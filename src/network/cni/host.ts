@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { iptables, iptablesRestore, removeChains } from '../proxy/iptables.ts';
+import { commandEnvironment } from '../command-environment.ts';
+import { hasLink, ipBatch } from '../nodes/ip.ts';
+import { ensureRule, iptablesRestore, removeChains } from '../proxy/iptables.ts';
 
 const execute = promisify(execFile);
-const environment = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
 
 const sysctls: Readonly<Record<string, string>> = {
   'net/ipv4/ip_forward': '1',
@@ -16,8 +17,9 @@ const sysctls: Readonly<Record<string, string>> = {
   'net/bridge/bridge-nf-call-iptables': '1',
 };
 
-async function ensureSysctls(): Promise<void> {
-  if (!existsSync('/proc/sys/net/bridge')) await execute('modprobe', ['br_netfilter'], { env: environment }).catch(() => undefined);
+/** Lets this namespace forward packets, and its bridges and loopback meet the service rules. */
+export async function ensureSysctls(): Promise<void> {
+  if (!existsSync('/proc/sys/net/bridge')) await execute('modprobe', ['br_netfilter'], { env: commandEnvironment }).catch(() => undefined);
   for (const [name, value] of Object.entries(sysctls)) {
     const file = `/proc/sys/${name}`;
     if (!existsSync(file)) throw new Error(`the kernel lacks ${name.replaceAll('/', '.')}: load the module br_netfilter`);
@@ -40,16 +42,8 @@ export async function prepareHostNetwork(bridge: string, clusterCidr: string): P
   await ensureRule('filter', 'FORWARD', ['-j', chain]);
 }
 
-async function ensureRule(table: 'nat' | 'filter', chain: string, rule: string[]): Promise<void> {
-  try {
-    await iptables(table, '-C', chain, ...rule);
-  } catch {
-    await iptables(table, '-A', chain, ...rule);
-  }
-}
-
 /** Removes the bridge and the rules of `prepareHostNetwork`. */
 export async function cleanupHostNetwork(bridge: string): Promise<void> {
   await removeChains([masqueradeChain(bridge)]);
-  if (existsSync(`/sys/class/net/${bridge}`)) await execute('ip', ['link', 'delete', bridge], { env: environment });
+  if (await hasLink(bridge)) await ipBatch([`link delete ${bridge}`]);
 }

@@ -1,21 +1,31 @@
 /** The iptables programs, run one at a time: they all take the same lock. */
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { commandEnvironment } from '../command-environment.ts';
 import { jumps, type Table } from './iptables-rules.ts';
 
 const execute = promisify(execFile);
-const environment = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
 
 /** Runs a program of the iptables family; rejects with what it printed. */
 export async function iptables(table: Table, ...args: string[]): Promise<string> {
-  const { stdout } = await execute('iptables', ['-w', '5', '-t', table, ...args], { env: environment });
+  const { stdout } = await execute('iptables', ['-w', '5', '-t', table, ...args], { env: commandEnvironment });
   return stdout;
 }
 
-/** `iptables-restore --noflush`: all or nothing for each table. */
-export function iptablesRestore(input: string): Promise<void> {
+/** Appends a rule to a chain where it is not there yet. */
+export async function ensureRule(table: Table, chain: string, rule: readonly string[]): Promise<void> {
+  try {
+    await iptables(table, '-C', chain, ...rule);
+  } catch {
+    await iptables(table, '-A', chain, ...rule);
+  }
+}
+
+/** `iptables-restore --noflush`: all or nothing for each table. `launcher` is a program that runs it elsewhere. */
+export function iptablesRestore(input: string, launcher: readonly string[] = []): Promise<void> {
+  const [program = '', ...args] = [...launcher, 'iptables-restore', '-w', '5', '--noflush'];
   return new Promise((resolve, reject) => {
-    const child = spawn('iptables-restore', ['-w', '5', '--noflush'], { env: environment, stdio: ['pipe', 'ignore', 'pipe'] });
+    const child = spawn(program, args, { env: commandEnvironment, stdio: ['pipe', 'ignore', 'pipe'] });
     let complaint = '';
     child.stderr.on('data', (chunk: Buffer) => {
       complaint += chunk.toString();
@@ -31,7 +41,7 @@ export function iptablesRestore(input: string): Promise<void> {
 
 /** A table as iptables-save prints it. */
 export async function iptablesSave(table: Table): Promise<string> {
-  const { stdout } = await execute('iptables-save', ['-t', table], { env: environment, maxBuffer: 256 * 1024 * 1024 });
+  const { stdout } = await execute('iptables-save', ['-t', table], { env: commandEnvironment, maxBuffer: 256 * 1024 * 1024 });
   return stdout;
 }
 

@@ -30,13 +30,15 @@ export interface ContainerdEnvironment {
   clock: Clock;
   logger: Logger;
   logFile: string;
+  /** A command line before the daemon's own, e.g. of nsenter(1); it must end by becoming the daemon. */
+  launcher?: readonly string[];
 }
 
 /** What is missing on this machine to run containers; empty where nothing is. */
 export function missingForContainerd(cniBinDir: string): string[] {
   const path = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`.split(':');
   const has = (program: string) => path.some((dir) => existsSync(join(dir, program)));
-  const missing = ['containerd', 'ctr', 'iptables-restore', 'ip'].filter((program) => !has(program));
+  const missing = ['containerd', 'ctr', 'iptables-restore', 'ip', 'nsenter'].filter((program) => !has(program));
   if (!has('crun') && !has('runc')) missing.push('crun or runc');
   if (!existsSync(join(cniBinDir, 'bridge'))) missing.push(`CNI plugins in ${cniBinDir}`);
   if (!existsSync('/usr/bin/catatonit')) missing.push('catatonit');
@@ -54,7 +56,7 @@ export function defaultOciRuntime(): string {
 }
 
 export async function startContainerd(options: ContainerdOptions, environment: ContainerdEnvironment): Promise<Containerd> {
-  const { clock, logger, logFile } = environment;
+  const { clock, logger, logFile, launcher = [] } = environment;
   const socket = socketOf(options);
   const pidFile = join(options.stateDir, 'containerd.pid');
   await mkdir(options.stateDir, { recursive: true, mode: 0o711 });
@@ -64,7 +66,8 @@ export async function startContainerd(options: ContainerdOptions, environment: C
   const ensureRunning = async () => {
     if (await accepts(socket)) return;
     const log = openSync(logFile, 'a');
-    const child = spawn('containerd', ['--config', config, '--log-level', 'warn'], {
+    const [program = '', ...args] = [...launcher, 'containerd', '--config', config, '--log-level', 'warn'];
+    const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` },

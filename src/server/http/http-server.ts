@@ -7,7 +7,7 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
@@ -39,7 +39,8 @@ export interface HttpServerOptions {
 }
 
 export interface HttpServer {
-  listen(): Promise<{ address: string; port: number }>;
+  /** `entrance`: a socket that listens already, whose connections are served as well. */
+  listen(entrance?: Server): Promise<{ address: string; port: number }>;
   close(): Promise<void>;
 }
 
@@ -155,9 +156,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     );
   });
 
+  let entrance: Server | undefined;
   return {
-    listen: () =>
+    listen: (also) =>
       new Promise((resolve, reject) => {
+        entrance = also;
+        entrance?.on('connection', (socket) => server.emit('connection', socket));
         server.once('error', reject);
         server.listen(options.port, options.bindAddress, () => {
           server.off('error', reject);
@@ -168,6 +172,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
     close: () =>
       new Promise((resolve) => {
+        entrance?.close();
         if (!server.listening) return resolve();
         const force = clock.setTimer(
           drainMs,
