@@ -4,14 +4,10 @@ import { join } from 'node:path';
 import { buildImage, type Image } from '../support/images.ts';
 
 const app = (name: string) => readFileSync(join(import.meta.dirname, 'apps', name), 'utf8');
-const node = realNode();
 
-function realNode(): string {
-  return process.execPath;
-}
-
-const nginxConfig = `
+const nginxConfig = (locations: string) => `
 daemon off;
+worker_processes 1;
 pid /run/nginx.pid;
 error_log /dev/stderr;
 events {}
@@ -19,11 +15,35 @@ http {
   access_log /dev/stdout;
   server {
     listen 80;
-    location / { default_type text/html; return 200 "<h1>say thanks</h1>\\n"; }
-    location /api/ { proxy_pass http://saythx-backend:8080/; }
+    ${locations}
   }
 }
 `;
+
+const nginx = (locations: string) =>
+  buildImage({
+    programs: { '/usr/sbin/nginx': '/usr/sbin/nginx' },
+    files: {
+      '/etc/nginx/nginx.conf': nginxConfig(locations),
+      '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n',
+      '/etc/group': 'root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\n',
+      '/var/log/nginx/.keep': '',
+      '/var/lib/nginx/.keep': '',
+    },
+    entrypoint: ['nginx'],
+  });
+
+/** Both programs are in both images, so that their one big layer is kept and pulled once. */
+const nodeProgram = (file: string) =>
+  buildImage({
+    programs: { '/usr/bin/node': process.execPath },
+    files: { '/backend.mjs': app('backend.mjs'), '/worker.mjs': app('worker.mjs') },
+    entrypoint: ['node', `/${file}`],
+  });
+
+export function busyboxImage(): Image {
+  return buildImage({ programs: {}, entrypoint: [], command: ['sh'] });
+}
 
 /** By repository and tag on docker.io. */
 export function walkthroughImages(): Record<string, Image> {
@@ -32,28 +52,18 @@ export function walkthroughImages(): Record<string, Image> {
     entrypoint: ['redis-server'],
     command: ['--protected-mode', 'no', '--save', ''],
   });
-  const nginx = buildImage({
-    programs: { '/usr/sbin/nginx': '/usr/sbin/nginx' },
-    files: {
-      '/etc/nginx/nginx.conf': nginxConfig,
-      '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n',
-      '/etc/group': 'root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\n',
-      '/var/log/nginx/.keep': '',
-      '/var/lib/nginx/.keep': '',
-    },
-    entrypoint: ['nginx'],
-  });
-  const node24 = (file: string) =>
-    buildImage({ programs: { '/usr/bin/node': node }, files: { '/app.mjs': app(file) }, entrypoint: ['node', '/app.mjs'] });
-  const busybox = buildImage({ programs: {}, entrypoint: [], command: ['sh'] });
+  const hostname = 'location / { default_type text/plain; return 200 "$hostname\\n"; }';
+  const frontend = nginx(`
+    location / { default_type text/html; return 200 "<h1>say thanks</h1>\\n"; }
+    location /api/ { proxy_pass http://saythx-backend:8080/; }`);
   return {
     'library/redis:5': redis,
     'library/redis:alpine': redis,
-    'library/nginx:latest': nginx,
-    'library/nginx:1.22': nginx,
-    'library/busybox:latest': busybox,
-    'taobeier/saythx-fe:latest': nginx,
-    'taobeier/saythx-be:latest': node24('backend.mjs'),
-    'taobeier/saythx-work:latest': node24('worker.mjs'),
+    'library/nginx:latest': nginx(hostname),
+    'library/nginx:1.22': nginx(`add_header X-Version 1.22;\n    ${hostname}`),
+    'library/busybox:latest': busyboxImage(),
+    'taobeier/saythx-fe:latest': frontend,
+    'taobeier/saythx-be:latest': nodeProgram('backend.mjs'),
+    'taobeier/saythx-work:latest': nodeProgram('worker.mjs'),
   };
 }
