@@ -118,7 +118,11 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
             path,
             ...tls,
             agent: false,
-            headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+            headers: {
+              // Node says no length for a DELETE's body by itself.
+              ...(body === undefined ? {} : { 'content-type': 'application/json', ...lengthOf(body, headers) }),
+              ...headers,
+            },
             ...extra,
           },
           (response) => {
@@ -143,6 +147,9 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
     },
   };
 }
+
+const lengthOf = (body: string | Buffer, headers: Record<string, string>) =>
+  'transfer-encoding' in headers ? {} : { 'content-length': String(Buffer.byteLength(body)) };
 
 function kubeconfigText(server: string, tls: TestApiServer['tls']): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64');

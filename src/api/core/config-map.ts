@@ -37,14 +37,15 @@ export const configMap = defineKind<ConfigMap>({
     for (const [key, value] of Object.entries(data)) {
       const path = new FieldPath('data').key(key);
       reject(errors, path, key, isConfigMapKey(key));
-      if (binaryData[key] !== undefined) errors.invalid(path, key, 'duplicate of key present in binaryData');
+      if (Object.hasOwn(binaryData, key)) errors.invalid(path, key, 'duplicate of key present in binaryData');
       bytes += byteLength(value);
     }
     for (const [key, value] of Object.entries(binaryData)) {
       reject(errors, new FieldPath('binaryData').key(key), key, isConfigMapKey(key));
       bytes += decodedLength(value);
     }
-    if (bytes > maxDataBytes) errors.tooLong(new FieldPath(), maxDataBytes);
+    // How upstream prints the path of the object itself.
+    if (bytes > maxDataBytes) errors.tooLong(new FieldPath('[]'), maxDataBytes);
   },
   validateUpdate: (next, prev, errors) => validateDataUpdate(next, prev, ['data', 'binaryData'], errors),
   columns: [

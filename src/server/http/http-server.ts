@@ -47,6 +47,8 @@ export interface HttpServer {
 /** A client that has not sent its headers by then is cut off. */
 const headersTimeoutMs = 30_000;
 const handshakeTimeoutMs = 10_000;
+/** Go's http.DefaultMaxHeaderBytes: long label selectors and tokens fit. */
+const maxHeaderBytes = 1024 * 1024;
 /** How long requests in flight may take when the server stops. */
 const drainMs = 5_000;
 
@@ -109,10 +111,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
     handshakeTimeout: handshakeTimeoutMs,
-    settings: { maxConcurrentStreams: 250 },
+    settings: { maxConcurrentStreams: 250, maxHeaderListSize: maxHeaderBytes },
   });
   // Plain HTTP/1.1 settings, which the http2 server hands on to its fallback.
-  Object.assign(server, { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: 90_000 });
+  Object.assign(server, { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: 90_000 });
 
   const serve = async (request: AnyRequest, response: ServerResponse | Http2ServerResponse) => {
     const gone = new AbortController();

@@ -122,6 +122,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const { clock, random, authorizer, metrics, logger } = options;
 
   const run = async (context: RequestContext, incoming: Incoming): Promise<Answer> => {
+    const badEscape = /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path);
+    if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
     await impersonate(context, authorizer);
     if (!alwaysAllowed.has(context.path)) await authorize(context, authorizer);

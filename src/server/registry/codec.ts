@@ -7,6 +7,7 @@ import {
   errors,
   type KubeObject,
   kindNode,
+  parseApiVersion,
   type Resource,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
@@ -19,12 +20,22 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 /** Refuses a document of another kind or version. Missing apiVersion and kind mean the expected ones, as upstream has it. */
 function checkKind(value: Record<string, unknown>, expected: Resource): void {
   const apiVersion = apiVersionOf(expected);
-  if (value.apiVersion && value.apiVersion !== apiVersion)
-    throw errors.badRequest(`the API version in the data (${value.apiVersion}) does not match the expected API version (${apiVersion})`);
-  if (value.kind && value.kind !== expected.kind)
-    throw errors.badRequest(
-      `${value.kind} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: converting (${expected.version}.${value.kind}) to (${expected.group === '' ? 'core' : expected.group.split('.')[0]}.${expected.kind}): unknown conversion`,
+  // Checked where bodies are read; in process they are typed.
+  const gv = String(value.apiVersion || apiVersion);
+  const kind = String(value.kind || expected.kind);
+  if (gv === apiVersion && kind === expected.kind) return;
+  const { group, version } = parseApiVersion(gv);
+  const cannot = (why: string) =>
+    errors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
+  if (kindNode({ group, version, kind }) === undefined && kindNode(expected) !== undefined)
+    throw cannot(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(gv)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     );
+  if (kind !== expected.kind)
+    throw cannot(
+      `converting (${version}.${kind}) to (${expected.group === '' ? 'core' : expected.group.split('.')[0]}.${expected.kind}): unknown conversion`,
+    );
+  throw errors.badRequest(`the API version in the data (${gv}) does not match the expected API version (${apiVersion})`);
 }
 
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
@@ -32,7 +43,7 @@ export function decodeDocument(context: RequestContext, document: Document, expe
   const { value, duplicates } = document;
   if (value === undefined)
     throw errors.badRequest(
-      `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`,
+      `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)`,
     );
   if (isObject(value)) checkKind(value, expected);
   const node = kindNode(expected);

@@ -1,5 +1,5 @@
 /** From request info to the verb's function. */
-import { errors, StatusError } from '../../api/index.ts';
+import { errors, isPathSegmentName, StatusError } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
@@ -10,7 +10,7 @@ import type { Registry } from './registry.ts';
 import { handlerCall, type SubresourceHandler } from './resource-handler.ts';
 import { scale } from './scale.ts';
 import type { ServedResource } from './served-resource.ts';
-import { isScale, subresourceStrategy } from './strategy.ts';
+import { isScale, subresourceOf, subresourceStrategy } from './strategy.ts';
 import { update } from './update.ts';
 import { watch } from './watch.ts';
 
@@ -37,6 +37,8 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
     if (served === undefined || !fitsScope(context, served)) throw notFound();
+    const wrong = info.parts.length > 1 ? isPathSegmentName(info.name) : [];
+    if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
     const own = custom(served, info.subresource);
     const handler = own.find((h) => h.verbs.includes(info.verb));
     if (handler !== undefined) return handler.handle(handlerCall(registry, context, served));
@@ -92,7 +94,7 @@ async function wholeObject(registry: Registry, context: RequestContext, served: 
 
 function subresource(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> | undefined {
   const { info } = context;
-  const given = served.kind.subresources?.[info.subresource];
+  const given = subresourceOf(served.kind, info.subresource);
   if (isScale(given)) return scale(registry, context, served, given);
   if (subresourceStrategy(served.kind, info.subresource) === undefined || info.parts.length > 3) return undefined;
   if (info.verb === 'get') return get(context, served);

@@ -1,5 +1,5 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
-import { parseDocument } from 'yaml';
+import { isPair, isScalar, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
 import { DecodeError, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
@@ -15,30 +15,66 @@ export interface Document {
   duplicates: readonly string[];
 }
 
-const unrecognized = (kind: string, problem: string) =>
-  errors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${problem}`);
+const shownBytes = 30;
+
+/** What upstream shows of a body that it can't tell: text that may be JSON as it is, anything else in hexadecimal. */
+function summary(bytes: Buffer): string {
+  if (bytes.length === 0) return '<empty>';
+  const shown = bytes.subarray(0, shownBytes).toString(bytes[0] === 0x7b ? 'utf8' : 'hex');
+  return bytes.length > shownBytes ? `${shown} ...` : shown;
+}
+
+const unrecognized = (kind: string, problem: string, bytes: Buffer) =>
+  errors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${problem} (${summary(bytes)})`);
+
+const noHead = (kind: string, problem: string, bytes: Buffer) =>
+  unrecognized(kind, `couldn't get version/kind; json parse error: ${problem}`, bytes);
 
 export function parseJsonDocument(bytes: Buffer, kind: string): Document {
   try {
     return parseJson(bytes.toString('utf8'), { duplicates: true });
   } catch (error) {
-    if (error instanceof DecodeError) throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.message}`);
+    if (error instanceof DecodeError) throw noHead(kind, error.message, bytes);
     throw error;
   }
 }
 
 export function parseYamlDocument(bytes: Buffer, kind: string): Document {
-  const document = parseDocument(bytes.toString('utf8'), { uniqueKeys: false });
+  // Further documents of the text are left unread, as upstream leaves them.
+  const [document] = parseAllDocuments(bytes.toString('utf8'), { uniqueKeys: false, prettyErrors: false });
+  if (!(document instanceof YamlDocument)) return { value: undefined, duplicates: [] };
   const [problem] = document.errors;
-  if (problem !== undefined) throw unrecognized(kind, `error converting YAML to JSON: ${problem.message}`);
+  if (problem !== undefined) throw unrecognized(kind, `error converting YAML to JSON: yaml: ${problem.message}`, bytes);
   try {
     // Aliases are bounded, so that a small document can't grow without end. A pass through JSON leaves JSON's types only.
-    return parseJson(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
+    const { value } = parseJson(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
+    return { value, duplicates: repeatedKeys(document) };
   } catch (error) {
     if (error instanceof ReferenceError || error instanceof RangeError || error instanceof DecodeError || error instanceof TypeError)
-      throw unrecognized(kind, `error converting YAML to JSON: ${error.message}`);
+      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${error.message}`, bytes);
     throw error;
   }
+}
+
+/** Paths of keys that a YAML text repeats. */
+function repeatedKeys(document: YamlDocument): string[] {
+  const repeated: string[] = [];
+  visit(document, {
+    Map(_, map, ancestors) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? key.value : key;
+        if (seen.has(name)) repeated.push([...pathOf(ancestors), String(name)].join('.'));
+        seen.add(name);
+      }
+    },
+  });
+  return repeated;
+}
+
+/** The names of the pairs among a node's ancestors. */
+function pathOf(ancestors: readonly unknown[]): string[] {
+  return ancestors.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : []));
 }
 
 export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
@@ -52,7 +88,7 @@ export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
       );
     return { value: decodeProtobuf(node, bytes), duplicates: [] };
   } catch (error) {
-    if (error instanceof DecodeError || error instanceof RangeError) throw unrecognized(kind, error.message);
+    if (error instanceof DecodeError || error instanceof RangeError) throw unrecognized(kind, error.message, bytes);
     throw error;
   }
 }
@@ -71,5 +107,23 @@ export async function readDocument(context: RequestContext, kind: string): Promi
   if (bytes.length === 0) return { value: undefined, duplicates: [] };
   const read = readers.get(body.contentType === '' ? jsonType : body.contentType);
   if (read === undefined) throw errors.unsupportedMediaType(acceptedTypes);
-  return read(bytes, kind);
+  const document = read(bytes, kind);
+  if (body.contentType !== protobufType) checkHead(document.value, kind, bytes);
+  return document;
+}
+
+const headType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+/** What comes before a body's kind is known: it must be an object that can say which it is. */
+function checkHead(value: unknown, kind: string, bytes: Buffer): void {
+  if (value === null || value === undefined) return;
+  const type = (what: unknown) => (Array.isArray(what) ? 'array' : typeof what === 'boolean' ? 'bool' : typeof what);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw noHead(kind, `json: cannot unmarshal ${type(value)} into Go value of type ${headType}`, bytes);
+  for (const field of ['apiVersion', 'kind'] as const) {
+    const text = (value as Record<string, unknown>)[field] ?? ''; // any field of any object
+    if (typeof text !== 'string')
+      throw noHead(kind, `json: cannot unmarshal ${type(text)} into Go struct field .${field} of type string`, bytes);
+    if (field === 'apiVersion' && text.split('/').length > 2) throw unrecognized(kind, `unexpected GroupVersion string: ${text}`, bytes);
+  }
 }

@@ -39,7 +39,8 @@ export function compileSelection(labelSelector: string, fieldSelector: string, k
 function fieldReader(kind: KindDefinition, field: string): (object: KubeObject) => string {
   if (field === 'metadata.name') return (object) => object.metadata.name;
   if (field === 'metadata.namespace') return (object) => object.metadata.namespace ?? '';
-  const read = kind.fieldSelectors?.[field];
+  const { fieldSelectors = {} } = kind;
+  const read = Object.hasOwn(fieldSelectors, field) ? fieldSelectors[field] : undefined;
   if (read === undefined) throw errors.badRequest(`field label not supported: ${field}`);
   return read;
 }

@@ -29,8 +29,8 @@ function countsGeneration(kind: KindDefinition, object: Parted): boolean {
   return kind.generation === undefined ? hasStatus(kind) && object.spec !== undefined : kind.generation !== false;
 }
 
-function throwInvalid(kind: KindDefinition, name: string, problems: FieldErrors): void {
-  if (!problems.ok) throw errors.invalid(kind.resource, name, problems.list);
+function throwInvalid(kind: KindDefinition, name: string | undefined, problems: FieldErrors): void {
+  if (!problems.ok) throw errors.invalid(kind.resource, name ?? '', problems.list);
 }
 
 /** Resets what clients may not set of a new object. */
@@ -79,9 +79,14 @@ export function prepareForUpdate(kind: KindDefinition, next: Parted, prev: Parte
   if (changed) next.metadata.generation = (prev.metadata.generation ?? 0) + 1;
 }
 
+/** What a kind says of a subresource that clients name: not what every JavaScript object has. */
+export function subresourceOf({ subresources }: KindDefinition, name: string): boolean | SubresourceStrategy | ScalePaths | undefined {
+  return subresources !== undefined && Object.hasOwn(subresources, name) ? subresources[name] : undefined;
+}
+
 /** The strategy of a subresource that writes part of the object; undefined where the kind has none of this name. */
 export function subresourceStrategy(kind: KindDefinition, subresource: string): SubresourceStrategy | undefined {
-  const given = kind.subresources?.[subresource];
+  const given = subresourceOf(kind, subresource);
   if (given === undefined || given === false || isScale(given)) return undefined;
   return given === true ? {} : given;
 }

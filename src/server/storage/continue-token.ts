@@ -14,13 +14,13 @@ export function encodeContinueToken({ revision, start }: ContinueToken): string 
 
 /** Throws 400 for what is not a token of ours. */
 export function decodeContinueToken(token: string): ContinueToken {
-  const invalid = (why: string) => errors.badRequest(`continue key is not valid: ${why}`);
+  const invalid = (why: string) => errors.badRequest(`invalid continue token: continue key is not valid: ${why}`);
   if (!/^[A-Za-z0-9_-]+$/.test(token)) throw invalid('illegal base64 data');
   let decoded: unknown;
   try {
     decoded = JSON.parse(Buffer.from(token, 'base64url').toString());
-  } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
+  } catch {
+    throw invalid('invalid character looking for beginning of value');
   }
   const { v, rv, start } = (decoded ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   if (v !== 'meta.k8s.io/v1') throw invalid(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);
