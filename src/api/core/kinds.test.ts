@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
-import type { ContainerStatus, Event, Namespace, Node, Pod, Secret, Service } from '../generated/core.v1.ts';
+import type { ContainerStatus, Event, Namespace, Node, Pod, Secret, Service, ServiceSpec } from '../generated/core.v1.ts';
 import type { KindDefinition } from '../kind.ts';
 import { kinds } from '../kinds.ts';
 import { humanDuration } from '../printing.ts';
@@ -260,6 +260,50 @@ describe('service', () => {
     expect(messages((errors) => service.validateUpdate?.(moved, prev, errors))).toEqual([
       'spec.clusterIPs[0]: Invalid value: ["10.96.0.6"]: may not change once set',
     ]);
+  });
+
+  it.each<[string, ServiceSpec, ServiceSpec, object]>([
+    [
+      'node ports go with names, whatever else changes',
+      { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] },
+      { type: 'NodePort', ports: [{ port: 81, protocol: 'UDP' }] },
+      { ports: [{ port: 81, nodePort: 30001 }] },
+    ],
+    [
+      'a node port that another port asks for is not kept',
+      { type: 'NodePort', ports: [{ name: 'a', port: 80, nodePort: 30001 }] },
+      {
+        type: 'NodePort',
+        ports: [
+          { name: 'a', port: 80 },
+          { name: 'b', port: 81, nodePort: 30001 },
+        ],
+      },
+      { ports: [{ name: 'a' }, { name: 'b', nodePort: 30001 }] },
+    ],
+    [
+      'a load balancer that needs no node ports any more keeps those it has',
+      { type: 'LoadBalancer', ports: [{ port: 80, nodePort: 30001 }] },
+      { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, ports: [{ port: 80, nodePort: 30001 }] },
+      { ports: [{ nodePort: 30001 }] },
+    ],
+    [
+      'families stay',
+      { clusterIP: '10.96.0.5', ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack', clusterIPs: ['10.96.0.5', 'fd00::5'] },
+      { ports: [{ port: 80 }] },
+      { clusterIPs: ['10.96.0.5', 'fd00::5'], ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' },
+    ],
+    [
+      'a client that knows one address only sets all of them',
+      { clusterIP: '10.96.0.5', clusterIPs: ['10.96.0.5', 'fd00::5'] },
+      { clusterIP: '10.96.0.6' },
+      { clusterIP: '10.96.0.6', clusterIPs: ['10.96.0.6'] },
+    ],
+  ])('update: %s', (_, before, change, expected) => {
+    const prev = made<Service>(service, { spec: before });
+    const next = made<Service>(service, { spec: change });
+    service.update?.(next, prev, { now });
+    expect(next.spec).toMatchObject(expected);
   });
 
   it('shows its addresses and ports', () => {

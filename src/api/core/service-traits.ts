@@ -8,11 +8,12 @@ export const isHeadless = ({ spec }: Service) => spec.clusterIPs?.length === 1 &
 /** Whether it has addresses of its own. */
 export const needsClusterIp = (service: Service) => isType(service, 'ClusterIP', 'NodePort', 'LoadBalancer');
 
-/** Whether its ports are ports of every node. */
-export function needsNodePort(service: Service): boolean {
-  if (isType(service, 'NodePort')) return true;
-  return isType(service, 'LoadBalancer') && service.spec.allocateLoadBalancerNodePorts !== false;
-}
+/** Whether its ports are, or may be, ports of every node. */
+export const needsNodePort = (service: Service) => isType(service, 'NodePort', 'LoadBalancer');
+
+/** Whether ports without a node port get one. A load balancer that gives up on them keeps those that it has (KEP-1864). */
+export const allocatesNodePorts = (service: Service) =>
+  isType(service, 'NodePort') || (isType(service, 'LoadBalancer') && service.spec.allocateLoadBalancerNodePorts !== false);
 
 /** Whether load balancers ask each node whether it has endpoints. */
 export const needsHealthCheckNodePort = (service: Service) =>

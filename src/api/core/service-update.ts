@@ -8,29 +8,29 @@ import { isExternallyAccessible, needsClusterIp, needsHealthCheckNodePort, needs
 
 const nodePortsOf = ({ spec }: Service) => (spec.ports ?? []).flatMap((port) => (port.nodePort ? [port.nodePort] : []));
 
+/** A port is known by its name: what else it says may have changed. */
 function keepNodePorts(next: Service, prev: Service): void {
-  const before = nodePortsOf(prev);
-  const taken = new Set(nodePortsOf(next).filter((port) => before.includes(port)));
+  const before = new Map((prev.spec.ports ?? []).map(({ name = '', nodePort }) => [name, nodePort]));
+  const said = new Set(nodePortsOf(next));
   for (const port of next.spec.ports ?? []) {
-    if (port.nodePort) continue;
-    const candidates = (prev.spec.ports ?? []).filter(
-      (old) => (port.name && old.name === port.name) || (old.protocol === port.protocol && old.port === port.port),
-    );
-    const known = candidates.find((old) => old.nodePort && !taken.has(old.nodePort))?.nodePort;
-    if (!known) continue;
-    port.nodePort = known;
-    taken.add(known);
+    const known = before.get(port.name ?? '');
+    if (!port.nodePort && known && !said.has(known)) port.nodePort = known;
   }
 }
 
 /** Carries over what was allocated and is not said again. */
 export function keepAllocated(next: Service, prev: Service): void {
+  const { spec } = next;
   if (needsClusterIp(next) && needsClusterIp(prev)) {
-    if (!next.spec.clusterIP) next.spec.clusterIP = prev.spec.clusterIP;
-    if (!next.spec.clusterIPs?.length && next.spec.clusterIP === prev.spec.clusterIP) next.spec.clusterIPs = prev.spec.clusterIPs;
+    const { clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy } = prev.spec;
+    if (!spec.clusterIP && clusterIP) spec.clusterIP = clusterIP;
+    if (!spec.clusterIPs?.length && clusterIPs?.length) spec.clusterIPs = clusterIPs;
+    if (!spec.ipFamilies?.length && ipFamilies?.length) spec.ipFamilies = ipFamilies;
+    if (!spec.ipFamilyPolicy && ipFamilyPolicy) spec.ipFamilyPolicy = ipFamilyPolicy;
   }
   if (needsNodePort(next) && needsNodePort(prev)) keepNodePorts(next, prev);
-  if (needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev)) next.spec.healthCheckNodePort ||= prev.spec.healthCheckNodePort;
+  if (needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev) && !spec.healthCheckNodePort && prev.spec.healthCheckNodePort)
+    spec.healthCheckNodePort = prev.spec.healthCheckNodePort;
 }
 
 /** Keeps clusterIP and clusterIPs in step for clients that know only one of them. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Service, type ServiceSpec } from '../../api/index.ts';
+import { kinds, Service, type ServiceSpec } from '../../api/index.ts';
 import { seededRandom } from '../../time/index.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
@@ -36,7 +36,12 @@ const service = (name: string, spec: ServiceSpec = {}): Service =>
     spec: { type: 'ClusterIP', selector: { a: 'b' }, ...spec },
   }) as Service;
 
+const kind = kinds.find(({ resource }) => resource === Service);
+const strategy = { now: '2026-01-01T00:00:00Z' };
+
+/** As the registry does: the kind's rules first, then the allocator. */
 async function create(allocator: ServiceAllocator, next: Service): Promise<Service> {
+  kind?.create?.(next, strategy);
   const finish = await allocator.begin({ next, prev: undefined, dryRun: false });
   const stored = await memory.storages(Service).create(next);
   finish(true);
@@ -45,6 +50,7 @@ async function create(allocator: ServiceAllocator, next: Service): Promise<Servi
 
 async function update(allocator: ServiceAllocator, prev: Service, spec: ServiceSpec): Promise<Service> {
   const next = { ...prev, spec };
+  kind?.update?.(next, prev, strategy);
   const finish = await allocator.begin({ next, prev, dryRun: false });
   const stored = await memory.storages(Service).update('ns', prev.metadata.name, {}, () => next);
   finish(true);

@@ -1,21 +1,22 @@
-import { errors, FieldErrors, FieldPath, Service, type ServiceSpec } from '../../api/index.ts';
+import {
+  allocatesNodePorts,
+  errors,
+  FieldErrors,
+  FieldPath,
+  isHeadless,
+  needsClusterIp,
+  needsHealthCheckNodePort,
+  needsNodePort,
+  Service,
+  type ServiceSpec,
+} from '../../api/index.ts';
 import type { Random } from '../../time/index.ts';
 import type { WriteHook } from '../request.ts';
 import { follow, type Storages } from '../storages.ts';
 import type { IpRange } from './ip-range.ts';
 import type { PortRange } from './port-range.ts';
 import { addressBand, pickFree, portBand, Reservations } from './reservations.ts';
-import {
-  addressesOf,
-  dropUnneeded,
-  isHeadless,
-  keepAllocated,
-  needsClusterIp,
-  needsHealthCheckPort,
-  needsNodePorts,
-  normalizeClusterIps,
-  portsOf,
-} from './service-fields.ts';
+import { addressesOf, portsOf } from './service-fields.ts';
 
 export interface ServiceAllocatorOptions {
   storages: Storages;
@@ -79,11 +80,6 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
         reserved.push(() => pool.giveBack(value, owner));
       };
       try {
-        normalizeClusterIps(next.spec, prev?.spec);
-        if (prev?.spec !== undefined) {
-          keepAllocated(next.spec, prev.spec);
-          dropUnneeded(next.spec, prev.spec);
-        }
         setFamilies(next, ranges);
         const held = new Set(prev === undefined ? [] : addressesOf(prev));
         allocateAddresses(next, held, owner, take);
@@ -106,13 +102,7 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     take: (pool: Reservations, value: string) => void,
   ): void {
     const spec = service.spec ?? {};
-    if (!needsClusterIp(spec) || isHeadless(spec)) {
-      if (needsClusterIp(spec)) {
-        spec.clusterIP = 'None';
-        spec.clusterIPs = ['None'];
-      }
-      return;
-    }
+    if (!needsClusterIp(service) || isHeadless(service)) return;
     const families = spec.ipFamilies ?? [];
     const given = spec.clusterIPs ?? [];
     spec.clusterIPs = families.map((family, i) => {
@@ -168,18 +158,18 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       take(nodePorts, String(ports.first + n - 1));
       return ports.first + n - 1;
     };
-    if (needsNodePorts(spec) || spec.type === 'LoadBalancer') {
+    if (needsNodePort(service)) {
       const list = spec.ports ?? [];
       for (const [i, port] of list.entries()) if (port.nodePort) claim(specPath.child('ports').index(i).child('nodePort'), port.nodePort);
       for (const port of list) {
-        if (port.nodePort || !needsNodePorts(spec)) continue;
+        if (port.nodePort || !allocatesNodePorts(service)) continue;
         // One number for TCP and UDP on the same port.
         const twin = list.find((p) => p !== port && p.port === port.port && p.protocol !== port.protocol && p.nodePort);
         const taken = list.some((p) => p !== port && p.nodePort === twin?.nodePort && p.protocol === port.protocol);
         port.nodePort = twin?.nodePort !== undefined && !taken ? twin.nodePort : pick();
       }
     }
-    if (!needsHealthCheckPort(spec)) return;
+    if (!needsHealthCheckNodePort(service)) return;
     if (spec.healthCheckNodePort) claim(specPath.child('healthCheckNodePort'), spec.healthCheckNodePort);
     else spec.healthCheckNodePort = pick();
   }
@@ -196,13 +186,13 @@ const familyOf = (ip: string) => (ip.includes(':') ? 'IPv6' : 'IPv4');
 /** ipFamilies and ipFamilyPolicy as the cluster's ranges and the given addresses have them (KEP-563). */
 function setFamilies(service: Service, ranges: readonly IpRange[]): void {
   const spec: ServiceSpec = service.spec ?? {};
-  if (!needsClusterIp(spec)) return;
+  if (!needsClusterIp(service)) return;
   const [primary] = ranges;
   if (primary === undefined) return;
   const given = (spec.clusterIPs ?? []).filter((ip) => ip !== 'None' && ip !== '');
   const policyPath = specPath.child('ipFamilyPolicy');
   // Endpoints of a Service without selector may be of any family, whatever the cluster's.
-  const anyFamily = isHeadless(spec) && !Object.keys(spec.selector ?? {}).length;
+  const anyFamily = isHeadless(service) && !Object.keys(spec.selector ?? {}).length;
   const policy =
     spec.ipFamilyPolicy ??
     (anyFamily ? 'RequireDualStack' : given.length > 1 || (spec.ipFamilies?.length ?? 0) > 1 ? undefined : 'SingleStack');
