@@ -38,7 +38,9 @@ export function requestUpgrade({
   signal,
 }: UpgradeRequest): Promise<UpgradeResult> {
   return new Promise((resolve, reject) => {
-    const options: RequestOptions = { method, headers, agent: false, ...(signal === undefined ? {} : { signal }) };
+    // Said, so that nothing (a chunked body's end) follows the headers but the new protocol.
+    const bodiless = method === 'GET' || method === 'HEAD' ? {} : { 'content-length': 0 };
+    const options: RequestOptions = { method, headers: { ...bodiless, ...headers }, agent: false, ...(signal === undefined ? {} : { signal }) };
     const request = url.protocol === 'https:' ? httpsRequest(url, { ...options, ...tls }) : httpRequest(url, options);
     limitDialing(request, dialTimeoutMs);
     request.on('upgrade', (response, socket, head) => resolve({ upgraded: true, response, socket, head }));

@@ -25,6 +25,7 @@ export interface RemoteStreams {
 /** Tells a command's end on the error channel, and closes. */
 export async function sendStatus(webSocket: WebSocket, status: Status): Promise<void> {
   await sendMessage(webSocket, Buffer.from([channels.error]), Buffer.from(JSON.stringify(status)));
+  webSocket.resume(); // the client's part of the closing handshake is to be read
   webSocket.close(1000);
 }
 

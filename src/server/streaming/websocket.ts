@@ -15,7 +15,7 @@ export function offeredProtocols({ request }: Upgrade): string[] {
     .filter((p) => p !== '' && !p.startsWith('base64url.bearer.authorization.k8s.io.'));
 }
 
-/** Answers the handshake; undefined where it was none (the client has been told). */
+/** Answers the handshake; undefined where it was none (the client has been told). It is not read before somebody calls readMessages. */
 export function acceptWebSocket({ request, socket, head }: Upgrade, protocol: string): Promise<WebSocket | undefined> {
   const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols: () => protocol });
   return new Promise((resolve) => {
@@ -23,7 +23,11 @@ export function acceptWebSocket({ request, socket, head }: Upgrade, protocol: st
       refused.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n${error.message}\n`);
       resolve(undefined);
     });
-    server.handleUpgrade(request, socket, head, (webSocket) => resolve(webSocket));
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      // Clients send at once; a message that nobody listens for would be lost.
+      webSocket.pause();
+      resolve(webSocket);
+    });
   });
 }
 
@@ -55,4 +59,5 @@ export function readMessages(webSocket: WebSocket, take: (bytes: Buffer) => Prom
       });
   });
   webSocket.on('error', () => webSocket.terminate());
+  webSocket.resume();
 }

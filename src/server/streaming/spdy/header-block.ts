@@ -38,6 +38,8 @@ export function decodeBlock(block: Buffer): HeaderBlock {
 
 /** zlib's header of a stream without a dictionary: deflate, 32 KiB window, no compression. */
 const zlibHeader = Buffer.from([0x78, 0x01]);
+/** An empty stored block: where a reader (Go's) hands out what it has, rather than wait for the next block. */
+const syncFlush = Buffer.from([0, 0, 0, 0xff, 0xff]);
 const maxStoredBytes = 0xffff;
 
 /**
@@ -57,6 +59,7 @@ export function headerDeflater(): (headers: HeaderBlock) => Buffer {
       head.writeUInt16LE(~piece.length & 0xffff, 3);
       out.push(head, piece);
     }
+    out.push(syncFlush);
     return Buffer.concat(out);
   };
 }
