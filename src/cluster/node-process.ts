@@ -117,8 +117,20 @@ async function kubeletTls(layout: Layout, config: ClusterConfig, nodeName: strin
 }
 
 async function startRuntime(node: NodeLayout, config: ClusterConfig, { namespace }: Placement, logger: Logger): Promise<Runtime> {
-  const endpoint = config.runtimeEndpoint ?? (await nodeContainerd(node, config, namespace, logger)).endpoint;
-  return connectCriRuntime({ endpoint, clock: systemClock });
+  if (config.runtimeEndpoint) return connectCriRuntime({ endpoint: config.runtimeEndpoint, clock: systemClock });
+  const containerd = await nodeContainerd(node, config, namespace, logger);
+  const runtime = await connectCriRuntime({ endpoint: containerd.endpoint, clock: systemClock });
+  return {
+    ...runtime,
+    /** A daemon that died is started again before the kubelet, which asks for the events anew, hears of it. */
+    async *events(signal) {
+      try {
+        yield* runtime.events(signal);
+      } finally {
+        if (!signal.aborted) await containerd.ensureRunning();
+      }
+    },
+  };
 }
 
 /** Clients by the identity in the cluster's PKI. */
