@@ -22,10 +22,13 @@ const program = new Command('k8ts')
 try {
   await program.parseAsync();
 } catch (error) {
-  // Errors that are meant for the user say all in their message.
-  const isOurs = error instanceof Error && ['ClusterError', 'KubeconfigError', 'StoreUnusableError'].includes(error.constructor.name);
-  console.error(
-    `error: ${isOurs || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : (error.stack ?? error.message)}`,
-  );
+  console.error(`error: ${describe(error)}`);
   process.exitCode = 1;
+}
+
+/** Errors that are meant for the user, and those of system calls (which name the file), say all in their message. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const saysAll = ['ClusterError', 'KubeconfigError', 'StoreUnusableError'].includes(error.constructor.name) || 'syscall' in error;
+  return saysAll ? error.message : (error.stack ?? error.message);
 }

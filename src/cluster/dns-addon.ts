@@ -112,10 +112,29 @@ export async function ensureDnsAddon(client: Client, config: ClusterConfig): Pro
 
 /** Creates what is not there; what is there may have been changed by the user and is left alone. */
 async function ensure<T extends KubeObject>(client: Client, resource: Resource<T>, object: Draft<T>): Promise<void> {
+  const { name = '', namespace } = object.metadata;
   try {
-    await client.create(resource, object, { namespace: object.metadata.namespace });
+    await client.create(resource, object, { namespace });
   } catch (error) {
-    if (!hasReason(error, 'AlreadyExists')) throw error;
+    if (hasReason(error, 'AlreadyExists')) return;
+    // A Service's address is allocated before its name is found taken, and its own address is taken as well.
+    if (hasReason(error, 'Invalid') && (await exists(client, resource, name, namespace))) return;
+    throw error;
+  }
+}
+
+async function exists<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  name: string,
+  namespace: string | undefined,
+): Promise<boolean> {
+  try {
+    await client.get(resource, name, { namespace });
+    return true;
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return false;
+    throw error;
   }
 }
 
