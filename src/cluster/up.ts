@@ -46,6 +46,17 @@ export function kubeconfigPath(given: string | undefined): string {
 }
 
 export async function up(options: UpOptions): Promise<UpResult> {
+  const mayChoosePort = options.config.apiPort === 0 && readConfig(layoutOf(options.dataDir)) === undefined;
+  try {
+    return await bringUp(options);
+  } catch (error) {
+    // Somebody took the port between the look and the bind: two clusters that start at the same time.
+    if (!mayChoosePort || !(error instanceof ClusterError) || !/EADDRINUSE|address already in use/.test(error.message)) throw error;
+    return bringUp({ ...options, config: { ...options.config, apiPort: await freePort() } });
+  }
+}
+
+async function bringUp(options: UpOptions): Promise<UpResult> {
   const clock = systemClock;
   const begin = clock.monotonic();
   let last = begin;
