@@ -8,6 +8,7 @@ import { get as getSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Draft, EndpointSlice, Pod, Service } from '../../src/api/index.ts';
 import { missingForContainerd } from '../../src/runtime/index.ts';
 import { kubectlBinary, run } from '../support/cluster.ts';
 import { eventually } from '../support/wait.ts';
@@ -155,6 +156,30 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
     });
   });
 
+  test('services are proxied to one of their endpoints, by the name or number of a port', async () => {
+    const { admin } = cluster;
+    const namespace = { namespace: 'default' };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: { ports: [{ name: 'http', port: 80 }] } };
+    await admin.create(Service, service as Draft<Service>, namespace);
+    const raw = async (id: string) => kubectl(['get', '--raw', `/api/v1/namespaces/default/services/${id}/proxy/`]);
+    expect((await raw('web:http')).stderr).toContain('no endpoints available for service "web:http"');
+    const podIP = (await admin.get(Pod, 'web', namespace)).status?.podIP ?? '';
+    await admin.create(
+      EndpointSlice,
+      {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+        addressType: 'IPv4',
+        endpoints: [{ addresses: [podIP] }],
+        ports: [{ name: 'http', port: 8080 }],
+      },
+      namespace,
+    );
+    for (const id of ['web:http', 'web:80', 'http:web:http']) expect((await raw(id)).stdout).toBe('hello from web\n');
+    expect((await raw('web:81')).stderr).toContain('no service port 81 found for service "web"');
+  });
+
   test('a client that vanishes takes its connection to the container with it', async () => {
     const child = spawn(kubectlBinary, ['exec', '-i', 'shell', '--', 'sh', '-c', 'echo $$; cat; echo gone >/tmp/gone'], {
       env: cluster.env,
@@ -164,6 +189,19 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
     await eventually(
       'the command sees the end of its input',
       async () => (await kubectl(['exec', 'shell', '--', 'cat', '/tmp/gone'])).stdout === 'gone\n',
+    );
+  });
+
+  test('a kubelet that is not there is told in the words of upstream', async () => {
+    await cluster.kubeletServer.close();
+    const host = cluster.kubeletUrl.slice('https://'.length);
+    expect((await kubectl(['logs', 'shell'])).stderr).toBe(
+      `Error from server: Get "https://${host}/containerLogs/default/shell/main": dial tcp ${host}: connect: connection refused\n`,
+    );
+    expect((await kubectl(['exec', 'shell', '--', 'true'])).stderr).toContain(`dial tcp ${host}: connect: connection refused`);
+    const env = { ...cluster.env, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' };
+    expect((await run(kubectlBinary, ['exec', 'shell', '--', 'true'], { env })).stderr).toBe(
+      `Error from server: error dialing backend: dial tcp ${host}: connect: connection refused\n`,
     );
   });
 });
