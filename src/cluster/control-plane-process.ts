@@ -48,7 +48,11 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
     logger,
     metrics,
     kinds,
-    tls: { cert: pki.apiserver.certificate, key: pki.apiserver.key, clientCa: pki.ca.certificate },
+    tls: {
+      cert: pki.apiserver.certificate,
+      key: pki.apiserver.key,
+      clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+    },
     bindAddress: config.bindAddress,
     port: config.apiPort,
     ...(await serverFlags(config)),

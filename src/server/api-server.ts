@@ -10,7 +10,7 @@ import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, objectAnswer, type RequestContext } from './exchange.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
-import { createHttpServer, type HttpServer, type TlsOptions } from './http/http-server.ts';
+import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { localTransport } from './local-transport.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
@@ -43,6 +43,8 @@ export interface ApiServerOptions {
   /** By resource (`services`): what reserves around writes. */
   hooks?: ReadonlyMap<string, WriteHook>;
   tls?: TlsOptions;
+  /** How much patience clients find. */
+  http?: Partial<HttpLimits>;
   /** Default 0.0.0.0. */
   bindAddress?: string;
   /** Default 0: any that is free. */
@@ -229,7 +231,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     async listen(entrance) {
       if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
       const { address: bindAddress, port } = address;
-      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, logger, handle, lifetime: lifetime.signal });
+      const limits = options.http ?? {};
+      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, logger, handle, limits, lifetime: lifetime.signal });
       address = await http.listen(entrance);
       return address;
     },

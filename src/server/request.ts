@@ -70,13 +70,15 @@ export interface NonResourceRule {
 
 /** What authenticators read of an HTTP request. */
 export interface Credentials {
-  /** The verified client certificate's subject, where one was sent and signed by the client CA. */
+  /** The subject of the client's certificate, where it sent one. */
   certificate?: {
     commonName: string;
     organizations: readonly string[];
     notAfter: Date;
     /** DER. Where it is given, authenticators check which authority (client CA, front-proxy CA) signed it; without it, it was the client CA. */
     raw?: Uint8Array;
+    /** Why it is not to be believed: it has expired, or nobody known has signed it. */
+    problem?: string;
   };
   header(name: string): string | undefined;
   /** `base64url.bearer.authorization.k8s.io.TOKEN` among a WebSocket's subprotocols. */

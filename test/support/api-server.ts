@@ -9,7 +9,13 @@ import { kinds } from '../../src/api/index.ts';
 import { type Client, createClient } from '../../src/client/index.ts';
 import { runControllerManager } from '../../src/controllers/index.ts';
 import { ensurePki, type Pki } from '../../src/pki/index.ts';
-import { type ClusterApiServer, createClusterApiServer, parseIpRange, parsePortRange } from '../../src/server/index.ts';
+import {
+  type ClusterApiServer,
+  type ClusterApiServerOptions,
+  createClusterApiServer,
+  parseIpRange,
+  parsePortRange,
+} from '../../src/server/index.ts';
 import { openMemoryStore, type Store } from '../../src/store/index.ts';
 import { systemClock as clock, systemRandom as random } from '../../src/time/index.ts';
 import { kubectlBinary, type Output, run } from './cluster.ts';
@@ -43,6 +49,7 @@ export interface TestApiServer {
 export interface TestApiServerOptions {
   /** Runs the controllers beside it. */
   controllers?: boolean;
+  server?: Partial<Pick<ClusterApiServerOptions, 'http' | 'requestTimeoutSeconds'>>;
   store?: Store;
   logger?: Logger;
 }
@@ -59,14 +66,20 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
     logger,
     metrics: new Registry(),
     kinds,
-    tls: { cert: pki.apiserver.certificate, key: pki.apiserver.key, clientCa: pki.ca.certificate },
+    tls: {
+      cert: pki.apiserver.certificate,
+      key: pki.apiserver.key,
+      clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+    },
     bindAddress: '127.0.0.1',
     port: 0,
+    ...options.server,
     authentication: {
       issuers: ['https://kubernetes.default.svc.cluster.local'],
       signingKey: pki.serviceAccount.privateKey,
       publicKey: pki.serviceAccount.publicKey,
       clientCa: pki.ca.certificate,
+      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'] },
     },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },
@@ -74,7 +87,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
   const { port } = await server.listen();
   await server.bootstrap();
   const as = (name: string, ...groups: string[]) =>
-    createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }));
+    createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }), { userAgent: name });
   const stop = new AbortController();
   const manager = options.controllers
     ? runControllerManager(

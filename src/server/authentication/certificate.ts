@@ -27,6 +27,7 @@ export function clientCertificates(options: { clientCa?: string } = {}): Authent
   const signed = options.clientCa === undefined ? undefined : signedByOneOf(options.clientCa);
   return {
     authenticate({ certificate }) {
+      if (certificate?.problem !== undefined) return Promise.reject(new Error(`x509: ${certificate.problem}`));
       if (certificate === undefined || certificate.commonName === '') return Promise.resolve(undefined);
       if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return Promise.resolve(undefined);
       return Promise.resolve({ name: certificate.commonName, groups: certificate.organizations });
@@ -60,7 +61,7 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
   return {
     authenticate(credentials) {
       const { certificate } = credentials;
-      if (certificate === undefined || !signed(certificate)) return Promise.resolve(undefined);
+      if (certificate === undefined || certificate.problem !== undefined || !signed(certificate)) return Promise.resolve(undefined);
       if (allowedNames.length > 0 && !allowedNames.includes(certificate.commonName)) return Promise.resolve(undefined);
       const name = usernameHeaders.map((h) => credentials.header(h)).find((v) => v !== undefined && v !== '');
       if (name === undefined) return Promise.resolve(undefined);

@@ -34,6 +34,7 @@ export interface HttpServerOptions {
   clock: Clock;
   logger: Logger;
   handle(incoming: Incoming): Promise<Outcome>;
+  limits?: Partial<HttpLimits>;
   /** Aborted when the server stops: ends what lives long. */
   lifetime: AbortSignal;
 }
@@ -44,8 +45,15 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** A client that has not sent its headers by then is cut off. */
-const headersTimeoutMs = 30_000;
+/** How much patience clients find. */
+export interface HttpLimits {
+  /** A client that has not sent its headers by then is cut off. Default 30 s. */
+  headersTimeoutMs: number;
+  /** A client that takes nothing of a list or a watch for so long is cut off. Default 60 s. */
+  stalledWriteMs: number;
+}
+
+const defaultLimits: HttpLimits = { headersTimeoutMs: 30_000, stalledWriteMs: 60_000 };
 const handshakeTimeoutMs = 10_000;
 /** Go's http.DefaultMaxHeaderBytes: long label selectors and tokens fit. */
 const maxHeaderBytes = 1024 * 1024;
@@ -99,6 +107,7 @@ function incomingOf(request: AnyRequest, signal: AbortSignal, upgrade?: Upgrade)
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { tls, clock, logger, handle, lifetime } = options;
+  const { headersTimeoutMs, stalledWriteMs } = { ...defaultLimits, ...options.limits };
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Duplex>();
   const server: Http2SecureServer = createSecureServer({
@@ -114,7 +123,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     settings: { maxConcurrentStreams: 250, maxHeaderListSize: maxHeaderBytes },
   });
   // Plain HTTP/1.1 settings, which the http2 server hands on to its fallback.
-  Object.assign(server, { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: 90_000 });
+  Object.assign(server, {
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: headersTimeoutMs,
+    requestTimeout: 0,
+    keepAliveTimeout: 90_000,
+  });
 
   const serve = async (request: AnyRequest, response: ServerResponse | Http2ServerResponse) => {
     const gone = new AbortController();
@@ -123,7 +138,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       const outcome = await handle(incomingOf(request, signal));
       if (gone.signal.aborted) return;
-      await respond(outcome, response, clock.now());
+      await respond(outcome, response, clock, stalledWriteMs);
     } catch (error) {
       if (!signal.aborted) logger.error({ err: error, path: request.url }, 'could not answer a request');
       // Headers may be out already: the client sees a broken answer rather than a wrong one.

@@ -5,6 +5,7 @@ import type { Http2ServerResponse } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { StatusError } from '../../api/index.ts';
+import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { type Outcome, statusAnswer } from '../pipeline/pipeline.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
@@ -35,9 +36,27 @@ function isPretty({ query, userAgent }: RequestContext): boolean {
 }
 
 /** Writes one chunk; resolves when the client has room for more. */
-async function write(response: Response, chunk: Uint8Array, signal: AbortSignal): Promise<void> {
-  // Http2ServerResponse's write is not declared as a Writable's; both take bytes and answer whether there is room.
-  if (!(response as ServerResponse).write(chunk)) await once(response, 'drain', { signal });
+type Write = (chunk: Uint8Array) => Promise<void>;
+
+/** A client that takes nothing for `stalledMs` is given up; without it, it may take its time. */
+function writer(response: Response, signal: AbortSignal, patience?: { clock: Clock; stalledMs: number }): Write {
+  return async (chunk) => {
+    // Http2ServerResponse's write is not declared as a Writable's; both take bytes and answer whether there is room.
+    if ((response as ServerResponse).write(chunk)) return;
+    if (patience === undefined) {
+      await once(response, 'drain', { signal });
+      return;
+    }
+    const stalled = new AbortController();
+    const timer = patience.clock.setTimer(patience.stalledMs, () => stalled.abort(new Error('the client reads nothing')), {
+      background: true,
+    });
+    try {
+      await once(response, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) });
+    } finally {
+      timer.cancel();
+    }
+  };
 }
 
 function sendHeaders(response: Response): void {
@@ -45,7 +64,7 @@ function sendHeaders(response: Response): void {
   else response.writeHead(response.statusCode);
 }
 
-async function writeWhole(context: RequestContext, response: Response, chunks: Buffer[]): Promise<void> {
+async function writeWhole(context: RequestContext, response: Response, chunks: Buffer[], write: Write): Promise<void> {
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
   if (size > gzipThresholdBytes && (context.header('accept-encoding') ?? '').includes('gzip')) {
@@ -60,7 +79,7 @@ async function writeWhole(context: RequestContext, response: Response, chunks: B
   if (context.method === 'HEAD') response.end();
   else if (chunks.length <= 2) response.end(Buffer.concat(chunks, size));
   else {
-    for (const chunk of chunks) await write(response, chunk, context.signal);
+    for (const chunk of chunks) await write(chunk);
     response.end();
   }
 }
@@ -70,17 +89,18 @@ async function writeWatch(
   answer: Answer & { type: 'watch' },
   encoding: Encoding,
   context: RequestContext,
+  write: Write,
 ): Promise<void> {
   // The client learns at once that the watch stands.
   sendHeaders(response);
   for await (const event of answer.events) {
     if (context.signal.aborted) return;
-    await write(response, encodeEvent(event, encoding), context.signal);
+    await write(encodeEvent(event, encoding));
   }
   response.end();
 }
 
-export async function respond(outcome: Outcome, response: Response, nowMs: number): Promise<void> {
+export async function respond(outcome: Outcome, response: Response, clock: Clock, stalledMs: number): Promise<void> {
   const { context } = outcome;
   response.setHeader('audit-id', outcome.auditId);
   response.setHeader('cache-control', 'no-cache, private');
@@ -90,28 +110,35 @@ export async function respond(outcome: Outcome, response: Response, nowMs: numbe
   let { answer } = outcome;
   try {
     representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, hasProtobuf(answer));
-    answer = present(answer, representation, context, nowMs);
+    answer = present(answer, representation, context, clock.now());
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
     representation = negotiate('');
     // An error is told in JSON to those who take nothing we have.
     if (!(answer.type === 'object' && answer.status >= 400)) answer = statusAnswer(error);
   }
-  await writeAnswer(answer, representation, response, context);
+  await writeAnswer(answer, representation, response, context, writer(response, context.signal, { clock, stalledMs }));
 }
 
-async function writeAnswer(answer: Answer, representation: Representation, response: Response, context: RequestContext): Promise<void> {
+async function writeAnswer(
+  answer: Answer,
+  representation: Representation,
+  response: Response,
+  context: RequestContext,
+  write: Write,
+): Promise<void> {
   switch (answer.type) {
     case 'raw':
       response.statusCode = answer.status;
       for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
       response.setHeader('content-type', answer.contentType);
-      return writeWhole(context, response, [typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body)]);
+      return writeWhole(context, response, [typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body)], write);
     case 'stream':
       response.statusCode = answer.status;
       for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
       sendHeaders(response);
-      for await (const chunk of answer.body) await write(response, chunk, context.signal);
+      // Whoever pages through a log may take any time.
+      for await (const chunk of answer.body) await writer(response, context.signal)(chunk);
       response.end();
       return;
     case 'watch':
@@ -120,7 +147,7 @@ async function writeAnswer(answer: Answer, representation: Representation, respo
         'content-type',
         representation.encoding === 'protobuf' ? `${representation.mediaType};stream=watch` : 'application/json',
       );
-      return writeWatch(response, answer, representation.encoding, context);
+      return writeWatch(response, answer, representation.encoding, context, write);
     case 'hijacked':
       return;
     case 'object':
@@ -129,7 +156,7 @@ async function writeAnswer(answer: Answer, representation: Representation, respo
         response.statusCode = 404;
         response.setHeader('content-type', 'text/plain; charset=utf-8');
         response.setHeader('x-content-type-options', 'nosniff');
-        return writeWhole(context, response, [Buffer.from('404 page not found\n')]);
+        return writeWhole(context, response, [Buffer.from('404 page not found\n')], write);
       }
       response.statusCode = answer.status;
       break;
@@ -137,5 +164,5 @@ async function writeAnswer(answer: Answer, representation: Representation, respo
       response.statusCode = 200;
   }
   response.setHeader('content-type', representation.mediaType);
-  await writeWhole(context, response, encodeAnswer(answer, representation.encoding, isPretty(context)));
+  await writeWhole(context, response, encodeAnswer(answer, representation.encoding, isPretty(context)), write);
 }

@@ -1,0 +1,410 @@
+/** Requests that are wrong: each is told so in upstream's words, and nothing of it is stored. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Reply, startApiServer, type TestApiServer } from '../support/api-server.ts';
+
+let server: TestApiServer;
+beforeAll(async () => {
+  server = await startApiServer();
+});
+afterAll(() => server.close());
+
+const configMaps = '/api/v1/namespaces/default/configmaps';
+const pods = '/api/v1/namespaces/default/pods';
+const json = { 'content-type': 'application/json' };
+const yaml = { 'content-type': 'application/yaml' };
+const protobuf = { 'content-type': 'application/vnd.kubernetes.protobuf' };
+const body = (more: object) => JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, ...more });
+const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+const headType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+const unrecognized = (why: string) => `the object provided is unrecognized (must be of type ConfigMap): ${why}`;
+const noHead = (why: string) => unrecognized(`couldn't get version/kind; json parse error: ${why}`);
+const cannot = (why: string) => `ConfigMap in version "v1" cannot be handled as a ConfigMap: ${why}`;
+const subdomain =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+/** The Status of a refusal: its shape is checked for every one. */
+function statusOf(reply: Reply): { reason?: string; message: string } {
+  expect(reply.headers['content-type']).toBe('application/json');
+  const status = JSON.parse(reply.body);
+  expect(status).toMatchObject({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code: reply.status, message: expect.any(String) });
+  return status;
+}
+
+async function untouched(): Promise<void> {
+  const { items } = JSON.parse((await server.http('GET', configMaps)).body);
+  expect(items).toEqual([]);
+}
+
+const refusedBodies: [string, string | Buffer, Record<string, string>, number, string | RegExp][] = [
+  ['nothing', '', json, 400, noHead('unexpected end of JSON input (<empty>)')],
+  ['no JSON', '{{{', json, 400, noHead("invalid character '{' looking for beginning of object key string ({{{)")],
+  ['half an object', '{"apiVersion":"v1"', json, 400, noHead('unexpected end of JSON input ({"apiVersion":"v1")')],
+  ['two values', `${body({})}x`, json, 400, noHead(`invalid character 'x' after top-level value ({"apiVersion":"v1","kind":"Con ...)`)],
+  ['an array', '[]', json, 400, noHead(`json: cannot unmarshal array into Go value of type ${headType} (5b5d)`)],
+  ['null', 'null', json, 422, 'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required'],
+  [
+    'another kind',
+    body({ kind: 'Secret' }),
+    json,
+    400,
+    'Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion',
+  ],
+  [
+    'an unknown version',
+    body({ apiVersion: 'v2' }),
+    json,
+    400,
+    'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" in scheme "pkg/api/legacyscheme/scheme.go:30"',
+  ],
+  [
+    'a version that is no text',
+    body({ apiVersion: 5 }),
+    json,
+    400,
+    /json: cannot unmarshal number into Go struct field \.apiVersion of type string/,
+  ],
+  ['a version of three parts', body({ apiVersion: 'a/b/c' }), json, 400, /unexpected GroupVersion string: a\/b\/c/],
+  [
+    'numbers for text',
+    body({ data: { a: 1 } }),
+    json,
+    400,
+    cannot('json: cannot unmarshal number into Go struct field ConfigMap.data of type string'),
+  ],
+  [
+    'a list for a map',
+    body({ data: [] }),
+    json,
+    400,
+    cannot('json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string'),
+  ],
+  [
+    'text for metadata',
+    body({ metadata: 'x' }),
+    json,
+    400,
+    cannot('json: cannot unmarshal string into Go struct field ConfigMap.metadata of type v1.ObjectMeta'),
+  ],
+  [
+    'an upper-case name',
+    body({ metadata: { name: 'UP' } }),
+    json,
+    422,
+    `ConfigMap "UP" is invalid: metadata.name: Invalid value: "UP": ${subdomain}`,
+  ],
+  [
+    'a name of two dots',
+    body({ metadata: { name: '..' } }),
+    json,
+    422,
+    `ConfigMap ".." is invalid: metadata.name: Invalid value: "..": ${subdomain}`,
+  ],
+  ['too long a name', body({ metadata: { name: 'x'.repeat(254) } }), json, 422, /must be no more than 253 (bytes|characters)/],
+  [
+    'another namespace',
+    body({ metadata: { name: 'x', namespace: 'other' } }),
+    json,
+    400,
+    'the namespace of the provided object does not match the namespace sent on the request',
+  ],
+  // Upstream's plain error, which it answers with 500.
+  [
+    'a resourceVersion',
+    body({ metadata: { name: 'x', resourceVersion: '1' } }),
+    json,
+    500,
+    'resourceVersion should not be set on objects to be created',
+  ],
+  [
+    'too much data',
+    body({ data: { a: 'a'.repeat((1 << 20) + 1) } }),
+    json,
+    422,
+    'ConfigMap "x" is invalid: []: Too long: may not be more than 1048576 bytes',
+  ],
+  [
+    'deep nesting',
+    `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":${nested(10_000)}}`,
+    json,
+    400,
+    /exceeded max depth/,
+  ],
+  ['open brackets without end', '['.repeat(100_000), json, 400, /unexpected end of JSON input/],
+  ['deep YAML', '['.repeat(20_000), yaml, 400, /error converting YAML to JSON: yaml: /],
+  ['broken YAML', 'a: [', yaml, 400, /error converting YAML to JSON: yaml: /],
+  [
+    'YAML that grows without end',
+    `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`).join('\n')}`,
+    yaml,
+    400,
+    /resource exhaustion/,
+  ],
+  ['YAML that is no object', 'hello', yaml, 400, /json: cannot unmarshal string into Go value of type struct/],
+  [
+    'protobuf without its magic',
+    'hello',
+    protobuf,
+    400,
+    unrecognized('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] (68656c6c6f)'),
+  ],
+  [
+    'protobuf that ends early',
+    Buffer.from([0x6b, 0x38, 0x73, 0, 0x0a, 0x10, 0x0a]),
+    protobuf,
+    400,
+    unrecognized('unexpected EOF (6b3873000a100a)'),
+  ],
+  [
+    'a form',
+    'a=b',
+    { 'content-type': 'application/x-www-form-urlencoded' },
+    415,
+    'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  ],
+  ['more than 3 MiB', Buffer.alloc(3 * 1024 * 1024 + 1, 32), json, 413, 'Request entity too large: limit is 3145728'],
+  [
+    'more than 3 MiB, length unsaid',
+    Buffer.alloc(3 * 1024 * 1024 + 1, 32),
+    { ...json, 'transfer-encoding': 'chunked' },
+    413,
+    'Request entity too large: limit is 3145728',
+  ],
+];
+
+test.each(refusedBodies)('a create with %s is refused', async (_, given, headers, code, message) => {
+  const reply = await server.http('POST', configMaps, given, headers);
+  const status = statusOf(reply);
+  expect(reply.status).toBe(code);
+  if (typeof message === 'string') expect(status.message).toBe(message);
+  else expect(status.message).toMatch(message);
+  await untouched();
+});
+
+const podBodies: [string, string, string][] = [
+  [
+    'a map for a list',
+    '{"containers":{"a":1}}',
+    'json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container',
+  ],
+  ['a fraction', '{"priority":1.5}', 'json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32'],
+  [
+    'a number too large',
+    '{"priority":99999999999}',
+    'json: cannot unmarshal number 99999999999 into Go struct field PodSpec.spec.priority of type int32',
+  ],
+  [
+    'no quantity',
+    '{"containers":[{"name":"c","resources":{"limits":{"cpu":"abc"}}}]}',
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+  ],
+];
+test.each(podBodies)('a pod with %s is refused', async (_, spec, why) => {
+  const reply = await server.http('POST', pods, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},"spec":${spec}}`);
+  expect(statusOf(reply)).toMatchObject({ code: 400, message: `Pod in version "v1" cannot be handled as a Pod: ${why}` });
+});
+
+describe('unknown and repeated fields', () => {
+  const given = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"fields"},"data":{"a":"1","a":"2"},"extra":1}';
+  const path = `${configMaps}?dryRun=All&fieldValidation=`;
+  test('are errors with Strict, also in YAML', async () => {
+    const why = 'strict decoding error: duplicate field "data.a", unknown field "extra"';
+    expect(statusOf(await server.http('POST', `${path}Strict`, given)).message).toBe(cannot(why));
+    const text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields}\ndata: {a: "1", a: "2"}\nextra: 1\n';
+    expect(statusOf(await server.http('POST', `${path}Strict`, text, yaml)).message).toBe(cannot(why));
+  });
+  test('are warned of with Warn, and pass with Ignore', async () => {
+    const warned = await server.http('POST', `${path}Warn`, given);
+    expect(warned.status).toBe(201);
+    expect(warned.headers.warning).toBe('299 - "duplicate field \\"data.a\\"", 299 - "unknown field \\"extra\\""');
+    const ignored = await server.http('POST', `${path}Ignore`, given);
+    expect([ignored.status, ignored.headers.warning]).toEqual([201, undefined]);
+  });
+  test('want one of the three', async () => {
+    expect(statusOf(await server.http('POST', `${path}Some`, given)).message).toBe(
+      'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Some": supported values: "Ignore", "Strict", "Warn"',
+    );
+  });
+});
+
+test('names that every JavaScript object has are names like any other', async () => {
+  const made = await server.http(
+    'POST',
+    configMaps,
+    '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"proto"},"__proto__":{"polluted":"yes"},"data":{"__proto__":"v","constructor":"c"}}',
+  );
+  expect(made.status).toBe(201);
+  expect(JSON.parse((await server.http('GET', `${configMaps}/proto`)).body).data).toEqual(
+    JSON.parse('{"__proto__":"v","constructor":"c"}'),
+  );
+  const patches: [string, string][] = [
+    ['application/merge-patch+json', '{"__proto__":{"polluted":"yes"},"metadata":{"annotations":{"constructor":"a"}}}'],
+    ['application/strategic-merge-patch+json', '{"__proto__":{"polluted":"yes"}}'],
+    ['application/json-patch+json', '[{"op":"add","path":"/__proto__/polluted","value":"yes"}]'],
+    ['application/json-patch+json', '[{"op":"add","path":"/constructor/prototype/polluted","value":"yes"}]'],
+    ['application/apply-patch+yaml', '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"proto"},"__proto__":{"polluted":"yes"}}'],
+  ];
+  for (const [type, patch] of patches) {
+    const { status } = await server.http(
+      'PATCH',
+      `${configMaps}/proto?fieldManager=test&force=${type.includes('apply')}`.replace('&force=false', ''),
+      patch,
+      { 'content-type': type },
+    );
+    expect([200, 422]).toContain(status);
+  }
+  expect(Object.keys(Object.prototype)).toEqual([]);
+  expect(({} as { polluted?: string }).polluted).toBeUndefined();
+  await server.http('DELETE', `${configMaps}/proto`);
+  await untouched();
+});
+
+const paths: [string, number, string][] = [
+  ['/api/v1/namespaces/%zz/configmaps', 400, 'invalid URL escape "%zz"'],
+  [`${configMaps}/a%2fb`, 400, `Name parameter invalid: "a/b": may not contain '/'`],
+  [`${configMaps}/..`, 400, `Name parameter invalid: "..": may not be '..'`],
+  [`${configMaps}/%00`, 404, 'configmaps "\\u0000" not found'],
+  ['/api/v1/nodes/__proto__', 404, 'nodes "__proto__" not found'],
+  [`${configMaps}?labelSelector=!!!`, 400, "unable to parse requirement: found '!', expected: identifier"],
+  [`${configMaps}?labelSelector=a+in+(b`, 400, "unable to parse requirement: found '', expected: ',' or ')'"],
+  [`${configMaps}?fieldSelector=constructor%3Dx`, 400, 'field label not supported: constructor'],
+  [`${configMaps}?fieldSelector=metadata.name`, 400, "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
+  [`${configMaps}?limit=abc`, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'],
+  [
+    `${configMaps}?continue=rubbish`,
+    400,
+    'invalid continue token: continue key is not valid: invalid character looking for beginning of value',
+  ],
+  [
+    `${configMaps}?resourceVersion=99999999999`,
+    504,
+    expect.stringMatching(/^Timeout: Too large resource version: 99999999999, current: \d+$/),
+  ],
+  [`${configMaps}?resourceVersion=abc`, 400, 'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'],
+  [
+    `${configMaps}?resourceVersionMatch=Exact`,
+    422,
+    'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+  ],
+];
+test.each(paths)('GET %s is answered %d', async (path, code, message) => {
+  const reply = await server.http('GET', path);
+  expect(statusOf(reply)).toMatchObject({ code, message });
+});
+
+test.each([
+  '/api/__proto__',
+  '/apis/constructor',
+  '/apis/apps/toString/deployments',
+  `${pods}/x/constructor`,
+  '/openapi/v3/__proto__',
+  '//',
+])('at %s there is nothing', async (path) => {
+  const reply = await server.http('GET', path);
+  expect([reply.status, reply.body]).toEqual([404, '404 page not found\n']);
+});
+
+test('media types that nobody speaks are refused by name', async () => {
+  const accept = 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  expect(statusOf(await server.http('GET', configMaps, undefined, { accept: 'text/html' }))).toMatchObject({ code: 406, message: accept });
+  expect(statusOf(await server.http('PATCH', `${configMaps}/x`, '{}'))).toMatchObject({
+    code: 415,
+    message:
+      'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
+  });
+});
+
+describe('an object that exists', () => {
+  const path = `${configMaps}/there`;
+  beforeAll(() => server.http('POST', configMaps, body({ metadata: { name: 'there' }, data: { a: 'b' } })));
+  afterAll(() => server.http('DELETE', path));
+  const modified = 'the object has been modified; please apply your changes to the latest version and try again';
+  const conflict = `Operation cannot be fulfilled on configmaps "there": ${modified}`;
+  const cases: [string, string, string, number, string | RegExp][] = [
+    ['PUT', 'an old resourceVersion', body({ metadata: { name: 'there', resourceVersion: '1' } }), 409, conflict],
+    [
+      'PUT',
+      'another uid',
+      body({ metadata: { name: 'there', uid: 'u' } }),
+      409,
+      /Precondition failed: UID in precondition: u, UID in object meta: /,
+    ],
+    [
+      'PUT',
+      'another name',
+      body({ metadata: { name: 'other' } }),
+      400,
+      'the name of the object (other) does not match the name on the URL (there)',
+    ],
+    ['PUT', 'no name', '{}', 400, 'the name of the object (there based on URL) was undeterminable: name must be provided'],
+    [
+      'DELETE',
+      'an old resourceVersion',
+      '{"preconditions":{"resourceVersion":"1"}}',
+      409,
+      /^Operation cannot be fulfilled on configmaps "there": /,
+    ],
+    ['DELETE', 'another uid', '{"preconditions":{"uid":"u"}}', 409, /Precondition failed: UID in precondition: u/],
+    ['DELETE', 'rubbish', '{{', 400, /must be of type DeleteOptions/],
+    ['DELETE', 'another kind', '{"kind":"Pod","apiVersion":"v1"}', 400, 'decoded object cannot be converted to DeleteOptions'],
+    [
+      'DELETE',
+      'a wrong type',
+      '{"gracePeriodSeconds":"x"}',
+      400,
+      /json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64/,
+    ],
+    ['DELETE', 'an unknown policy', '{"propagationPolicy":"Some"}', 422, /propagationPolicy: Unsupported value: "Some"/],
+    ['POST', 'itself', body({ metadata: { name: 'there' } }), 409, 'configmaps "there" already exists'],
+  ];
+  test.each(cases)('%s with %s is refused and changes nothing', async (method, _, given, code, message) => {
+    const status = statusOf(await server.http(method, method === 'POST' ? configMaps : path, given));
+    expect(status).toMatchObject({ code, message: typeof message === 'string' ? message : expect.stringMatching(message) });
+    expect(JSON.parse((await server.http('GET', path)).body).data).toEqual({ a: 'b' });
+  });
+
+  const patches: [string, string, number, string | RegExp][] = [
+    [
+      'json-patch+json',
+      '[{"op":"test","path":"/data/a","value":"z"}]',
+      422,
+      'the server rejected our request due to an error in our request',
+    ],
+    [
+      'json-patch+json',
+      '[{"op":"replace","path":"/no/where","value":1}]',
+      422,
+      'the server rejected our request due to an error in our request',
+    ],
+    ['json-patch+json', '{}', 400, 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch'],
+    [
+      'merge-patch+json',
+      '{"data":{"a":1}}',
+      422,
+      /^ "" is invalid: patch: Invalid value: ".*": json: cannot unmarshal number into Go struct field ConfigMap.data of type string$/s,
+    ],
+    [
+      'strategic-merge-patch+json',
+      '{"data":{"a":1}}',
+      422,
+      ' "" is invalid: patch: Invalid value: "map[data:map[a:1]]": unrecognized type: string',
+    ],
+    ['merge-patch+json', '{"metadata":{"name":"other"}}', 400, 'the name of the object (other) does not match the name on the URL (there)'],
+  ];
+  test.each(patches)('a %s of %s is refused', async (type, patch, code, message) => {
+    const status = statusOf(await server.http('PATCH', path, patch, { 'content-type': `application/${type}` }));
+    expect(status).toMatchObject({ code, message: typeof message === 'string' ? message : expect.stringMatching(message) });
+  });
+});
+
+test('headers and selectors of many kilobytes are taken', async () => {
+  const values = Array.from({ length: 20_000 }, (_, i) => `x${i}`).join(',');
+  const reply = await server.http('GET', `${configMaps}?labelSelector=${encodeURIComponent(`a in (${values})`)}`, undefined, {
+    'x-long': 'a'.repeat(100_000),
+  });
+  expect(reply.status).toBe(200);
+});
+
+test('the server answers as before', async () => {
+  await untouched();
+  expect((await server.http('GET', '/readyz')).body).toBe('ok');
+});
