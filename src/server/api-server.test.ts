@@ -1,9 +1,12 @@
+import { Registry as MetricsRegistry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  CertificateSigningRequest,
   ConfigMap,
   Deployment,
   type Draft,
   extensionsV1beta1,
+  Job,
   Lease,
   Namespace,
   Node,
@@ -11,7 +14,7 @@ import {
   PodDisruptionBudget,
   type Status,
 } from '../api/index.ts';
-import type { Client } from '../client/index.ts';
+import { type Client, createClient } from '../client/index.ts';
 import { openTestServer, type TestServer } from './testing/test-server.ts';
 
 let under: TestServer;
@@ -60,6 +63,41 @@ describe('create', () => {
   test('draws names from generateName', async () => {
     const made = await admin.create(ConfigMap, { ...configMap(''), metadata: { namespace, generateName: 'cm-' } });
     expect(made.metadata.name).toMatch(/^cm-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  test('a name that was taken and drawn anew is the name in everything that is derived from it', async () => {
+    let draws = 0;
+    let zeros = Number.POSITIVE_INFINITY;
+    const own = await openTestServer({ random: { next: () => (draws++ < zeros ? 0 : 0.5) } });
+    try {
+      const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } };
+      const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { namespace, generateName: 'j-' }, spec: { template } };
+      const create = () => own.admin.create(Job, job as unknown as Draft<Job>);
+      const first = await create();
+      zeros = draws;
+      draws = 0;
+      const second = await create();
+      expect(second.metadata.name).not.toBe(first.metadata.name);
+      expect(second.spec.template.metadata?.labels).toMatchObject({ 'job-name': second.metadata.name });
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('kinds that note who asked learn it in full', async () => {
+    const user = { name: 'joe', uid: 'u-1', groups: ['system:masters'], extra: { 'example.com/team': ['blue'] } };
+    const joe = createClient(under.server.localTransport(user));
+    const made = await joe.create(CertificateSigningRequest, {
+      apiVersion: 'certificates.k8s.io/v1',
+      kind: 'CertificateSigningRequest',
+      metadata: { name: 'a' },
+      spec: {
+        request: btoa('-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n'),
+        signerName: 'example.com/mine',
+        usages: ['client auth'],
+      },
+    } as Draft<CertificateSigningRequest>);
+    expect(made.spec).toMatchObject({ username: 'joe', uid: 'u-1', extra: { 'example.com/team': ['blue'] } });
   });
 
   test('refuses what is wrong in upstream words', async () => {
@@ -161,6 +199,16 @@ describe('patch', () => {
     expect((await apply({ x: '2' }, 'two', true)).data).toEqual({ x: '2' });
     expect((await apply({}, 'two')).data?.x).toBeUndefined();
   });
+
+  test('by server-side apply owns nothing that the endpoint does not write', async () => {
+    const config = { ...deployment('web'), metadata: { name: 'web', labels: { a: 'b' } }, status: { observedGeneration: 7 } };
+    const options = { namespace, fieldManager: 'me', force: true };
+    const made = await admin.patch(Deployment, 'web', 'apply', config, options);
+    expect(Object.keys(made.metadata.managedFields?.[0]?.fieldsV1 ?? {})).toEqual(['f:metadata', 'f:spec']);
+    const changed = await admin.patch(Deployment, 'web', 'apply', config, { ...options, subresource: 'status' });
+    const status = changed.metadata.managedFields?.find(({ subresource }) => subresource === 'status');
+    expect(status?.fieldsV1).toEqual({ 'f:status': { 'f:observedGeneration': {} } });
+  });
 });
 
 describe('delete', () => {
@@ -254,6 +302,19 @@ describe('list and watch', () => {
     expect(seen.map(([type]) => type)).toEqual(['ADDED', 'MODIFIED', 'DELETED']);
     expect(seen[0]?.[1]).toBe(made);
     expect(seen[1]?.[1]).toBe(changed);
+  });
+
+  test('a watch that its reader leaves is over for the server, too', async () => {
+    const metrics = new MetricsRegistry();
+    const own = await openTestServer({ metrics });
+    try {
+      await own.admin.create(ConfigMap, configMap('a'));
+      for await (const _ of own.admin.watch(ConfigMap, { namespace })) break;
+      const gauge = await metrics.getSingleMetric('apiserver_longrunning_requests')?.get();
+      expect(gauge?.values.map(({ value }) => value)).toEqual([0]);
+    } finally {
+      await own.close();
+    }
   });
 
   test('Tables show the columns of the kind', async () => {

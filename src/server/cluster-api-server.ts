@@ -2,10 +2,12 @@
  * The API server with everything around the core that a cluster needs: authentication, authorization, admission, reviews and
  * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
  */
+import { CustomResourceDefinition } from '../api/index.ts';
 import { createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
 import { type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+import { serveCustomResources } from './apiextensions/index.ts';
 import {
   type AuthenticationOptions,
   createAuthentication,
@@ -114,11 +116,20 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
   server.addRoute(openIdRoute(issuer, keys, options.advertise));
   await Promise.all([authorization.synced, allocator.synced]);
+  if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind))
+    await serveCustomResources({
+      server,
+      client: createClient(server.localTransport(loopback)),
+      clock,
+      logger,
+      signal: lifetime.signal,
+      onError,
+    }).synced;
 
   return {
     ...server,
     async bootstrap(signal) {
-      const client = createClient(server.localTransport(loopback));
+      const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
       await ensureSystemNamespaces(client, signal);
       const first = options.services.ranges[0];
       await Promise.all([

@@ -19,6 +19,9 @@ export interface LocalTransportOptions {
   lifetime: AbortSignal;
 }
 
+/** One for all: an error of its own for each request would cost more than most requests. */
+const done = new Error('the request is over');
+
 const noBytes = () => Promise.reject(new Error('an in-process request has no bytes'));
 const noStream = (): Readable => {
   throw new Error('an in-process request has no stream');
@@ -31,10 +34,11 @@ function bodyOf({ body, contentType }: TransportRequest): RequestBody {
 export function localTransport({ handle, clock, user, lifetime }: LocalTransportOptions): Transport {
   const closed = new AbortController();
 
-  const send = async (request: TransportRequest): Promise<{ outcome: Outcome; answer: Answer }> => {
+  /** `over`: aborted when the request is done with, so that nothing goes on listening to signals that live on. */
+  const send = async (request: TransportRequest, over: AbortSignal): Promise<{ outcome: Outcome; answer: Answer }> => {
     request.signal?.throwIfAborted();
     const accept = request.accept ?? 'application/json';
-    const signals = [lifetime, closed.signal, ...(request.signal ? [request.signal] : [])];
+    const signals = [lifetime, closed.signal, over, ...(request.signal ? [request.signal] : [])];
     const outcome = await handle({
       method: request.method,
       path: request.path,
@@ -52,36 +56,50 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
     return { outcome, answer: present(answer, negotiate(accept), outcome.context, clock.now()) };
   };
 
+  const answered = async (request: TransportRequest, over: AbortSignal): Promise<TransportResponse> => {
+    const { outcome, answer } = await send(request, over);
+    const warnings = [...outcome.warnings];
+    switch (answer.type) {
+      case 'object':
+        return { status: answer.status, body: answer.item.object, warnings };
+      case 'list':
+        return { status: 200, body: plainAnswer(answer), warnings };
+      case 'raw': {
+        const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString('utf8');
+        return { status: answer.status, body: answer.contentType.startsWith('application/json') ? JSON.parse(text) : text, warnings };
+      }
+      case 'stream': {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of answer.body) chunks.push(chunk);
+        return { status: answer.status, body: Buffer.concat(chunks).toString('utf8'), warnings };
+      }
+      default:
+        throw new Error(`${request.method} ${request.path} cannot be answered in process`);
+    }
+  };
+
   return {
-    async request(request): Promise<TransportResponse> {
-      const { outcome, answer } = await send(request);
-      const warnings = [...outcome.warnings];
-      switch (answer.type) {
-        case 'object':
-          return { status: answer.status, body: answer.item.object, warnings };
-        case 'list':
-          return { status: 200, body: plainAnswer(answer), warnings };
-        case 'raw': {
-          const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString('utf8');
-          return { status: answer.status, body: answer.contentType.startsWith('application/json') ? JSON.parse(text) : text, warnings };
-        }
-        case 'stream': {
-          const chunks: Uint8Array[] = [];
-          for await (const chunk of answer.body) chunks.push(chunk);
-          return { status: answer.status, body: Buffer.concat(chunks).toString('utf8'), warnings };
-        }
-        default:
-          throw new Error(`${request.method} ${request.path} cannot be answered in process`);
+    async request(request) {
+      const over = new AbortController();
+      try {
+        return await answered(request, over.signal);
+      } finally {
+        over.abort(done);
       }
     },
 
     async *stream(request) {
-      const { answer } = await send(request);
-      // A failure's object is the Status.
-      if (answer.type === 'object' && answer.status >= 400) throw StatusError.from(answer.item.object as Status);
-      if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
-      for await (const event of answer.events) yield { type: event.type, object: event.item.object };
-      request.signal?.throwIfAborted();
+      const over = new AbortController();
+      try {
+        const { answer } = await send(request, over.signal);
+        // A failure's object is the Status.
+        if (answer.type === 'object' && answer.status >= 400) throw StatusError.from(answer.item.object as Status);
+        if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
+        for await (const event of answer.events) yield { type: event.type, object: event.item.object };
+        request.signal?.throwIfAborted();
+      } finally {
+        over.abort(done);
+      }
     },
 
     async close() {

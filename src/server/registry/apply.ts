@@ -5,6 +5,7 @@ import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import { decodeDocument, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
+import { resetFields } from './field-ownership.ts';
 import { parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { type ServedResource, toServed } from './served-resource.ts';
@@ -42,6 +43,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
       apiVersion: served.apiVersion,
       time: timestamp(registry.clock),
       subresource: info.subresource,
+      resetFields: resetFields(served, info.subresource),
       force,
     });
     return toStorageVersion(served, deepCopy(object));

@@ -1,9 +1,9 @@
-import { errors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
+import { deepCopy, errors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { decodeObject } from './codec.ts';
-import { trackCreate } from './field-ownership.ts';
+import { trackUpdate } from './field-ownership.ts';
 import { generateName, newUid } from './identity.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
@@ -46,7 +46,6 @@ export async function createObject(
   /** Server-side apply keeps managedFields itself. */
   { ownFields = false } = {},
 ): Promise<Item> {
-  const { kind } = served;
   const { metadata } = object;
   if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   delete (metadata as Partial<typeof metadata>).resourceVersion;
@@ -54,7 +53,7 @@ export async function createObject(
   metadata.creationTimestamp = timestamp(registry.clock);
   const generated = !metadata.name && Boolean(metadata.generateName);
   const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
-  const tracked = ownFields ? object : trackCreate(object, writer);
+  const tracked = ownFields ? object : trackUpdate(undefined, object, writer);
   if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
   const admission = admissionRequest(context, served.resource, 'CREATE', {
     name: tracked.metadata.name ?? '',
@@ -64,43 +63,49 @@ export async function createObject(
     dryRun: options.dryRun,
   });
   await admitMutating(registry, admission);
-  prepareForCreate(kind, tracked, strategyContext(registry, context));
-  const finish = await beginWrite(registry, kind.resource, { next: tracked, prev: undefined, dryRun: options.dryRun });
+  const write = { admission, dryRun: options.dryRun };
+  if (!generated) return prepareAndStore(registry, context, served, tracked, write);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // What the kind derives from the name, it derives from each new one.
+      return await prepareAndStore(registry, context, served, deepCopy(tracked), write);
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+      if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, tracked.metadata.name);
+      tracked.metadata.name = generateName(tracked.metadata.generateName ?? '', registry.random);
+    }
+  }
+}
+
+/** From what admission has made of the object to what is stored. */
+async function prepareAndStore(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  object: KubeObject,
+  { admission, dryRun }: { admission: AdmissionRequest; dryRun: boolean },
+): Promise<Item> {
+  const { kind } = served;
+  prepareForCreate(kind, object, strategyContext(registry, context));
+  const finish = await beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun });
   let stored = false;
   try {
-    const item = await store(registry, context, served, tracked, { admission, generated, dryRun: options.dryRun });
-    stored = !options.dryRun;
+    validateCreate(kind, object);
+    warnings(kind, context, object);
+    await admitValidating(registry, { ...admission, name: object.metadata.name, object });
+    const item = dryRun ? await notTaken(served, object) : await storageOf(served).create(object);
+    stored = !dryRun;
     return item;
   } finally {
     finish?.(stored);
   }
 }
 
-/** Validates and writes; a generated name that is taken is drawn anew. */
-async function store(
-  registry: Registry,
-  context: RequestContext,
-  served: ServedResource,
-  object: KubeObject,
-  { admission, generated, dryRun }: { admission: AdmissionRequest; generated: boolean; dryRun: boolean },
-): Promise<Item> {
-  const storage = storageOf(served);
-  const { metadata } = object;
-  for (let attempt = 1; ; attempt++) {
-    validateCreate(served.kind, object);
-    warnings(served.kind, context, object);
-    await admitValidating(registry, { ...admission, name: metadata.name });
-    try {
-      if (!dryRun) return await storage.create(object);
-      const taken = await storage.get(metadata.namespace ?? '', metadata.name);
-      if (taken !== undefined) throw errors.alreadyExists(served.resource, metadata.name);
-      return { object };
-    } catch (error) {
-      if (!generated || !hasReason(error, 'AlreadyExists')) throw error;
-      if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, metadata.name);
-      metadata.name = generateName(metadata.generateName ?? '', registry.random);
-    }
-  }
+/** What a dry run answers in place of storing. */
+async function notTaken(served: ServedResource, object: KubeObject): Promise<Item> {
+  const { namespace = '', name } = object.metadata;
+  if ((await storageOf(served).get(namespace, name)) !== undefined) throw errors.alreadyExists(served.resource, name);
+  return { object };
 }
 
 function createOptions(options: WriteOptions): object {

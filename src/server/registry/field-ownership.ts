@@ -1,5 +1,5 @@
 /** Who owns which fields: keeps metadata.managedFields as writes come in. */
-import { applyUpdate, type KubeObject, kindNode } from '../../api/index.ts';
+import { applyUpdate, emptySet, type FieldSet, type KubeObject, kindNode } from '../../api/index.ts';
 import type { ServedResource } from './served-resource.ts';
 
 export interface Writer {
@@ -10,17 +10,25 @@ export interface Writer {
   now: string;
 }
 
+/**
+ * The fields that an endpoint takes from the object as it is, whatever a client says of them: who names them does not come to own
+ * them. The object itself leaves the status alone, and its status subresource all else.
+ */
+export function resetFields(served: ServedResource, subresource: string): FieldSet | undefined {
+  const status = served.kind.subresources?.status;
+  if (!status) return undefined;
+  if (subresource === '') return { 'f:status': emptySet };
+  if (subresource !== 'status') return undefined;
+  // Where the kind has rules of its own for its status, they may let metadata through.
+  const kept = typeof status === 'object' && 'update' in status ? ['status', 'metadata'] : ['status'];
+  const fields = kindNode(served.resource)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
+  return Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
+}
+
 /** The object with managedFields that say what this write by create, update or patch changed. */
 export function trackUpdate(live: KubeObject | undefined, next: KubeObject, { manager, served, subresource, now }: Writer): KubeObject {
   const node = kindNode(served.kind.resource);
   if (node === undefined) return next;
-  return applyUpdate({ live, next, node, manager, apiVersion: next.apiVersion, time: now, subresource });
-}
-
-/** The same for a new object, whose status is not the client's to set. */
-export function trackCreate(next: KubeObject, writer: Writer): KubeObject {
-  if (!writer.served.kind.subresources?.status) return trackUpdate(undefined, next, writer);
-  const { status, ...rest } = next as KubeObject & { status?: unknown };
-  const tracked = trackUpdate(undefined, rest, writer);
-  return status === undefined ? tracked : Object.assign(tracked, { status });
+  const reset = resetFields(served, subresource);
+  return applyUpdate({ live, next, node, manager, apiVersion: next.apiVersion, time: now, subresource, resetFields: reset });
 }

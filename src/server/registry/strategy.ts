@@ -20,7 +20,8 @@ import type { Registry } from './registry.ts';
 type Parted = KubeObject & { spec?: unknown; status?: unknown };
 
 export function strategyContext(registry: Registry, context: RequestContext): StrategyContext {
-  return { user: context.user.name, groups: context.user.groups, now: timestamp(registry.clock) };
+  const { name, groups, uid, extra } = context.user;
+  return { user: name, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}), now: timestamp(registry.clock) };
 }
 
 const hasStatus = (kind: KindDefinition) => Boolean(kind.subresources?.status);
