@@ -38,7 +38,7 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
       ports: [{ containerPort: 8080 }],
     });
   }, 60_000);
-  afterAll(() => cluster.stop(), 60_000);
+  afterAll(() => cluster?.stop(), 60_000);
 
   test('exec tells output and errors apart, and ends with the exit code of the command', async () => {
     expect(await kubectl(['exec', 'shell', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toEqual({

@@ -91,7 +91,10 @@ async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
   const container = chooseContainer(pod, context.query.get('container') ?? '');
   // A pod that is nowhere has said nothing.
   if (!pod.spec.nodeName) return { type: 'raw', status: 204, contentType: 'text/plain', body: '' };
-  const url = new URL(`/containerLogs/${namespace}/${name}/${container}?${query}`, await kubelets.locate(pod.spec.nodeName));
+  const url = new URL(
+    `/containerLogs/${namespace}/${name}/${container}${query.size > 0 ? `?${query}` : ''}`,
+    await kubelets.locate(pod.spec.nodeName),
+  );
   let response: IncomingMessage;
   try {
     response = await kubelets.request({ url, method: 'GET', headers: {}, signal: context.signal });
