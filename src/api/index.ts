@@ -1,3 +1,5 @@
+export { customKind } from './apiextensions/custom-kind.ts';
+export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
@@ -23,6 +25,8 @@ export * from './ip.ts';
 export * from './json-text.ts';
 export {
   type Column,
+  type CustomForm,
+  type CustomVersion,
   defineKind,
   type KindDefinition,
   type ScalePaths,

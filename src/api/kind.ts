@@ -4,8 +4,10 @@
  * may be changed in place; `prev` never.
  */
 import type { FieldErrors, FieldPath } from './fields.ts';
+import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
 import type { Table } from './generated/meta.v1.ts';
 import type { KubeObject, Resource } from './resource.ts';
+import type { StructNode } from './schema/node.ts';
 
 /** Who asks, as far as a strategy may care. */
 export interface StrategyContext {
@@ -25,8 +27,35 @@ export interface ServedVersion<T extends KubeObject = KubeObject> {
   /** To the storage version. */
   toStorage(obj: KubeObject): T;
   fromStorage(obj: T): KubeObject;
+  /** What of the kind's definition is different in this version (custom resources); its functions still get storage-version objects. */
+  overrides?: Partial<Pick<KindDefinition<T>, 'columns' | 'validateCreate' | 'validateUpdate' | 'subresources' | 'fieldSelectors'>>;
   /** Sent as a Warning header, e.g. `extensions/v1beta1 Deployment is deprecated in v1.8+, unavailable in v1.16+; use apps/v1 Deployment`. */
   warning?: string;
+}
+
+/** One version of a custom resource, as its definition has it. */
+export interface CustomVersion {
+  readonly served: boolean;
+  /** The type, for field ownership. */
+  readonly node: StructNode;
+  /** A private copy without the fields that the schema does not have, whose paths go to `unknown`. */
+  decode(value: Readonly<Record<string, unknown>>, unknown: string[]): KubeObject;
+  /** The schema's defaults, in place. */
+  defaults(obj: KubeObject): void;
+  /** The schema as it was written, for OpenAPI. */
+  readonly schema: JSONSchemaProps | undefined;
+  /** Sent as a Warning header. */
+  readonly warning: string | undefined;
+}
+
+/** What a custom resource brings along that the table has for others. */
+export interface CustomForm {
+  readonly versions: ReadonlyMap<string, CustomVersion>;
+  /**
+   * What lies in the store, perhaps written in another version or under an earlier schema, in the storage version as it is now; the
+   * same object where that changes nothing.
+   */
+  repair(stored: KubeObject): KubeObject;
 }
 
 /** One printer column (what `kubectl get` shows). */
@@ -90,6 +119,10 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header, e.g. deprecated fields. */
   warnings?(obj: T, prev: T | undefined): string[];
+  /** What a delete makes of the object before it is marked or gone: a copy, e.g. with a finalizer of the kind's own. */
+  beforeDelete?(obj: T, now: string): T;
+  /** Of a custom resource: what stands in the place of the table's rows. */
+  custom?: CustomForm;
   /** A PUT on a name that does not exist creates it (Node leases, endpoints, events, ... as upstream). */
   allowCreateOnUpdate?: boolean;
   /** An update without resourceVersion overwrites. Default true. */

@@ -3,6 +3,7 @@
  * REST paths, discovery, Tables, OpenAPI) follows from the table and the definition.
  */
 
+import { customResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { controllerRevision } from './apps/controller-revision.ts';
 import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
@@ -129,6 +130,8 @@ export const kinds: readonly KindDefinition[] = [
   kind(selfSubjectReview),
   // certificates
   kind(certificateSigningRequest),
+  // apiextensions
+  kind(customResourceDefinition),
   // autoscaling
   kind(horizontalPodAutoscaler),
 ];

@@ -2,7 +2,7 @@
 import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { apiVersionOf, groupResourceOf, type KindDefinition, type KubeObject, type Resource } from '../api/index.ts';
+import { apiVersionOf, type CustomForm, groupResourceOf, type KindDefinition, type KubeObject, type Resource } from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
@@ -77,6 +77,8 @@ export interface ApiServer {
   storageOf: Storages;
   /** Serves a further kind from now on (custom resources). */
   addKind(kind: KindDefinition): ResourceStorage | undefined;
+  /** Serves a kind by another definition. With another schema its storage is opened anew, which ends watches. */
+  replaceKind(prev: KindDefinition, next: KindDefinition, options: { keepStorage: boolean }): void;
   /** Stops serving a kind; its stored objects stay. */
   removeKind(kind: KindDefinition): void;
   addHandler(handler: SubresourceHandler): void;
@@ -103,6 +105,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const prefix = options.storagePrefix ?? '/registry';
   const ttlOf = options.ttlSeconds ?? ((r: Resource) => (r.kind === 'Event' ? hourSeconds : undefined));
 
+  const custom = new Map<string, CustomForm>();
+
   const openStorage = (kind: KindDefinition): ResourceStorage => {
     const { resource } = kind;
     const fields = indexedFields[groupResourceOf(resource)] ?? [];
@@ -118,12 +122,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clock,
       logger,
       indexes,
+      // Of the definition as it is when something is read.
+      ...(kind.custom ? { repair: (stored: KubeObject) => custom.get(groupResourceOf(resource))?.repair(stored) ?? stored } : {}),
       ...(ttl === undefined ? {} : { ttlSeconds: () => ttl }),
     });
   };
 
-  const addKind = (kind: KindDefinition): ResourceStorage | undefined => {
-    const storage = kind.virtual ? undefined : openStorage(kind);
+  const addKind = (kind: KindDefinition, kept?: ResourceStorage): ResourceStorage | undefined => {
+    if (kind.custom) custom.set(groupResourceOf(kind.resource), kind.custom);
+    const storage = kept ?? (kind.virtual ? undefined : openStorage(kind));
     if (storage !== undefined) storages.set(groupResourceOf(kind.resource), storage);
     table.add(kind, storage, new Set((indexedFields[groupResourceOf(kind.resource)] ?? []).filter((f) => kind.fieldSelectors?.[f])));
     return storage;
@@ -216,13 +223,21 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     handle,
     storageOf,
-    addKind,
+    addKind: (kind) => addKind(kind),
+    replaceKind(prev, next, { keepStorage }) {
+      const storage = storages.get(groupResourceOf(prev.resource));
+      table.remove(prev);
+      // One storage a prefix: the old one's end comes first.
+      if (!keepStorage) storage?.close();
+      addKind(next, keepStorage ? storage : undefined);
+    },
     removeKind(kind) {
       table.remove(kind);
       const key = groupResourceOf(kind.resource);
       storages.get(key)?.close();
       storages.delete(key);
     },
+      custom.delete(key);
     addHandler: (handler) => void handlers.push(handler),
     addRoute: (route) => void routes.push(route),
     addAdmission: (plugin) => void admission.push(plugin),

@@ -65,6 +65,8 @@ export interface ApplyOperation<T extends KubeObject> extends Operation {
   /** What the client sent, decoded or not. */
   config: unknown;
   force: boolean;
+  /** Makes an object of what was merged; default: as a Go round trip through the type. Custom resources are decoded by others. */
+  decode?: (value: unknown) => unknown;
 }
 
 function withManagedFields<T extends KubeObject>(object: T, entries: readonly ManagedFieldsEntry[]): T {
@@ -172,12 +174,13 @@ function fieldsOf(node: StructNode, value: unknown): FieldSet {
  */
 export function applyConfiguration<T extends KubeObject>(operation: ApplyOperation<T>): T {
   const { live, node, manager, apiVersion, time, subresource = '', resetFields, force } = operation;
+  const decode = operation.decode ?? ((value: unknown) => decodeValue(node, value));
   const config = operation.config as { metadata?: { managedFields?: unknown[] } };
   if (config.metadata?.managedFields?.length) throw errors.badRequest('metadata.managedFields must be nil');
-  const base = live ?? decodeValue(node, {});
+  const base = live ?? decode({});
   const managers = readManagers(live?.metadata.managedFields) ?? new Map();
   if (live && managers.size === 0) {
-    const comparison = compareOwned(node, decodeValue(node, {}), live, undefined);
+    const comparison = compareOwned(node, decode({}), live, undefined);
     recordUpdate(managers, comparison, { manager: 'before-first-apply', apiVersion, subresource: '', time });
   }
   const identity = managerIdentity({ manager, operation: 'Apply', apiVersion, subresource });
@@ -187,7 +190,7 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
     const fields = difference(resetFields ? recursiveDifference(named, resetFields) : named, ownedByNobody);
     const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
     managers.set(identity, applied);
-    const object = decodeValue(node, prune(node, merge(node, base, config), managers, last?.fields));
+    const object = decode(prune(node, merge(node, base, config), managers, last?.fields));
     const comparison = compareOwned(node, base, object, resetFields);
     const conflicts = [...managers]
       .filter(([id]) => id !== identity)

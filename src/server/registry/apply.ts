@@ -1,14 +1,14 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applyConfiguration, deepCopy, errors, hasReason, type KubeObject, kindNode } from '../../api/index.ts';
+import { applyConfiguration, deepCopy, errors, hasReason, type KubeObject } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
-import { decodeDocument, toStorageVersion } from './codec.ts';
+import { decodeServed, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { resetFields } from './field-ownership.ts';
 import { parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
-import { type ServedResource, toServed } from './served-resource.ts';
+import { nodeOf, type ServedResource, toServed } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
@@ -28,9 +28,9 @@ export async function apply(registry: Registry, context: RequestContext, served:
     : parseYamlDocument(await context.body.bytes(), served.resource.kind);
   if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
   // Checks kind, version and, as fieldValidation asks, the fields.
-  const config = decodeDocument(context, { value, duplicates }, served.resource, options.fieldValidation);
+  const config = decodeServed(context, { value, duplicates }, served, options.fieldValidation);
   checkNames(context, served, config);
-  const node = kindNode(served.resource);
+  const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
   const force = queryBoolean(query, 'force');
   const merged = (live: KubeObject | undefined): KubeObject => {
@@ -45,6 +45,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
       subresource: info.subresource,
       resetFields: resetFields(served, info.subresource),
       force,
+      ...(served.custom ? { decode: (object) => object } : {}),
     });
     return toStorageVersion(served, deepCopy(object));
   };

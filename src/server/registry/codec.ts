@@ -2,6 +2,7 @@
 import {
   apiVersionOf,
   applyTableDefaults,
+  DecodeError,
   decodeObject as decodeByTable,
   deepCopy,
   errors,
@@ -59,6 +60,33 @@ export function decodeDocument(context: RequestContext, document: Document, expe
   return decoded.object;
 }
 
+/** The 400 for a document that does not fit its custom resource's schema. */
+const cannotBeHandled = ({ kind, version }: Resource, why: string) =>
+  errors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${why}`);
+
+/** As decodeDocument, for a served resource: custom ones by their definition's schema. */
+export function decodeServed(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
+  const { custom, resource } = served;
+  const { value, duplicates } = document;
+  if (custom === undefined || !isObject(value)) return decodeDocument(context, document, resource, validation);
+  checkKind(value, resource);
+  const unknown: string[] = [];
+  let object: KubeObject;
+  try {
+    object = custom.decode(value, unknown);
+  } catch (error) {
+    if (error instanceof DecodeError) throw cannotBeHandled(resource, error.message);
+    throw error;
+  }
+  const problems = [
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  ];
+  if (validation === 'Strict' && problems.length > 0) throw cannotBeHandled(resource, `strict decoding error: ${problems.join(', ')}`);
+  if (validation === 'Warn') for (const problem of problems) context.warn(problem);
+  return object;
+}
+
 /** The table's own defaults, in place. */
 export function applyDefaults(resource: Resource, object: KubeObject): void {
   const node = kindNode(resource);
@@ -80,5 +108,5 @@ export function toStorageVersion(served: ServedResource, object: KubeObject): Ku
 
 /** As decodeDocument, for a served resource: defaulted, and in the storage version. */
 export function decodeObject(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
-  return toStorageVersion(served, decodeDocument(context, document, served.resource, validation));
+  return toStorageVersion(served, decodeServed(context, document, served, validation));
 }

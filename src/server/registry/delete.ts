@@ -107,10 +107,11 @@ export async function deleteObject(
  * The object that a delete leaves behind: undefined when it is to go at once, the object itself when nothing changes because it
  * is being deleted already (k8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers).
  */
-export function afterDelete(kind: KindDefinition, object: KubeObject, options: DeleteOptions, nowMs: number): KubeObject | undefined {
+export function afterDelete(kind: KindDefinition, live: KubeObject, options: DeleteOptions, nowMs: number): KubeObject | undefined {
+  const iso = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const object = live.metadata.deletionTimestamp === undefined ? (kind.beforeDelete?.(live, iso(nowMs)) ?? live) : live;
   const { metadata } = object;
   const finalizers = deletionFinalizers(kind, metadata.finalizers ?? [], options);
-  const iso = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
   const marked = (seconds: number, atMs: number): KubeObject => {
     const meta = { ...metadata, deletionTimestamp: iso(atMs), deletionGracePeriodSeconds: seconds };
     if (finalizers.length > 0) meta.finalizers = finalizers;

@@ -1,6 +1,6 @@
 /** Who owns which fields: keeps metadata.managedFields as writes come in. */
 import { applyUpdate, emptySet, type FieldSet, type KubeObject, kindNode } from '../../api/index.ts';
-import type { ServedResource } from './served-resource.ts';
+import { nodeOf, type ServedResource } from './served-resource.ts';
 
 export interface Writer {
   manager: string;
@@ -21,13 +21,14 @@ export function resetFields(served: ServedResource, subresource: string): FieldS
   if (subresource !== 'status') return undefined;
   // Where the kind has rules of its own for its status, they may let metadata through.
   const kept = typeof status === 'object' && 'update' in status ? ['status', 'metadata'] : ['status'];
-  const fields = kindNode(served.resource)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
+  const fields = nodeOf(served)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
   return Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
 }
 
 /** The object with managedFields that say what this write by create, update or patch changed. */
 export function trackUpdate(live: KubeObject | undefined, next: KubeObject, { manager, served, subresource, now }: Writer): KubeObject {
-  const node = kindNode(served.kind.resource);
+  // Objects are tracked in the storage version.
+  const node = served.kind.custom?.versions.get(served.kind.resource.version)?.node ?? kindNode(served.kind.resource);
   if (node === undefined) return next;
   const reset = resetFields(served, subresource);
   return applyUpdate({ live, next, node, manager, apiVersion: next.apiVersion, time: now, subresource, resetFields: reset });

@@ -2,7 +2,7 @@
 import { errors, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, applyType } from './apply.ts';
-import { decodeDocument, toStorageVersion } from './codec.ts';
+import { decodeServed, toStorageVersion } from './codec.ts';
 import { readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
 import { type ServedResource, toServed } from './served-resource.ts';
@@ -24,7 +24,7 @@ export async function patch(registry: Registry, context: RequestContext, served:
     preconditions: {},
     next(current: KubeObject) {
       const object = applyPatch(toServed(served, current), (value) =>
-        decodeDocument(context, { value, duplicates: [] }, served.resource, options.fieldValidation),
+        decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation),
       );
       const { name } = object.metadata;
       if (name !== context.info.name)

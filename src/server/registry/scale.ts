@@ -53,6 +53,7 @@ const scaleResource: ServedResource = {
   warning: undefined,
   apiVersion: 'autoscaling/v1',
   storage: undefined,
+  custom: undefined,
   indexes: new Set(),
 };
 

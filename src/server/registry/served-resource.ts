@@ -1,12 +1,15 @@
 /** Which resources the server serves, in which versions; custom resources come and go while it runs. */
 import {
   apiVersionOf,
+  type CustomVersion,
   deprecationWarning,
   errors,
   type KindDefinition,
   type KubeObject,
+  kindNode,
   type Resource,
   type ServedVersion,
+  type StructNode,
 } from '../../api/index.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 
@@ -23,8 +26,15 @@ export interface ServedResource {
   readonly apiVersion: string;
   /** Undefined for virtual kinds (reviews). */
   readonly storage: ResourceStorage | undefined;
+  /** Of a custom resource: the version at hand, which stands in the place of the table's row. */
+  readonly custom: CustomVersion | undefined;
   /** Fields that the storage keeps an index of. */
   readonly indexes: ReadonlySet<string>;
+}
+
+/** The type of a resource's objects in the version at hand. */
+export function nodeOf(served: ServedResource): StructNode | undefined {
+  return served.custom?.node ?? kindNode(served.resource);
 }
 
 /** An object of the storage version in the version at hand. */
@@ -43,21 +53,27 @@ export class ResourceTable {
   add(kind: KindDefinition, storage: ResourceStorage | undefined, indexes: ReadonlySet<string> = new Set()): void {
     const { group, version, plural } = kind.resource;
     const entry = { kind, storage, indexes };
-    this.#served.set(keyOf(group, version, plural), {
-      ...entry,
-      resource: kind.resource,
-      version: undefined,
-      warning: deprecationWarning(kind.resource),
-      apiVersion: apiVersionOf(kind.resource),
-    });
+    const custom = kind.custom?.versions.get(version);
+    // A custom resource may be stored in a version that is not served (any more).
+    if (custom?.served !== false)
+      this.#served.set(keyOf(group, version, plural), {
+        ...entry,
+        resource: kind.resource,
+        version: undefined,
+        warning: custom ? custom.warning : deprecationWarning(kind.resource),
+        apiVersion: apiVersionOf(kind.resource),
+        custom,
+      });
     for (const other of kind.versions ?? []) {
       const { resource } = other;
       this.#served.set(keyOf(resource.group, resource.version, resource.plural), {
         ...entry,
+        ...(other.overrides ? { kind: { ...kind, ...other.overrides } } : {}),
         resource,
         version: other,
         warning: other.warning,
         apiVersion: apiVersionOf(resource),
+        custom: kind.custom?.versions.get(resource.version),
       });
     }
     this.#changed();

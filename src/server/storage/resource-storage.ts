@@ -24,6 +24,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   indexes?: Readonly<Record<string, (object: T) => string>>;
   /** Objects vanish after this time (Events, --event-ttl). */
   ttlSeconds?: (object: T) => number | undefined;
+  /** What lies in the store as it should be now; the same object where nothing changes (custom resources). */
+  repair?(stored: T): T;
   /** A watcher with more events waiting than this is cut off. */
   watcherBuffer?: number;
 }
@@ -33,7 +35,7 @@ const updateAttempts = 100;
 
 /** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
 export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
-  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, watcherBuffer = 4096 } = options;
+  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
   const feed = feedOf(store, clock, logger);
   const leasePool = new LeasePool(store, clock);
@@ -42,9 +44,20 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
 
   const decode = (key: string, revision: number, value: Buffer): CachedObject<T> => {
     const known = written.get(value);
-    if (!known) return CachedObject.of<T>(key, revision, value);
+    if (!known) return repair ? repaired(key, revision, value, repair) : CachedObject.of<T>(key, revision, value);
     known.cached ??= CachedObject.of(key, revision, value, known.object);
     return known.cached;
+  };
+  /** Objects whose stored form is not what is served: the next update writes them anew though nothing else changes. */
+  const outdated = new WeakSet<CachedObject<T>>();
+  const repaired = (key: string, revision: number, value: Buffer, mend: (stored: T) => T): CachedObject<T> => {
+    // What is stored is what was encoded from a T.
+    const stored = JSON.parse(value.toString()) as T;
+    const object = mend(stored);
+    if (object === stored) return CachedObject.of<T>(key, revision, value, stored);
+    const cached = CachedObject.of<T>(key, revision, encodeObject(object), object);
+    outdated.add(cached);
+    return cached;
   };
   const cache = new WatchCache<T>({
     store,
@@ -156,7 +169,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         if (next === current.object) return undefined;
         const put = await putOf(current.key, next);
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
-        return put.value.equals(current.stored()) ? undefined : put;
+        return put.value.equals(current.stored()) && !outdated.has(current) ? undefined : put;
       }),
 
     delete: (namespace, name, preconditions, verify) =>

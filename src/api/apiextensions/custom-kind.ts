@@ -1,0 +1,195 @@
+/** A kind made from a CustomResourceDefinition: custom resources go through the same machine as built-in ones. */
+import { decodeValue } from '../decode.ts';
+import { deepEqual, semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/apiextensions.v1.ts';
+import type { ObjectMeta } from '../generated/meta.v1.ts';
+import type { CustomForm, CustomVersion, KindDefinition, ScalePaths, ServedVersion } from '../kind.ts';
+import type { KubeObject, Resource } from '../resource.ts';
+import { structNode } from '../schema/table.ts';
+import { errors as statusErrors } from '../status-error.ts';
+import { customColumns } from './custom-columns.ts';
+import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
+import { compileJsonPath } from './json-path.ts';
+import { applySchemaDefaults } from './schema-defaults.ts';
+import { resourceNode } from './schema-node.ts';
+import { pruneToSchema } from './schema-pruning.ts';
+import { validateValue } from './schema-validation.ts';
+
+const root = new FieldPath();
+
+function decodeMetadata(value: unknown, unknown: string[]): ObjectMeta {
+  const paths: string[] = [];
+  // Decoded by its own type.
+  const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value ?? {}, paths) as ObjectMeta;
+  unknown.push(...paths.map((path) => `metadata.${path}`));
+  return metadata;
+}
+
+function customVersion(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): CustomVersion {
+  const { group, names } = definition.spec;
+  const apiVersion = `${group}/${version.name}`;
+  const schema = version.schema?.openAPIV3Schema;
+  let node: CustomVersion['node'] | undefined;
+  return {
+    served: version.served,
+    get node() {
+      node ??= resourceNode(schema, `${version.name}.${names.kind}`);
+      return node;
+    },
+    decode(value, unknown) {
+      const { apiVersion: _apiVersion, kind: _kind, metadata: given, ...rest } = value;
+      const metadata = decodeMetadata(given, unknown);
+      // A whole object's pruned copy is an object.
+      const fields = pruneToSchema(schema, rest, unknown, true) as Record<string, unknown>;
+      return { apiVersion, kind: names.kind, metadata, ...fields };
+    },
+    defaults(object) {
+      if (schema) applySchemaDefaults(schema, object);
+    },
+    schema,
+    warning: version.deprecated ? (version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`) : undefined,
+  };
+}
+
+interface Parted extends KubeObject {
+  status?: unknown;
+  [field: string]: unknown;
+}
+
+const hasStatus = (version: CustomResourceDefinitionVersion) => version.subresources?.status !== undefined;
+
+/** Everything but metadata and, where it has an endpoint of its own, the status. */
+function intent(object: Parted, withStatus: boolean): Record<string, unknown> {
+  const { metadata: _metadata, apiVersion: _apiVersion, kind: _kind, status, ...rest } = object;
+  return withStatus ? { ...rest, status } : rest;
+}
+
+/** What is particular to a version. `shown` gives a stored object in that version. */
+function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeObject) => KubeObject) {
+  const schema = version.schema?.openAPIV3Schema;
+  const validate = (next: KubeObject, prev: KubeObject | undefined, errors: FieldErrors) => {
+    if (!schema) return;
+    validateValue(schema, shown(next), root, errors, prev && shown(prev));
+  };
+  const { scale } = version.subresources ?? {};
+  const scalePaths: ScalePaths | undefined = scale && {
+    specReplicas: scale.specReplicasPath,
+    statusReplicas: scale.statusReplicasPath,
+    selector: scale.labelSelectorPath ?? '',
+  };
+  return {
+    columns: customColumns(version.additionalPrinterColumns, shown),
+    validateCreate: (object: KubeObject, errors: FieldErrors) => validate(object, undefined, errors),
+    validateUpdate: (next: KubeObject, prev: KubeObject, errors: FieldErrors) => validate(next, prev, errors),
+    fieldSelectors: Object.fromEntries(
+      (version.selectableFields ?? []).map(({ jsonPath }) => {
+        const read = compileJsonPath(jsonPath);
+        return [
+          jsonPath.slice(1),
+          (object: KubeObject) => {
+            const [found] = read(shown(object));
+            return found === undefined || found === null ? '' : String(found);
+          },
+        ];
+      }),
+    ),
+    subresources: {
+      ...(hasStatus(version)
+        ? { status: { validate: (next: KubeObject, prev: KubeObject, errors: FieldErrors) => validate(next, prev, errors) } }
+        : {}),
+      ...(scalePaths ? { scale: scalePaths } : {}),
+    },
+  };
+}
+
+/**
+ * The kind that a definition's accepted names and versions make.
+ * @throws Error for a definition without a storage version
+ */
+export function customKind(definition: CustomResourceDefinition): KindDefinition {
+  const { spec, status } = definition;
+  const names = status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
+  const storage = storageVersionOf(spec);
+  if (!storage) throw new Error(`${definition.metadata.name} has no storage version`);
+  const resourceOf = (version: string): Resource => ({
+    group: spec.group,
+    version,
+    kind: names.kind,
+    plural: names.plural,
+    namespaced: spec.scope === 'Namespaced',
+  });
+  const versions = new Map(spec.versions.map((version) => [version.name, customVersion(definition, version)]));
+  const storageForm = versions.get(storage.name);
+  if (!storageForm) throw new Error(`${definition.metadata.name} lacks its storage version`);
+  const resource = resourceOf(storage.name);
+
+  /** The object in a version, pruned and defaulted as that version has it. */
+  const inVersion = (form: CustomVersion, object: KubeObject): KubeObject => {
+    // A wire object's fields are open to be walked; decode makes a private copy.
+    const copy = form.decode(object as unknown as Record<string, unknown>, []);
+    form.defaults(copy);
+    return copy;
+  };
+  const custom: CustomForm = {
+    versions,
+    repair(stored) {
+      const repaired = inVersion(storageForm, stored);
+      const { resourceVersion } = stored.metadata;
+      if (resourceVersion !== undefined) repaired.metadata.resourceVersion = resourceVersion;
+      return deepEqual(repaired, stored) ? stored : repaired;
+    },
+  };
+  const others = spec.versions
+    .filter((version) => version !== storage && version.served)
+    .map((version): ServedVersion => {
+      const form = versions.get(version.name) ?? storageForm;
+      const shown = memoized((object) => inVersion(form, object));
+      return {
+        resource: resourceOf(version.name),
+        defaults: form.defaults,
+        toStorage: (object) => inVersion(storageForm, object),
+        fromStorage: shown,
+        overrides: rulesOf(version, shown),
+        ...(form.warning === undefined ? {} : { warning: form.warning }),
+      };
+    });
+  const terminating = isConditionTrue(definition, 'Terminating');
+  const statusApart = hasStatus(storage);
+  return {
+    resource,
+    singular: names.singular ?? names.kind.toLowerCase(),
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    storagePrefix: `${spec.group}/${names.plural}`,
+    versions: others,
+    custom,
+    defaults: storageForm.defaults,
+    create(object: Parted) {
+      if (terminating)
+        throw Object.assign(statusErrors.methodNotSupported(resource, 'create'), {
+          message: 'create not allowed while custom resource definition is terminating',
+        });
+      if (statusApart) {
+        delete object.status;
+        // The schema may have a status to begin with.
+        storageForm.defaults(object);
+      }
+    },
+    generation: (next, prev) => !semanticEqual(intent(next as Parted, !statusApart), intent(prev as Parted, !statusApart)),
+    ...rulesOf(storage, (object) => object),
+  };
+}
+
+/** One conversion an object: lists, tables and watches ask for the same again. */
+function memoized(convert: (object: KubeObject) => KubeObject): (object: KubeObject) => KubeObject {
+  const known = new WeakMap<KubeObject, KubeObject>();
+  return (object) => {
+    let shown = known.get(object);
+    if (!shown) {
+      shown = convert(object);
+      known.set(object, shown);
+    }
+    return shown;
+  };
+}

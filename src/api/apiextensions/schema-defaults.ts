@@ -1,0 +1,49 @@
+/** Defaults of a structural schema. A null where null may not stand is as if it were not there, if there is a default. */
+import { setKey } from '../decode.ts';
+import { deepCopy } from '../equality.ts';
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { isObject, itemSchema, type JsonObject, valueSchema } from './schema-parts.ts';
+
+type Apply = (value: unknown) => void;
+
+const compiled = new WeakMap<JSONSchemaProps, { apply: Apply | undefined }>();
+
+function compileProperty(name: string, schema: JSONSchemaProps): ((object: JsonObject) => void) | undefined {
+  const inner = compile(schema);
+  const { default: value, nullable } = schema;
+  if (value === undefined && inner === undefined) return undefined;
+  return (object) => {
+    const given = Object.hasOwn(object, name) ? object[name] : undefined;
+    if (value !== undefined && (given === undefined || (given === null && !nullable))) setKey(object, name, deepCopy(value));
+    if (inner && Object.hasOwn(object, name)) inner(object[name]);
+  };
+}
+
+/** What gives a value its defaults, or undefined where nothing in the schema has any. */
+function compile(schema: JSONSchemaProps): Apply | undefined {
+  const known = compiled.get(schema);
+  if (known) return known.apply;
+  const items = itemSchema(schema);
+  const each = items && compile(items);
+  const values = valueSchema(schema);
+  const every = values && compile(values);
+  const fields = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => compileProperty(name, property) ?? []);
+  const apply: Apply | undefined =
+    each || every || fields.length > 0
+      ? (value) => {
+          if (Array.isArray(value)) {
+            if (each) value.forEach(each);
+          } else if (isObject(value)) {
+            for (const field of fields) field(value);
+            if (every) for (const key of Object.keys(value)) if (!schema.properties?.[key]) every(value[key]);
+          }
+        }
+      : undefined;
+  compiled.set(schema, { apply });
+  return apply;
+}
+
+/** Fills in the defaults of a schema that no longer changes, in place. */
+export function applySchemaDefaults(schema: JSONSchemaProps, value: unknown): void {
+  compile(schema)?.(value);
+}

@@ -1,0 +1,54 @@
+/** The string formats that upstream's validation knows (kube-openapi's strfmt); others are ignored. */
+import { isCidr, isIp } from '../ip.ts';
+import { parseGoDuration, parseRfc3339 } from '../time-format.ts';
+
+const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
+const dotted = /^\d{1,3}(\.\d{1,3}){3}$/;
+
+function isUri(text: string): boolean {
+  try {
+    return new URL(text).protocol !== '';
+  } catch {
+    // Paths are request URIs too, as in Go's url.ParseRequestURI.
+    return text.startsWith('/');
+  }
+}
+
+function isDate(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const at = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
+}
+
+const formats: Record<string, (text: string) => boolean> = {
+  bsonobjectid: (text) => /^[0-9a-f]{24}$/i.test(text),
+  byte: (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text),
+  cidr: (text) => isCidr(text).length === 0,
+  creditcard: (text) => /^\d{13,19}$/.test(text.replace(/[ -]/g, '')),
+  date: isDate,
+  datetime: (text) => parseRfc3339(text) !== undefined,
+  duration: (text) => parseGoDuration(text) !== undefined || /^\d+\s*(ns|us|µs|ms|s|m|h|d|w)$/.test(text),
+  email: (text) => /^[^\s@<>]+@[^\s@<>]+$/.test(text),
+  hexcolor: (text) => /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i.test(text),
+  hostname: (text) => text.length <= 255 && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\.?$/i.test(text),
+  ipv4: (text) => dotted.test(text) && isIp(text).length === 0,
+  ipv6: (text) => text.includes(':') && isIp(text).length === 0,
+  isbn: (text) => /^(\d{9}[\dX]|\d{13})$/.test(text.replace(/[ -]/g, '')),
+  isbn10: (text) => /^\d{9}[\dX]$/.test(text.replace(/[ -]/g, '')),
+  isbn13: (text) => /^\d{13}$/.test(text.replace(/[ -]/g, '')),
+  mac: (text) => /^([0-9a-f]{2}[:-]){5}([0-9a-f]{2}[:-][0-9a-f]{2}[:-])?[0-9a-f]{2}$/i.test(text),
+  password: () => true,
+  rgbcolor: (text) => /^rgb\(\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)$/.test(text),
+  ssn: (text) => /^\d{3}-?\d{2}-?\d{4}$/.test(text),
+  uri: isUri,
+  uuid: (text) => uuid.test(text),
+  uuid3: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '3',
+  uuid4: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '4',
+  uuid5: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '5',
+};
+
+/** Whether a text has a format; texts have every format that is not known. */
+export function hasFormat(format: string, text: string): boolean {
+  const check = formats[format.replaceAll('-', '')];
+  return check === undefined || check(text);
+}

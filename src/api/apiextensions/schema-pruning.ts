@@ -1,0 +1,41 @@
+/** Pruning: what a structural schema does not specify is dropped, unless it says to preserve it. */
+import { setKey } from '../decode.ts';
+import { deepCopy } from '../equality.ts';
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
+
+/** Upstream stops collecting here. */
+const maxUnknown = 100;
+
+/** Every object has these, whatever its schema says. */
+const objectFields = new Set(['apiVersion', 'kind', 'metadata']);
+
+function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, unknown: string[]): unknown {
+  if (schema === undefined) return deepCopy(value);
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    if (items)
+      return value.map((item, i) => prune(items, item, `${path}[${i}]`, items['x-kubernetes-embedded-resource'] === true, unknown));
+    return deepCopy(value);
+  }
+  if (!isObject(value)) return value;
+  const preserves = schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true;
+  const out: JsonObject = {};
+  for (const key of Object.keys(value)) {
+    const at = path === '' ? key : `${path}.${key}`;
+    if (isResource && objectFields.has(key)) {
+      setKey(out, key, deepCopy(value[key]));
+      continue;
+    }
+    const property = propertySchema(schema, key);
+    if (property) setKey(out, key, prune(property, value[key], at, property['x-kubernetes-embedded-resource'] === true, unknown));
+    else if (preserves) setKey(out, key, deepCopy(value[key]));
+    else if (unknown.length < maxUnknown) unknown.push(at);
+  }
+  return out;
+}
+
+/** A copy without unknown fields; their paths go to `unknown`. `isResource`: a whole object, with metadata of its own. */
+export function pruneToSchema(schema: JSONSchemaProps | undefined, value: unknown, unknown: string[], isResource = false): unknown {
+  return prune(schema, value, '', isResource || schema?.['x-kubernetes-embedded-resource'] === true, unknown);
+}

@@ -1,0 +1,195 @@
+/** Values held against an OpenAPI v3 schema, in the words of upstream's validator (kube-openapi's `validate`). */
+import { deepEqual } from '../equality.ts';
+import { type FieldError, FieldErrors, FieldPath } from '../fields.ts';
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { matchesPattern } from './regular-expression.ts';
+import { hasFormat } from './schema-formats.ts';
+import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
+
+function typeOf(value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value;
+}
+
+const none = new FieldPath();
+
+/** What validation of one value knows: what the value was before, so that what did not change is not refused (KEP-4008). */
+class Validation {
+  readonly errors: FieldErrors;
+
+  constructor(errors: FieldErrors) {
+    this.errors = errors;
+  }
+
+  #invalid(path: FieldPath, value: unknown, what: string): void {
+    this.errors.invalid(path, value, `${path} in body ${what}`);
+  }
+
+  value(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath): void {
+    // An old value that is the same was valid once, or nobody minded: a tightened schema does not lock objects.
+    if (prev !== undefined && (prev === value || deepEqual(prev, value))) return;
+    if (value === null && schema.nullable) return;
+    if (!this.#type(schema, value, path)) return;
+    if (schema.enum && !schema.enum.some((allowed) => deepEqual(allowed, value)))
+      this.errors.notSupported(
+        path,
+        value,
+        schema.enum.map((v) => (typeof v === 'string' ? v : JSON.stringify(v))),
+      );
+    if (typeof value === 'number') this.#number(schema, value, path);
+    else if (typeof value === 'string') this.#string(schema, value, path);
+    else if (Array.isArray(value)) this.#list(schema, value, prev, path);
+    else if (isObject(value)) this.#object(schema, value, prev, path);
+    this.#logic(schema, value, path);
+  }
+
+  #type(schema: JSONSchemaProps, value: unknown, path: FieldPath): boolean {
+    const actual = typeOf(value);
+    const fail = (wanted: string) => {
+      this.errors.typeInvalid(path, actual, `${path} in body must be of type ${wanted}: ${JSON.stringify(actual)}`);
+      return false;
+    };
+    if (schema['x-kubernetes-int-or-string']) return actual === 'integer' || actual === 'string' ? true : fail('integer,string');
+    const { type } = schema;
+    if (!type) return actual !== 'null' || schema['x-kubernetes-preserve-unknown-fields'] === true || isBare(schema) ? true : fail('');
+    return actual === type || (type === 'number' && actual === 'integer') ? true : fail(type);
+  }
+
+  #number(schema: JSONSchemaProps, value: number, path: FieldPath): void {
+    const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
+    if (multipleOf !== undefined && multipleOf !== 0 && !Number.isInteger(value / multipleOf))
+      this.#invalid(path, value, `should be a multiple of ${multipleOf}`);
+    if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum))
+      this.#invalid(path, value, `should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
+    if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum))
+      this.#invalid(path, value, `should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
+    if (format === 'int32' && (value > 2147483647 || value < -2147483648)) this.#invalid(path, value, 'must be of type int32: "integer"');
+  }
+
+  #string(schema: JSONSchemaProps, value: string, path: FieldPath): void {
+    const { maxLength, minLength, pattern, format } = schema;
+    if (maxLength !== undefined || minLength !== undefined) {
+      let length = 0;
+      for (const _ of value) length++;
+      if (maxLength !== undefined && length > maxLength) this.errors.tooLong(path, maxLength);
+      if (minLength !== undefined && length < minLength) this.#invalid(path, value, `should be at least ${minLength} chars long`);
+    }
+    if (pattern && !matchesPattern(pattern, value)) this.#invalid(path, value, `should match '${pattern}'`);
+    if (format && !hasFormat(format, value))
+      this.errors.typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`);
+  }
+
+  #list(schema: JSONSchemaProps, value: readonly unknown[], prev: unknown, path: FieldPath): void {
+    const { maxItems, minItems } = schema;
+    if (minItems !== undefined && value.length < minItems) this.#invalid(path, value.length, `should have at least ${minItems} items`);
+    if (maxItems !== undefined && value.length > maxItems) this.errors.tooMany(path, value.length, maxItems);
+    const items = itemSchema(schema);
+    if (!items) return;
+    const before = correlate(schema, prev);
+    for (const [i, item] of value.entries()) this.value(items, item, before(item), path.index(i));
+    this.#listType(schema, value, path);
+  }
+
+  #listType(schema: JSONSchemaProps, value: readonly unknown[], path: FieldPath): void {
+    const listType = schema['x-kubernetes-list-type'];
+    if (listType !== 'map' && listType !== 'set') return;
+    const keyOf = keyReader(schema);
+    const seen = new Set<string>();
+    for (const [i, item] of value.entries()) {
+      const key = keyOf(item);
+      if (seen.has(JSON.stringify(key))) this.errors.duplicate(path.index(i), key);
+      seen.add(JSON.stringify(key));
+    }
+  }
+
+  #object(schema: JSONSchemaProps, value: JsonObject, prev: unknown, path: FieldPath): void {
+    const keys = Object.keys(value);
+    const { maxProperties, minProperties } = schema;
+    if (minProperties !== undefined && keys.length < minProperties)
+      this.#invalid(path, keys.length, `should have at least ${minProperties} properties`);
+    if (maxProperties !== undefined && keys.length > maxProperties) this.errors.tooMany(path, keys.length, maxProperties);
+    for (const name of schema.required ?? []) if (!Object.hasOwn(value, name)) this.errors.required(path.child(name));
+    const before = isObject(prev) ? prev : undefined;
+    for (const key of keys) {
+      const property = propertySchema(schema, key);
+      if (!property) continue;
+      const old = before && Object.hasOwn(before, key) ? before[key] : undefined;
+      this.value(property, value[key], old, path.child(key));
+    }
+    if (schema['x-kubernetes-embedded-resource']) this.#embedded(value, path);
+  }
+
+  #embedded(value: JsonObject, path: FieldPath): void {
+    for (const name of ['apiVersion', 'kind'] as const) {
+      const at = path.child(name);
+      if (!Object.hasOwn(value, name)) this.errors.required(at, 'must not be empty');
+      else if (value[name] === '') this.errors.invalid(at, '', 'must not be empty');
+    }
+  }
+
+  #problems(schema: JSONSchemaProps, value: unknown, path: FieldPath): FieldError[] {
+    const nested = new Validation(new FieldErrors());
+    nested.value(schema, value, undefined, path);
+    return nested.errors.list;
+  }
+
+  #logic(schema: JSONSchemaProps, value: unknown, path: FieldPath): void {
+    const { allOf, anyOf, oneOf, not } = schema;
+    const fail = (what: string) => this.errors.invalid(none, '', `"${path}" must ${what}`);
+    if (anyOf?.length) {
+      const results = anyOf.map((s) => this.#problems(s, value, path));
+      if (results.every((r) => r.length > 0)) {
+        fail('validate at least one schema (anyOf)');
+        this.errors.list.push(...fewest(results));
+      }
+    }
+    if (oneOf?.length) {
+      const results = oneOf.map((s) => this.#problems(s, value, path));
+      const valid = results.filter((r) => r.length === 0).length;
+      if (valid === 0) {
+        fail('validate one and only one schema (oneOf). Found none valid');
+        this.errors.list.push(...fewest(results));
+      } else if (valid > 1) fail(`validate one and only one schema (oneOf). Found ${valid} valid alternatives`);
+    }
+    if (allOf?.length) {
+      const results = allOf.map((s) => this.#problems(s, value, path));
+      const valid = results.filter((r) => r.length === 0).length;
+      if (valid < allOf.length) {
+        fail(`validate all the schemas (allOf)${valid === 0 ? '. None validated' : ''}`);
+        this.errors.list.push(...results.flat());
+      }
+    }
+    if (not && this.#problems(not, value, path).length === 0) fail('not validate the schema (not)');
+  }
+}
+
+/** Whether a schema says nothing of the type: below a logic junctor none does. */
+const isBare = (schema: JSONSchemaProps) => schema.properties === undefined && schema.items === undefined;
+
+const fewest = (results: readonly FieldError[][]): FieldError[] => results.reduce((a, b) => (b.length < a.length ? b : a));
+
+/** What tells a list's items apart. */
+function keyReader(schema: JSONSchemaProps): (item: unknown) => unknown {
+  const keys = schema['x-kubernetes-list-map-keys'];
+  if (schema['x-kubernetes-list-type'] !== 'map' || !keys) return (item) => item;
+  return (item) => {
+    const key: JsonObject = {};
+    if (isObject(item)) for (const name of keys) if (Object.hasOwn(item, name)) key[name] = item[name];
+    return key;
+  };
+}
+
+/** Finds the earlier state of a list's item: by its key in a map list; in others items have no past. */
+export function correlate(schema: JSONSchemaProps, prev: unknown): (item: unknown) => unknown {
+  if (!Array.isArray(prev) || schema['x-kubernetes-list-type'] !== 'map') return () => undefined;
+  const keyOf = keyReader(schema);
+  const byKey = new Map(prev.map((item) => [JSON.stringify(keyOf(item)), item]));
+  return (item) => byKey.get(JSON.stringify(keyOf(item)));
+}
+
+/** Adds what is wrong with a value at `path`. With `prev`, what did not change is not looked at. */
+export function validateValue(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {
+  new Validation(errors).value(schema, value, prev, path);
+}

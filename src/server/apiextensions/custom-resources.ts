@@ -1,0 +1,172 @@
+/**
+ * Serves what CustomResourceDefinitions define, from their creation to their end. A definition is served before it says that it
+ * is established, so that who waits for that finds it served.
+ */
+import type { Logger } from 'pino';
+import {
+  CustomResourceDefinition,
+  cleanupFinalizer,
+  customKind,
+  deepEqual,
+  hasReason,
+  isConditionTrue,
+  type KindDefinition,
+} from '../../api/index.ts';
+import type { Client } from '../../client/index.ts';
+import { type Clock, timestamp } from '../../time/index.ts';
+import type { ApiServer } from '../api-server.ts';
+import { follow } from '../storages.ts';
+import { finalizeDefinition } from './cleanup.ts';
+import { nextStatus } from './names.ts';
+
+export interface CustomResourcesOptions {
+  server: Pick<ApiServer, 'addKind' | 'removeKind' | 'replaceKind' | 'storageOf'>;
+  /** The server's own client. */
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+  onError(error: unknown): void;
+}
+
+export interface CustomResources {
+  /** Resolves when the definitions that were there at the start are served. */
+  readonly synced: Promise<void>;
+}
+
+interface Served {
+  kind: KindDefinition;
+  definition: CustomResourceDefinition;
+}
+
+/** What of a definition decides how its objects are read from the store. */
+const formOf = ({ spec }: CustomResourceDefinition) =>
+  spec.versions.map(({ name, storage, schema }) => ({ name, storage, schema: schema ?? null }));
+
+/** What of it decides how they are served. */
+const facetsOf = (definition: CustomResourceDefinition) => ({
+  versions: definition.spec.versions,
+  conversion: definition.spec.conversion ?? null,
+  names: definition.status?.acceptedNames ?? null,
+  terminating: isConditionTrue(definition, 'Terminating'),
+});
+
+export function serveCustomResources(options: CustomResourcesOptions): CustomResources {
+  const { server, client, clock, logger, signal, onError } = options;
+  const definitions = new Map<string, CustomResourceDefinition>();
+  const served = new Map<string, Served>();
+  const finalizing = new Set<string>();
+  const pending = new Set<string>();
+  let working: Promise<void> | undefined;
+
+  const serve = (definition: CustomResourceDefinition): void => {
+    const { name } = definition.metadata;
+    const known = served.get(name);
+    if (known && deepEqual(facetsOf(known.definition), facetsOf(definition))) {
+      known.definition = definition;
+      return;
+    }
+    const kind = customKind(definition);
+    if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
+    else server.addKind(kind);
+    served.set(name, { kind, definition });
+  };
+
+  const unserve = (name: string): void => {
+    const known = served.get(name);
+    if (known) server.removeKind(known.kind);
+    served.delete(name);
+  };
+
+  const finalize = (definition: CustomResourceDefinition): void => {
+    const { name, uid = '' } = definition.metadata;
+    if (finalizing.has(uid)) return;
+    finalizing.add(uid);
+    const resource = served.get(name)?.kind.resource;
+    finalizeDefinition({ client, clock, signal }, name, resource && { resource, storage: server.storageOf(resource) })
+      .catch((error) => {
+        if (signal.aborted) return;
+        logger.error({ err: error, definition: name }, 'could not delete the objects of a custom resource definition; trying again');
+        clock.setTimer(1000, () => schedule(name), { background: true });
+      })
+      .finally(() => finalizing.delete(uid));
+  };
+
+  const reconcile = async (name: string): Promise<void> => {
+    const definition = definitions.get(name);
+    if (!definition) {
+      unserve(name);
+      return;
+    }
+    const status = nextStatus(definition, definitions.values(), timestamp(clock));
+    const next: CustomResourceDefinition = { ...definition, status };
+    if (isConditionTrue(next, 'Established')) serve(next);
+    if (definition.metadata.deletionTimestamp !== undefined) {
+      if (definition.metadata.finalizers?.includes(cleanupFinalizer)) finalize(definition);
+      return;
+    }
+    if (deepEqual(status, definition.status)) return;
+    const resource = served.get(name)?.kind.resource;
+    if (resource) await server.storageOf(resource).ready();
+    // Known at once, so that the next definition sees the names as taken.
+    definitions.set(name, next);
+    try {
+      definitions.set(name, await client.updateStatus(CustomResourceDefinition, next, { signal }));
+    } catch (error) {
+      // Whoever changed it in between has caused an event, which comes next.
+      if (!hasReason(error, 'Conflict') && !hasReason(error, 'NotFound')) throw error;
+    }
+  };
+
+  const work = async (): Promise<void> => {
+    for (const name of pending) {
+      pending.delete(name);
+      if (signal.aborted) return;
+      try {
+        await reconcile(name);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.error({ err: error, definition: name }, 'could not serve a custom resource definition');
+      }
+    }
+  };
+  const schedule = (name: string): void => {
+    pending.add(name);
+    working ??= work().finally(() => {
+      working = undefined;
+      const [more] = pending;
+      if (more !== undefined && !signal.aborted) schedule(more);
+    });
+  };
+
+  /** Names that become free may be what another one waits for. */
+  const scheduleWaiting = (group: string): void => {
+    for (const other of definitions.values())
+      if (other.spec.group === group && !isConditionTrue(other, 'NamesAccepted')) schedule(other.metadata.name);
+  };
+
+  const following = follow(
+    server.storageOf(CustomResourceDefinition),
+    {
+      reset() {
+        for (const name of definitions.keys()) schedule(name);
+        definitions.clear();
+      },
+      set(definition) {
+        definitions.set(definition.metadata.name, definition);
+        schedule(definition.metadata.name);
+      },
+      remove({ metadata, spec }) {
+        definitions.delete(metadata.name);
+        schedule(metadata.name);
+        scheduleWaiting(spec.group);
+      },
+    },
+    { signal, onError },
+  );
+  return {
+    synced: following.then(async () => {
+      while (working !== undefined) await working;
+    }),
+  };
+}

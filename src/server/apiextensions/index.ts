@@ -1,0 +1,1 @@
+export { type CustomResources, serveCustomResources } from './custom-resources.ts';

@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CustomResourceDefinition, deepCopy, isConditionTrue } from '../../src/api/index.ts';
+import { openMemoryStore } from '../../src/store/index.ts';
+import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+import { CronTab, cronTab, cronTabs } from './definitions.ts';
+
+let api: TestApiServer;
+beforeEach(async () => {
+  api = await startApiServer();
+});
+afterEach(() => api.close());
+
+const namespace = 'default';
+
+async function established(definition = cronTabs): Promise<CustomResourceDefinition> {
+  const created = await api.admin.create(CustomResourceDefinition, definition);
+  return settled(created.metadata.name, (d) => isConditionTrue(d, 'Established'));
+}
+
+/** The definition once it is as wanted. */
+async function settled(name: string, wanted: (definition: CustomResourceDefinition) => boolean): Promise<CustomResourceDefinition> {
+  for await (const { object } of api.admin.watch(CustomResourceDefinition)) {
+    if (object.metadata.name === name && 'spec' in object && wanted(object)) return object;
+  }
+  throw new Error('the watch ended');
+}
+
+test('a definition is established within 100 ms and has its names, conditions and stored versions', async () => {
+  const start = performance.now();
+  const definition = await established();
+  await api.admin.list(CronTab, { namespace });
+  expect(performance.now() - start).toBeLessThan(100);
+  expect(definition.spec).toMatchObject({
+    conversion: { strategy: 'None' },
+    names: { singular: 'crontab', listKind: 'CronTabList' },
+  });
+  expect(definition.status).toMatchObject({
+    acceptedNames: { plural: 'crontabs', kind: 'CronTab', shortNames: ['ct'], listKind: 'CronTabList' },
+    storedVersions: ['v1'],
+    conditions: [
+      { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' },
+      { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' },
+    ],
+  });
+});
+
+test('objects are pruned, defaulted and validated', async () => {
+  await established();
+  const created = await api.admin.create(
+    CronTab,
+    cronTab('a', { cronSpec: '* * * * */5', port: '80%', note: null, bogus: 1, extra: { x: [1] } }),
+    {
+      namespace,
+    },
+  );
+  expect(created.spec).toEqual({ cronSpec: '* * * * */5', image: 'busybox', replicas: 1, port: '80%', note: null, extra: { x: [1] } });
+  expect(created.metadata).toMatchObject({ generation: 1, namespace: 'default' });
+  await expect(api.admin.create(CronTab, cronTab('b', { cronSpec: 'x', replicas: 11, port: true }), { namespace })).rejects.toMatchObject({
+    code: 422,
+    message: expect.stringContaining('spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10'),
+    status: {
+      details: {
+        causes: expect.arrayContaining([
+          { reason: 'FieldValueInvalid', field: 'spec.cronSpec', message: expect.stringContaining("should match '^(\\S+ ){4}\\S+$'") },
+          {
+            reason: 'FieldValueTypeInvalid',
+            field: 'spec.port',
+            message: 'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"',
+          },
+        ]),
+      },
+    },
+  });
+  await expect(api.admin.create(CronTab, cronTab('c', {}), { namespace })).rejects.toThrow('spec.cronSpec: Required value');
+  await expect(
+    api.admin.create(CronTab, cronTab('d', { cronSpec: '* * * * *', bogus: 1 }), { namespace, fieldValidation: 'Strict' }),
+  ).rejects.toThrow('CronTab in version "v1" cannot be handled as a CronTab: strict decoding error: unknown field "spec.bogus"');
+});
+
+test('status and scale are endpoints of their own', async () => {
+  await established();
+  const created = await api.admin.create(CronTab, { ...cronTab('a'), status: { replicas: 9 } }, { namespace });
+  expect(created.status).toBeUndefined();
+  const withStatus = await api.admin.updateStatus(
+    CronTab,
+    { ...created, spec: { cronSpec: 'ignored' }, status: { replicas: 2, labelSelector: 'app=x' } },
+    { namespace },
+  );
+  expect(withStatus).toMatchObject({ spec: { cronSpec: '* * * * */5' }, status: { replicas: 2 }, metadata: { generation: 1 } });
+  const path = '/apis/stable.example.com/v1/namespaces/default/crontabs/a/scale';
+  expect(await api.admin.raw('GET', path)).toMatchObject({
+    kind: 'Scale',
+    spec: { replicas: 1 },
+    status: { replicas: 2, selector: 'app=x' },
+  });
+  await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 3 } }, { namespace, subresource: 'scale' });
+  expect(await api.admin.get(CronTab, 'a', { namespace })).toMatchObject({ spec: { replicas: 3 }, metadata: { generation: 2 } });
+});
+
+test('a field that the definition says selects', async () => {
+  await established();
+  await api.admin.create(CronTab, cronTab('a', { cronSpec: '* * * * *', image: 'one' }), { namespace });
+  await api.admin.create(CronTab, cronTab('b', { cronSpec: '* * * * *', image: 'two' }), { namespace });
+  const { items } = await api.admin.list(CronTab, { namespace, fieldSelector: 'spec.image=two' });
+  expect(items.map((o) => o.metadata.name)).toEqual(['b']);
+  await expect(api.admin.list(CronTab, { namespace, fieldSelector: 'spec.nope=two' })).rejects.toThrow(
+    'field label not supported: spec.nope',
+  );
+});
+
+test('server-side apply merges lists by their keys and reports conflicts', async () => {
+  await established();
+  const apply = (manager: string, spec: object) =>
+    api.admin.patch(CronTab, 'a', 'apply', { ...cronTab('a', { ...spec }) }, { namespace, fieldManager: manager });
+  await apply('one', { cronSpec: '* * * * *', ports: [{ name: 'a', port: 1 }] });
+  const both = await apply('two', { ports: [{ name: 'b', port: 2 }] });
+  expect(both.spec.ports).toEqual([
+    { name: 'b', port: 2 },
+    { name: 'a', port: 1 },
+  ]);
+  await expect(apply('two', { ports: [{ name: 'a', port: 9 }] })).rejects.toMatchObject({ code: 409 });
+  const less = await apply('one', { cronSpec: '* * * * *' });
+  expect(less.spec.ports).toEqual([{ name: 'b', port: 2 }]);
+});
+
+test('names that another definition of the group has are not accepted until they are free', async () => {
+  await established();
+  const rival = deepCopy(cronTabs);
+  rival.metadata.name = 'others.stable.example.com';
+  rival.spec.names = { plural: 'others', kind: 'Other', shortNames: ['ct'] };
+  await api.admin.create(CustomResourceDefinition, rival);
+  const refused = await settled('others.stable.example.com', (d) => (d.status?.conditions?.length ?? 0) > 0);
+  expect(refused.status?.conditions).toMatchObject([
+    { type: 'NamesAccepted', status: 'False', reason: 'ShortNamesConflict', message: '"ct" is already in use' },
+    { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' },
+  ]);
+  await api.admin.delete(CustomResourceDefinition, 'crontabs.stable.example.com');
+  await settled('others.stable.example.com', (d) => isConditionTrue(d, 'Established'));
+});
+
+test('a second version sees the same objects; a changed schema changes what is served', async () => {
+  const definition = await established();
+  await api.admin.create(CronTab, cronTab('a'), { namespace });
+  const next = deepCopy(definition);
+  const [v1] = next.spec.versions;
+  if (!v1) throw new Error('no version');
+  const v2 = deepCopy(v1);
+  v2.name = 'v2';
+  v1.storage = false;
+  const properties = v2.schema?.openAPIV3Schema?.properties?.spec?.properties;
+  if (properties) properties.zone = { type: 'string', default: 'here' };
+  next.spec.versions = [v1, v2];
+  const updated = await api.admin.update(CustomResourceDefinition, next);
+  expect(updated.status?.storedVersions).toEqual(['v1', 'v2']);
+  const v2Resource = { ...CronTab, version: 'v2' };
+  await expect.poll(() => api.admin.get(v2Resource, 'a', { namespace }).then((o) => o.spec, String)).toMatchObject({ zone: 'here' });
+  expect(await api.admin.get(v2Resource, 'a', { namespace })).toMatchObject({ apiVersion: 'stable.example.com/v2' });
+  const old = await api.admin.get(CronTab, 'a', { namespace });
+  expect(old).toMatchObject({ apiVersion: 'stable.example.com/v1' });
+  expect(old.spec).not.toHaveProperty('zone');
+});
+
+test('deleting a definition deletes its objects and stops serving them', async () => {
+  await established();
+  await api.admin.create(CronTab, cronTab('a'), { namespace });
+  await api.admin.create(CronTab, { ...cronTab('b'), metadata: { name: 'b', finalizers: ['example.com/wait'] } }, { namespace });
+  await api.admin.delete(CustomResourceDefinition, 'crontabs.stable.example.com');
+  const held = await settled('crontabs.stable.example.com', (d) => isConditionTrue(d, 'Terminating'));
+  expect(held.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);
+  await expect.poll(() => api.admin.list(CronTab).then((l) => l.items.map((o) => o.metadata.name))).toEqual(['b']);
+  await expect(api.admin.create(CronTab, cronTab('c'), { namespace })).rejects.toMatchObject({ code: 405 });
+  await api.admin.patch(CronTab, 'b', 'merge', { metadata: { finalizers: null } }, { namespace });
+  await expect
+    .poll(() => api.admin.get(CustomResourceDefinition, 'crontabs.stable.example.com').catch((e: { reason: string }) => e.reason))
+    .toBe('NotFound');
+  await expect.poll(() => api.admin.list(CronTab).catch((e: { code: number }) => e.code)).toBe(404);
+});
+
+test('definitions and their objects are there after a restart', async () => {
+  const store = openMemoryStore();
+  const first = await startApiServer({ store: { ...store, close: async () => {} } });
+  await first.admin.create(CustomResourceDefinition, cronTabs);
+  await expect.poll(() => first.admin.create(CronTab, cronTab('a'), { namespace }).then((o) => o.metadata.name, String)).toBe('a');
+  await first.close();
+  const second = await startApiServer({ store });
+  expect((await second.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ image: 'busybox' });
+  await second.close();
+});
