@@ -40,7 +40,12 @@ export function requestUpgrade({
   return new Promise((resolve, reject) => {
     // Said, so that nothing (a chunked body's end) follows the headers but the new protocol.
     const bodiless = method === 'GET' || method === 'HEAD' ? {} : { 'content-length': 0 };
-    const options: RequestOptions = { method, headers: { ...bodiless, ...headers }, agent: false, ...(signal === undefined ? {} : { signal }) };
+    const options: RequestOptions = {
+      method,
+      headers: { ...bodiless, ...headers },
+      agent: false,
+      ...(signal === undefined ? {} : { signal }),
+    };
     const request = url.protocol === 'https:' ? httpsRequest(url, { ...options, ...tls }) : httpRequest(url, options);
     limitDialing(request, dialTimeoutMs);
     request.on('upgrade', (response, socket, head) => resolve({ upgraded: true, response, socket, head }));
