@@ -28,7 +28,7 @@ export async function readObjects<T extends KubeObject>(storages: Storages, reso
 }
 
 export interface Follower<T extends KubeObject> {
-  /** Everything known is void; the present objects follow. */
+  /** Everything known is void; the present objects follow at once. */
   reset(): void;
   set(object: T): void;
   remove(object: T): void;
@@ -36,27 +36,37 @@ export interface Follower<T extends KubeObject> {
 
 /**
  * Keeps a follower up to date with a resource until the signal is aborted. Resolves when it has seen the objects that are
- * present. A watch that fell behind starts over; any other failure goes to `onError`.
+ * present. A watch that fell behind, or that the store has lost, starts over, and what was known holds until then; any other
+ * failure goes to `onError`.
  */
 export function follow<T extends KubeObject>(
   storage: ResourceStorage<T>,
   follower: Follower<T>,
   options: { signal: AbortSignal; onError(error: unknown): void },
 ): Promise<void> {
+  const { signal } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
+  /** `version`: undefined for everything that is durable by now; 0 for what the cache shows, whether or not the store answers. */
+  const watchOnce = async (version: number | undefined) => {
+    let present: T[] | undefined = [];
+    for await (const event of storage.watch({ sendInitialEvents: true, bookmarks: true, resourceVersion: version, signal })) {
+      if (event.type === 'BOOKMARK') {
+        if (!event.initialEventsEnd || !present) continue;
+        follower.reset();
+        for (const object of present) follower.set(object);
+        present = undefined;
+        resolve();
+      } else if (event.type === 'DELETED') follower.remove(event.cached.object);
+      else if (present) present.push(event.cached.object);
+      else follower.set(event.cached.object);
+    }
+  };
   const run = async () => {
-    while (!options.signal.aborted) {
-      follower.reset();
+    for (let version: number | undefined; !signal.aborted; version = 0) {
       try {
-        for await (const event of storage.watch({ sendInitialEvents: true, bookmarks: true, signal: options.signal })) {
-          if (event.type === 'BOOKMARK') {
-            if (event.initialEventsEnd) resolve();
-          } else if (event.type === 'DELETED') follower.remove(event.cached.object);
-          else follower.set(event.cached.object);
-        }
-        return;
+        await watchOnce(version);
       } catch (error) {
-        if (options.signal.aborted) return;
+        if (signal.aborted) return;
         if (!hasReason(error, 'Expired')) throw error;
       }
     }
