@@ -20,7 +20,7 @@ async function established(definition = cronTabs): Promise<CustomResourceDefinit
 /** The definition once it is as wanted. */
 async function settled(name: string, wanted: (definition: CustomResourceDefinition) => boolean): Promise<CustomResourceDefinition> {
   for await (const { object } of api.admin.watch(CustomResourceDefinition)) {
-    if (object.metadata.name === name && 'spec' in object && wanted(object)) return object;
+    if ('spec' in object && object.metadata.name === name && wanted(object)) return object;
   }
   throw new Error('the watch ended');
 }

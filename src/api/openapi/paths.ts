@@ -1,4 +1,6 @@
 /** The operations of a served resource as OpenAPI paths, both in version 2 and version 3 form. */
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { customDefinition, customDefinitionName } from './custom-schemas.ts';
 import type { Json, SchemaBuilder, Version } from './schemas.ts';
 
 export interface KindName {
@@ -19,8 +21,8 @@ export interface OpenApiResource extends KindName {
   namespaced: boolean;
   verbs: readonly string[];
   subresources?: readonly OpenApiSubresource[];
-  /** For a kind that the table does not know: its definition's name and schema. */
-  custom?: { definition: string; schema: Json };
+  /** For a kind that the table does not know: the schema of its definition, where that has one. */
+  custom?: { schema: JSONSchemaProps | undefined };
 }
 
 interface Parameter {
@@ -65,12 +67,8 @@ const deleteParameters = [
 ];
 const writeParameters = [dryRun, fieldManager, fieldValidation];
 
-const patchTypes = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
+const strategicType = 'application/strategic-merge-patch+json';
+const patchTypes = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', strategicType];
 const mediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
 const capital = (s: string) => s.charAt(0).toUpperCase() + s.slice(1);
@@ -151,6 +149,7 @@ class PathWriter {
     id: string,
     gv: KindName,
     schema: Json,
+    { strategic = true } = {},
   ): void {
     const item = this.path(path, names);
     const on = (verb: string) => verbs.includes(verb);
@@ -182,7 +181,7 @@ class PathWriter {
         parameters: [...writeParameters, force],
         answer: schema,
         body: this.#schemas.reference('meta.v1.Patch'),
-        bodyTypes: patchTypes,
+        bodyTypes: strategic ? patchTypes : patchTypes.filter((type) => type !== strategicType),
         created: true,
       });
     if (on('delete'))
@@ -208,12 +207,16 @@ class PathWriter {
     const scope = namespaced ? 'Namespaced' : '';
     const inNamespace = namespaced ? [namespaceName] : [];
     const collection = `${base}${namespaced ? '/namespaces/{namespace}' : ''}/${plural}`;
-    const schema = resource.custom ? this.#schemas.add(resource.custom.definition, resource.custom.schema) : this.#schemas.kind(resource);
+    const schema = resource.custom
+      ? this.#schemas.add(customDefinitionName(resource), customDefinition(resource.custom.schema, resource, this.#version, this.#schemas))
+      : this.#schemas.kind(resource);
+    // Of custom resources there is no type to merge by: kubectl asks here which patches a kind takes.
+    const patches = { strategic: resource.custom === undefined };
     const gvId = groupVersionId(resource);
     const canList = verbs.includes('list');
     const listSchema = () =>
       resource.custom
-        ? this.#schemas.add(`${resource.custom.definition}List`, this.#customList(resource, schema))
+        ? this.#schemas.add(`${customDefinitionName(resource)}List`, this.#customList(resource, schema))
         : this.#schemas.kind(resource, true);
     const list = (item: Json, id: string) =>
       this.operation(item, 'get', resource, { id, action: 'list', parameters: listParameters, answer: listSchema() });
@@ -238,7 +241,7 @@ class PathWriter {
       });
     const onOne = verbs.filter((v) => v !== 'create');
     if (onOne.some((v) => ['get', 'update', 'patch', 'delete'].includes(v)))
-      this.single(`${collection}/{name}`, [name, ...inNamespace], resource, onOne, `${scope}${kind}`, resource, schema);
+      this.single(`${collection}/{name}`, [name, ...inNamespace], resource, onOne, `${scope}${kind}`, resource, schema, patches);
     if (namespaced && canList) list(this.path(`${base}/${plural}`, []), `list${gvId}${kind}ForAllNamespaces`);
     for (const sub of resource.subresources ?? []) {
       const own = sub.kind.group === group && sub.kind.version === version && sub.kind.kind === kind;
@@ -251,6 +254,7 @@ class PathWriter {
         `${scope}${kind}${capital(sub.name)}`,
         resource,
         subSchema,
+        patches,
       );
     }
   }

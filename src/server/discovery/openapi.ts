@@ -62,6 +62,7 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
         namespaced: served.resource.namespaced,
         verbs: verbsOf(served, handlers),
         subresources: subresourcesOf(served, handlers),
+        ...(served.custom ? { custom: { schema: served.custom.schema } } : {}),
       }));
 
   const document = (path: string, make: () => Promise<Built>): Promise<Built> => {
