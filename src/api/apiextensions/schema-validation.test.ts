@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { applySchemaDefaults } from './schema-defaults.ts';
+import { pruneToSchema } from './schema-pruning.ts';
+import { validateValue } from './schema-validation.ts';
+
+function problems(schema: JSONSchemaProps, value: unknown, prev?: unknown): string[] {
+  const errors = new FieldErrors();
+  validateValue(schema, value, new FieldPath('spec'), errors, prev);
+  return errors.list.map(fieldErrorMessage);
+}
+
+test.each<[JSONSchemaProps, unknown, string[]]>([
+  [{ type: 'integer' }, 'x', ['spec: Invalid value: "string": spec in body must be of type integer: "string"']],
+  [{ type: 'integer' }, 1.5, ['spec: Invalid value: "number": spec in body must be of type integer: "number"']],
+  [{ type: 'number' }, 1, []],
+  [{ type: 'string' }, null, ['spec: Invalid value: "null": spec in body must be of type string: "null"']],
+  [{ type: 'string', nullable: true }, null, []],
+  [{ type: 'string', minLength: 2 }, 'x', ['spec: Invalid value: "x": spec in body should be at least 2 chars long']],
+  [{ type: 'string', maxLength: 2 }, 'xxx', ['spec: Too long: may not be more than 2 bytes']],
+  [{ type: 'string', enum: ['a', 'b'] }, 'c', ['spec: Unsupported value: "c": supported values: "a", "b"']],
+  [{ type: 'string', format: 'date-time' }, 'c', ['spec: Invalid value: "c": spec in body must be of type date-time: "c"']],
+  [{ type: 'string', format: 'nobody-knows' }, 'c', []],
+  [{ type: 'integer', multipleOf: 3 }, 4, ['spec: Invalid value: 4: spec in body should be a multiple of 3']],
+  [{ type: 'integer', maximum: 3, exclusiveMaximum: true }, 3, ['spec: Invalid value: 3: spec in body should be less than 3']],
+  [{ type: 'array', items: { type: 'string' }, maxItems: 1 }, ['a', 'b'], ['spec: Too many: 2: must have at most 1 items']],
+  [
+    { type: 'array', items: { type: 'string' } },
+    ['a', 1],
+    ['spec[1]: Invalid value: "integer": spec[1] in body must be of type string: "integer"'],
+  ],
+  [{ type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' }, ['a', 'a'], ['spec[1]: Duplicate value: "a"']],
+  [{ type: 'object', required: ['a'] }, {}, ['spec.a: Required value']],
+  [
+    { type: 'object', oneOf: [{ required: ['a'] }, { required: ['b'] }] },
+    { a: 1, b: 2 },
+    ['<nil>: Invalid value: "": "spec" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
+  ],
+  [
+    { type: 'object', anyOf: [{ required: ['a'] }] },
+    {},
+    ['<nil>: Invalid value: "": "spec" must validate at least one schema (anyOf)', 'spec.a: Required value'],
+  ],
+  [{ type: 'object', not: { required: ['a'] } }, { a: 1 }, ['<nil>: Invalid value: "": "spec" must not validate the schema (not)']],
+])('%j refuses %j as it should', (schema, value, messages) => {
+  expect(problems(schema, value)).toEqual(messages);
+});
+
+test('what did not change is not refused', () => {
+  const schema: JSONSchemaProps = { type: 'object', properties: { a: { type: 'string', maxLength: 1 }, b: { type: 'string' } } };
+  expect(problems(schema, { a: 'long', b: 'new' }, { a: 'long', b: 'old' })).toEqual([]);
+  expect(problems(schema, { a: 'longer', b: 'new' }, { a: 'long', b: 'old' })).toHaveLength(1);
+});
+
+test('a hostile pattern costs what its text costs', () => {
+  const start = performance.now();
+  expect(problems({ type: 'string', pattern: '^(a+)+$' }, `${'a'.repeat(5000)}!`)).toHaveLength(1);
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
+test('unknown fields go, except where they are to be preserved, and names of the prototype are fields like others', () => {
+  const schema: JSONSchemaProps = {
+    type: 'object',
+    properties: {
+      a: { type: 'object', properties: { b: { type: 'string' } } },
+      free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      map: { type: 'object', additionalProperties: { type: 'object', properties: { x: { type: 'string' } } } },
+    },
+  };
+  const unknown: string[] = [];
+  const value = JSON.parse('{"a":{"b":"1","c":2,"__proto__":1,"constructor":2},"free":{"z":1},"map":{"k":{"x":"1","y":2}},"d":1}');
+  expect(pruneToSchema(schema, value, unknown)).toEqual({ a: { b: '1' }, free: { z: 1 }, map: { k: { x: '1' } } });
+  expect(unknown.sort()).toEqual(['a.__proto__', 'a.c', 'a.constructor', 'd', 'map.k.y']);
+});
+
+test('defaults fill what is missing, and null where null may not stand', () => {
+  const schema: JSONSchemaProps = {
+    type: 'object',
+    properties: {
+      a: { type: 'object', default: {}, properties: { b: { type: 'integer', default: 1 } } },
+      c: { type: 'string', nullable: true, default: 'x' },
+      list: { type: 'array', items: { type: 'object', properties: { d: { type: 'string', default: 'y' } } } },
+    },
+  };
+  const value = { a: null, c: null, list: [{}, { d: 'z' }] };
+  applySchemaDefaults(schema, value);
+  expect(value).toEqual({ a: { b: 1 }, c: null, list: [{ d: 'y' }, { d: 'z' }] });
+});
