@@ -7,6 +7,7 @@ export { Binding } from './core/binding.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';
 export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
+export { matchesRequiredNodeAffinity, selectorSelectsNode, termSelectsNode } from './core/node-selection.ts';
 export { deletionCostAnnotation, mirrorPodAnnotation } from './core/pod-annotations.ts';
 export { summarizePod } from './core/pod-columns.ts';
 export { aggregateContainerLimits, aggregateContainerRequests, computePodQos, isSidecar } from './core/pod-resources.ts';
@@ -15,6 +16,7 @@ export { isExtendedResource, isHugePages, isNativeResource, isOvercommitAllowed 
 export { serviceAccountNameAnnotation } from './core/secret.ts';
 export * from './core/service-traits.ts';
 export { validateClusterIps } from './core/service-validation.ts';
+export { toleratesTaint, untoleratedTaint } from './core/taints.ts';
 export * from './decode.ts';
 export * from './defaulting.ts';
 export * from './equality.ts';

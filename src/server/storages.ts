@@ -46,10 +46,15 @@ export function follow<T extends KubeObject>(
 ): Promise<void> {
   const { signal } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
-  /** `version`: undefined for everything that is durable by now; 0 for what the cache shows, whether or not the store answers. */
-  const watchOnce = async (version: number | undefined) => {
+  /** `version`: undefined for everything that is durable by now; '0' for what the cache shows, whether or not the store answers. */
+  const watchOnce = async (version?: string) => {
     let present: T[] | undefined = [];
-    for await (const event of storage.watch({ sendInitialEvents: true, bookmarks: true, resourceVersion: version, signal })) {
+    for await (const event of storage.watch({
+      sendInitialEvents: true,
+      bookmarks: true,
+      signal,
+      ...(version ? { resourceVersion: version } : {}),
+    })) {
       if (event.type === 'BOOKMARK') {
         if (!event.initialEventsEnd || !present) continue;
         follower.reset();
@@ -62,7 +67,7 @@ export function follow<T extends KubeObject>(
     }
   };
   const run = async () => {
-    for (let version: number | undefined; !signal.aborted; version = 0) {
+    for (let version: string | undefined; !signal.aborted; version = '0') {
       try {
         await watchOnce(version);
       } catch (error) {

@@ -333,7 +333,7 @@ describe('secret and config map', () => {
 
   it('holds a mebibyte and no more', () => {
     const given = made(configMap, { data: { a: 'x'.repeat(1024 * 1024 + 1) } });
-    expect(messages((errors) => configMap.validate?.(given, errors))).toEqual(['<nil>: Too long: may not be more than 1048576 bytes']);
+    expect(messages((errors) => configMap.validate?.(given, errors))).toEqual(['[]: Too long: may not be more than 1048576 bytes']);
   });
 });
 

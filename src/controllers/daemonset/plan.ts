@@ -1,7 +1,16 @@
 /** What a DaemonSet wants of each node, and how it changes its pods from one template to the next. */
-import type { DaemonSet, DaemonSetStatus, Node, Pod, PodSpec, Toleration } from '../../api/index.ts';
+import {
+  type DaemonSet,
+  type DaemonSetStatus,
+  matchesRequiredNodeAffinity,
+  type Node,
+  type Pod,
+  type PodSpec,
+  type Toleration,
+  untoleratedTaint,
+} from '../../api/index.ts';
 import { countOf } from '../deployment/scaling.ts';
-import { isPodAvailable, isPodReady, isPodTerminal, matchesNodeAffinity, timeOf, untoleratedTaint } from '../framework/index.ts';
+import { isPodAvailable, isPodReady, isPodTerminal, timeOf } from '../framework/index.ts';
 
 export const hashLabel = 'controller-revision-hash';
 
@@ -46,10 +55,14 @@ export function nodeOf(pod: Pod): string {
 export function fitsNode(daemonSet: DaemonSet, node: Node): { run: boolean; stay: boolean } {
   const spec = withDaemonTolerations(daemonSet.spec.template.spec);
   if (spec.nodeName && spec.nodeName !== node.metadata.name) return { run: false, stay: false };
-  if (!matchesNodeAffinity(spec, node)) return { run: false, stay: false };
-  const { taints } = node.spec ?? {};
-  if (untoleratedTaint(taints, spec.tolerations, ['NoExecute'])) return { run: false, stay: false };
-  return { run: !untoleratedTaint(taints, spec.tolerations, ['NoSchedule']), stay: true };
+  if (!matchesRequiredNodeAffinity(spec, node.metadata.name, node.metadata.labels ?? {})) return { run: false, stay: false };
+  const keepsAway = (effect: string) =>
+    untoleratedTaint(
+      (node.spec?.taints ?? []).filter((taint) => taint.effect === effect),
+      spec.tolerations,
+    ) !== undefined;
+  if (keepsAway('NoExecute')) return { run: false, stay: false };
+  return { run: !keepsAway('NoSchedule'), stay: true };
 }
 
 export interface DaemonPlan {

@@ -5,9 +5,9 @@ import {
   type PersistentVolume,
   type PersistentVolumeClaim,
   selectorFromObject,
+  selectorSelectsNode,
   storageClassAnnotation,
 } from '../../api/index.ts';
-import { matchesNodeAffinity } from '../framework/index.ts';
 
 export const classOfClaim = ({ metadata, spec }: PersistentVolumeClaim): string =>
   metadata.annotations?.[storageClassAnnotation] ?? spec?.storageClassName ?? '';
@@ -59,6 +59,5 @@ export function findVolume(claim: PersistentVolumeClaim, volumes: readonly Persi
 
 function isReachable({ spec }: PersistentVolume, node: Node | undefined): boolean {
   const required = spec?.nodeAffinity?.required;
-  if (!node || !required) return true;
-  return matchesNodeAffinity({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } } }, node);
+  return !node || !required || selectorSelectsNode(required, node.metadata.name, node.metadata.labels ?? {});
 }

@@ -1,9 +1,15 @@
-import type { Node, NodeAffinity, Pod } from '../../api/index.ts';
+import {
+  matchesRequiredNodeAffinity,
+  type Node,
+  type NodeAffinity,
+  type Pod,
+  selectorSelectsNode,
+  termSelectsNode,
+} from '../../api/index.ts';
 import type { NodeInfo } from '../cache/node-info.ts';
 import type { PluginFactory } from '../framework/handle.ts';
 import { normalizeByMaximum } from '../framework/plugin.ts';
 import { status } from '../framework/status.ts';
-import { matchesRequiredNodeAffinity, selectsNode, termSelects } from './node-selection.ts';
 
 const name = 'NodeAffinity';
 const mismatch = status(name, 'UnschedulableAndUnresolvable', "node(s) didn't match Pod's node affinity/selector");
@@ -18,7 +24,7 @@ export const nodeAffinity: PluginFactory = (args) => {
 
   const preferredOf = (pod: Pod) => pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   const fits = (pod: Pod, nodeName: string, labels: NodeInfo['labels']) =>
-    (!addedRequired || selectsNode(addedRequired, nodeName, labels)) && matchesRequiredNodeAffinity(pod, nodeName, labels);
+    (!addedRequired || selectorSelectsNode(addedRequired, nodeName, labels)) && matchesRequiredNodeAffinity(pod.spec, nodeName, labels);
   const nodeFits = (pod: Pod, node: Node | undefined) => !node || fits(pod, node.metadata.name, node.metadata.labels ?? {});
 
   return {
@@ -41,8 +47,8 @@ export const nodeAffinity: PluginFactory = (args) => {
     },
 
     filter(_state, { pod }, node) {
-      if (addedRequired && !selectsNode(addedRequired, node.name, node.labels)) return enforcedMismatch;
-      return matchesRequiredNodeAffinity(pod, node.name, node.labels) ? undefined : mismatch;
+      if (addedRequired && !selectorSelectsNode(addedRequired, node.name, node.labels)) return enforcedMismatch;
+      return matchesRequiredNodeAffinity(pod.spec, node.name, node.labels) ? undefined : mismatch;
     },
 
     preScore: (_state, { pod }) => (preferredOf(pod).length + addedPreferred.length === 0 ? status(name, 'Skip') : undefined),
@@ -50,7 +56,8 @@ export const nodeAffinity: PluginFactory = (args) => {
     score(_state, { pod }, node) {
       let score = 0;
       for (const terms of [addedPreferred, preferredOf(pod)]) {
-        for (const { weight, preference } of terms) if (weight !== 0 && termSelects(preference, node.name, node.labels)) score += weight;
+        for (const { weight, preference } of terms)
+          if (weight !== 0 && termSelectsNode(preference, node.name, node.labels)) score += weight;
       }
       return score;
     },

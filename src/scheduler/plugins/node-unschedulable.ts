@@ -1,7 +1,6 @@
-import type { Node, Taint } from '../../api/index.ts';
+import { type Node, type Taint, untoleratedTaint } from '../../api/index.ts';
 import type { Plugin } from '../framework/plugin.ts';
 import { status } from '../framework/status.ts';
-import { untolerated } from './tolerations.ts';
 
 const name = 'NodeUnschedulable';
 const cordoned = status(name, 'UnschedulableAndUnresolvable', 'node(s) were unschedulable');
@@ -18,5 +17,6 @@ export const nodeUnschedulable = (): Plugin => ({
     },
     { resource: 'TargetPod', actions: ['UpdatePodToleration'] },
   ],
-  filter: (_state, { pod }, { node }) => (node.spec.unschedulable && untolerated([taint], pod.spec.tolerations) ? cordoned : undefined),
+  filter: (_state, { pod }, { node }) =>
+    node.spec.unschedulable && untoleratedTaint([taint], pod.spec.tolerations) ? cordoned : undefined,
 });

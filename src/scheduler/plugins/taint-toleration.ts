@@ -1,7 +1,6 @@
-import type { Node, Toleration } from '../../api/index.ts';
+import { type Node, type Toleration, toleratesTaint, untoleratedTaint } from '../../api/index.ts';
 import { normalizeByMaximum, type Plugin } from '../framework/plugin.ts';
 import { type Status, status } from '../framework/status.ts';
-import { tolerates, untolerated } from './tolerations.ts';
 
 const name = 'TaintToleration';
 
@@ -28,19 +27,19 @@ export const taintToleration = (): Plugin => ({
       actions: ['Add', 'UpdateNodeTaint'],
       hint: (pod, _previous, node) => {
         const hard = (node as Node | undefined)?.spec.taints?.filter((t) => t.effect !== 'PreferNoSchedule') ?? [];
-        return !untolerated(hard, pod.spec.tolerations);
+        return !untoleratedTaint(hard, pod.spec.tolerations);
       },
     },
     { resource: 'TargetPod', actions: ['UpdatePodToleration'] },
   ],
   filter(_state, { pod }, node) {
-    const taint = untolerated(node.hardTaints, pod.spec.tolerations);
+    const taint = untoleratedTaint(node.hardTaints, pod.spec.tolerations);
     return taint ? refusal(taint.key, taint.value ?? '') : undefined;
   },
   score(_state, { pod }, node) {
     if (node.softTaints.length === 0) return 0;
     const tolerations = pod.spec.tolerations?.filter(mattersToSoftTaints) ?? [];
-    return node.softTaints.filter((taint) => !tolerations.some((t) => tolerates(t, taint))).length;
+    return node.softTaints.filter((taint) => !tolerations.some((t) => toleratesTaint(t, taint))).length;
   },
   normalizeScores: (_state, _pod, _nodes, scores) => normalizeByMaximum(scores, true),
 });

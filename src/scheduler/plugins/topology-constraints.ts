@@ -1,6 +1,7 @@
 import {
   type KubeObject,
   type LabelSelector,
+  matchesRequiredNodeAffinity,
   type Pod,
   ReplicaSet,
   ReplicationController,
@@ -10,14 +11,13 @@ import {
   StatefulSet,
   selectorFromObject,
   type TopologySpreadConstraint,
+  untoleratedTaint,
 } from '../../api/index.ts';
 import type { SharedInformerFactory } from '../../client/index.ts';
 import type { SchedulerCache } from '../cache/cache.ts';
 import type { NodeInfo } from '../cache/node-info.ts';
 import { selectorWithLabelKeys } from '../cache/pod-info.ts';
-import { matchesRequiredNodeAffinity } from './node-selection.ts';
 import { selectorKey } from './selector-key.ts';
-import { untolerated } from './tolerations.ts';
 
 export const hostnameLabel = 'kubernetes.io/hostname';
 
@@ -107,8 +107,8 @@ export function hasAllKeys(node: NodeInfo, constraints: readonly Constraint[]): 
 
 /** Whether the pods of a node count for the constraint: by its node policies, nodes that the pod can't use may not (KEP-3094). */
 export function includesNode(constraint: Constraint, pod: Pod, node: NodeInfo): boolean {
-  if (constraint.honorAffinity && !matchesRequiredNodeAffinity(pod, node.name, node.labels)) return false;
-  return !(constraint.honorTaints && untolerated(node.hardTaints, pod.spec.tolerations));
+  if (constraint.honorAffinity && !matchesRequiredNodeAffinity(pod.spec, node.name, node.labels)) return false;
+  return !(constraint.honorTaints && untoleratedTaint(node.hardTaints, pod.spec.tolerations));
 }
 
 /** How many pods the constraint counts on each node. Those that are on their way out do not count. */

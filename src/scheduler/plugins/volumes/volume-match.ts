@@ -1,12 +1,17 @@
-import { compareQuantities, type PersistentVolume, type PersistentVolumeClaim, selectorFromObject } from '../../../api/index.ts';
+import {
+  compareQuantities,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  selectorFromObject,
+  selectorSelectsNode,
+} from '../../../api/index.ts';
 import type { NodeInfo } from '../../cache/node-info.ts';
-import { selectsNode } from '../node-selection.ts';
 import { classNameOf } from './claims.ts';
 
 /** Whether a volume can be used from the node. */
 export function reaches(volume: PersistentVolume, node: NodeInfo): boolean {
   const required = volume.spec?.nodeAffinity?.required;
-  return !required || selectsNode(required, node.name, node.labels);
+  return !required || selectorSelectsNode(required, node.name, node.labels);
 }
 
 /** The smallest free volume that satisfies the claim and can be used from the node; one made for the claim first. */

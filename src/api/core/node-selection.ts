@@ -1,4 +1,6 @@
-import type { Labels, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../../api/index.ts';
+/** Which nodes a node selector or a pod's spec asks for (component-helpers/scheduling/corev1/nodeaffinity). */
+import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from '../generated/core.v1.ts';
+import type { Labels } from '../selectors.ts';
 
 const integer = /^[+-]?\d{1,19}$/;
 
@@ -25,7 +27,7 @@ function satisfied({ key, operator, values = [] }: NodeSelectorRequirement, labe
 }
 
 /** Whether a term selects the node. An empty term selects none. */
-export function termSelects(term: NodeSelectorTerm, nodeName: string, labels: Labels): boolean {
+export function termSelectsNode(term: NodeSelectorTerm, nodeName: string, labels: Labels): boolean {
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length + matchFields.length === 0) return false;
   const fields = { 'metadata.name': nodeName };
@@ -33,14 +35,17 @@ export function termSelects(term: NodeSelectorTerm, nodeName: string, labels: La
 }
 
 /** Whether any of a selector's terms selects the node. */
-export function selectsNode(selector: NodeSelector, nodeName: string, labels: Labels): boolean {
-  return selector.nodeSelectorTerms.some((term) => termSelects(term, nodeName, labels));
+export function selectorSelectsNode(selector: NodeSelector, nodeName: string, labels: Labels): boolean {
+  return selector.nodeSelectorTerms.some((term) => termSelectsNode(term, nodeName, labels));
 }
 
-/** Whether a node has what the pod's nodeSelector and required node affinity ask for. */
-export function matchesRequiredNodeAffinity(pod: Pod, nodeName: string, labels: Labels): boolean {
-  const { nodeSelector, affinity } = pod.spec;
+/** Whether a node has what a pod's nodeSelector and required node affinity ask for. */
+export function matchesRequiredNodeAffinity(
+  { nodeSelector, affinity }: Pick<PodSpec, 'nodeSelector' | 'affinity'>,
+  nodeName: string,
+  labels: Labels,
+): boolean {
   for (const key in nodeSelector) if (labels[key] !== nodeSelector[key]) return false;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return !required || selectsNode(required, nodeName, labels);
+  return !required || selectorSelectsNode(required, nodeName, labels);
 }

@@ -1,7 +1,8 @@
-import type { Taint, Toleration } from '../../api/index.ts';
+/** Taints of nodes and the tolerations of pods. */
+import type { Taint, Toleration } from '../generated/core.v1.ts';
 
-/** `v1helper.ToleratesTaint`: an absent key, value or effect of a toleration means any (the key only with Exists). */
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
+/** Whether one toleration takes one taint (component-helpers' ToleratesTaint): an absent key, value or effect of a toleration means any (the key only with Exists). */
+export function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false;
   if (toleration.key && toleration.key !== taint.key) return false;
   switch (toleration.operator || 'Equal') {
@@ -27,7 +28,7 @@ function comparesTo(toleration: Toleration, taint: Taint): boolean {
 }
 
 /** The first of the taints that no toleration takes. */
-export function untolerated(taints: readonly Taint[], tolerations: readonly Toleration[] | undefined): Taint | undefined {
+export function untoleratedTaint(taints: readonly Taint[], tolerations: readonly Toleration[] | undefined): Taint | undefined {
   if (taints.length === 0) return undefined;
-  return taints.find((taint) => !tolerations?.some((t) => tolerates(t, taint)));
+  return taints.find((taint) => !tolerations?.some((t) => toleratesTaint(t, taint)));
 }
