@@ -65,7 +65,8 @@ function installNpmPackages() {
   const stamp = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(stamp) && existsSync(bin('tsc')) && existsSync(bin('node')) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
-  must('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  // Not `npm ci`: it insists on the packages of every platform, which the lock of one platform's registry view may lack.
+  must('npm', ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']);
 }
 
 const sbinPath = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
