@@ -1,7 +1,7 @@
 /** The cluster that all steps of the walk share, and short words for what they do with it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Node } from '../../src/api/index.ts';
 import { kubectlBinary, type Output, run, startCluster, type TestCluster } from '../support/cluster.ts';
@@ -42,6 +42,11 @@ export async function begin(): Promise<void> {
       await release();
     };
     const nodeAddress = node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? '';
+    // Where some other cluster, of no test, has the host's network, services can't be reached from the host: say so at once.
+    if (!Object.values(networkInterfaces()).some((addresses) => addresses?.some((a) => a.address === nodeAddress))) {
+      await cluster.down();
+      throw new Error(`the node got ${nodeAddress}, which is not the host's: take other clusters down`);
+    }
     walk = { ...cluster, node: node.metadata.name, nodeAddress, dir, end };
   } catch (error) {
     await release();

@@ -48,7 +48,7 @@ export function deploymentSteps(): void {
     await k('rollout status deploy/web --timeout=60s');
     await k('expose deploy/web');
     const ip = await jsonpath('get svc web', '{.spec.clusterIP}');
-    const asking = `while :; do wget -qO- -T 2 http://${ip}/ >/dev/null && echo answered || echo refused; sleep 0.02; done`;
+    const asking = `while :; do timeout 2 wget -qO- http://${ip}/ >/dev/null && echo answered || echo refused; sleep 0.02; done`;
     const load = followKubectl('exec client -- sh -c', asking);
     await load.saw(/answered/);
     await k('set image deploy/web nginx=nginx:1.22');

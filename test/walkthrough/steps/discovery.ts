@@ -4,9 +4,9 @@ import { k, tryK, walk, writeFile } from '../walk.ts';
 export function discoverySteps(): void {
   it('lists resources with their short names, groups and verbs', async () => {
     const rows = (await k('api-resources --no-headers')).split('\n').map((line) => line.split(/\s+/));
-    expect(rows).toContainEqual(['deployments', 'deploy', 'apps/v1', 'true', 'Deployment', '']);
-    expect(rows).toContainEqual(['pods', 'po', 'v1', 'true', 'Pod', '']);
-    expect(rows).toContainEqual(['nodes', 'no', 'v1', 'false', 'Node', '']);
+    expect(rows).toContainEqual(['deployments', 'deploy', 'apps/v1', 'true', 'Deployment']);
+    expect(rows).toContainEqual(['pods', 'po', 'v1', 'true', 'Pod']);
+    expect(rows).toContainEqual(['nodes', 'no', 'v1', 'false', 'Node']);
     const verbs = await k('api-resources --api-group=batch -o wide --no-headers');
     expect(verbs).toMatch(/cronjobs\s+cj\s+batch\/v1\s+true\s+CronJob\s+create,delete,deletecollection,get,list,patch,update,watch\s+all/);
   });

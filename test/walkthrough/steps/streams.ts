@@ -62,9 +62,8 @@ export function streamSteps(): void {
     const terminal = follow('script', ['-qec', `${kubectlBinary} exec -it client -- sh`, '/dev/null'], { ...walk.env, TERM: 'xterm' });
     const type = (line: string) => terminal.child.stdin?.write(`${line}\n`);
     await terminal.saw(/# /);
-    type('tty; echo width $(stty size)');
-    await terminal.saw(/\/dev\/pts\/0/);
-    await terminal.saw(/width \d+ \d+/);
+    type('tty');
+    await terminal.saw(/\/dev\/pts\/\d+/);
     const [client = ''] = (await run('pgrep', ['-P', String(terminal.child.pid), '-f', 'exec -it client'])).stdout.split('\n');
     const resized = await run('sh', ['-c', `stty -F $(readlink /proc/${client}/fd/0) rows 47 cols 133`]);
     expect(resized.stderr).toBe('');
@@ -91,16 +90,10 @@ export function streamSteps(): void {
   });
 
   it('forwards ports to a service and to a pod', async () => {
-    for (const [target, request, answer] of [
-      ['svc/redis-server :6379', 'PING\r\n', '+PONG'],
-      ['pod/redis :6379', 'PING\r\n', '+PONG'],
-    ] as const) {
+    for (const target of ['svc/redis-server :6379', 'pod/redis :6379']) {
       const forward = followKubectl(`port-forward ${target}`);
       const [, port = ''] = await forward.saw(/Forwarding from 127\.0\.0\.1:(\d+) -> 6379/);
-      for (let i = 0; i < 3; i++) {
-        const client = await run('sh', ['-c', `printf '${request}' | timeout 5 socat -t 2 - TCP:127.0.0.1:${port}`]);
-        expect(client.stdout.trim()).toBe(answer);
-      }
+      for (let i = 0; i < 3; i++) expect((await run('redis-cli', ['-p', port, 'ping'])).stdout).toBe('PONG\n');
       await forward.stop();
     }
   });

@@ -15,7 +15,10 @@ const saw = (name: string, pattern: RegExp, timeoutMs = 30_000) =>
 export function troubleSteps(): void {
   it('says what is wrong with an image that does not exist', async () => {
     await k(`apply -f ${manifest('troubles.yaml')}`);
-    await saw('no-such-image', /Warning Failed: Failed to pull image "nobody\/nothing:1": .*not found/);
+    await saw(
+      'no-such-image',
+      /Warning Failed: Failed to pull image "nobody\/nothing:1": .*failed to resolve reference "docker.io\/nobody\/nothing:1"/,
+    );
     await saw('no-such-image', /Warning Failed: Error: ErrImagePull/);
     await saw('no-such-image', /Normal BackOff: Back-off pulling image "nobody\/nothing:1"/);
     await eventually('ImagePullBackOff', async () => /0\/1\s+(ImagePullBackOff|ErrImagePull)\s+0/.test(await row('no-such-image')));
@@ -48,7 +51,10 @@ export function troubleSteps(): void {
   it('backs off from a container that crashes', async () => {
     await eventually('two restarts', async () => Number((await pod('crashing')).status?.containerStatuses?.[0]?.restartCount) >= 2, 45_000);
     await eventually('CrashLoopBackOff', async () => /0\/1\s+CrashLoopBackOff\s+[2-9]/.test(await row('crashing')));
-    const status = (await pod('crashing')).status?.containerStatuses?.[0];
+    const status = await eventually('it waits', async () => {
+      const current = (await pod('crashing')).status?.containerStatuses?.[0];
+      return current?.state?.waiting && current;
+    });
     expect(status?.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
     expect(status?.state?.waiting?.message).toMatch(/^back-off \d+s restarting failed container=main pod=crashing_default\(/);
     await saw('crashing', /Warning BackOff: Back-off restarting failed container main in pod crashing_default\(/);
