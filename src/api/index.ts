@@ -6,11 +6,19 @@ export { jobLabels } from './batch/job.ts';
 export { Binding } from './core/binding.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';
-export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
 export { matchesRequiredNodeAffinity, selectorSelectsNode, termSelectsNode } from './core/node-selection.ts';
+export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
 export { deletionCostAnnotation, mirrorPodAnnotation } from './core/pod-annotations.ts';
 export { summarizePod } from './core/pod-columns.ts';
-export { aggregateContainerLimits, aggregateContainerRequests, computePodQos, isSidecar } from './core/pod-resources.ts';
+export {
+  aggregateContainerLimits,
+  aggregateContainerRequests,
+  computePodQos,
+  isSidecar,
+  podLimits,
+  podRequests,
+  toResourceList,
+} from './core/pod-resources.ts';
 export { defaultPodSpec, defaultPodTemplate, validatePodSpec, validatePodTemplate } from './core/pod-spec.ts';
 export { isExtendedResource, isHugePages, isNativeResource, isOvercommitAllowed } from './core/resource-names.ts';
 export { serviceAccountNameAnnotation } from './core/secret.ts';

@@ -2,8 +2,9 @@
  * What an object uses of the resources that a ResourceQuota can limit, and which quotas it counts against. Admission (before the
  * write) and the quota controller (afterwards, over everything) count by the same functions.
  */
+import { podLimits, podRequests } from './core/pod-resources.ts';
 import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
-import { addQuantities, compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
+import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
 import type { KubeObject } from './resource.ts';
 import { groupResourceOf } from './resource.ts';
 
@@ -15,11 +16,6 @@ const zero = parseQuantity('0');
 
 /** Resources that are counted under their plain name, too. */
 const plainCounts = new Set(['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services']);
-
-const add = (usage: Usage, name: string, amount: Quantity) => {
-  const known = usage[name];
-  usage[name] = known === undefined ? amount : addQuantities(known, amount);
-};
 
 /** What one object uses; an empty record for what is not there. */
 export function quotaUsage(resource: { group: string; plural: string }, object: KubeObject): Usage {
@@ -66,53 +62,16 @@ function podUsage(pod: Pod): Usage {
   const usage: Usage = { 'count/pods': one };
   if (isTerminal(pod)) return usage;
   usage.pods = one;
-  const { requests, limits } = podResources(pod.spec);
-  for (const [name, amount] of Object.entries(requests)) {
+  const limits = podLimits(pod.spec);
+  for (const [name, amount] of podRequests(pod.spec)) {
     usage[`requests.${name}`] = amount;
     if (name === 'cpu' || name === 'memory' || name === 'ephemeral-storage' || name.startsWith('hugepages-')) usage[name] = amount;
   }
   for (const name of ['cpu', 'memory', 'ephemeral-storage']) {
-    const amount = limits[name];
+    const amount = limits.get(name);
     if (amount !== undefined) usage[`limits.${name}`] = amount;
   }
   return usage;
-}
-
-/** A pod's effective requests and limits: containers and sidecars together, or the greatest step of its start, and overhead (KEP-753). */
-export function podResources(spec: PodSpec | undefined): { requests: Usage; limits: Usage } {
-  const total = (of: 'requests' | 'limits'): Usage => {
-    const sum: Usage = {};
-    for (const container of spec?.containers ?? []) addAll(sum, container.resources?.[of]);
-    const sidecars: Usage = {};
-    const start: Usage = {};
-    for (const container of spec?.initContainers ?? []) {
-      const step: Usage = { ...sidecars };
-      addAll(step, container.resources?.[of]);
-      if (container.restartPolicy === 'Always') {
-        addAll(sidecars, container.resources?.[of]);
-        addAll(sum, container.resources?.[of]);
-      }
-      atLeast(start, step);
-    }
-    atLeast(sum, start);
-    for (const [name, amount] of Object.entries(spec?.resources?.[of] ?? {})) sum[name] = parseQuantity(amount);
-    if (of === 'requests') addAll(sum, spec?.overhead);
-    else
-      for (const [name, amount] of Object.entries(spec?.overhead ?? {})) if (sum[name] !== undefined) add(sum, name, parseQuantity(amount));
-    return sum;
-  };
-  return { requests: total('requests'), limits: total('limits') };
-}
-
-function addAll(usage: Usage, amounts: Record<string, string> | undefined): void {
-  for (const [name, amount] of Object.entries(amounts ?? {})) add(usage, name, parseQuantity(amount));
-}
-
-function atLeast(usage: Usage, floor: Usage): void {
-  for (const [name, amount] of Object.entries(floor)) {
-    const known = usage[name];
-    if (known === undefined || compareQuantities(known, amount) < 0) usage[name] = amount;
-  }
 }
 
 /** Whether the quota's scopes take the object in. Scopes are about pods; a quota with one counts nothing else. */

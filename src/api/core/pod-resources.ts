@@ -2,6 +2,8 @@
 import type { Container, Pod, PodQOSClass, PodSpec, ResourceList, ResourceRequirements } from '../generated/core.v1.ts';
 import { addQuantities, compareQuantities, formatQuantity, type Quantity, tryParseQuantity, zeroQuantity } from '../quantity.ts';
 
+/** Quantities by resource. */
+export type Amounts = ReadonlyMap<string, Quantity>;
 type Sums = Map<string, Quantity>;
 
 function addTo(sums: Sums, list: ResourceList | undefined): void {
@@ -11,7 +13,7 @@ function addTo(sums: Sums, list: ResourceList | undefined): void {
   }
 }
 
-function raiseTo(sums: Sums, other: Sums): void {
+function raiseTo(sums: Sums, other: Amounts): void {
   for (const [name, value] of other) {
     const known = sums.get(name);
     if (!known || compareQuantities(value, known) > 0) sums.set(name, value);
@@ -21,7 +23,7 @@ function raiseTo(sums: Sums, other: Sums): void {
 /** A sidecar: an init container that keeps running. */
 export const isSidecar = (container: Container) => container.restartPolicy === 'Always';
 
-function aggregate(spec: PodSpec, listOf: (resources: ResourceRequirements) => ResourceList | undefined): ResourceList {
+function aggregate(spec: PodSpec, listOf: (resources: ResourceRequirements) => ResourceList | undefined): Sums {
   const total: Sums = new Map();
   for (const container of spec.containers ?? []) addTo(total, container.resources && listOf(container.resources));
   // Init containers run one after the other, beside the sidecars started before them; sidecars stay beside the containers.
@@ -40,17 +42,46 @@ function aggregate(spec: PodSpec, listOf: (resources: ResourceRequirements) => R
     }
   }
   raiseTo(total, peak);
-  return Object.fromEntries([...total].map(([name, value]) => [name, formatQuantity(value)]));
+  return total;
+}
+
+/** Amounts as the API writes them. */
+export function toResourceList(amounts: Amounts): ResourceList {
+  return Object.fromEntries([...amounts].map(([name, value]) => [name, formatQuantity(value)]));
 }
 
 /** The most that a pod's containers request at any time, by resource. */
 export function aggregateContainerRequests(spec: PodSpec): ResourceList {
-  return aggregate(spec, (resources) => resources.requests);
+  return toResourceList(aggregate(spec, (resources) => resources.requests));
 }
 
 /** The most that a pod's containers may use at any time, by resource. */
 export function aggregateContainerLimits(spec: PodSpec): ResourceList {
-  return aggregate(spec, (resources) => resources.limits);
+  return toResourceList(aggregate(spec, (resources) => resources.limits));
+}
+
+/** Requests of the pod as a whole (KEP-2837) stand over those of its containers. */
+function setTo(sums: Sums, list: ResourceList | undefined): void {
+  for (const [name, text] of Object.entries(list ?? {})) {
+    const value = tryParseQuantity(text);
+    if (value) sums.set(name, value);
+  }
+}
+
+/** What a pod asks its node for: its containers, or what it says for them all, and overhead. */
+export function podRequests(spec: PodSpec): Amounts {
+  const total = aggregate(spec, (resources) => resources.requests);
+  setTo(total, spec.resources?.requests);
+  addTo(total, spec.overhead);
+  return total;
+}
+
+/** What a pod may use: its containers, or what it says for them all, and overhead where there is a limit to add it to. */
+export function podLimits(spec: PodSpec): Amounts {
+  const total = aggregate(spec, (resources) => resources.limits);
+  setTo(total, spec.resources?.limits);
+  addTo(total, Object.fromEntries(Object.entries(spec.overhead ?? {}).filter(([name]) => total.has(name))));
+  return total;
 }
 
 const qosResources = ['cpu', 'memory'];

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Pod, PodQOSClass } from '../../api/index.ts';
+import { type Pod, type PodQOSClass, podLimits, podRequests, toResourceList } from '../../api/index.ts';
 import { cpuQuota, cpuShares, memoryBytes, milliCpu } from '../containers/linux-resources.ts';
 import { uidOf } from '../pod/identity.ts';
-import { podLimits, podRequests, qosClass, toResourceList } from '../pod/resources.ts';
+import { qosClass } from '../pod/qos-class.ts';
 
 export interface PodCgroups {
   /** What the runtime makes containers' cgroups below; empty where pods have none of their own. */
@@ -97,8 +97,8 @@ export function podCgroups({ mountPoint, root, cfsQuota, pidsLimit }: CgroupOpti
   }
 
   function settings(pod: Pod): [controller: string, file: string, value: string][] {
-    const requests = toResourceList(podRequests(pod));
-    const limits = toResourceList(podLimits(pod));
+    const requests = toResourceList(podRequests(pod.spec));
+    const limits = toResourceList(podLimits(pod.spec));
     const all = [...pod.spec.containers];
     const shares = cpuShares(milliCpu(requests));
     // The pod has a limit where each of its containers has one.

@@ -6,7 +6,7 @@ import { parseDurationMs } from '../duration.ts';
 import type { AnyContainer } from '../pod/containers.ts';
 import { isCriticalPod } from '../pod/identity.ts';
 import { containerLogPath } from '../pod/paths.ts';
-import { qosClass } from '../pod/resources.ts';
+import { qosClass } from '../pod/qos-class.ts';
 import { expand } from './expansion.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
 import { linuxResources, memoryBytes, oomScoreAdjust } from './linux-resources.ts';

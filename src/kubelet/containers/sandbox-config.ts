@@ -1,8 +1,7 @@
-import type { Pod } from '../../api/index.ts';
+import { type Pod, podLimits, podRequests, toResourceList } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
 import { isHostNetwork, uidOf } from '../pod/identity.ts';
-import { podLimits, podRequests, toResourceList } from '../pod/resources.ts';
 import { podHostname, podResolver, type ResolverConfig } from './dns.ts';
 import { sandboxAnnotations, sandboxLabels } from './labels.ts';
 import { linuxResources } from './linux-resources.ts';
@@ -33,7 +32,7 @@ export function sandboxConfig(
             hostIp: p.hostIP ?? '',
           }),
         );
-  const resources = { requests: toResourceList(podRequests(pod)), limits: toResourceList(podLimits(pod)) };
+  const resources = { requests: toResourceList(podRequests(pod.spec)), limits: toResourceList(podLimits(pod.spec)) };
   const { oomScoreAdj: _, ...sandboxResources } = linuxResources(resources, {
     cfsQuota: config.cpuCFSQuota,
     cfsPeriodMicros: 100_000,

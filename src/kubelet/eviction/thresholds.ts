@@ -1,9 +1,17 @@
 /** When a node is short of something, and which pod goes first (upstream's eviction manager, the hard thresholds). */
-import { compareQuantities, formatQuantity, type Pod, parseQuantity, quantityFromValue, quantityValue } from '../../api/index.ts';
+import {
+  compareQuantities,
+  formatQuantity,
+  type Pod,
+  parseQuantity,
+  podRequests,
+  quantityFromValue,
+  quantityValue,
+} from '../../api/index.ts';
 import type { Pressure } from '../node/conditions.ts';
 import type { Rejection } from '../pod/admission.ts';
 import { isCriticalPod } from '../pod/identity.ts';
-import { podRequests, qosClass } from '../pod/resources.ts';
+import { qosClass } from '../pod/qos-class.ts';
 
 /** What is free and what there is, by eviction signal (`memory.available`, `nodefs.available`, `nodefs.inodesFree`). */
 export type Observations = ReadonlyMap<string, { available: number; capacity: number }>;
@@ -31,7 +39,7 @@ export function pressureOf(list: readonly Shortage[]): Pressure {
   return { memory: short('memory.'), disk: short('nodefs.', 'imagefs.'), pid: short('pid.') };
 }
 
-const memoryRequest = (pod: Pod) => quantityValue(podRequests(pod).get('memory') ?? quantityFromValue(0));
+const memoryRequest = (pod: Pod) => quantityValue(podRequests(pod.spec).get('memory') ?? quantityFromValue(0));
 
 /** Who goes first when memory is short: those over their requests, the least important, the furthest over. */
 export function rankForMemory(pods: readonly Pod[], usageBytes: (pod: Pod) => number): Pod[] {

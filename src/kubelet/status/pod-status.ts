@@ -1,7 +1,7 @@
 /** The whole of a pod's status, as the API shows it. */
 import type { Pod, PodStatus } from '../../api/index.ts';
 import { isHostNetwork } from '../pod/identity.ts';
-import { qosClass } from '../pod/resources.ts';
+import { qosClass } from '../pod/qos-class.ts';
 import { podConditions } from './conditions.ts';
 import { type ContainerStatusSources, containerStatus } from './container-statuses.ts';
 import { podPhase } from './phase.ts';

@@ -1,15 +1,15 @@
 import {
   type Container,
   compareQuantities,
-  formatQuantity,
   LimitRange,
   type LimitRangeItem,
   type PersistentVolumeClaim,
   type Pod,
-  type PodSpec,
-  podResources,
+  podLimits,
+  podRequests,
   quantityMilliValue,
   type ResourceRequirements,
+  toResourceList,
 } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObjects } from '../storages.ts';
@@ -87,15 +87,7 @@ function problemsOf(request: AdmissionRequest, item: LimitRangeItem): string[] {
       bounds(item, c.resources?.requests ?? {}, c.resources?.limits ?? {}),
     );
   if (item.type !== 'Pod') return [];
-  const { requests, limits } = podAmounts(spec);
-  return bounds(item, requests, limits);
-}
-
-function podAmounts(spec: PodSpec | undefined): { requests: Amounts; limits: Amounts } {
-  const { requests, limits } = podResources(spec);
-  const text = (usage: typeof requests) =>
-    Object.fromEntries(Object.entries(usage).map(([name, amount]) => [name, formatQuantity(amount)]));
-  return { requests: text(requests), limits: text(limits) };
+  return spec ? bounds(item, toResourceList(podRequests(spec)), toResourceList(podLimits(spec))) : [];
 }
 
 const each = (bounds: Amounts | undefined, check: (name: string, bound: string) => string | undefined): string[] =>
