@@ -8,7 +8,7 @@ import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
-import { type Answer, objectAnswer, type RequestContext } from './exchange.ts';
+import { type Answer, objectAnswer, type RequestContext, textAnswer } from './exchange.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { localTransport } from './local-transport.ts';
@@ -196,7 +196,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       if (answer !== undefined) return answer;
     }
     const path = context.path.length > 1 ? context.path.replace(/\/+$/, '') : context.path;
-    if (path === '/version') return objectAnswer(version);
+    // People read it with curl: indented, as upstream's.
+    if (path === '/version') return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: metrics.contentType, body: await metrics.metrics() };
     if (path === '/') return objectAnswer({ paths: paths().sort() });
     const answer = discovery(context) ?? (await openApi(context)) ?? (await health.answer(context));
@@ -236,8 +237,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const key = groupResourceOf(kind.resource);
       storages.get(key)?.close();
       storages.delete(key);
-    },
       custom.delete(key);
+    },
     addHandler: (handler) => void handlers.push(handler),
     addRoute: (route) => void routes.push(route),
     addAdmission: (plugin) => void admission.push(plugin),
