@@ -1,0 +1,78 @@
+/** Upstream's helm installs, upgrades, rolls back and removes releases, with its records in secrets. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ConfigMap, Pod, Secret } from '../../src/api/index.ts';
+import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+import { run } from '../support/cluster.ts';
+
+const helmBinary = join(import.meta.dirname, '../../.cache/bin/helm');
+let server: TestApiServer;
+let chart: string;
+
+beforeAll(async () => {
+  server = await startApiServer({ controllers: true });
+  await server.kubectl(['wait', '--for=create', 'sa/default', '--timeout=20s']);
+  chart = join(server.dir, 'small');
+  mkdirSync(join(chart, 'templates'), { recursive: true });
+  const files = {
+    'Chart.yaml': 'apiVersion: v2\nname: small\nversion: 0.1.0\nappVersion: "1.0"\n',
+    'values.yaml': 'greeting: hello\n',
+    'templates/config.yaml':
+      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-config\n  labels: {app.kubernetes.io/managed-by: {{ .Release.Service }}}\ndata:\n  greeting: {{ .Values.greeting }}\n',
+    'templates/service.yaml':
+      'apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\nspec:\n  selector: {app: small}\n  ports: [{port: 80}]\n',
+    'templates/tests/ask.yaml':
+      'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}-ask\n  annotations: {"helm.sh/hook": test}\nspec:\n  restartPolicy: Never\n  containers: [{name: ask, image: busybox}]\n',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(chart, name, '..'), { recursive: true });
+    writeFileSync(join(chart, name), text);
+  }
+});
+afterAll(() => server.close());
+
+async function helm(...args: string[]): Promise<string> {
+  const { stdout, stderr, code } = await run(helmBinary, args, { env: server.env, timeoutMs: 30_000 });
+  if (code !== 0) throw new Error(`helm ${args.join(' ')}: ${stderr}${stdout}`);
+  return stdout;
+}
+const greeting = async () => (await server.admin.get(ConfigMap, 'one-config', { namespace: 'default' })).data?.greeting;
+
+test('a release is installed, upgraded, rolled back, tested and uninstalled', async () => {
+  expect(await helm('install', 'one', chart)).toMatch(/^STATUS: deployed$/m);
+  expect(await greeting()).toBe('hello');
+  await expect(helm('install', 'one', chart)).rejects.toThrow('cannot reuse a name that is still in use');
+
+  expect(await helm('upgrade', 'one', chart, '--set', 'greeting=again')).toContain('has been upgraded. Happy Helming!');
+  expect(await greeting()).toBe('again');
+  expect(await helm('rollback', 'one', '1')).toContain('Rollback was a success');
+  expect(await greeting()).toBe('hello');
+
+  const history = JSON.parse(await helm('history', 'one', '-o', 'json')) as { revision: number; status: string }[];
+  expect(history.map(({ revision, status }) => [revision, status])).toEqual([
+    [1, 'superseded'],
+    [2, 'superseded'],
+    [3, 'deployed'],
+  ]);
+  expect(JSON.parse(await helm('list', '-A', '-o', 'json'))).toMatchObject([
+    { name: 'one', revision: '3', status: 'deployed', chart: 'small-0.1.0' },
+  ]);
+  expect(JSON.parse(await helm('status', 'one', '-o', 'json'))).toMatchObject({ info: { status: 'deployed' } });
+  const records = await server.admin.list(Secret, { namespace: 'default', labelSelector: 'owner=helm,name=one' });
+  expect(records.items.map(({ type }) => type)).toEqual(Array(3).fill('helm.sh/release.v1'));
+
+  // No kubelet runs here: the test's pod is ended by hand.
+  const tested = helm('test', 'one', '--timeout', '20s');
+  expect(await server.kubectl(['wait', '--for=create', 'pod/one-ask', '--timeout=20s'])).toMatchObject({ code: 0 });
+  await server.admin.patch(Pod, 'one-ask', 'merge', { status: { phase: 'Succeeded' } }, { namespace: 'default', subresource: 'status' });
+  expect(await tested).toMatch(/^Phase: +Succeeded$/m);
+
+  expect(await helm('uninstall', 'one')).toBe('release "one" uninstalled\n');
+  expect(JSON.parse(await helm('list', '-A', '-o', 'json'))).toEqual([]);
+  await expect(greeting()).rejects.toThrow('configmaps "one-config" not found');
+});
+
+test('a chart that the API refuses leaves its reason', async () => {
+  await expect(helm('install', 'two', chart, '--set', 'greeting=[1]')).rejects.toThrow(/cannot unmarshal|got array|expected/);
+});
