@@ -49,6 +49,46 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
   const names = clusterNames(informers);
   const suffix = `.${domain}`;
 
+  const toAnswer = (r: DnsRecord): Answer => {
+    switch (r.type) {
+      case 'A':
+      case 'AAAA':
+        return { name: r.name, type: r.type, ttl: ttlSeconds, data: r.address };
+      case 'SRV':
+        return {
+          name: r.name,
+          type: 'SRV',
+          ttl: ttlSeconds,
+          data: { target: r.target, port: r.port, priority: r.priority, weight: r.weight },
+        };
+      case 'TXT':
+        return { name: r.name, type: 'TXT', ttl: ttlSeconds, data: r.text };
+      default:
+        return { name: r.name, type: r.type, ttl: ttlSeconds, data: r.target };
+    }
+  };
+
+  const isOurs = (name: string) => name === domain || name.endsWith(suffix);
+
+  /** What is behind an alias belongs into the same answer (RFC 1034, 3.6.2): stub resolvers don't ask again. */
+  const follow = async (result: LookupResult, type: Question['type'], overTcp: boolean, hops = 8): Promise<Answer[]> => {
+    const [alias] = result.answers;
+    if (alias?.type !== 'CNAME' || type === 'CNAME' || hops === 0) return [];
+    const target = alias.target.toLowerCase().replace(/\.$/, '');
+    if (isOurs(target)) {
+      const next = lookup(names, domain, target, type);
+      return [...shuffled(next.answers, random).map(toAnswer), ...(await follow(next, type, overTcp, hops - 1))];
+    }
+    const id = Math.floor(random.next() * 65_536);
+    const query = encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ name: target, type, class: 'IN' }] });
+    try {
+      return decode(await forwarder.forward(query, overTcp)).answers ?? [];
+    } catch (error) {
+      logger.debug({ err: error, name: target }, 'no upstream nameserver answered');
+      return [];
+    }
+  };
+
   const answer = async (query: Buffer, overTcp: boolean): Promise<Buffer | undefined> => {
     let packet: Packet;
     try {
@@ -60,11 +100,13 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     const question = packet.questions?.[0];
     if (packet.type !== 'query' || !question) return undefined;
     const name = question.name.toLowerCase().replace(/\.$/, '');
-    if (name === domain || name.endsWith(suffix))
-      return respond(packet, question, lookup(names, domain, name, question.type), domain, overTcp);
+    if (isOurs(name)) {
+      const result = lookup(names, domain, name, question.type);
+      return respond(packet, question, result, overTcp, await follow(result, question.type, overTcp));
+    }
     const ip = reverseAddress(name);
     const pointers = ip ? reverseLookup(names, domain, name, ip) : [];
-    if (pointers.length > 0) return respond(packet, question, { exists: true, answers: pointers, additional: [] }, domain, overTcp);
+    if (pointers.length > 0) return respond(packet, question, { exists: true, answers: pointers, additional: [] }, overTcp);
     try {
       return await forwarder.forward(query, overTcp);
     } catch (error) {
@@ -78,33 +120,17 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     }
   };
 
-  const respond = (query: Packet, question: Question, result: LookupResult, zone: string, overTcp: boolean): Buffer => {
-    const toAnswer = (r: DnsRecord): Answer => {
-      switch (r.type) {
-        case 'A':
-        case 'AAAA':
-          return { name: r.name, type: r.type, ttl: ttlSeconds, data: r.address };
-        case 'SRV':
-          return {
-            name: r.name,
-            type: 'SRV',
-            ttl: ttlSeconds,
-            data: { target: r.target, port: r.port, priority: r.priority, weight: r.weight },
-          };
-        case 'TXT':
-          return { name: r.name, type: 'TXT', ttl: ttlSeconds, data: r.text };
-        default:
-          return { name: r.name, type: r.type, ttl: ttlSeconds, data: r.target };
-      }
-    };
-    const answers = shuffled(result.answers, random).map((r) => ({ ...toAnswer(r), name: question.name }) as Answer);
+  const respond = (query: Packet, question: Question, result: LookupResult, overTcp: boolean, behind: Answer[] = []): Buffer => {
+    // The name is told as it was asked, in its own case.
+    const own = shuffled(result.answers, random).map((r) => ({ ...toAnswer(r), name: question.name }) as Answer);
+    const answers = [...own, ...behind];
     const soa: Answer = {
-      name: zone,
+      name: domain,
       type: 'SOA',
       ttl: ttlSeconds,
       data: {
-        mname: `ns.dns.${zone}`,
-        rname: `hostmaster.${zone}`,
+        mname: `ns.dns.${domain}`,
+        rname: `hostmaster.${domain}`,
         serial: Math.floor(options.clock.now() / 1000),
         refresh: 7200,
         retry: 1800,
