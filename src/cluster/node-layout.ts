@@ -18,6 +18,7 @@ export function nodeLayoutOf(layout: Layout, node: string) {
   const dir = layout.node(node);
   const tag = tagOf(layout, node);
   return {
+    tag,
     dir,
     containerd: join(dir, 'containerd'),
     /** containerd's sockets and mounts. */

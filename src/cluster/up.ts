@@ -103,6 +103,10 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
     child: startComponent(layout, component, ['component', ...args, '--data-dir', layout.dataDir], nodeFlags, launcher),
   }));
   if (entrance) await hand(entrance, started.find((s) => s.component === 'control-plane')?.child);
+  const tellControlPlane = () => {
+    for (const { child } of started) if (child.connected) child.send({ controlPlane: true } satisfies ParentMessage);
+  };
+  if (running.has('control-plane')) tellControlPlane();
   const deadline = AbortSignal.timeout(options.waitMs);
   try {
     await withDeadline(
@@ -110,8 +114,7 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
         started.map(async ({ component, child }) => {
           await whenReady(child, () => logTail(layout, component));
           step(component === 'control-plane' ? 'control plane' : component);
-          if (component === 'control-plane')
-            for (const other of started) if (other.child.connected) other.child.send({ controlPlane: true } satisfies ParentMessage);
+          if (component === 'control-plane') tellControlPlane();
         }),
       ),
       deadline,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
-export const executable = join(root, 'bin/k8ts');
+export const executable = process.env.K8TS_EXECUTABLE ?? join(root, 'bin/k8ts');
 /** Upstream's, unpacked by scripts/bootstrap.mjs. */
 export const kubectlBinary = join(root, '.cache/bin/kubectl');
 
