@@ -99,6 +99,12 @@ export function networkOf(cidr: Cidr): IpAddress {
   return { family: cidr.address.family, value: (cidr.address.value >> bits) << bits };
 }
 
+/** The block's address at an offset from its first one. */
+export function addressAt(cidr: Cidr, offset: number): IpAddress {
+  const { family, value } = networkOf(cidr);
+  return { family, value: value + BigInt(offset) };
+}
+
 /** How many addresses the block has. */
 export function cidrSize(cidr: Cidr): bigint {
   return 1n << hostBits(cidr);

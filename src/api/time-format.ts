@@ -64,6 +64,16 @@ export function parseGoDuration(text: string): bigint | undefined {
   return match[1] === '-' ? -nanos : nanos;
 }
 
+/** Milliseconds in a Go duration. @throws RangeError in Go's words for what is none. */
+export function goDurationMs(text: string): number {
+  const nanos = parseGoDuration(text);
+  if (nanos === undefined) throw new RangeError(`time: invalid duration ${JSON.stringify(text)}`);
+  return Number(nanos) / 1e6;
+}
+
+/** Milliseconds as a Go duration, rounded to whole ones: `1.204s`, `350ms`, `1m10s`. */
+export const formatGoMilliseconds = (milliseconds: number): string => formatGoDuration(BigInt(Math.round(milliseconds)) * 1_000_000n);
+
 /** Writes nanoseconds as Go does: `1h30m0s`, `1.5s`, `250ms`. */
 export function formatGoDuration(nanos: bigint): string {
   if (nanos === 0n) return '0s';

@@ -1,6 +1,7 @@
 /** What a local cluster is made of; written to its data directory by `k8ts up` and read by everything after. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { addressAt, formatIp, networkOf, parseCidr } from '../api/index.ts';
 
 export type RuntimeName = 'containerd' | 'hollow';
 
@@ -49,11 +50,11 @@ export function defaultDataDir(name: string): string {
   return join(base, name);
 }
 
-/** The nth address of a CIDR: `nthAddress('10.96.0.0/16', 10)` is `10.96.0.10`. IPv4. */
-export function nthAddress(cidr: string, n: number): string {
-  const [base = ''] = cidr.split('/');
-  const number = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + n;
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
+/** The nth address of a CIDR: `nthAddress('10.96.0.0/16', 10)` is `10.96.0.10`. */
+export function nthAddress(text: string, n: number): string {
+  const cidr = parseCidr(text);
+  if (!cidr) throw new RangeError(`${JSON.stringify(text)} is no CIDR`);
+  return formatIp(addressAt(cidr, n));
 }
 
 /** The DNS service's address, the tenth of the service range as kubeadm has it. */
@@ -95,14 +96,9 @@ export function configProblem(config: ClusterConfig): string | undefined {
   return undefined;
 }
 
-function cidrProblem(cidr: string): string | undefined {
-  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(cidr);
-  if (!match) return 'not an IPv4 CIDR such as 10.244.0.0/16';
-  const parts = match.slice(1, 5).map(Number);
-  const prefix = Number(match[5]);
-  if (parts.some((p) => p > 255)) return 'an address part is over 255';
-  if (prefix < 8 || prefix > 24) return 'the prefix length must be 8 to 24';
-  const number = parts.reduce((sum, p) => sum * 256 + p, 0);
-  if (number % 2 ** (32 - prefix) !== 0) return 'host bits are set';
-  return undefined;
+function cidrProblem(text: string): string | undefined {
+  const cidr = parseCidr(text);
+  if (cidr?.address.family !== 4) return 'not an IPv4 CIDR such as 10.244.0.0/16';
+  if (cidr.prefixLength < 8 || cidr.prefixLength > 24) return 'the prefix length must be 8 to 24';
+  return networkOf(cidr).value === cidr.address.value ? undefined : 'host bits are set';
 }

@@ -1,5 +1,5 @@
 /** Flags that `k8ts up` hands through to components, read as upstream's components read them. */
-import type { kubeletconfigV1beta1 } from '../api/index.ts';
+import { type kubeletconfigV1beta1, parseGoDuration } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 
@@ -50,10 +50,11 @@ export function kubeletConfiguration(args: ComponentArgs): Partial<kubeletconfig
   };
 }
 
-/** Milliseconds in a Go duration such as `1m30s`. */
+/** Milliseconds in a flag's Go duration such as `1m30s`. */
 export function durationMs(text: string): number {
-  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, m) => sum + Number(m[1]) * (units[m[2] ?? ''] ?? 0), 0);
+  const nanos = parseGoDuration(text);
+  if (nanos === undefined) throw new ClusterError(`time: invalid duration ${JSON.stringify(text)}`);
+  return Number(nanos) / 1e6;
 }
 
 export function proxyOptions(args: ComponentArgs): { masqueradeAll?: boolean; minSyncMs?: number; syncMs?: number } {

@@ -1,6 +1,5 @@
 /** KubeletConfiguration with upstream's defaults (k8s.io/kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go), as far as this kubelet reads it. */
-import type { kubeletconfigV1beta1 } from '../api/index.ts';
-import { parseDurationMs } from './duration.ts';
+import { goDurationMs, type kubeletconfigV1beta1 } from '../api/index.ts';
 
 const defaults = {
   syncFrequency: '1m',
@@ -59,5 +58,5 @@ export function effectiveConfiguration(given: Partial<kubeletconfigV1beta1.Kubel
 /** The longest wait between restarts of a crashing container. */
 export function maxContainerRestartMs(config: EffectiveConfiguration): number {
   const given = config.crashLoopBackOff?.maxContainerRestartPeriod;
-  return given ? parseDurationMs(given) : 300_000;
+  return given ? goDurationMs(given) : 300_000;
 }

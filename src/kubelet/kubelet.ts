@@ -1,13 +1,12 @@
 /** The kubelet: makes the pods bound to its node run, and tells the API how they are. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Pod, RuntimeClass, Service } from '../api/index.ts';
+import { goDurationMs, Pod, RuntimeClass, Service } from '../api/index.ts';
 import { createEventBroadcaster, createInformer } from '../client/index.ts';
 import { noCgroups } from './cgroups/pod-cgroups.ts';
 import { effectiveConfiguration, maxContainerRestartMs } from './config.ts';
 import { hostResolver, type ResolverConfig } from './containers/dns.ts';
 import type { KubeletContext } from './context.ts';
-import { parseDurationMs } from './duration.ts';
 import { podEvents } from './events.ts';
 import { type EvictionManager, evictionManager } from './eviction/eviction-manager.ts';
 import { refusedUnderPressure } from './eviction/thresholds.ts';
@@ -297,7 +296,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   /** The safety net under events that were missed. */
   async function relist(signal: AbortSignal): Promise<void> {
-    const periodMs = parseDurationMs(config.syncFrequency);
+    const periodMs = goDurationMs(config.syncFrequency);
     while (!signal.aborted) {
       await clock.sleep(periodMs, signal).catch(() => undefined);
       if (signal.aborted) return;

@@ -1,8 +1,7 @@
 /** A container in CRI's terms. */
-import type { Pod } from '../../api/index.ts';
+import { goDurationMs, type Pod } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
-import { parseDurationMs } from '../duration.ts';
 import type { AnyContainer } from '../pod/containers.ts';
 import { isCriticalPod } from '../pod/identity.ts';
 import { containerLogPath } from '../pod/paths.ts';
@@ -38,7 +37,7 @@ export function containerConfig({
   const words = (list: readonly string[] | undefined) => (list ?? []).map((word) => expand(word, (name) => env.get(name)));
   const resources = linuxResources(container.resources, {
     cfsQuota: config.cpuCFSQuota,
-    cfsPeriodMicros: parseDurationMs(config.cpuCFSQuotaPeriod) * 1000,
+    cfsPeriodMicros: goDurationMs(config.cpuCFSQuotaPeriod) * 1000,
     oomScoreAdj: oomScoreAdjust(
       qosClass(pod),
       isCriticalPod(pod),

@@ -1,8 +1,8 @@
 /** Watches memory and disk, and ends pods before the node runs out of memory. */
 import { readFile, statfs } from 'node:fs/promises';
+import { goDurationMs } from '../../api/index.ts';
 import { podUidLabel } from '../containers/labels.ts';
 import type { KubeletContext } from '../context.ts';
-import { parseDurationMs } from '../duration.ts';
 import type { Pressure } from '../node/conditions.ts';
 import { memInfo } from '../node/machine.ts';
 import { uidOf } from '../pod/identity.ts';
@@ -35,7 +35,7 @@ async function observeMachine({ paths }: KubeletContext): Promise<Observations> 
 
 export function evictionManager(context: KubeletContext, { workers, onChange, observe = observeMachine }: Options): EvictionManager {
   const { clock, config, runtime, events, logger } = context;
-  const transitionMs = parseDurationMs(config.evictionPressureTransitionPeriod);
+  const transitionMs = goDurationMs(config.evictionPressureTransitionPeriod);
   const lastShort = new Map<keyof Pressure, number>();
   let current = relaxed;
 

@@ -1,9 +1,8 @@
 /** Removes dead containers beyond the last of each (its log is what `logs --previous` reads), rotates logs, and removes unused images when the disk is full. */
 import { readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { quantityValue } from '../../api/index.ts';
+import { goDurationMs, quantityValue } from '../../api/index.ts';
 import type { KubeletContext } from '../context.ts';
-import { parseDurationMs } from '../duration.ts';
 import type { ObservedContainer } from '../pod/observed-pod.ts';
 import type { PodWorker } from '../workers/pod-worker.ts';
 
@@ -87,7 +86,7 @@ export async function collectGarbage(context: KubeletContext, { workers, signal 
     const usedBytes = capacity - disk.bavail * disk.bsize;
     if ((usedBytes / capacity) * 100 < config.imageGCHighThresholdPercent) return;
     let excess = usedBytes - (capacity * config.imageGCLowThresholdPercent) / 100;
-    const minimumAgeMs = parseDurationMs(config.imageMinimumGCAge);
+    const minimumAgeMs = goDurationMs(config.imageMinimumGCAge);
     const oldestFirst = candidates.sort((a, b) => (unusedSince.get(a.id ?? '') ?? 0) - (unusedSince.get(b.id ?? '') ?? 0));
     for (const image of oldestFirst) {
       if (excess <= 0) break;
@@ -107,7 +106,7 @@ export async function collectGarbage(context: KubeletContext, { workers, signal 
     every(containerPeriodMs, 'Container garbage collection failed', containers),
     every(imagePeriodMs, 'Image garbage collection failed', images),
   ];
-  if (!hollow) tasks.push(every(parseDurationMs(config.containerLogMonitorInterval), 'Log rotation failed', logs));
+  if (!hollow) tasks.push(every(goDurationMs(config.containerLogMonitorInterval), 'Log rotation failed', logs));
   await Promise.all(tasks);
 }
 

@@ -1,8 +1,7 @@
 /** Makes a container's image present, as its pull policy says, with upstream's events, errors and back-off. */
-import type { Pod, Secret } from '../../api/index.ts';
+import { formatGoMilliseconds, type Pod, type Secret } from '../../api/index.ts';
 import { type cri, RuntimeError } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
-import { formatDuration } from '../duration.ts';
 import type { AnyContainer } from '../pod/containers.ts';
 import { uidOf } from '../pod/identity.ts';
 import { backOff } from '../workers/restart-back-off.ts';
@@ -120,11 +119,11 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
         if (!pulled) throw new RuntimeError('NOT_FOUND', `image ${JSON.stringify(image)} is not there after it was pulled`);
         failures.reset(key);
         failedAt.delete(key);
-        const total = formatDuration(clock.monotonic() - asked);
+        const total = formatGoMilliseconds(clock.monotonic() - asked);
         about(
           'Normal',
           'Pulled',
-          `Successfully pulled image ${JSON.stringify(wanted)} in ${formatDuration(pulledMs)} (${total} including waiting). Image size: ${pulled.size ?? 0} bytes.`,
+          `Successfully pulled image ${JSON.stringify(wanted)} in ${formatGoMilliseconds(pulledMs)} (${total} including waiting). Image size: ${pulled.size ?? 0} bytes.`,
         );
         return pulled;
       } catch (error) {

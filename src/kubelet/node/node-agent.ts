@@ -1,11 +1,10 @@
 /** Registers the node, keeps its status and renews its lease. */
 import { isDeepStrictEqual } from 'node:util';
-import { hasReason, Lease, Node, type NodeStatus, type ResourceList } from '../../api/index.ts';
+import { goDurationMs, hasReason, Lease, Node, type NodeStatus, type ResourceList } from '../../api/index.ts';
 import { createBackoff } from '../../client/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import { microTimestamp, timestamp } from '../../time/index.ts';
 import type { KubeletContext } from '../context.ts';
-import { parseDurationMs } from '../duration.ts';
 import { nodeConditions, type Pressure, runtimeErrors } from './conditions.ts';
 import { defaultLabels, initialNode, type NodeIdentity, nodeAllocatable, nodeCapacity, nodeImages, staticStatus } from './node-object.ts';
 
@@ -119,7 +118,7 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
     const status = await currentStatus(before.status);
     const merged: NodeStatus = { ...before.status, ...status, conditions: [...others(before), ...(status.conditions ?? [])] };
     const changed = !isDeepStrictEqual(sorted(withoutHeartbeats(merged)), sorted(withoutHeartbeats(before.status)));
-    if (!changed && clock.now() - lastReportMs < parseDurationMs(config.nodeStatusReportFrequency)) return;
+    if (!changed && clock.now() - lastReportMs < goDurationMs(config.nodeStatusReportFrequency)) return;
     const ready = (s: NodeStatus | undefined) => s?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
     const patch = { status: { ...changes(before.status, status), conditions: status.conditions } };
     node = await client.patch(Node, nodeName, 'strategic', patch, { subresource: 'status', signal });
@@ -210,7 +209,7 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
         node = await client.get(Node, nodeName, { signal });
         registered.resolve();
       } else await register(signal);
-      const updateMs = parseDurationMs(config.nodeStatusUpdateFrequency);
+      const updateMs = goDurationMs(config.nodeStatusUpdateFrequency);
       const renewMs = (config.nodeLeaseDurationSeconds * 1000) / 4;
       await Promise.all([
         every(

@@ -3,14 +3,13 @@
  * again, until there is nothing to do; then it sleeps until something wakes it. Its states are syncing, terminating (stopping
  * everything, never to start again) and terminated (nothing left but containers kept for their logs).
  */
-import type { Pod, PodStatus } from '../../api/index.ts';
+import { formatGoMilliseconds, type Pod, type PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
 import type { ResolverConfig } from '../containers/dns.ts';
 import { containerHash } from '../containers/labels.ts';
 import { terminationMessage } from '../containers/termination-message.ts';
 import type { KubeletContext } from '../context.ts';
-import { formatDuration } from '../duration.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { Rejection } from '../pod/admission.ts';
 import { findContainer } from '../pod/containers.ts';
@@ -278,7 +277,7 @@ export function podWorker(
     }
     waiting.set(name, {
       reason: 'CrashLoopBackOff',
-      message: `back-off ${formatDuration(restarts.current(key))} restarting failed container=${name} pod=${formatPod(pod)}`,
+      message: `back-off ${formatGoMilliseconds(restarts.current(key))} restarting failed container=${name} pod=${formatPod(pod)}`,
     });
     wakeAt(clock.now() + leftMs);
     return true;

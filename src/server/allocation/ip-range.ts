@@ -1,5 +1,5 @@
 /** A range of service addresses, of either family. */
-import { type Cidr, cidrContains, cidrSize, formatCidr, formatIp, networkOf, parseCidr, parseIp } from '../../api/index.ts';
+import { addressAt, type Cidr, cidrContains, cidrSize, formatCidr, formatIp, networkOf, parseCidr, parseIp } from '../../api/index.ts';
 
 export interface IpRange {
   readonly cidr: string;
@@ -30,6 +30,6 @@ export function parseIpRange(text: string): IpRange {
       const offset = parsed.value - network.value;
       return offset >= 1n && offset <= available;
     },
-    at: (offset) => formatIp({ family: network.family, value: network.value + BigInt(offset) }),
+    at: (offset) => formatIp(addressAt(cidr, offset)),
   };
 }
