@@ -144,14 +144,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // One storage a resource, opened for its kind: its objects are Ts.
     return storage as unknown as ResourceStorage<T>;
   };
-  handlers.push(...coreHandlers({ storageOf, clock }));
+  const checkStore = async () => {
+    await store.revision();
+  };
+  handlers.push(...coreHandlers({ storageOf, clock, checkStore }));
 
   const health = createHealth();
   health.add({
     name: 'etcd',
-    async check() {
-      await store.revision();
-    },
+    check: checkStore,
   });
   health.add({ name: 'log', check: () => {} });
   health.add(

@@ -136,6 +136,7 @@ test(
     ['top pods', 'error: Metrics API not available'],
     ['get --raw /foo', 'Error from server (NotFound): the server could not find the requested resource'],
     ['get ep kubernetes', /^get.*\nWarning: v1 Endpoints is deprecated in v1\.33\+; use discovery\.k8s\.io\/v1 EndpointSlice\nNAME /],
+    ['get cs', /^get.*\nWarning: v1 ComponentStatus is deprecated in v1\.19\+\nNAME +STATUS +MESSAGE +ERROR\netcd-0 +Healthy +ok *$/],
     ['version', /Server Version: v1\.36\.\d+/],
     ['explain pod.spec.dnsPolicy', /FIELD: dnsPolicy <string>/],
   ]),
