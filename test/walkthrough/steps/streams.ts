@@ -98,6 +98,17 @@ export function streamSteps(): void {
     }
   });
 
+  it('debugs a pod with an ephemeral container', async () => {
+    const image = '--image=busybox --image-pull-policy=IfNotPresent';
+    await k(
+      `debug redis ${image} --container=looking --target=redis --profile=general -- sh -c`,
+      'echo seen $(nc -z 127.0.0.1 6379 && echo redis)',
+    );
+    await eventually('it has looked', async () => (await tryK('logs redis -c looking')).stdout === 'seen redis\n');
+    expect(await k('describe pod redis')).toMatch(/Ephemeral Containers:\n\s+looking:/);
+    expect(await k('get pod redis --no-headers')).toMatch(/redis\s+1\/1\s+Running\s+0/);
+  });
+
   it('proxies the API, services and pods', async () => {
     const proxy = followKubectl('proxy --port=0');
     const [, port = ''] = await proxy.saw(/Starting to serve on 127\.0\.0\.1:(\d+)/);
