@@ -186,3 +186,20 @@ test('definitions and their objects are there after a restart', async () => {
   expect((await second.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ image: 'busybox' });
   await second.close();
 });
+
+test('rules in CEL hold, and see what was before', async () => {
+  const definition = deepCopy(cronTabs);
+  const schema = definition.spec.versions[0]?.schema?.openAPIV3Schema?.properties?.spec;
+  if (!schema) throw new Error('no schema');
+  schema['x-kubernetes-validations'] = [
+    { rule: "!has(self.port) || self.port != 0 || self.image == 'none'", message: 'port 0 is for none' },
+    { rule: 'self.replicas >= oldSelf.replicas', messageExpression: "'replicas may not fall below %d'.format([oldSelf.replicas])" },
+  ];
+  await established(definition);
+  await api.admin.create(CronTab, cronTab('a', { cronSpec: '* * * * *', replicas: 5 }), { namespace });
+  await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 3 } }, { namespace })).rejects.toThrow(
+    'CronTab.stable.example.com "a" is invalid: spec: Invalid value: "object": replicas may not fall below 5',
+  );
+  await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { port: 0 } }, { namespace })).rejects.toThrow('port 0 is for none');
+  await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 7 } }, { namespace });
+});

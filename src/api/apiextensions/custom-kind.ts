@@ -15,6 +15,7 @@ import { applySchemaDefaults } from './schema-defaults.ts';
 import { resourceNode } from './schema-node.ts';
 import { pruneToSchema } from './schema-pruning.ts';
 import { validateValue } from './schema-validation.ts';
+import { applyRules } from './validation-rules.ts';
 
 const root = new FieldPath();
 
@@ -70,7 +71,10 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
   const schema = version.schema?.openAPIV3Schema;
   const validate = (next: KubeObject, prev: KubeObject | undefined, errors: FieldErrors) => {
     if (!schema) return;
-    validateValue(schema, shown(next), root, errors, prev && shown(prev));
+    const [value, before] = [shown(next), prev && shown(prev)];
+    validateValue(schema, value, root, errors, before);
+    // Rules rest on types: they are asked only of what has the right ones.
+    if (errors.ok) applyRules(schema, value, root, errors, before);
   };
   const { scale } = version.subresources ?? {};
   const scalePaths: ScalePaths | undefined = scale && {

@@ -11,7 +11,7 @@ function definition(schema: JSONSchemaProps, change: Partial<Spec> = {}): Custom
   const made: CustomResourceDefinition = {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: 'foos.example.com' },
+    metadata: { name: 'foos.example.com', uid: '', resourceVersion: '', creationTimestamp: '' },
     spec: {
       group: 'example.com',
       scope: 'Namespaced',

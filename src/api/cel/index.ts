@@ -1,0 +1,2 @@
+export { CompileError, celEnvironment, compileExpression, type Expression, evaluationProblem, optionalOf } from './environment.ts';
+export { type Budget, CostError, perCallLimit } from './metering.ts';
