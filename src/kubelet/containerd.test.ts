@@ -159,7 +159,8 @@ describe.runIf(able)('on containerd', () => {
             { name: 'GREETING', value: 'hello' },
             { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
           ],
-          resources: { limits: { memory: '64Mi', cpu: '500m' } },
+          // As the API server stores it: requests default to limits.
+          resources: { limits: { memory: '64Mi', cpu: '500m' }, requests: { memory: '64Mi', cpu: '500m' } },
           volumeMounts: [
             { name: 'c', mountPath: '/c' },
             { name: 'c', mountPath: '/one', subPath: 'k' },

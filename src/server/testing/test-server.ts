@@ -11,6 +11,7 @@ import type { Authenticator } from '../request.ts';
 /** `Bearer admin` is the administrator, `Bearer joe` is joe; certificates say it themselves; `Bearer wrong` is refused. */
 const authenticator: Authenticator = {
   async authenticate({ certificate, header }) {
+    if (certificate?.problem !== undefined) throw new Error(`x509: ${certificate.problem}`);
     if (certificate !== undefined) return { name: certificate.commonName, groups: certificate.organizations };
     const [, token] = /^Bearer (.+)$/.exec(header('authorization') ?? '') ?? [];
     if (token === 'wrong') throw new Error('invalid bearer token');
