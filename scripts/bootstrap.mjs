@@ -4,7 +4,7 @@
  * npm packages come from the lock file, the pinned Node 24 from the npm package `node`, the rest from Debian's packages.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -102,7 +102,24 @@ function installDebianPackages(packages) {
 
 const underNode24 = (script, list, options) => run(bin('node'), [script, ...list], options);
 
+/** When the newest file below the given paths was written. */
+function newest(paths) {
+  return Math.max(
+    ...paths.map((path) => {
+      const stat = statSync(join(root, path));
+      // Generated files are made by the build itself; a folder's own time tells of files that were removed.
+      if (!stat.isDirectory()) return stat.mtimeMs;
+      if (path.endsWith('generated')) return 0;
+      return Math.max(stat.mtimeMs, newest(readdirSync(join(root, path)).map((name) => `${path}/${name}`)));
+    }),
+    0,
+  );
+}
+
+/** Bundles where something has changed since; a running cluster loads parts of its bundle late, so it is not rewritten without need. */
 function build() {
+  const bundle = join(root, 'dist/k8ts.js');
+  if (existsSync(bundle) && statSync(bundle).mtimeMs > newest(['src', 'scripts', 'package-lock.json'])) return;
   if (underNode24('scripts/generate.ts', []) !== 0) process.exit(1);
   if (underNode24('scripts/build.ts', []) !== 0) process.exit(1);
 }
