@@ -63,7 +63,7 @@ export async function startContainerd(options: ContainerdOptions, environment: C
   await mkdir(options.cniConfDir, { recursive: true });
   const config = await writeContainerdConfig(options);
 
-  const ensureRunning = async () => {
+  const start = async () => {
     if (await accepts(socket)) return;
     const log = openSync(logFile, 'a');
     const [program = '', ...args] = [...launcher, 'containerd', '--config', config, '--log-level', 'warn'];
@@ -84,6 +84,15 @@ export async function startContainerd(options: ContainerdOptions, environment: C
     });
     child.unref();
     await writeFile(pidFile, String(child.pid));
+  };
+
+  // Who notices at the same time that it has died must not start two: the second would wait for the first's database.
+  let starting: Promise<void> | undefined;
+  const ensureRunning = () => {
+    starting ??= start().finally(() => {
+      starting = undefined;
+    });
+    return starting;
   };
 
   const importImages = async (archive: string) => {
