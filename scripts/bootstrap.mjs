@@ -119,7 +119,8 @@ function newest(paths) {
 /** Bundles where something has changed since; a running cluster loads parts of its bundle late, so it is not rewritten without need. */
 function build() {
   const bundle = join(root, 'dist/k8ts.js');
-  if (existsSync(bundle) && statSync(bundle).mtimeMs > newest(['src', 'scripts', 'package-lock.json'])) return;
+  const generated = join(root, 'src/api/generated/index.ts');
+  if (existsSync(bundle) && existsSync(generated) && statSync(bundle).mtimeMs > newest(['src', 'scripts', 'package-lock.json'])) return;
   if (underNode24('scripts/generate.ts', []) !== 0) process.exit(1);
   if (underNode24('scripts/build.ts', []) !== 0) process.exit(1);
 }
