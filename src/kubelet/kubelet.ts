@@ -278,6 +278,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           if (event.type === 'created' || event.type === 'started') continue;
           const uid = observer.podOf(event.containerId);
           if (uid) wake(uid);
+          if (event.type === 'deleted') observer.removed(event.containerId);
         }
       } catch (error) {
         if (signal.aborted) return;

@@ -107,6 +107,8 @@ export interface PodObserver {
   /** Tells of a container or sandbox that was just made, before its first event. */
   learn(id: string, uid: string): void;
   forget(uid: string): void;
+  /** The runtime has removed a container or sandbox. */
+  removed(id: string): void;
 }
 
 export function podObserver(runtime: Runtime): PodObserver {
@@ -138,6 +140,10 @@ export function podObserver(runtime: Runtime): PodObserver {
         owners.delete(id);
         finished.delete(id);
       }
+    },
+    removed(id) {
+      owners.delete(id);
+      finished.delete(id);
     },
     async observe(uid, signal) {
       const options = signal ? { signal } : {};

@@ -20,10 +20,15 @@ export class ChangeLog<T extends KubeObject> {
 
   push(change: Change<T>): void {
     this.#changes.push(change);
+    this.prune(change.atMs);
+  }
+
+  /** Lets go of what is no longer recent. */
+  prune(nowMs: number): void {
     for (;;) {
       const length = this.#changes.length - this.#head;
       const oldest = this.#changes[this.#head];
-      if (!oldest || length <= alwaysKept || (length <= neverMore && oldest.atMs > change.atMs - keptMs)) break;
+      if (!oldest || length <= alwaysKept || (length <= neverMore && oldest.atMs > nowMs - keptMs)) break;
       this.startRevision = oldest.revision;
       this.#head++;
     }

@@ -112,13 +112,14 @@ export class WatchCache<T extends KubeObject> {
     }
   }
 
-  /** Called when a watcher with bookmarks has come: one timer serves all of them. */
+  /** Called when a watcher with bookmarks has come: one timer serves all of them, and a log that has grown in busier times. */
   armBookmarks(): void {
     if (this.#bookmarkTimer || this.#closed.signal.aborted) return;
     this.#bookmarkTimer = this.#options.clock.setTimer(
       bookmarkPeriodMs,
       () => {
         this.#bookmarkTimer = undefined;
+        this.log.prune(this.#options.clock.monotonic());
         if (this.watchers.withBookmarks === 0) return;
         for (const watcher of this.watchers) if (watcher.wantsBookmarks) watcher.bookmark(this.revision);
         this.armBookmarks();
