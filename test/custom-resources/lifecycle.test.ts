@@ -203,3 +203,37 @@ test('rules in CEL hold, and see what was before', async () => {
   await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { port: 0 } }, { namespace })).rejects.toThrow('port 0 is for none');
   await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 7 } }, { namespace });
 });
+
+test('a definition of v1beta1 is served, keeps unknown fields, and reads in both versions', async () => {
+  const old = {
+    apiVersion: 'apiextensions.k8s.io/v1beta1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'crontabs.stable.example.com' },
+    spec: {
+      group: 'stable.example.com',
+      version: 'v1',
+      names: { plural: 'crontabs', kind: 'CronTab' },
+      additionalPrinterColumns: [{ name: 'Spec', type: 'string', JSONPath: '.spec.cronSpec' }],
+      validation: { openAPIV3Schema: { properties: { spec: { properties: { replicas: { type: 'integer', minimum: 1 } } } } } },
+    },
+  };
+  const path = '/apis/apiextensions.k8s.io/v1beta1/customresourcedefinitions';
+  await api.admin.raw('POST', path, { body: old });
+  const stored = await settled('crontabs.stable.example.com', (d) => isConditionTrue(d, 'Established'));
+  expect(stored.spec.versions[0]).toMatchObject({
+    name: 'v1',
+    storage: true,
+    additionalPrinterColumns: [{ name: 'Spec', jsonPath: '.spec.cronSpec' }],
+  });
+  const created = await api.admin.create(CronTab, cronTab('a', { replicas: 1, anything: { goes: 1 } }), { namespace });
+  expect(created.spec).toEqual({ replicas: 1, anything: { goes: 1 } });
+  await expect(api.admin.create(CronTab, cronTab('b', { replicas: 0 }), { namespace })).rejects.toThrow('greater than or equal to 1');
+  expect(await api.admin.raw('GET', `${path}/crontabs.stable.example.com`)).toMatchObject({
+    apiVersion: 'apiextensions.k8s.io/v1beta1',
+    spec: {
+      version: 'v1',
+      additionalPrinterColumns: [{ JSONPath: '.spec.cronSpec' }],
+      versions: [{ name: 'v1', served: true, storage: true }],
+    },
+  });
+});

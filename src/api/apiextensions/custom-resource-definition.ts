@@ -7,6 +7,7 @@ import { CustomResourceDefinition } from '../generated/apiextensions.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsSubdomain } from '../names.ts';
 import { nameColumn } from '../printing.ts';
+import { definitionV1beta1 } from './definition-v1beta1.ts';
 import {
   validateApproval,
   validateDefinition,
@@ -64,6 +65,7 @@ function noteStoredVersion(definition: CustomResourceDefinition): void {
 
 export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   resource: CustomResourceDefinition,
+  versions: [definitionV1beta1],
   shortNames: ['crd', 'crds'],
   categories: ['api-extensions'],
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',

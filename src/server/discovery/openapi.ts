@@ -4,7 +4,7 @@ import { encodeOpenApiV2, errors, type OpenApiResource, openApiV2, openApiV3, op
 import type { Answer, RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
-import type { ResourceTable } from '../registry/served-resource.ts';
+import { nodeOf, type ResourceTable } from '../registry/served-resource.ts';
 import { parseAccept } from '../representation/accept.ts';
 import { subresourcesOf, verbsOf } from './resource-facts.ts';
 
@@ -53,7 +53,7 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
   const resources = (): OpenApiResource[] =>
     [...table.all()]
       // Custom resources bring their schemas with them; without one there is nothing to tell.
-      .filter((served) => served.storage !== undefined || served.kind.virtual === true)
+      .filter((served) => (served.storage !== undefined || served.kind.virtual === true) && nodeOf(served) !== undefined)
       .map((served) => ({
         group: served.resource.group,
         version: served.resource.version,
