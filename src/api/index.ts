@@ -20,6 +20,7 @@ export {
   toResourceList,
 } from './core/pod-resources.ts';
 export { defaultPodSpec, defaultPodTemplate, validatePodSpec, validatePodTemplate } from './core/pod-spec.ts';
+export { isPodReady, isPodTerminal } from './core/pod-state.ts';
 export { isExtendedResource, isHugePages, isNativeResource, isOvercommitAllowed } from './core/resource-names.ts';
 export { serviceAccountNameAnnotation } from './core/secret.ts';
 export * from './core/service-traits.ts';

@@ -3,6 +3,7 @@
  * write) and the quota controller (afterwards, over everything) count by the same functions.
  */
 import { podLimits, podRequests } from './core/pod-resources.ts';
+import { isPodTerminal } from './core/pod-state.ts';
 import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
 import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
 import type { KubeObject } from './resource.ts';
@@ -55,12 +56,10 @@ function claimUsage(claim: PersistentVolumeClaim): Usage {
   return usage;
 }
 
-const isTerminal = (pod: Pod) => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
-
 /** A finished pod counts as an object only. */
 function podUsage(pod: Pod): Usage {
   const usage: Usage = { 'count/pods': one };
-  if (isTerminal(pod)) return usage;
+  if (isPodTerminal(pod)) return usage;
   usage.pods = one;
   const limits = podLimits(pod.spec);
   for (const [name, amount] of podRequests(pod.spec)) {

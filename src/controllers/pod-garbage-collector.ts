@@ -1,16 +1,7 @@
 /** Pods that nobody else would remove: too many finished ones, those of nodes that are gone, those that end before they have a node. */
-import { hasReason, Node, Pod, type Pod as PodType } from '../api/index.ts';
+import { hasReason, isPodTerminal, Node, Pod, type Pod as PodType } from '../api/index.ts';
 import { keyOf } from '../client/index.ts';
-import {
-  defineController,
-  deletePod,
-  indexByNode,
-  isPodTerminal,
-  isPodTerminating,
-  markDisrupted,
-  podsOnNode,
-  timeOf,
-} from './framework/index.ts';
+import { defineController, deletePod, indexByNode, isPodTerminating, markDisrupted, podsOnNode, timeOf } from './framework/index.ts';
 
 /** Upstream's gcCheckPeriod: how long finished pods gather before they are counted. */
 const countDelayMs = 20_000;

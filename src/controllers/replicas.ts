@@ -1,6 +1,15 @@
 /** ReplicaSet and ReplicationController: as many pods of one template as are asked for. The two differ in how they spell their selector. */
-import type { KubeObject, Pod, PodTemplateSpec, ReplicaSetStatus, Resource } from '../api/index.ts';
-import { Pod as PodResource, type Selector, semanticEqual } from '../api/index.ts';
+import {
+  isPodReady,
+  type KubeObject,
+  type Pod,
+  Pod as PodResource,
+  type PodTemplateSpec,
+  type ReplicaSetStatus,
+  type Resource,
+  type Selector,
+  semanticEqual,
+} from '../api/index.ts';
 import { controllerOf, controllerRef, keyOf } from '../client/index.ts';
 import { timestamp } from '../time/index.ts';
 import {
@@ -15,7 +24,6 @@ import {
   isNamespaceTerminating,
   isPodActive,
   isPodAvailable,
-  isPodReady,
   isPodTerminating,
   messageOf,
   podFromTemplate,

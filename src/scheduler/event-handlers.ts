@@ -1,6 +1,7 @@
 import {
   CSINode,
   CSIStorageCapacity,
+  isPodTerminal,
   type KubeObject,
   Node,
   PersistentVolume,
@@ -27,8 +28,7 @@ export interface EventTargets {
   onDelete(pod: Pod): void;
 }
 
-const isTerminal = (pod: Pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-const isAssigned = (pod: Pod) => !!pod.spec.nodeName && !isTerminal(pod);
+const isAssigned = (pod: Pod) => !!pod.spec.nodeName && !isPodTerminal(pod);
 
 /** Keeps cache and queue true to what the informers tell. The returned function ends it. */
 export function addEventHandlers(informers: SharedInformerFactory, targets: EventTargets): () => void {
@@ -60,7 +60,7 @@ function nodeHandler({ cache, queue }: EventTargets): InformerHandler<Node> {
 }
 
 function podHandler({ cache, queue, nominator, isOurs, onDelete }: EventTargets): InformerHandler<Pod> {
-  const waits = (pod: Pod) => !pod.spec.nodeName && !isTerminal(pod) && isOurs(pod);
+  const waits = (pod: Pod) => !pod.spec.nodeName && !isPodTerminal(pod) && isOurs(pod);
   const nominate = (pod: Pod) => {
     const nodeName = pod.status?.nominatedNodeName;
     if (nodeName) nominator.set(podInfoOf(pod), nodeName);
@@ -105,7 +105,7 @@ function podHandler({ cache, queue, nominator, isOurs, onDelete }: EventTargets)
       }
     },
     delete(pod) {
-      if (!isTerminal(pod) && (pod.spec.nodeName || isOurs(pod))) gone(pod);
+      if (!isPodTerminal(pod) && (pod.spec.nodeName || isOurs(pod))) gone(pod);
     },
   };
 }

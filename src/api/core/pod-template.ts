@@ -1,4 +1,5 @@
 import { containerColumns } from '../apps/pod-columns.ts';
+import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { PodTemplate } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
@@ -8,7 +9,7 @@ import { defaultPodTemplate, validatePodTemplate } from './pod-spec.ts';
 export const podTemplate = defineKind<PodTemplate>({
   resource: PodTemplate,
   storagePrefix: 'podtemplates',
-  generation: (next, prev) => JSON.stringify(next.template) !== JSON.stringify(prev.template),
+  generation: (next, prev) => !semanticEqual(next.template, prev.template),
   defaults(podTemplate) {
     podTemplate.template ??= { spec: { containers: [] } };
     defaultPodTemplate(podTemplate.template);

@@ -1,5 +1,6 @@
 import { allowOneOf } from '../core/checks.ts';
 import { validateCsiDriverName } from '../core/volume-sources.ts';
+import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { CSIDriver, type TokenRequest } from '../generated/storage.v1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
@@ -62,7 +63,7 @@ export const csiDriver = defineKind<CSIDriver>({
   generation: ({ spec: next }, { spec: prev }) =>
     next.storageCapacity !== prev.storageCapacity ||
     next.requiresRepublish !== prev.requiresRepublish ||
-    JSON.stringify(next.tokenRequests ?? []) !== JSON.stringify(prev.tokenRequests ?? []),
+    !semanticEqual(next.tokenRequests, prev.tokenRequests),
   columns: [
     nameColumn,
     flag('AttachRequired', 'attachRequired indicates this CSI volume driver requires an attach operation.', 'attachRequired'),

@@ -2,6 +2,8 @@
 import {
   type DaemonSet,
   type DaemonSetStatus,
+  isPodReady,
+  isPodTerminal,
   matchesRequiredNodeAffinity,
   type Node,
   type Pod,
@@ -10,7 +12,7 @@ import {
   untoleratedTaint,
 } from '../../api/index.ts';
 import { countOf } from '../deployment/scaling.ts';
-import { isPodAvailable, isPodReady, isPodTerminal, timeOf } from '../framework/index.ts';
+import { isPodAvailable, timeOf } from '../framework/index.ts';
 
 export const hashLabel = 'controller-revision-hash';
 

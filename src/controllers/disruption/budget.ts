@@ -1,6 +1,6 @@
 /** What a PodDisruptionBudget allows, by its pods and how many there are to be. Pure. */
-import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/index.ts';
-import { isPodReady, timeOf } from '../framework/index.ts';
+import { isPodReady, type Pod, type PodDisruptionBudget, type PodDisruptionBudgetStatus } from '../../api/index.ts';
+import { timeOf } from '../framework/index.ts';
 
 /** Upstream's DeletionTimeout: an evicted pod that is not being deleted by then counts again. */
 export const deletionTimeoutMs = 2 * 60_000;

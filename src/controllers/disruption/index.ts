@@ -3,6 +3,8 @@ import {
   deepEqual,
   formatLabelSelector,
   hasReason,
+  isPodReady,
+  isPodTerminal,
   Pod,
   PodDisruptionBudget,
   type PodDisruptionBudget as PodDisruptionBudgetType,
@@ -12,7 +14,7 @@ import {
 } from '../../api/index.ts';
 import { controllerOf, keyOf } from '../../client/index.ts';
 import { timestamp } from '../../time/index.ts';
-import { defineController, isPodReady, isPodTerminal, messageOf, timeOf } from '../framework/index.ts';
+import { defineController, messageOf, timeOf } from '../framework/index.ts';
 import { budgetStatus, deletionTimeoutMs, disruptedPods, disruptionAllowed, expectation, needsScale } from './budget.ts';
 import { createScaleFinder } from './scale.ts';
 

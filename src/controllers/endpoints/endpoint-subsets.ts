@@ -1,6 +1,6 @@
 /** The subsets of Endpoints, as compact as they can be: addresses with the same ports together, in a fixed order. Pure. */
-import { type EndpointAddress, type EndpointSubset, type Pod, parseIp, type Service } from '../../api/index.ts';
-import { isPodReady } from '../framework/index.ts';
+import { type EndpointAddress, type EndpointSubset, isPodReady, type Pod, parseIp, type Service } from '../../api/index.ts';
+
 import {
   belongsInEndpoints,
   familyOf,

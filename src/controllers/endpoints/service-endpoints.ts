@@ -1,6 +1,16 @@
 /** Which pods stand behind a service, and how they appear in its slices and Endpoints. Pure. */
-import { type Endpoint, formatIp, type Node, type Pod, parseIp, type Selector, type Service, selectorFromLabels } from '../../api/index.ts';
-import { isPodReady, isPodTerminal } from '../framework/index.ts';
+import {
+  type Endpoint,
+  formatIp,
+  isPodReady,
+  isPodTerminal,
+  type Node,
+  type Pod,
+  parseIp,
+  type Selector,
+  type Service,
+  selectorFromLabels,
+} from '../../api/index.ts';
 
 /** A port of endpoints, as both EndpointSlices and Endpoints write it. */
 export interface ResolvedPort {

@@ -1,6 +1,6 @@
-import { deepEqual, type Node, type Pod, type Service } from '../../api/index.ts';
+import { deepEqual, isPodReady, isPodTerminal, type Node, type Pod, type Service } from '../../api/index.ts';
 import { type Informer, keyOf } from '../../client/index.ts';
-import { indexByNode, isPodReady, isPodTerminal, podsOnNode } from '../framework/index.ts';
+import { indexByNode, podsOnNode } from '../framework/index.ts';
 import { podAddresses, serviceSelector } from './service-endpoints.ts';
 
 /** The part of a pod that its endpoints show. */

@@ -1,7 +1,6 @@
-import { hasReason, type Pod, Pod as PodResource } from '../../api/index.ts';
+import { hasReason, isPodTerminal, type Pod, Pod as PodResource } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
 import { type Clock, timestamp } from '../../time/index.ts';
-import { isPodTerminal } from './pods.ts';
 
 /** Why a pod is ended that would have gone on (KEP-3329). */
 export interface DisruptionTarget {

@@ -1,5 +1,5 @@
 /** What workload controllers ask of pods, in upstream's terms (k8s.io/kubernetes/pkg/controller). */
-import type { KubeObject, OwnerReference, Pod, PodTemplateSpec } from '../../api/index.ts';
+import { isPodReady, isPodTerminal, type KubeObject, type OwnerReference, type Pod, type PodTemplateSpec } from '../../api/index.ts';
 
 /** Milliseconds since the epoch; NaN for none. */
 export const timeOf = (timestamp: string | undefined): number => (timestamp ? Date.parse(timestamp) : Number.NaN);
@@ -9,17 +9,9 @@ export function isPodActive(pod: Pod): boolean {
   return !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
 }
 
-export function isPodTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-}
-
 /** Being deleted and not yet finished. */
 export function isPodTerminating(pod: Pod): boolean {
   return !isPodTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
-}
-
-export function isPodReady(pod: Pod): boolean {
-  return readyCondition(pod)?.status === 'True';
 }
 
 const readyCondition = (pod: Pod) => pod.status?.conditions?.find((c) => c.type === 'Ready');

@@ -2,8 +2,8 @@
  * What a Job's pods amount to and what is to be done about it. A pod that has ended is accounted for once: its uid is put
  * down in the status, its finalizer is taken off, and then it is added to the counts (KEP-2307).
  */
-import type { Job, JobCondition, Pod } from '../../api/index.ts';
-import { compareForDeletion, isPodActive, isPodReady, isPodTerminating, timeOf } from '../framework/index.ts';
+import { isPodReady, type Job, type JobCondition, type Pod } from '../../api/index.ts';
+import { compareForDeletion, isPodActive, isPodTerminating, timeOf } from '../framework/index.ts';
 import { judgeFailure } from './failure-policy.ts';
 import { failuresBefore, indexOf, parseIndexes } from './indexes.ts';
 

@@ -1,7 +1,6 @@
-import type { Pod } from '../../api/index.ts';
-import { hasReason } from '../../api/index.ts';
+import { hasReason, isPodTerminal, type Pod } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
-import { type DiscoveredResource, isPodTerminal, messageOf } from '../framework/index.ts';
+import { type DiscoveredResource, messageOf } from '../framework/index.ts';
 
 /** What is left of a resource in a namespace after it was deleted. */
 export interface Remaining {

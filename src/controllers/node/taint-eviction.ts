@@ -1,7 +1,7 @@
 /** Pods leave a node whose NoExecute taints they do not tolerate, or no longer. */
-import { deepEqual, Node, Pod, type Pod as PodType, type Taint, type Toleration, toleratesTaint } from '../../api/index.ts';
+import { deepEqual, isPodTerminal, Node, Pod, type Pod as PodType, type Taint, type Toleration, toleratesTaint } from '../../api/index.ts';
 import { keyOf } from '../../client/index.ts';
-import { defineController, deletePod, indexByNode, isPodTerminal, markDisrupted, podsOnNode, timeOf } from '../framework/index.ts';
+import { defineController, deletePod, indexByNode, markDisrupted, podsOnNode, timeOf } from '../framework/index.ts';
 
 /** How long, in seconds, a pod may stay with these taints: 0 for not at all, Infinity for ever. */
 export function tolerationSeconds(taints: readonly Taint[], tolerations: readonly Toleration[]): number {

@@ -1,7 +1,7 @@
 /** The next steps for a StatefulSet's pods: in order and one at a time, or all at once where the set is Parallel. */
-import type { Pod, StatefulSet, StatefulSetStatus } from '../../api/index.ts';
+import { isPodReady, isPodTerminal, type Pod, type StatefulSet, type StatefulSetStatus } from '../../api/index.ts';
 import { countOf } from '../deployment/scaling.ts';
-import { isPodAvailable, isPodReady, isPodTerminal } from '../framework/index.ts';
+import { isPodAvailable } from '../framework/index.ts';
 import { hasIdentity, ordinalOf, revisionLabel, startOf } from './identity.ts';
 
 export type Step =

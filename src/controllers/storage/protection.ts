@@ -1,7 +1,7 @@
 /** Claims that pods use, and volumes that claims use, stay until nobody does. */
-import { PersistentVolume, PersistentVolumeClaim, Pod, type Pod as PodType } from '../../api/index.ts';
+import { isPodTerminal, PersistentVolume, PersistentVolumeClaim, Pod, type Pod as PodType } from '../../api/index.ts';
 import { keyOf } from '../../client/index.ts';
-import { defineController, isPodTerminal } from '../framework/index.ts';
+import { defineController } from '../framework/index.ts';
 
 const claimFinalizer = 'kubernetes.io/pvc-protection';
 const volumeFinalizer = 'kubernetes.io/pv-protection';

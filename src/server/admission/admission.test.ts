@@ -7,6 +7,7 @@ import {
   Pod,
   PriorityClass,
   ResourceQuota,
+  RuntimeClass,
   ServiceAccount,
   StorageClass,
 } from '../../api/index.ts';
@@ -238,4 +239,16 @@ test('a kubelet requests tokens for its own pods only, and taints are not its bu
   await expect(
     admit({ operation: 'UPDATE', resource: 'nodes', namespace: '', user: kubelet, name: 'n1', object: after, oldObject: before }),
   ).rejects.toThrow('nodes "n1" is forbidden: node "n1" is not allowed to modify taints');
+});
+
+test('a runtime class adds its tolerations to those that the pod has, each once', async () => {
+  const toleration = { key: 'vm', operator: 'Exists', effect: 'NoSchedule' };
+  await memory.put(RuntimeClass, {
+    metadata: { name: 'vm' },
+    handler: 'kata',
+    scheduling: { tolerations: [toleration, { operator: 'Exists' }] },
+  });
+  const own = { effect: 'NoSchedule', operator: 'Exists', key: 'vm' };
+  const { object } = await admit({ object: pod({ runtimeClassName: 'vm', tolerations: [own] }) }, ['RuntimeClass']);
+  expect(object.spec.tolerations).toEqual([own, { operator: 'Exists' }]);
 });

@@ -1,4 +1,4 @@
-import { type Pod, RuntimeClass } from '../../api/index.ts';
+import { type Pod, RuntimeClass, semanticEqual } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, isCreate, isOn, refuse } from './context.ts';
@@ -27,9 +27,7 @@ export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
           );
         spec.nodeSelector = { ...spec.nodeSelector, [key]: value };
       }
-      const tolerations = (scheduling?.tolerations ?? []).filter(
-        (t) => !spec.tolerations?.some((p) => JSON.stringify(p) === JSON.stringify(t)),
-      );
+      const tolerations = (scheduling?.tolerations ?? []).filter((t) => !spec.tolerations?.some((p) => semanticEqual(p, t)));
       if (tolerations.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...tolerations];
     },
     async validate(request) {

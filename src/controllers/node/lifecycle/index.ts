@@ -2,9 +2,9 @@
  * What nodes are fit for: one that has been silent too long is of unknown state, and its pods are not ready; conditions become
  * taints that keep pods away, and drive them off.
  */
-import { Lease, Node, type Node as NodeType, Pod } from '../../../api/index.ts';
+import { isPodReady, isPodTerminal, Lease, Node, type Node as NodeType, Pod } from '../../../api/index.ts';
 import { timestamp } from '../../../time/index.ts';
-import { defineController, indexByNode, isPodReady, isPodTerminal, podsOnNode } from '../../framework/index.ts';
+import { defineController, indexByNode, podsOnNode } from '../../framework/index.ts';
 import {
   evictionTaint,
   legacyLabels,

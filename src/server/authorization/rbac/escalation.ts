@@ -1,5 +1,5 @@
 import type { PolicyRule } from '../../../api/index.ts';
-import { type ClusterRole, errors, type Role, type RoleBinding } from '../../../api/index.ts';
+import { type ClusterRole, errors, type Role, type RoleBinding, semanticEqual } from '../../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest, Authorizer, UserInfo } from '../../request.ts';
 import type { Rbac } from './rbac.ts';
 import { compactRules, describeRule, uncoveredRules } from './rules.ts';
@@ -49,15 +49,18 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       if (roleResources.has(request.resource)) {
         const role = request.object as Role & ClusterRole;
         const before = request.oldObject as (Role & ClusterRole) | undefined;
-        if (before !== undefined && same(role.rules, before.rules) && same(role.aggregationRule, before.aggregationRule)) return;
+        if (before !== undefined && semanticEqual(role.rules, before.rules) && semanticEqual(role.aggregationRule, before.aggregationRule))
+          return;
         if (await allowed(request, 'escalate', request.resource, request.name)) return;
-        if (role.aggregationRule !== undefined && !same(role.aggregationRule, before?.aggregationRule)) confirm(request, [everyRule], '');
+        if (role.aggregationRule !== undefined && !semanticEqual(role.aggregationRule, before?.aggregationRule))
+          confirm(request, [everyRule], '');
         confirm(request, role.rules ?? [], request.namespace);
         return;
       }
       const binding = request.object as RoleBinding;
       const before = request.oldObject as RoleBinding | undefined;
-      if (before !== undefined && same(binding.roleRef, before.roleRef) && same(binding.subjects, before.subjects)) return;
+      if (before !== undefined && semanticEqual(binding.roleRef, before.roleRef) && semanticEqual(binding.subjects, before.subjects))
+        return;
       const { roleRef } = binding;
       if (await allowed(request, 'bind', roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles', roleRef.name)) return;
       const rules = rbac.rulesOfRole(roleRef, request.namespace);
@@ -69,8 +72,6 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
 }
 
 const everyRule: PolicyRule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
-
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 function describeUser(user: UserInfo): string {
   return `${JSON.stringify(user.name)} (groups=[${user.groups.map((g) => JSON.stringify(g)).join(' ')}])`;
