@@ -1,7 +1,8 @@
 /** iproute2's `ip`, in this process's network namespace or in a named one. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { commandEnvironment } from '../command-environment.ts';
+import { runWithInput } from '../run-with-input.ts';
 
 const execute = promisify(execFile);
 
@@ -9,19 +10,7 @@ const inside = (namespace: string | undefined) => (namespace ? ['-n', namespace]
 
 /** Runs commands in order in one process; rejects at the first that fails, with what it says. */
 export function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('ip', [...inside(namespace), '-batch', '-'], { env: commandEnvironment, stdio: ['pipe', 'ignore', 'pipe'] });
-    let complaint = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint += chunk.toString();
-    });
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`ip failed (exit code ${code}): ${complaint.trim()}`));
-    });
-    child.stdin.end(`${commands.join('\n')}\n`);
-  });
+  return runWithInput(['ip', ...inside(namespace), '-batch', '-'], `${commands.join('\n')}\n`);
 }
 
 /** What a command prints with `-json`. */

@@ -1,7 +1,8 @@
 /** The iptables programs, run one at a time: they all take the same lock. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { commandEnvironment } from '../command-environment.ts';
+import { runWithInput } from '../run-with-input.ts';
 import { jumps, type Table } from './iptables-rules.ts';
 
 const execute = promisify(execFile);
@@ -23,20 +24,7 @@ export async function ensureRule(table: Table, chain: string, rule: readonly str
 
 /** `iptables-restore --noflush`: all or nothing for each table. `launcher` is a program that runs it elsewhere. */
 export function iptablesRestore(input: string, launcher: readonly string[] = []): Promise<void> {
-  const [program = '', ...args] = [...launcher, 'iptables-restore', '-w', '5', '--noflush'];
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: commandEnvironment, stdio: ['pipe', 'ignore', 'pipe'] });
-    let complaint = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint += chunk.toString();
-    });
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`iptables-restore failed (exit code ${code}): ${complaint.trim()}`));
-    });
-    child.stdin.end(input);
-  });
+  return runWithInput([...launcher, 'iptables-restore', '-w', '5', '--noflush'], input);
 }
 
 /** A table as iptables-save prints it. */
