@@ -1,19 +1,15 @@
-/** Arithmetic on IPv4 ranges. */
+/** Ranges as `ip` and routes name them: a range, or a single address. */
+import { type Cidr, cidrContains, networkOf, parseCidr, parseIp } from '../../api/index.ts';
 
-const numberOf = (address: string) => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-
-function rangeOf(cidr: string): [number, number] {
-  const [base = '', prefix = '32'] = cidr.split('/');
-  const size = 2 ** (32 - Number(prefix));
-  const first = Math.floor(numberOf(base) / size) * size;
-  return [first, first + size - 1];
+function blockOf(text: string): Cidr | undefined {
+  const address = parseIp(text);
+  return address ? { address, prefixLength: address.family === 4 ? 32 : 128 } : parseCidr(text);
 }
 
-/** Whether two ranges share an address; a single address is a range too. */
+/** Whether two ranges share an address. What is no range (a route's `default`) shares none. */
 export function overlaps(a: string, b: string): boolean {
-  const [firstA, lastA] = rangeOf(a);
-  const [firstB, lastB] = rangeOf(b);
-  return firstA <= lastB && firstB <= lastA;
+  const [x, y] = [blockOf(a), blockOf(b)];
+  return x !== undefined && y !== undefined && (cidrContains(x, networkOf(y)) || cidrContains(y, networkOf(x)));
 }
 
-export const contains = (cidr: string, address: string): boolean => overlaps(cidr, `${address}/32`);
+export const contains = (cidr: string, address: string): boolean => parseIp(address) !== undefined && overlaps(cidr, address);
