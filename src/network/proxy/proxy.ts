@@ -118,6 +118,8 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
       const timer = clock.setTimer(ms, done, { background: true });
       signal.addEventListener('abort', done, { once: true });
       wake = done;
+      // An abort during the pause before this gives no further event.
+      if (signal.aborted) done();
     });
   }
 }
