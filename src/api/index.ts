@@ -1,4 +1,4 @@
-export { customKind } from './apiextensions/custom-kind.ts';
+export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';

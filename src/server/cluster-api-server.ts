@@ -121,6 +121,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       server,
       client: createClient(server.localTransport(loopback)),
       clock,
+      random,
       logger,
       signal: lifetime.signal,
       onError,

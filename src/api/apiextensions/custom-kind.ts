@@ -107,11 +107,44 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
   };
 }
 
+/** Converts objects to a version, given as `group/version`. */
+export type Converter = (objects: readonly KubeObject[], apiVersion: string) => Promise<KubeObject[]>;
+
+/** A version that a converter, which takes its time, converts to and from. */
+function convertedBy(
+  convert: Converter,
+  apiVersions: { served: string; storage: string },
+  complete: (object: KubeObject, to: 'storage' | 'served') => KubeObject,
+): Required<Pick<ServedVersion, 'prepare' | 'toStorage' | 'fromStorage'>> {
+  const known = { storage: new WeakMap<KubeObject, KubeObject>(), served: new WeakMap<KubeObject, KubeObject>() };
+  const read = (to: 'storage' | 'served') => (object: KubeObject) => {
+    if (object.apiVersion === apiVersions[to]) return object;
+    const converted = known[to].get(object);
+    if (!converted) throw statusErrors.internal(`${object.kind} ${object.metadata.name} was not converted to ${apiVersions[to]}`);
+    return converted;
+  };
+  return {
+    async prepare(objects, to) {
+      // One request for each version that they are in.
+      const waiting = Map.groupBy(
+        objects.filter((o) => o.apiVersion !== apiVersions[to] && !known[to].has(o)),
+        (o) => o.apiVersion,
+      );
+      for (const list of waiting.values()) {
+        const converted = await convert(list, apiVersions[to]);
+        for (const [i, object] of list.entries()) known[to].set(object, complete(converted[i] ?? object, to));
+      }
+    },
+    toStorage: read('storage'),
+    fromStorage: read('served'),
+  };
+}
+
 /**
  * The kind that a definition's accepted names and versions make.
  * @throws Error for a definition without a storage version
  */
-export function customKind(definition: CustomResourceDefinition): KindDefinition {
+export function customKind(definition: CustomResourceDefinition, convert?: Converter): KindDefinition {
   const { spec, status } = definition;
   const names = status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
   const storage = storageVersionOf(spec);
@@ -127,6 +160,7 @@ export function customKind(definition: CustomResourceDefinition): KindDefinition
   const storageForm = versions.get(storage.name);
   if (!storageForm) throw new Error(`${definition.metadata.name} lacks its storage version`);
   const resource = resourceOf(storage.name);
+  const apiVersion = `${spec.group}/${storage.name}`;
 
   /** The object in a version, pruned and defaulted as that version has it. */
   const inVersion = (form: CustomVersion, object: KubeObject): KubeObject => {
@@ -138,6 +172,8 @@ export function customKind(definition: CustomResourceDefinition): KindDefinition
   const custom: CustomForm = {
     versions,
     repair(stored) {
+      // Only the webhook knows how; it is asked when the object is.
+      if (convert && stored.apiVersion !== apiVersion) return stored;
       const repaired = inVersion(storageForm, stored);
       const { resourceVersion } = stored.metadata;
       if (resourceVersion !== undefined) repaired.metadata.resourceVersion = resourceVersion;
@@ -145,9 +181,18 @@ export function customKind(definition: CustomResourceDefinition): KindDefinition
     },
   };
   const others = spec.versions
-    .filter((version) => version !== storage && version.served)
+    // Stored objects may be in any version where only the webhook can tell one from another.
+    .filter((version) => version.served && (version !== storage || convert !== undefined))
     .map((version): ServedVersion => {
       const form = versions.get(version.name) ?? storageForm;
+      const warning = form.warning === undefined ? {} : { warning: form.warning };
+      if (convert) {
+        const names = { served: `${spec.group}/${version.name}`, storage: apiVersion };
+        const conversion = convertedBy(convert, names, (object, to) => inVersion(to === 'storage' ? storageForm : form, object));
+        // Validated as they are stored; columns are shown of what was converted.
+        const { columns } = rulesOf(version, conversion.fromStorage);
+        return { resource: resourceOf(version.name), defaults: form.defaults, ...conversion, overrides: { columns }, ...warning };
+      }
       const shown = memoized((object) => inVersion(form, object));
       return {
         resource: resourceOf(version.name),
@@ -155,7 +200,7 @@ export function customKind(definition: CustomResourceDefinition): KindDefinition
         toStorage: (object) => inVersion(storageForm, object),
         fromStorage: shown,
         overrides: rulesOf(version, shown),
-        ...(form.warning === undefined ? {} : { warning: form.warning }),
+        ...warning,
       };
     });
   const terminating = isConditionTrue(definition, 'Terminating');

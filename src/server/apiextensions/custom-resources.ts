@@ -13,10 +13,11 @@ import {
   type KindDefinition,
 } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
-import { type Clock, timestamp } from '../../time/index.ts';
+import { type Clock, type Random, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
 import { follow } from '../storages.ts';
 import { finalizeDefinition } from './cleanup.ts';
+import { webhookConverter } from './conversion-webhook.ts';
 import { nextStatus } from './names.ts';
 
 export interface CustomResourcesOptions {
@@ -24,6 +25,7 @@ export interface CustomResourcesOptions {
   /** The server's own client. */
   client: Client;
   clock: Clock;
+  random: Random;
   logger: Logger;
   signal: AbortSignal;
   onError(error: unknown): void;
@@ -52,7 +54,7 @@ const facetsOf = (definition: CustomResourceDefinition) => ({
 });
 
 export function serveCustomResources(options: CustomResourcesOptions): CustomResources {
-  const { server, client, clock, logger, signal, onError } = options;
+  const { server, client, clock, random, logger, signal, onError } = options;
   const definitions = new Map<string, CustomResourceDefinition>();
   const served = new Map<string, Served>();
   const finalizing = new Set<string>();
@@ -66,7 +68,7 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
       known.definition = definition;
       return;
     }
-    const kind = customKind(definition);
+    const kind = customKind(definition, webhookConverter(definition, { storages: server.storageOf, clock, random }));
     if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
     else server.addKind(kind);
     served.set(name, { kind, definition });

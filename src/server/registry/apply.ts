@@ -8,7 +8,7 @@ import { createObject, matchNamespace } from './create.ts';
 import { resetFields } from './field-ownership.ts';
 import { parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
-import { nodeOf, type ServedResource, toServed } from './served-resource.ts';
+import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
@@ -32,12 +32,13 @@ export async function apply(registry: Registry, context: RequestContext, served:
   checkNames(context, served, config);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
+  const { custom } = served;
   const force = queryBoolean(query, 'force');
-  const merged = (live: KubeObject | undefined): KubeObject => {
-    const shown = live === undefined ? undefined : toServed(served, live);
+  const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {
+    const shown = live === undefined ? undefined : await convertToServed(served, live);
     const object = applyConfiguration({
       live: shown,
-      config: value,
+      config: custom ? config : value,
       node,
       manager: options.fieldManager,
       apiVersion: served.apiVersion,
@@ -45,7 +46,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
       subresource: info.subresource,
       resetFields: resetFields(served, info.subresource),
       force,
-      ...(served.custom ? { decode: (object) => object } : {}),
+      ...(custom ? { decode: (object: unknown) => custom.decode(object as Record<string, unknown>, []) } : {}), // merged objects are objects
     });
     return toStorageVersion(served, deepCopy(object));
   };
@@ -68,7 +69,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
         info.name,
         `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
       );
-    const created = merged(undefined);
+    const created = await merged(undefined);
     created.metadata.name = info.name;
     matchNamespace(created, served.resource.namespaced ? info.namespace : '');
     try {

@@ -94,11 +94,12 @@ export function applyDefaults(resource: Resource, object: KubeObject): void {
 }
 
 /** Defaults a private object in the version at hand and converts it to the storage version. */
-export function toStorageVersion(served: ServedResource, object: KubeObject): KubeObject {
+export async function toStorageVersion(served: ServedResource, object: KubeObject): Promise<KubeObject> {
   let stored = object;
   if (served.version !== undefined) {
     applyDefaults(served.resource, stored);
     served.version.defaults?.(stored);
+    await served.version.prepare?.([stored], 'storage');
     stored = served.version.toStorage(stored);
   }
   applyDefaults(served.kind.resource, stored);
@@ -107,6 +108,11 @@ export function toStorageVersion(served: ServedResource, object: KubeObject): Ku
 }
 
 /** As decodeDocument, for a served resource: defaulted, and in the storage version. */
-export function decodeObject(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
+export async function decodeObject(
+  context: RequestContext,
+  document: Document,
+  served: ServedResource,
+  validation: FieldValidation,
+): Promise<KubeObject> {
   return toStorageVersion(served, decodeServed(context, document, served, validation));
 }

@@ -28,7 +28,7 @@ export async function create(registry: Registry, context: RequestContext, served
   const options = writeOptions(context, 'CreateOptions');
   if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
-  const object = decodeObject(context, document, served, options.fieldValidation);
+  const object = await decodeObject(context, document, served, options.fieldValidation);
   if (served.resource.namespaced && context.info.namespace === '')
     throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
   matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');

@@ -1,6 +1,6 @@
 /** From request info to the verb's function. */
-import { errors, isPathSegmentName, StatusError } from '../../api/index.ts';
-import type { Answer, RequestContext } from '../exchange.ts';
+import { errors, isPathSegmentName, type ServedVersion, StatusError } from '../../api/index.ts';
+import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
@@ -33,7 +33,7 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
         h.subresource === subresource &&
         (h.version === undefined || h.version === served.resource.version),
     );
-  return async (context) => {
+  const answerOf: Dispatch = async (context) => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
     if (served === undefined || !fitsScope(context, served)) throw notFound();
@@ -49,6 +49,33 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     }
     return wholeObject(registry, context, served);
   };
+  return async (context) => prepared(await answerOf(context));
+}
+
+/** What answers are shown in, converted where that takes its time. */
+async function prepared(answer: Answer): Promise<Answer> {
+  if (answer.type !== 'object' && answer.type !== 'list' && answer.type !== 'watch') return answer;
+  const version = answer.resource?.version;
+  if (version?.prepare === undefined) return answer;
+  if (answer.type === 'watch') return { ...answer, events: preparedEvents(answer.events, version) };
+  // What has a resource is objects of it.
+  const items = answer.type === 'list' ? answer.items : [answer.item as Item];
+  await version.prepare(
+    items.map((item) => item.object),
+    'served',
+  );
+  return answer;
+}
+
+async function* preparedEvents(events: AsyncIterable<AnswerEvent>, version: ServedVersion): AsyncIterable<AnswerEvent> {
+  for await (const event of events) {
+    if (event.type !== 'ERROR' && event.type !== 'BOOKMARK')
+      await version.prepare?.(
+        [event.item as Item].map((i) => i.object),
+        'served',
+      );
+    yield event;
+  }
 }
 
 /** Namespaced objects live below /namespaces/NS, except that collections can be read over all namespaces. */

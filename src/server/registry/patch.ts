@@ -5,7 +5,7 @@ import { apply, applyType } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
-import { type ServedResource, toServed } from './served-resource.ts';
+import { convertToServed, type ServedResource } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
@@ -22,8 +22,8 @@ export async function patch(registry: Registry, context: RequestContext, served:
   const item = await changeObject(registry, context, served, {
     options,
     preconditions: {},
-    next(current: KubeObject) {
-      const object = applyPatch(toServed(served, current), (value) =>
+    async next(current: KubeObject) {
+      const object = applyPatch(await convertToServed(served, current), (value) =>
         decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation),
       );
       const { name } = object.metadata;

@@ -32,6 +32,12 @@ export interface ServedResource {
   readonly indexes: ReadonlySet<string>;
 }
 
+/** As toServed, for conversions that take their time. */
+export async function convertToServed(served: ServedResource, object: KubeObject): Promise<KubeObject> {
+  await served.version?.prepare?.([object], 'served');
+  return toServed(served, object);
+}
+
 /** The type of a resource's objects in the version at hand. */
 export function nodeOf(served: ServedResource): StructNode | undefined {
   return served.custom?.node ?? kindNode(served.resource);

@@ -28,7 +28,7 @@ export async function update(registry: Registry, context: RequestContext, served
   const options = writeOptions(context, 'UpdateOptions');
   if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
-  const object = decodeObject(context, document, served, options.fieldValidation);
+  const object = await decodeObject(context, document, served, options.fieldValidation);
   matchNamespace(object, served.resource.namespaced ? info.namespace : '');
   if (!object.metadata.name)
     throw errors.badRequest(`the name of the object (${info.name} based on URL) was undeterminable: name must be provided`);

@@ -1,0 +1,112 @@
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CustomResourceDefinition, deepCopy, type KubeObject } from '../../src/api/index.ts';
+import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+import { CronTab, type CronTabObject, cronTab, cronTabs } from './definitions.ts';
+
+const namespace = 'default';
+const CronTabV2 = { ...CronTab, version: 'v2' };
+
+interface Review {
+  request: { uid: string; desiredAPIVersion: string; objects: CronTabObject[] };
+}
+
+let api: TestApiServer;
+let webhook: Server;
+let lie: (converted: KubeObject[]) => unknown;
+
+/** v1's `cronSpec` is `schedule` in v2. */
+function convert(object: CronTabObject, apiVersion: string): CronTabObject {
+  const { cronSpec, schedule, ...rest } = object.spec;
+  const text = cronSpec ?? schedule;
+  return { ...object, apiVersion, spec: { ...rest, ...(apiVersion.endsWith('v2') ? { schedule: text } : { cronSpec: text }) } };
+}
+
+beforeEach(async () => {
+  api = await startApiServer();
+  lie = (converted) => converted;
+  const { certificate: cert, key } = api.pki.apiserver;
+  webhook = createServer({ cert, key }, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { request: asked } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
+      const convertedObjects = lie(asked.objects.map((o) => convert(o, asked.desiredAPIVersion)));
+      response.end(
+        JSON.stringify({
+          apiVersion: 'apiextensions.k8s.io/v1',
+          kind: 'ConversionReview',
+          response: { uid: asked.uid, result: { status: 'Success' }, convertedObjects },
+        }),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
+  const { port } = webhook.address() as AddressInfo;
+  const definition = deepCopy(cronTabs);
+  const [v1] = definition.spec.versions;
+  if (!v1?.schema?.openAPIV3Schema?.properties?.spec) throw new Error('no version');
+  const v2 = deepCopy(v1);
+  v2.name = 'v2';
+  v2.storage = false;
+  delete v2.selectableFields;
+  v2.additionalPrinterColumns = [{ name: 'Schedule', type: 'string', jsonPath: '.spec.schedule' }];
+  const spec = v2.schema?.openAPIV3Schema?.properties?.spec;
+  if (spec) Object.assign(spec, { required: ['schedule'], properties: { schedule: { type: 'string' }, replicas: { type: 'integer' } } });
+  definition.spec.versions = [v1, v2];
+  definition.spec.conversion = {
+    strategy: 'Webhook',
+    webhook: {
+      clientConfig: { url: `https://127.0.0.1:${port}/convert`, caBundle: Buffer.from(api.pki.ca.certificate).toString('base64') },
+      conversionReviewVersions: ['v1'],
+    },
+  };
+  await api.admin.create(CustomResourceDefinition, definition);
+  await expect.poll(() => api.admin.list(CronTab).then((l) => l.items, String)).toEqual([]);
+});
+afterEach(async () => {
+  webhook.close();
+  webhook.closeAllConnections();
+  await api.close();
+});
+
+test('objects are read, written, patched, listed and watched in a version that a webhook converts', async () => {
+  await api.admin.create(CronTab, cronTab('a'), { namespace });
+  expect((await api.admin.get(CronTabV2, 'a', { namespace })).spec).toEqual({ schedule: '* * * * */5', replicas: 1 });
+  const draft = { ...cronTab('b', { schedule: '0 0 * * *' }), apiVersion: 'stable.example.com/v2' };
+  expect((await api.admin.create(CronTabV2, draft, { namespace })).spec).toMatchObject({ schedule: '0 0 * * *' });
+  expect((await api.admin.get(CronTab, 'b', { namespace })).spec).toMatchObject({ cronSpec: '0 0 * * *', image: 'busybox' });
+  const patched = await api.admin.patch(CronTabV2, 'b', 'merge', { spec: { schedule: '1 1 * * *' } }, { namespace });
+  expect(patched).toMatchObject({ apiVersion: 'stable.example.com/v2', spec: { schedule: '1 1 * * *' } });
+  const list = await api.admin.list(CronTabV2, { namespace });
+  expect(list.items.map((o) => o.spec.schedule)).toEqual(['* * * * */5', '1 1 * * *']);
+  for await (const { object } of api.admin.watch(CronTabV2, { namespace })) {
+    expect(object).toMatchObject({ apiVersion: 'stable.example.com/v2', spec: { schedule: '* * * * */5' } });
+    break;
+  }
+  expect((await api.kubectl(['get', 'crontabs.v2.stable.example.com', 'b'])).stdout).toMatch(/NAME +SCHEDULE\nb +1 1 \* \* \*/);
+});
+
+test.each<[string, (converted: KubeObject[]) => unknown, string]>([
+  ['answers too few', () => [], 'expected 1 converted objects, got 0'],
+  ['answers nothing', () => null, 'expected 1 converted objects, got 0'],
+  [
+    'renames',
+    (list) => list.map((o) => ({ ...o, metadata: { ...o.metadata, name: 'x' } })),
+    'invalid metadata of converted object at index 0: name must not change',
+  ],
+  [
+    'converts to another version',
+    (list) => list.map((o) => ({ ...o, apiVersion: 'v1' })),
+    'invalid groupVersion for converted object at index 0',
+  ],
+])('a webhook that %s costs its request only', async (_, how, message) => {
+  await api.admin.create(CronTab, cronTab('a'), { namespace });
+  lie = how;
+  await expect(api.admin.get(CronTabV2, 'a', { namespace })).rejects.toMatchObject({
+    code: 500,
+    message: expect.stringContaining(`conversion webhook for stable.example.com/v1, Kind=CronTab failed: ${message}`),
+  });
+  expect((await api.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ cronSpec: '* * * * */5' });
+});
