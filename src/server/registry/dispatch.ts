@@ -69,11 +69,7 @@ async function prepared(answer: Answer): Promise<Answer> {
 
 async function* preparedEvents(events: AsyncIterable<AnswerEvent>, version: ServedVersion): AsyncIterable<AnswerEvent> {
   for await (const event of events) {
-    if (event.type !== 'ERROR' && event.type !== 'BOOKMARK')
-      await version.prepare?.(
-        [event.item as Item].map((i) => i.object),
-        'served',
-      );
+    if (event.type !== 'ERROR' && event.type !== 'BOOKMARK') await version.prepare?.([(event.item as Item).object], 'served');
     yield event;
   }
 }
