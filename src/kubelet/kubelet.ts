@@ -291,7 +291,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         () => true,
         () => false,
       );
-      if (back) for (const worker of workers.values()) worker.wake();
+      if (!back) continue;
+      // The node is Ready again, and says so at once.
+      agent?.touch();
+      for (const worker of workers.values()) worker.wake();
     }
   }
 

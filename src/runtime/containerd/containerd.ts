@@ -3,7 +3,7 @@
  * outlive a crash of the node agent, which finds it again by its socket.
  */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -63,8 +63,11 @@ export async function startContainerd(options: ContainerdOptions, environment: C
   await mkdir(options.cniConfDir, { recursive: true });
   const config = await writeContainerdConfig(options);
 
+  const pidOf = async () => Number(await readFile(pidFile, 'utf8').catch(() => '0'));
   const start = async () => {
-    if (await accepts(socket)) return;
+    const before = await pidOf();
+    // A process that is being killed may still accept for a moment; its command line is gone by then.
+    if ((before === 0 || (await isContainerd(before, config))) && (await accepts(socket))) return;
     const log = openSync(logFile, 'a');
     const [program = '', ...args] = [...launcher, 'containerd', '--config', config, '--log-level', 'warn'];
     const child = spawn(program, args, {
@@ -72,6 +75,7 @@ export async function startContainerd(options: ContainerdOptions, environment: C
       stdio: ['ignore', log, log],
       env: { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` },
     });
+    if (child.pid !== undefined) writeFileSync(pidFile, String(child.pid));
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) => reject(new Error(`containerd could not be started: ${error.message}`)));
       child.once('exit', (code, signal) => {
@@ -83,7 +87,6 @@ export async function startContainerd(options: ContainerdOptions, environment: C
       untilAccepting(socket, clock).then(resolve, reject);
     });
     child.unref();
-    await writeFile(pidFile, String(child.pid));
   };
 
   // Who notices at the same time that it has died must not start two: the second would wait for the first's database.
@@ -117,7 +120,7 @@ export async function startContainerd(options: ContainerdOptions, environment: C
     importImages,
     ensureRunning,
     async stop() {
-      const pid = Number(await readFile(pidFile, 'utf8').catch(() => '0'));
+      const pid = await pidOf();
       if (pid > 0 && (await isContainerd(pid, config))) process.kill(pid, 'SIGTERM');
       for (let pauseMs = 5; pid > 0 && (await isContainerd(pid, config)); pauseMs = Math.min(pauseMs * 2, 100)) await clock.sleep(pauseMs);
       await rm(pidFile, { force: true });
