@@ -45,7 +45,7 @@ export function controllerSteps(): void {
 
   it('deletes what an owner owned, or orphans it', async () => {
     await k('delete job count failing now');
-    await eventually('their pods are gone', async () => (await k('get pods -l job-name -o name')) === '');
+    await eventually('their pods are gone', async () => (await k('get pods -o name -l', 'job-name in (count,failing,now)')) === '');
     const uid = await jsonpath('get pods -l app=everywhere', '{.items[0].metadata.uid}');
     await k('delete ds everywhere --cascade=orphan');
     expect(await jsonpath('get pods -l app=everywhere', '{.items[0].metadata.uid}')).toBe(uid);

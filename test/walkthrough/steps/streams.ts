@@ -102,9 +102,9 @@ export function streamSteps(): void {
     const image = '--image=busybox --image-pull-policy=IfNotPresent';
     await k(
       `debug redis ${image} --container=looking --target=redis --profile=general -- sh -c`,
-      'echo seen $(nc -z 127.0.0.1 6379 && echo redis)',
+      'echo seen $(printf "PING\\r\\n" | nc -w 1 127.0.0.1 6379)',
     );
-    await eventually('it has looked', async () => (await tryK('logs redis -c looking')).stdout === 'seen redis\n');
+    await eventually('it has looked', async () => (await tryK('logs redis -c looking')).stdout.startsWith('seen +PONG'));
     expect(await k('describe pod redis')).toMatch(/Ephemeral Containers:\n\s+looking:/);
     expect(await k('get pod redis --no-headers')).toMatch(/redis\s+1\/1\s+Running\s+0/);
   });
