@@ -110,3 +110,22 @@ test.each<[string, (converted: KubeObject[]) => unknown, string]>([
   });
   expect((await api.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ cronSpec: '* * * * */5' });
 });
+
+test('objects stored in an earlier storage version are read, and written in the present one', async () => {
+  await api.admin.create(CronTab, cronTab('a'), { namespace });
+  const definition = await api.admin.get(CustomResourceDefinition, 'crontabs.stable.example.com');
+  const versions = definition.spec.versions.map((version) => ({ ...version, storage: version.name === 'v2' }));
+  await api.admin.update(CustomResourceDefinition, { ...definition, spec: { ...definition.spec, versions } });
+  const patch = { metadata: { labels: { touched: 'yes' } } };
+  await expect
+    .poll(() => api.admin.patch(CronTabV2, 'a', 'merge', patch, { namespace }).then((o) => o.spec, String))
+    .toEqual({ schedule: '* * * * */5', replicas: 1 });
+  expect((await api.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ cronSpec: '* * * * */5' });
+  await expect
+    .poll(async () => {
+      await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 4 } }, { namespace });
+      const stored = await api.store.get('/registry/stable.example.com/crontabs/default/a');
+      return JSON.parse(stored?.value.toString() ?? '{}').apiVersion;
+    })
+    .toBe('stable.example.com/v2');
+});

@@ -38,6 +38,13 @@ export async function convertToServed(served: ServedResource, object: KubeObject
   return toServed(served, object);
 }
 
+/** An object as it lies in the store, perhaps in the storage version of earlier days, in the present one. */
+export async function convertToStored({ version }: ServedResource, object: KubeObject): Promise<KubeObject> {
+  if (version?.prepare === undefined) return object;
+  await version.prepare([object], 'storage');
+  return version.toStorage(object);
+}
+
 /** The type of a resource's objects in the version at hand. */
 export function nodeOf(served: ServedResource): StructNode | undefined {
   return served.custom?.node ?? kindNode(served.resource);

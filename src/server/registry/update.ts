@@ -8,7 +8,7 @@ import { createObject, matchNamespace } from './create.ts';
 import { trackUpdate } from './field-ownership.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
-import { type ServedResource, storageOf } from './served-resource.ts';
+import { convertToStored, type ServedResource, storageOf } from './served-resource.ts';
 import { prepareForSubresource, prepareForUpdate, strategyContext, subresourceStrategy, validateUpdate, warnings } from './strategy.ts';
 import { type WriteOptions, writeOptions } from './write-options.ts';
 
@@ -120,7 +120,7 @@ async function nextState(
 ): Promise<KubeObject | undefined> {
   const { kind } = served;
   const { info } = context;
-  const prev = current.object;
+  const prev = await convertToStored(served, current.object);
   let next = await change.next(prev);
   checkVersion(served, next, current);
   // Strategies and validation compare metadata with the object's present version.
