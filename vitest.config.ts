@@ -20,6 +20,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          globalSetup: 'test/support/take-down-leftovers.ts',
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
