@@ -65,18 +65,20 @@ function firstStrings(bytes: Uint8Array): { first: string; second: string } {
   return found;
 }
 
-/** Waits until CRI no longer reports the container (or sandbox) as running; at most a second. */
+/** Waits until CRI no longer reports the container (or sandbox) as going on; at most five seconds, for a machine that is very busy. */
 async function untilNoted({ clock, runtime }: EventSource, id: string, signal: AbortSignal): Promise<void> {
-  const deadline = clock.monotonic() + 1000;
+  const deadline = clock.monotonic() + 5000;
   for (let pauseMs = 1; clock.monotonic() < deadline && !signal.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
-    if (!(await stillRunning(runtime, id))) return;
+    if (!(await goesOn(runtime, id))) return;
     await clock.sleep(pauseMs);
   }
 }
 
-async function stillRunning(runtime: EventSource['runtime'], id: string): Promise<boolean> {
+async function goesOn(runtime: EventSource['runtime'], id: string): Promise<boolean> {
   try {
-    return (await runtime.containerStatus({ containerId: id })).status?.state === 'CONTAINER_RUNNING';
+    // A container that ends at once does so before CRI has noted its start: what was merely created has not been noted either.
+    const state = (await runtime.containerStatus({ containerId: id })).status?.state;
+    return state !== 'CONTAINER_EXITED' && state !== 'CONTAINER_UNKNOWN';
   } catch (error) {
     if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
   }
