@@ -33,8 +33,12 @@ export function deploymentSteps(): void {
   });
 
   it('replaces a deleted pod', async () => {
-    const before = await jsonpath('get pods -l app=hello', '{.items[*].metadata.name}');
-    await k(`delete pod ${before.split(' ')[0]} --wait=false`);
+    // Those that the last scaling down took are on their way out.
+    const before = await eventually('one pod is left after scaling', async () => {
+      const { items } = await json<PodList>('get pods -l app=hello');
+      return items.length === 1 ? items[0]?.metadata.name : undefined;
+    });
+    await k(`delete pod ${before} --wait=false`);
     await eventually('another pod is ready', async () => {
       const { items } = await json<PodList>('get pods -l app=hello');
       return items.some((p) => p.metadata.name !== before && p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
