@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Draft, KubeObject, Pod as PodType, Resource } from '../../api/index.ts';
-import { apiVersionOf, Event, kinds, Namespace, Node, Pod } from '../../api/index.ts';
+import { apiVersionOf, Event, hasReason, kinds, Namespace, Node, Pod } from '../../api/index.ts';
 import { type Client, createClient, type Transport } from '../../client/index.ts';
 import { createApiServer } from '../../server/index.ts';
 import { openMemoryStore } from '../../store/index.ts';
@@ -96,7 +96,16 @@ export async function startCluster(controllers: readonly Controller[], config: P
     get: (resource, name) => client.get(resource, name, { namespace }),
     find: async (resource, name) => (await client.list(resource, { namespace })).items.find((o) => o.metadata.name === name),
     list: async (resource) => (await client.list(resource, { namespace })).items,
-    update: async (resource, name, change) => client.update(resource, change(await client.get(resource, name, { namespace }))),
+    async update(resource, name, change) {
+      for (;;) {
+        try {
+          return await client.update(resource, change(await client.get(resource, name, { namespace })));
+        } catch (error) {
+          // A controller wrote in between.
+          if (!hasReason(error, 'Conflict')) throw error;
+        }
+      }
+    },
     status: (resource, name, status) => client.patch(resource, name, 'merge', { status }, { namespace, subresource: 'status' }),
     async runPod(name, { ip = '10.0.0.9', ready = true, labels = { app: 'web' }, node = 'node', metadata = {}, spec = {} } = {}) {
       await cluster.create(Pod, {
