@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 
 const host = process.env.REDIS_HOST;
 const port = Number(process.env.REDIS_PORT);
+// What BRPOP answers: the list's name and the item.
+const popped = /\*2\r\n\$\d+\r\nqueue\r\n\$\d+\r\n(.*)\r\n/;
 
 function work() {
   const socket = connect(port, host, () => {
@@ -10,12 +12,16 @@ function work() {
     next();
   });
   const next = () => socket.write('*3\r\n$5\r\nBRPOP\r\n$5\r\nqueue\r\n$1\r\n0\r\n');
+  let unread = '';
   socket.on('data', (chunk) => {
-    const reply = String(chunk);
-    if (!reply.startsWith('*2')) return;
-    console.log(`worked on ${reply.split('\r\n').at(-2)}`);
-    socket.write('*2\r\n$4\r\nINCR\r\n$4\r\ndone\r\n');
-    next();
+    unread += chunk;
+    // Replies come as they come: an INCR's and the next BRPOP's in one chunk, or one in two.
+    for (let item = popped.exec(unread); item; item = popped.exec(unread)) {
+      unread = unread.slice(item.index + item[0].length);
+      console.log(`worked on ${item[1]}`);
+      socket.write('*2\r\n$4\r\nINCR\r\n$4\r\ndone\r\n');
+      next();
+    }
   });
   socket.on('error', (error) => {
     console.log(`waiting for redis: ${error.message}`);
