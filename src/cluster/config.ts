@@ -23,9 +23,9 @@ export interface ClusterConfig {
   /** Addresses of nodes in namespaces of their own, the first of them the host's; chosen by `up`. */
   nodeCidr?: string;
   clusterDomain: string;
-  /** Real nodes, each with an agent process of its own. */
+  /** Nodes of the chosen runtime; a real one has an agent process of its own. */
   nodes: number;
-  /** Simulated nodes, all in one agent process. */
+  /** Simulated nodes beside them; all simulated nodes are in one agent process. */
   hollowNodes: number;
   /** Registry host to the URLs that stand in for it, tried in order. */
   registryMirrors: Readonly<Record<string, readonly string[]>>;
@@ -62,14 +62,11 @@ export function clusterDnsAddress(config: Pick<ClusterConfig, 'serviceCidr'>): s
   return nthAddress(config.serviceCidr, 10);
 }
 
-/** Names of the cluster's real and simulated nodes. */
+/** Names of the cluster's real and simulated nodes: the nodes of the chosen runtime, and the simulated ones beside them. */
 export function nodeNames(config: ClusterConfig): { real: string[]; hollow: string[] } {
-  const real = config.runtime === 'containerd' ? Array.from({ length: config.nodes }, (_, i) => nodeName(config.name, i)) : [];
-  const simulated = config.runtime === 'hollow' ? Math.max(config.hollowNodes, config.nodes) : config.hollowNodes;
-  const hollow = Array.from({ length: simulated }, (_, i) =>
-    config.runtime === 'hollow' && i < config.nodes ? nodeName(config.name, i) : `hollow-node-${i}`,
-  );
-  return { real, hollow };
+  const nodes = Array.from({ length: config.nodes }, (_, i) => nodeName(config.name, i));
+  const beside = Array.from({ length: config.hollowNodes }, (_, i) => `hollow-node-${i}`);
+  return config.runtime === 'hollow' ? { real: [], hollow: [...nodes, ...beside] } : { real: nodes, hollow: beside };
 }
 
 function nodeName(cluster: string, index: number): string {

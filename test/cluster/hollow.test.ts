@@ -87,7 +87,7 @@ describe('the life of a hollow cluster', () => {
   });
 
   it('runs a hundred pods on twenty nodes', async () => {
-    const cluster = await start('--hollow-nodes', '20');
+    const cluster = await start('--hollow-nodes', '19');
     await cluster.kubectl(...deployment('many', 100));
     await cluster.kubectl('rollout', 'status', 'deploy/many', '--timeout=50s');
     const nodes = await json<NodeList>(cluster, 'get', 'nodes');
