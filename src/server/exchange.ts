@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
-import type { KubeObject, ListMeta } from '../api/index.ts';
+import type { KubeObject, ListMeta, ObjectMeta } from '../api/index.ts';
 import type { ServedResource } from './registry/served-resource.ts';
 import type { RequestInfo, UserInfo } from './request.ts';
 
@@ -53,9 +53,20 @@ export interface RequestContext {
   /** Sent as a Warning header (`299 - "text"`); duplicates are dropped. */
   warn(message: string): void;
   readonly warnings: readonly string[];
+  /** Adds to the request's audit event, where it is audited. A key's first value stays. */
+  auditAnnotation(key: string, value: string): void;
+  /** What is noted for the audit log; undefined where the policy asks for nothing of this request. */
+  audit?: AuditNotes;
   readonly upgrade?: Upgrade;
   /** In process: the answer is handed over by reference. */
   readonly local: boolean;
+}
+
+/** What handlers tell the audit log of a request. */
+export interface AuditNotes {
+  annotate(key: string, value: string): void;
+  /** The request's object in the version at hand, or its patch. `make` is called only where the policy asks for bodies. */
+  request(metadata: Partial<ObjectMeta> | undefined, make: () => unknown): void;
 }
 
 /** An object and, where they exist, its bytes in the storage version's JSON. */

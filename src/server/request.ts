@@ -111,7 +111,9 @@ export interface AdmissionRequest {
   /** The request's options object (CreateOptions, DeleteOptions, ...). */
   options: Record<string, unknown>;
   dryRun: boolean;
+  /** Sent to the client as a Warning header. */
   warn(message: string): void;
+  /** Adds to the request's audit event: a qualified key such as `pod-security.kubernetes.io/audit-violations`. The first value stays. */
   auditAnnotation(key: string, value: string): void;
 }
 

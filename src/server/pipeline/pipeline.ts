@@ -103,6 +103,9 @@ function contextOf(incoming: Incoming, random: Random, signal: AbortSignal): Req
       if (message !== '' && !warnings.includes(message)) warnings.push(message);
     },
     warnings,
+    auditAnnotation(key, value) {
+      this.audit?.annotate(key, value);
+    },
     ...(incoming.upgrade === undefined ? {} : { upgrade: incoming.upgrade }),
     local: incoming.user !== undefined,
   };

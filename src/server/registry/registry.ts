@@ -44,7 +44,7 @@ export function admissionRequest(
     ...given,
     options: { ...given.options },
     warn: (message) => context.warn(message),
-    auditAnnotation: () => {}, // the audit log takes them once there is one
+    auditAnnotation: (key, value) => context.auditAnnotation(key, value),
   };
 }
 
