@@ -1,56 +1,11 @@
-/** etcd's gRPC API v3, as far as the store needs it. Messages carry etcd's own field names; 64-bit integers are numbers. */
-import {
-  type ChannelCredentials,
-  type ClientDuplexStream,
-  credentials,
-  type GrpcObject,
-  loadPackageDefinition,
-  type ServiceClientConstructor,
-  type ServiceError,
-} from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
-import descriptor from './schema/etcd-v3.json' with { type: 'json' };
-
-export interface EtcdKeyValue {
-  key: Buffer;
-  value: Buffer;
-  create_revision: number;
-  mod_revision: number;
-  version: number;
-  lease: number;
-}
-
-export interface Header {
-  revision: number;
-}
-
-export interface RangeResponse {
-  header: Header;
-  kvs: EtcdKeyValue[];
-  more: boolean;
-  count: number;
-}
-
-export interface TxnResponse {
-  header: Header;
-  succeeded: boolean;
-  responses: { response_range?: RangeResponse }[];
-}
-
-export interface WatchResponse {
-  header: Header;
-  created: boolean;
-  canceled: boolean;
-  compact_revision: number;
-  cancel_reason: string;
-  events: { type: 'PUT' | 'DELETE'; kv: EtcdKeyValue; prev_kv?: EtcdKeyValue | null }[];
-}
-
-export interface EtcdTls {
-  ca?: Buffer;
-  cert?: Buffer;
-  key?: Buffer;
-}
+/**
+ * A client of an etcd cluster. It talks to one member for as long as that one answers and has a leader, and goes on to the next when
+ * not; what is read is asked for again there, what is written only where it has surely not been done.
+ */
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import type { Clock } from '../time/index.ts';
+import { type EtcdMember, type EtcdTls, etcdMember } from './etcd-member.ts';
+import type { EtcdService } from './etcd-proto.ts';
 
 /** An answer of etcd that is an error, or no answer. */
 export class EtcdError extends Error {
@@ -63,56 +18,124 @@ export class EtcdError extends Error {
   }
 }
 
-type Service = 'KV' | 'Watch' | 'Lease' | 'Maintenance';
-/** A gRPC client's methods by name. */
-type Methods = Record<string, (...args: unknown[]) => unknown> & { close(): void };
+export interface EtcdClientOptions {
+  /** `https://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`; several are members of one cluster. */
+  endpoints: readonly string[];
+  tls?: EtcdTls | undefined;
+  /** Where etcd's authentication is enabled. */
+  user?: { name: string; password: string } | undefined;
+  clock: Clock;
+  /** How long a request looks for a member that serves it. Default 10 s, which an election takes several times. */
+  patienceMs?: number | undefined;
+}
 
 export interface EtcdClient {
-  call<R>(service: Service, method: string, request: object): Promise<R>;
-  stream<Q, R>(service: Service, method: string): ClientDuplexStream<Q, R>;
+  /** `idempotent`: may be done twice, as reads may. */
+  call<R>(service: EtcdService, method: string, request: object, options?: { idempotent?: boolean }): Promise<R>;
+  stream<Q, R>(service: EtcdService, method: string): Promise<ClientDuplexStream<Q, R>>;
+  /** Whether somebody else may serve what has failed so; then the next member has its turn. */
+  isElsewhere(error: unknown, stream: object): boolean;
   close(): void;
 }
 
-export function etcdClient(endpoints: readonly string[], tls: EtcdTls | undefined): EtcdClient {
-  // A JSON file of ours in protobufjs' form.
-  const definition = fromJSON(descriptor as Parameters<typeof fromJSON>[0], {
-    longs: Number,
-    enums: String,
-    defaults: true,
-    arrays: true,
-    keepCase: true,
-  });
-  const services = loadPackageDefinition(definition).etcdserverpb as GrpcObject;
-  const channel: ChannelCredentials = tls ? credentials.createSsl(tls.ca, tls.key, tls.cert) : credentials.createInsecure();
-  // Several members are tried in turn; grpc-js takes such a list as addresses.
-  const target = endpoints.length === 1 ? (endpoints[0] ?? '') : `ipv4:${endpoints.join(',')}`;
-  const clients = new Map<Service, Methods>();
-  const clientOf = (service: Service): Methods => {
-    let client = clients.get(service);
-    if (!client) {
-      const Client = services[service] as ServiceClientConstructor;
-      // The generated client has its methods as members, which its type does not say.
-      client = new Client(target, channel, {
-        'grpc.max_receive_message_length': -1,
-        'grpc.max_send_message_length': -1,
-        'grpc.keepalive_time_ms': 30_000,
-        'grpc.keepalive_timeout_ms': 10_000,
-      }) as unknown as Methods;
-      clients.set(service, client);
-    }
-    return client;
+/** etcd gives up after five seconds and two elections; its own words are better than ours. */
+const writeTimeoutMs = 10_000;
+const readTimeoutMs = 3000;
+const pauseMs = 100;
+
+/** Failures of a member rather than of the request. */
+function isMembersFault({ code, details }: ServiceError): boolean {
+  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || /no leader|request timed out|leader changed/.test(details);
+}
+
+/** Nothing of the request has reached etcd's log. */
+const isUnsent = ({ code, details }: ServiceError) =>
+  code === status.UNAVAILABLE && /^No connection established|^Name resolution failed|ECONNREFUSED|etcdserver: no leader/.test(details);
+
+const isStaleToken = ({ code, details }: ServiceError) => code === status.UNAUTHENTICATED && details.includes('invalid auth token');
+
+export function etcdClient({ endpoints, tls, user, clock, patienceMs = 10_000 }: EtcdClientOptions): EtcdClient {
+  const members = endpoints.map((endpoint) => etcdMember(endpoint, tls, clock));
+  if (members.length === 0) throw new Error('etcd needs an endpoint');
+  const streamMembers = new WeakMap<object, EtcdMember>();
+  const lifetime = new AbortController();
+  let turn = 0;
+  let token: Promise<string> | undefined;
+  const present = (): EtcdMember => members[turn % members.length] as EtcdMember;
+
+  /** The next member has its turn, unless another request has seen to that. */
+  const leave = (member: EtcdMember) => {
+    if (member !== present()) return;
+    turn++;
+    // Watches on it may hang without end; they go on elsewhere from where they are.
+    if (members.length > 1) member.dropStreams();
   };
+
+  const authenticated = (): Promise<string | undefined> => {
+    if (!user) return Promise.resolve(undefined);
+    token ??= present()
+      .unary<{ token: string }>('Auth', 'Authenticate', { name: user.name, password: user.password }, { timeoutMs: readTimeoutMs })
+      .then((answer) => answer.token);
+    const asked = token;
+    asked.catch(() => {
+      if (token === asked) token = undefined;
+    });
+    return asked;
+  };
+
   return {
-    call: <R>(service: Service, method: string, request: object) =>
-      new Promise<R>((resolve, reject) => {
-        clientOf(service)[method]?.(request, (error: ServiceError | null, response: R) => {
-          if (error) reject(new EtcdError(method, endpoints, error));
-          else resolve(response);
-        });
-      }),
-    stream: <Q, R>(service: Service, method: string) => clientOf(service)[method]?.() as ClientDuplexStream<Q, R>,
+    async call<R>(service: EtcdService, method: string, request: object, { idempotent = false } = {}): Promise<R> {
+      const until = clock.monotonic() + patienceMs;
+      for (let tries = 1, renewed = false; ; tries++) {
+        const member = present();
+        let sent = false;
+        try {
+          const held = user && (await authenticated());
+          sent = true;
+          return await member.unary<R>(service, method, request, { timeoutMs: idempotent ? readTimeoutMs : writeTimeoutMs, token: held });
+        } catch (error) {
+          // What a call rejects with.
+          const failure = error as ServiceError;
+          if (isStaleToken(failure) && !renewed) {
+            renewed = true;
+            token = undefined;
+            continue;
+          }
+          const fault = isMembersFault(failure);
+          if (fault) leave(member);
+          const again = fault && (idempotent || !sent || isUnsent(failure)) && clock.monotonic() < until && !lifetime.signal.aborted;
+          if (!again) throw new EtcdError(method, endpoints, failure);
+          // All have had a turn: an election, or a restart, takes a moment.
+          if (tries % members.length === 0) await clock.sleep(pauseMs, lifetime.signal).catch(() => {});
+        }
+      }
+    },
+
+    async stream<Q, R>(service: EtcdService, method: string) {
+      const held = await authenticated();
+      const member = present();
+      const stream = member.stream<Q, R>(service, method, held);
+      streamMembers.set(stream, member);
+      return stream;
+    },
+
+    isElsewhere(error, stream) {
+      // What a stream fails with.
+      const failure = error as ServiceError;
+      if (isStaleToken(failure)) {
+        token = undefined;
+        return true;
+      }
+      const member = streamMembers.get(stream);
+      const dropped = failure.code === status.CANCELLED && member !== present();
+      if (!dropped && !isMembersFault(failure)) return false;
+      if (member) leave(member);
+      return true;
+    },
+
     close: () => {
-      for (const client of clients.values()) client.close();
+      lifetime.abort();
+      for (const member of members) member.close();
     },
   };
 }

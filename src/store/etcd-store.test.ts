@@ -60,7 +60,7 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
   storeContract('etcd', async () => openEtcdStore({ endpoints: [await startEtcd()] }), { virtualTime: false });
 
   test('an etcd that is not there is an error that names it', async () => {
-    const store = openEtcdStore({ endpoints: [`127.0.0.1:${await freePort()}`] });
+    const store = openEtcdStore({ endpoints: [`127.0.0.1:${await freePort()}`], patienceMs: 200 });
     await expect(store.get('/a')).rejects.toThrow(/^etcd at 127\.0\.0\.1:\d+: Range: /);
     await store.close();
   });

@@ -1,15 +1,8 @@
-import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
-import { type Random, systemRandom } from '../time/index.ts';
-import {
-  type EtcdClient,
-  EtcdError,
-  type EtcdKeyValue,
-  type EtcdTls,
-  etcdClient,
-  type RangeResponse,
-  type TxnResponse,
-  type WatchResponse,
-} from './etcd-client.ts';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type Clock, type Random, systemClock, systemRandom } from '../time/index.ts';
+import { EtcdError, etcdClient } from './etcd-client.ts';
+import type { EtcdTls } from './etcd-member.ts';
+import type { EtcdKeyValue, EtcdService, RangeResponse, TxnResponse, WatchResponse } from './etcd-proto.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -24,29 +17,39 @@ import {
 } from './store.ts';
 
 export interface EtcdStoreOptions {
-  /** `host:port`; several are members of one cluster, by IPv4 address. */
+  /** `https://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`; several are members of one cluster. */
   endpoints: readonly string[];
   tls?: EtcdTls;
+  /** Where etcd's authentication is enabled; needs read and write permission for all keys. */
+  user?: { name: string; password: string };
+  clock?: Clock;
   /** For lease ids. */
   random?: Random;
+  /** How long a request looks for a member that serves it. Default 10 s. */
+  patienceMs?: number;
 }
 
+/** Between tries to watch again where no member serves. */
+const watchPauseMs = 200;
+
 /**
- * A store in a real etcd, 3.4 or later. Compaction is left to whoever calls `compact`.
+ * A store in a real etcd, 3.4 or later. Compaction is left to whoever calls `compact`. It outlives members that fail: requests go to
+ * the next one, and a watch goes on there with the revision after the last one it has given.
  *
  * A watch asks etcd for all keys and selects here: since every revision has an event, the events alone say how far the watch has
  * seen. etcd's progress requests would serve for narrower watches, but before 3.4.25 and 3.5.8 they run ahead of events that are
  * still on their way (etcd-io/etcd#15220), and k8ts has a single watch of everything anyway.
  */
-export function openEtcdStore({ endpoints, tls, random = systemRandom }: EtcdStoreOptions): Store {
-  const client = etcdClient(endpoints, tls);
+export function openEtcdStore(options: EtcdStoreOptions): Store {
+  const { endpoints, tls, user, clock = systemClock, random = systemRandom, patienceMs } = options;
+  const client = etcdClient({ endpoints, tls, user, clock, patienceMs });
   const inFlight = new Set<Promise<unknown>>();
   const streams = new Set<ClientDuplexStream<object, WatchResponse>>();
   let closed = false;
 
-  async function call<R>(service: Parameters<EtcdClient['call']>[0], method: string, request: object): Promise<R> {
+  async function call<R>(service: EtcdService, method: string, request: object, idempotent = false): Promise<R> {
     if (closed) throw new StoreClosedError();
-    const answer = client.call<R>(service, method, request);
+    const answer = client.call<R>(service, method, request, { idempotent });
     inFlight.add(answer);
     try {
       return await answer;
@@ -57,39 +60,45 @@ export function openEtcdStore({ endpoints, tls, random = systemRandom }: EtcdSto
     }
   }
 
-  const range = (request: object) => call<RangeResponse>('KV', 'Range', request);
+  const range = (request: object) => call<RangeResponse>('KV', 'Range', request, true);
   const newestRevision = async () => (await range({ key: Buffer.from([0]), limit: 1, count_only: true })).header.revision;
 
   async function* watch(prefix: string, start: Promise<number>, signal?: AbortSignal): AsyncGenerator<WatchBatch, undefined> {
-    if (closed || signal?.aborted) return undefined;
-    const from = await start;
-    if (closed || signal?.aborted) return undefined;
-    const stream = client.stream<object, WatchResponse>('Watch', 'Watch');
-    const cancel = () => stream.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    streams.add(stream);
-    try {
-      stream.write({ create_request: { ...keysBelow(''), start_revision: from, prev_kv: true } });
-      // The stream is read as fast as the reader reads; etcd holds back the rest.
-      for await (const response of stream as AsyncIterable<WatchResponse>) {
-        if (response.canceled) {
-          if (response.compact_revision > 0) throw new CompactedError(response.compact_revision);
-          throw new Error(`etcd canceled a watch of ${prefix}: ${response.cancel_reason}`);
+    const isOver = () => closed || signal?.aborted;
+    if (isOver()) return undefined;
+    let next = await start;
+    while (!isOver()) {
+      const stream = await client.stream<object, WatchResponse>('Watch', 'Watch');
+      const cancel = () => stream.cancel();
+      signal?.addEventListener('abort', cancel, { once: true });
+      streams.add(stream);
+      try {
+        if (isOver()) return undefined;
+        stream.write({ create_request: { ...keysBelow(''), start_revision: next, prev_kv: true } });
+        // The stream is read as fast as the reader reads; etcd holds back the rest.
+        for await (const response of stream as AsyncIterable<WatchResponse>) {
+          if (response.canceled) {
+            if (response.compact_revision > 0) throw new CompactedError(response.compact_revision);
+            // The member has lost its leader: another has one, or this one will.
+            if (/no leader/.test(response.cancel_reason)) break;
+            throw new Error(`etcd canceled a watch of ${prefix}: ${response.cancel_reason}`);
+          }
+          const last = response.events.at(-1);
+          if (!last) continue;
+          next = last.kv.mod_revision + 1;
+          yield { revision: last.kv.mod_revision, events: response.events.map(toEvent).filter((event) => event.key.startsWith(prefix)) };
         }
-        const last = response.events.at(-1);
-        if (!last) continue;
-        const events = response.events.map(toEvent).filter((event) => event.key.startsWith(prefix));
-        yield { revision: last.kv.mod_revision, events };
+      } catch (error) {
+        if (isOver()) return undefined;
+        if (!client.isElsewhere(error, stream)) throw error;
+      } finally {
+        streams.delete(stream);
+        signal?.removeEventListener('abort', cancel);
+        stream.cancel();
       }
-      return undefined;
-    } catch (error) {
-      if (closed || signal?.aborted || (error as ServiceError).code === status.CANCELLED) return undefined;
-      throw error;
-    } finally {
-      streams.delete(stream);
-      signal?.removeEventListener('abort', cancel);
-      stream.cancel();
+      if (!isOver()) await clock.sleep(watchPauseMs, signal).catch(() => {});
     }
+    return undefined;
   }
 
   return {
@@ -145,7 +154,7 @@ export function openEtcdStore({ endpoints, tls, random = systemRandom }: EtcdSto
 
     keepAlive: async (id) => {
       if (closed) throw new StoreClosedError();
-      const stream = client.stream<object, { TTL: number }>('Lease', 'LeaseKeepAlive');
+      const stream = await client.stream<object, { TTL: number }>('Lease', 'LeaseKeepAlive');
       try {
         stream.write({ ID: id });
         for await (const { TTL } of stream as AsyncIterable<{ TTL: number }>) {
@@ -163,10 +172,10 @@ export function openEtcdStore({ endpoints, tls, random = systemRandom }: EtcdSto
     },
 
     leases: async () => {
-      const { leases } = await call<{ leases: { ID: number }[] }>('Lease', 'LeaseLeases', {});
+      const { leases } = await call<{ leases: { ID: number }[] }>('Lease', 'LeaseLeases', {}, true);
       const details = await Promise.all(
         leases.map(({ ID }) =>
-          call<{ ID: number; TTL: number; grantedTTL: number; keys: Buffer[] }>('Lease', 'LeaseTimeToLive', { ID, keys: true }),
+          call<{ ID: number; TTL: number; grantedTTL: number; keys: Buffer[] }>('Lease', 'LeaseTimeToLive', { ID, keys: true }, true),
         ),
       );
       return details
@@ -183,7 +192,7 @@ export function openEtcdStore({ endpoints, tls, random = systemRandom }: EtcdSto
       await call('KV', 'Compact', { revision });
     },
 
-    sizeBytes: async () => (await call<{ dbSize: number }>('Maintenance', 'Status', {})).dbSize,
+    sizeBytes: async () => (await call<{ dbSize: number }>('Maintenance', 'Status', {}, true)).dbSize,
 
     close: async () => {
       if (closed) return;

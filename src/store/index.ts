@@ -3,7 +3,7 @@ import type { Store } from './store.ts';
 
 export { type CompactorOptions, compactRegularly } from './compactor.ts';
 export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
-export type { EtcdTls } from './etcd-client.ts';
+export type { EtcdTls } from './etcd-member.ts';
 export type { EtcdStoreOptions } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
