@@ -1,99 +1,185 @@
 /**
  * The API server under load: HTTP/2 over TLS, 4 connections, 32 requests at a time, durable store, server in a process of its own.
- * `node bench/api.ts [--seconds N]`; needs a built `dist/`.
+ * `node bench/api.ts [--seconds N] [--only WORD,...] [--profile DIR]`.
+ *
+ * Beside the rate it tells the processor time that the server's process spent on a request, all its threads together: on a machine
+ * that is shared that is the steadier figure.
  */
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { connectionOf, loadKubeconfig } from '../src/client/index.ts';
-import { systemClock } from '../src/time/index.ts';
-import { startCluster } from '../test/support/cluster.ts';
+import { systemClock as clock } from '../src/time/index.ts';
+import { openRawClient, type RawClient } from './api/raw-client.ts';
+import type { Order, Report } from './api/server.ts';
 import { machine, table } from './report.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '3' }, only: { type: 'string', default: '' }, profile: { type: 'string' } },
+});
 const seconds = Number(values.seconds);
+const only = values.only.split(',').filter((word) => word !== '');
 const connections = 4;
 const concurrency = 32;
+const listed = 2000;
+const watcherCount = 100;
+const storedPods = 10_000;
+/** The time after which memory is told: what is garbage goes when the server rests. */
+const restMs = 5000;
 
-type Send = (method: string, path: string, body?: string, contentType?: string) => Promise<number>;
-
-function sender(sessions: readonly ClientHttp2Session[]): Send {
-  let turn = 0;
-  return (method, path, body, contentType = 'application/json') =>
-    new Promise((resolve, reject) => {
-      const session = sessions[turn++ % sessions.length];
-      if (!session) return reject(new Error('no connection'));
-      const stream = session.request({ ':method': method, ':path': path, ...(body === undefined ? {} : { 'content-type': contentType }) });
-      let status = 0;
-      let bytes = 0;
-      stream.on('response', (headers) => {
-        status = Number(headers[':status']);
-      });
-      stream.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      stream.on('end', () => (status < 400 ? resolve(bytes) : reject(new Error(`${method} ${path}: ${status}`))));
-      stream.on('error', reject);
-      stream.end(body);
-    });
+async function startServer(dir: string): Promise<{ server: ChildProcess; where: Exclude<Report, 'done'> }> {
+  const server = fork(join(import.meta.dirname, 'api/server.ts'), [dir], { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  const where = await Promise.race([
+    once(server, 'message').then(([message]) => message as Exclude<Report, 'done'>), // its first word
+    once(server, 'exit').then(([code]) => Promise.reject(new Error(`the server ended with ${code}`))),
+  ]);
+  return { server, where };
 }
 
-/** Requests a second that `work` makes, `concurrency` at a time, until the time or the `limit` is reached. */
-async function rate(work: (i: number) => Promise<unknown>, limit = Number.POSITIVE_INFINITY): Promise<number> {
-  const end = systemClock.monotonic() + seconds * 1000;
-  const begin = systemClock.monotonic();
-  let count = 0;
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (systemClock.monotonic() < end && count < limit) await work(count++);
+async function order(server: ChildProcess, given: Order): Promise<void> {
+  const answered = once(server, 'message');
+  server.send(given);
+  await answered;
+}
+
+const ticksPerSecond = 100;
+
+/** Seconds of processor time that a process has used. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+const residentMegabytes = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1000;
+
+const configMap = (name: string, i: number) =>
+  Buffer.from(
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, labels: { app: `a${i % 7}` } },
+      data: { key: 'x'.repeat(200) },
     }),
   );
-  return count / ((systemClock.monotonic() - begin) / 1000);
+const pod = (name: string) =>
+  Buffer.from(
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, labels: { app: 'bench' } },
+      spec: {
+        schedulerName: 'nobody',
+        automountServiceAccountToken: false,
+        containers: [{ name: 'c', image: 'nginx', resources: { requests: { cpu: '10m' } } }],
+      },
+    }),
+  );
+const mergePatch = (n: number) => Buffer.from(JSON.stringify({ data: { n: String(n) } }));
+const mergePatchType = 'application/merge-patch+json';
+
+const dir = mkdtempSync(join(tmpdir(), 'k8ts-bench-'));
+const { server, where } = await startServer(dir);
+const pid = server.pid ?? 0;
+const clients: RawClient[] = await Promise.all(Array.from({ length: connections }, () => openRawClient(where)));
+const rows: string[][] = [];
+let turn = 0;
+const send: RawClient['send'] = (...request) => (clients[turn++ % clients.length] as RawClient).send(...request); // one of four
+
+/** `count` calls of `work`, `concurrency` at a time, or as many as begin before `untilMs`. */
+async function concurrently(work: (i: number) => Promise<unknown>, count: number, untilMs = Number.POSITIVE_INFINITY): Promise<number> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (next < count && clock.monotonic() < untilMs) await work(next++);
+    }),
+  );
+  return next;
 }
 
-const configMap = (name: string) =>
-  JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name, labels: { app: `a${name.length % 7}` } },
-    data: { key: 'x'.repeat(200) },
-  });
-const pod = (name: string) =>
-  JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, labels: { app: 'bench' } },
-    spec: {
-      schedulerName: 'nobody',
-      automountServiceAccountToken: false,
-      containers: [{ name: 'c', image: 'nginx', resources: { requests: { cpu: '10m' } } }],
-    },
-  });
+/** Runs `work` and notes how often a second it came about and what each cost the server. Without a count it runs for the time. */
+async function measure(
+  figure: string,
+  upstream: string,
+  work: (i: number) => Promise<unknown>,
+  { count = Number.POSITIVE_INFINITY, per = 1 } = {},
+): Promise<void> {
+  if (only.length > 0 && !only.some((word) => figure.includes(word))) return;
+  if (values.profile !== undefined) {
+    mkdirSync(values.profile, { recursive: true });
+    await order(server, { profile: join(values.profile, `${figure.replaceAll(' ', '-')}.cpuprofile`) });
+  }
+  const begin = clock.monotonic();
+  const cpu = cpuSeconds(pid);
+  const done = await concurrently(work, count, count === Number.POSITIVE_INFINITY ? begin + seconds * 1000 : undefined);
+  const elapsed = (clock.monotonic() - begin) / 1000;
+  const spent = cpuSeconds(pid) - cpu;
+  if (values.profile !== undefined) await order(server, 'stop-profile');
+  rows.push([figure, ((done * per) / elapsed).toFixed(0), upstream, ((spent / done / per) * 1e6).toFixed(per > 1 ? 2 : 0)]);
+}
 
-const cluster = await startCluster('--runtime', 'hollow', '--nodes', '1');
-const rows: string[][] = [];
-try {
-  const { server, ca, cert, key } = await connectionOf(await loadKubeconfig(cluster.kubeconfig));
-  const pem = (value: typeof ca) => (typeof value === 'function' ? value() : value);
-  const sessions = Array.from({ length: connections }, () => connect(server, { ca: pem(ca), cert: pem(cert), key: pem(key) }));
-  const send = sender(sessions);
-  const add = (figure: string, perSecond: number, upstream: string) => rows.push([figure, perSecond.toFixed(0), upstream]);
-  const maps = '/api/v1/namespaces/default/configmaps';
-  let made = 0;
-  add('create ConfigMap', await rate((i) => send('POST', maps, configMap(`m-${i}`)).then(() => made++)), '1500');
-  add('get ConfigMap', await rate((i) => send('GET', `${maps}/m-${i % made}`)), '3580');
-  add(
-    'merge patch ConfigMap',
-    await rate((i) => send('PATCH', `${maps}/m-${i % made}`, JSON.stringify({ data: { n: String(i) } }), 'application/merge-patch+json')),
-    '1430',
+const maps = '/api/v1/namespaces/default/configmaps';
+const pods = '/api/v1/namespaces/default/pods';
+
+async function fanOut(): Promise<void> {
+  if (only.length > 0 && !only.some((word) => 'watch fan-out'.includes(word))) return;
+  const writes = 1000 * seconds;
+  let seen = 0;
+  let all = Promise.withResolvers<void>();
+  const onData = (chunk: Buffer) => {
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) seen++;
+    if (seen >= writes * watcherCount) all.resolve();
+  };
+  const watching = await Promise.all(Array.from({ length: connections }, () => openRawClient(where)));
+  const { length } = watching;
+  await Promise.all(
+    Array.from({ length: watcherCount }, (_, i) =>
+      watching[i % length]?.follow('/api/v1/namespaces/kube-public/configmaps?watch=1', onData),
+    ),
   );
-  add('list 2000 ConfigMaps', await rate(() => send('GET', `${maps}?limit=2000`)), '42');
-  let pods = 0;
-  add('create Pod', await rate((i) => send('POST', '/api/v1/namespaces/default/pods', pod(`p-${i}`)).then(() => pods++)), '945');
-  add('list 2000 Pods', await rate(() => send('GET', '/api/v1/namespaces/default/pods?limit=2000')), '17');
-  add('delete ConfigMap', await rate((i) => send('DELETE', `${maps}/m-${i}`), made), '1120');
-  for (const session of sessions) session.close();
+  const target = '/api/v1/namespaces/kube-public/configmaps';
+  await Promise.all(Array.from({ length: concurrency }, (_, i) => send('POST', target, configMap(`w-${i}`, i))));
+  await clock.sleep(500);
+  seen = 0;
+  all = Promise.withResolvers();
+  let writing = Promise.resolve(0);
+  await measure(
+    'watch fan-out',
+    '53000',
+    async (i) => {
+      if (i > 0) return;
+      writing = concurrently((n) => send('PATCH', `${target}/w-${n % concurrency}`, mergePatch(n), mergePatchType), writes);
+      await Promise.all([writing, all.promise]);
+    },
+    { count: 1, per: writes * watcherCount },
+  );
+  for (const client of watching) client.close();
+}
+
+try {
+  rows.push(['resident at rest, MB', residentMegabytes(pid).toFixed(0), '346', '']);
+  let made = 0;
+  await concurrently((i) => send('POST', '/api/v1/namespaces/kube-system/configmaps', configMap(`warm-${i}`, i)), 500);
+  await measure('create ConfigMap', '1500', (i) => send('POST', maps, configMap(`m-${i}`, i)).then(() => made++));
+  await measure('get ConfigMap', '3580', (i) => send('GET', `${maps}/m-${i % made}`));
+  await measure('merge patch ConfigMap', '1430', (i) => send('PATCH', `${maps}/m-${i % made}`, mergePatch(i), mergePatchType));
+  const many = '/api/v1/namespaces/kube-node-lease/configmaps';
+  await concurrently((i) => send('POST', many, configMap(`l-${i}`, i)), listed);
+  await measure(`list ${listed} ConfigMaps`, '42', () => send('GET', `${many}?limit=${listed}`));
+  await measure(`list of ${listed} by label`, '75', () => send('GET', `${many}?labelSelector=app%3Da3&limit=${listed}`));
+  await measure('delete ConfigMap', '1120', (i) => send('DELETE', `${maps}/m-${i}`), { count: made });
+  await fanOut();
+  await measure('create Pod', '945', (i) => send('POST', pods, pod(`p-${i}`)), { count: storedPods });
+  await measure(`list ${listed} Pods`, '17', () => send('GET', `${pods}?limit=${listed}`));
+  await clock.sleep(restMs);
+  rows.push([`resident with ${storedPods} pods, MB`, residentMegabytes(pid).toFixed(0), '930', '']);
 } finally {
-  await cluster.down();
+  for (const client of clients) client.close();
+  if (server.connected) server.send('stop' satisfies Order);
+  if (server.exitCode === null) await once(server, 'exit');
+  rmSync(dir, { recursive: true });
 }
 console.log(machine());
-console.log(table(['requests a second', 'k8ts', 'upstream v1.20 with etcd'], rows));
+console.log(table(['a second', 'k8ts', 'upstream v1.20 with etcd', 'server CPU, µs each'], rows));
