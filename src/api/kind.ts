@@ -94,6 +94,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   singular?: string;
   shortNames?: readonly string[];
   categories?: readonly string[];
+  /** The storage version is not served, only others are (--runtime-config). */
+  storedOnly?: boolean;
   /** Other versions it is served in. */
   versions?: readonly ServedVersion<T>[];
   /** The key below /registry/ before `/NAMESPACE/NAME`; upstream's: `pods`, `minions`, `services/specs`, `deployments`. */

@@ -4,6 +4,8 @@
  */
 
 import { customResourceDefinition } from './apiextensions/custom-resource-definition.ts';
+import { apiService } from './apiregistration/api-service.ts';
+import { storageVersion } from './apiserverinternal/storage-version.ts';
 import { controllerRevision } from './apps/controller-revision.ts';
 import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
@@ -20,7 +22,10 @@ import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler
 import { cronJob } from './batch/cron-job.ts';
 import { job } from './batch/job.ts';
 import { certificateSigningRequest } from './certificates/certificate-signing-request.ts';
+import { clusterTrustBundle } from './certificates/cluster-trust-bundle.ts';
+import { podCertificateRequest } from './certificates/pod-certificate-request.ts';
 import { lease } from './coordination/lease.ts';
+import { leaseCandidate } from './coordination/lease-candidate.ts';
 import { binding } from './core/binding.ts';
 import { componentStatus } from './core/component-status.ts';
 import { configMap } from './core/config-map.ts';
@@ -59,6 +64,7 @@ import { csiStorageCapacity } from './storage/csi-storage-capacity.ts';
 import { storageClass } from './storage/storage-class.ts';
 import { volumeAttachment } from './storage/volume-attachment.ts';
 import { volumeAttributesClass } from './storage/volume-attributes-class.ts';
+import { storageVersionMigration } from './storagemigration/storage-version-migration.ts';
 
 /** Forgets a definition's type parameter: the registry treats all kinds alike and hands each only objects of its own kind. */
 // The functions of a definition are contravariant in T, so that only an assertion widens it; objects reach them by kind alone.
@@ -96,6 +102,7 @@ export const kinds: readonly KindDefinition[] = [
   kind(clusterRoleBinding),
   // coordination
   kind(lease),
+  kind(leaseCandidate),
   // batch
   kind(job),
   kind(cronJob),
@@ -130,6 +137,12 @@ export const kinds: readonly KindDefinition[] = [
   kind(selfSubjectReview),
   // certificates
   kind(certificateSigningRequest),
+  kind(clusterTrustBundle),
+  kind(podCertificateRequest),
+  // storagemigration
+  kind(storageVersionMigration),
+  // internal.apiserver
+  kind(storageVersion),
   // apiextensions
   kind(customResourceDefinition),
   // autoscaling

@@ -9,9 +9,27 @@ const currentMinor = 36;
 
 let lifecycles: Map<string, ResourceSchema> | undefined;
 
-function lifecycleOf({ group, version, kind }: Resource): ResourceSchema | undefined {
+/** Three releases: as long as a beta or alpha version lives, and as long as it is still served then, where nothing else is said. */
+const grace = 3;
+const minorOf = (release: string | undefined) => (release === undefined ? undefined : Number(release.split('.')[1]));
+
+interface Lifecycle {
+  deprecatedMinor: number | undefined;
+  removedMinor: number | undefined;
+  replacement: string | undefined;
+}
+
+/** As upstream's generator reads the lifecycle markers (prerelease-lifecycle-gen). */
+function lifecycleOf({ group, version, kind }: Resource): Lifecycle {
   lifecycles ??= new Map(parseResources(resourcesText).map((r) => [`${r.group}/${r.version}/${r.kind}`, r]));
-  return lifecycles.get(`${group}/${version}/${kind}`);
+  const { introduced, deprecated, removed, replacement } = lifecycles.get(`${group}/${version}/${kind}`) ?? {};
+  const introducedMinor = /alpha|beta/.test(version) ? minorOf(introduced) : undefined;
+  const deprecatedMinor = minorOf(deprecated) ?? (introducedMinor === undefined ? undefined : introducedMinor + grace);
+  return {
+    deprecatedMinor,
+    removedMinor: minorOf(removed) ?? (deprecatedMinor === undefined ? undefined : deprecatedMinor + grace),
+    replacement,
+  };
 }
 
 /**
@@ -19,15 +37,21 @@ function lifecycleOf({ group, version, kind }: Resource): ResourceSchema | undef
  * `batch/v1beta1 CronJob is deprecated in v1.21+, unavailable in v1.25+; use batch/v1 CronJob`.
  */
 export function deprecationWarning(resource: Resource): string | undefined {
-  const { deprecated, removed, replacement } = lifecycleOf(resource) ?? {};
-  if (deprecated === undefined || Number(deprecated.split('.')[1]) > currentMinor) return undefined;
-  let text = `${apiVersionOf(resource)} ${resource.kind} is deprecated in v${deprecated}+`;
-  if (removed !== undefined) text += `, unavailable in v${removed}+`;
+  const { deprecatedMinor, removedMinor, replacement } = lifecycleOf(resource);
+  if (deprecatedMinor === undefined || deprecatedMinor > currentMinor) return undefined;
+  let text = `${apiVersionOf(resource)} ${resource.kind} is deprecated in v1.${deprecatedMinor}+`;
+  if (removedMinor !== undefined) text += `, unavailable in v1.${removedMinor}+`;
   if (replacement !== undefined) {
     const [group = '', version = '', kind = ''] = replacement.split(',');
     text += `; use ${apiVersionOf({ group, version })} ${kind}`;
   }
   return text;
+}
+
+/** Whether upstream no longer serves this version. */
+export function isRemoved(resource: Resource): boolean {
+  const { removedMinor } = lifecycleOf(resource);
+  return removedMinor !== undefined && removedMinor <= currentMinor;
 }
 
 export interface Conversion<V extends KubeObject, T extends KubeObject> {

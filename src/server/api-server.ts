@@ -2,7 +2,17 @@
 import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { apiVersionOf, type CustomForm, groupResourceOf, type KindDefinition, type KubeObject, type Resource } from '../api/index.ts';
+import {
+  apiVersionOf,
+  type CustomForm,
+  defaultServing,
+  groupResourceOf,
+  type KindDefinition,
+  type KubeObject,
+  type Resource,
+  type Serving,
+  servedKinds,
+} from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
@@ -35,6 +45,8 @@ export interface ApiServerOptions {
   logger: Logger;
   kinds: readonly KindDefinition[];
   authenticators?: readonly Authenticator[];
+  /** Which versions of them are served (--runtime-config). Default: all but alpha ones. */
+  serves?: Serving;
   /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
   anonymous?: boolean;
   authorizer: Authorizer;
@@ -135,7 +147,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     table.add(kind, storage, new Set((indexedFields[groupResourceOf(kind.resource)] ?? []).filter((f) => kind.fieldSelectors?.[f])));
     return storage;
   };
-  for (const kind of options.kinds) addKind(kind);
+  for (const kind of servedKinds(options.kinds, options.serves ?? defaultServing)) addKind(kind);
   table.add(bindings, undefined);
 
   const storageOf: Storages = <T extends KubeObject>(resource: Resource<T>) => {

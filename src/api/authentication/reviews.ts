@@ -1,5 +1,6 @@
 /** The questions of authentication.k8s.io: who does a token belong to, and who am I. The server fills in the status. */
 import { SelfSubjectReview, TokenReview } from '../generated/authentication.v1.ts';
+import * as v1alpha1 from '../generated/authentication.v1alpha1.ts';
 import * as v1beta1 from '../generated/authentication.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { sameShape } from '../served-version.ts';
@@ -15,7 +16,7 @@ export const tokenReview = defineKind<TokenReview>({
 export const selfSubjectReview = defineKind<SelfSubjectReview>({
   ...virtual,
   resource: SelfSubjectReview,
-  versions: [sameShape(v1beta1.SelfSubjectReview, SelfSubjectReview)],
+  versions: [sameShape(v1beta1.SelfSubjectReview, SelfSubjectReview), sameShape(v1alpha1.SelfSubjectReview, SelfSubjectReview)],
   columns: [
     {
       name: 'Username',

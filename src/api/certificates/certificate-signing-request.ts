@@ -59,7 +59,7 @@ function decode(base64: string): string | undefined {
 const hasPem = (base64: string, label: string) =>
   new RegExp(`-----BEGIN ${label}-----[\\s\\S]+-----END ${label}-----`).test(decode(base64) ?? '');
 
-function validateSignerName(name: string, path: FieldPath, errors: FieldErrors): void {
+export function validateSignerName(name: string, path: FieldPath, errors: FieldErrors): void {
   if (name === '') {
     errors.required(path);
     return;

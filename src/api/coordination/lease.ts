@@ -7,7 +7,7 @@ import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const specPath = new FieldPath('spec');
-const strategies = ['OldestEmulationVersion'];
+export const leaseStrategies = ['OldestEmulationVersion'];
 
 export const lease = defineKind<Lease>({
   resource: Lease,
@@ -21,7 +21,7 @@ export const lease = defineKind<Lease>({
       errors.invalid(specPath.child('leaseDurationSeconds'), leaseDurationSeconds, 'must be greater than 0');
     if (leaseTransitions !== undefined && leaseTransitions < 0)
       errors.invalid(specPath.child('leaseTransitions'), leaseTransitions, 'must be greater than or equal to 0');
-    if (strategy !== undefined && !strategies.includes(strategy))
+    if (strategy !== undefined && !leaseStrategies.includes(strategy))
       for (const message of isQualifiedName(strategy)) errors.invalid(specPath.child('strategy'), strategy, message);
     if (preferredHolder && !strategy) errors.forbidden(specPath.child('preferredHolder'), 'may only be specified if `strategy` is defined');
   },

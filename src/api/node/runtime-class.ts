@@ -3,16 +3,29 @@ import { validateContainerResources } from '../core/resource-requirements.ts';
 import { validateTolerations } from '../core/scheduling-rules.ts';
 import { FieldPath } from '../fields.ts';
 import { RuntimeClass } from '../generated/node.v1.ts';
+import * as v1alpha1 from '../generated/node.v1alpha1.ts';
 import * as v1beta1 from '../generated/node.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label } from '../names.ts';
 import { validateImmutable, validateLabels } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { sameShape } from '../served-version.ts';
+import { convertedVersion, sameShape } from '../served-version.ts';
+
+/** The first version had everything below a spec. */
+const nodeV1alpha1 = convertedVersion(v1alpha1.RuntimeClass, RuntimeClass, {
+  toStorage({ spec, ...rest }) {
+    const { runtimeHandler, ...others } = spec;
+    return { ...rest, handler: runtimeHandler, ...others };
+  },
+  fromStorage: ({ handler, overhead, scheduling, ...rest }) => ({
+    ...rest,
+    spec: { runtimeHandler: handler, ...(overhead ? { overhead } : {}), ...(scheduling ? { scheduling } : {}) },
+  }),
+});
 
 export const runtimeClass = defineKind<RuntimeClass>({
   resource: RuntimeClass,
-  versions: [sameShape(v1beta1.RuntimeClass, RuntimeClass)],
+  versions: [sameShape(v1beta1.RuntimeClass, RuntimeClass), nodeV1alpha1],
   validate({ handler = '', overhead, scheduling }, errors) {
     reject(errors, new FieldPath('handler'), handler, isDns1123Label(handler));
     if (overhead)

@@ -1,5 +1,6 @@
 import { FieldPath } from '../fields.ts';
 import { ClusterRole } from '../generated/rbac.v1.ts';
+import * as v1alpha1 from '../generated/rbac.v1alpha1.ts';
 import * as v1beta1 from '../generated/rbac.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
@@ -11,7 +12,7 @@ const aggregationPath = new FieldPath('aggregationRule');
 
 export const clusterRole = defineKind<ClusterRole>({
   resource: ClusterRole,
-  versions: [sameShape(v1beta1.ClusterRole, ClusterRole)],
+  versions: [sameShape(v1beta1.ClusterRole, ClusterRole), sameShape(v1alpha1.ClusterRole, ClusterRole)],
   validateName: nameIsPathSegment,
   validate({ rules, aggregationRule }, errors) {
     validateRules(rules, false, errors);

@@ -1,16 +1,18 @@
 import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { RoleBinding } from '../generated/rbac.v1.ts';
+import * as v1alpha1 from '../generated/rbac.v1alpha1.ts';
 import * as v1beta1 from '../generated/rbac.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
+import { bindingV1alpha1 } from './binding-v1alpha1.ts';
 import { defaultSubject, rbacGroup, roleColumn, subjectColumns, validateRoleRef, validateSubjects } from './policy-rules.ts';
 
 export const roleBinding = defineKind<RoleBinding>({
   resource: RoleBinding,
-  versions: [sameShape(v1beta1.RoleBinding, RoleBinding)],
+  versions: [sameShape(v1beta1.RoleBinding, RoleBinding), bindingV1alpha1(v1alpha1.RoleBinding, RoleBinding)],
   validateName: nameIsPathSegment,
   defaults(binding) {
     if (binding.roleRef) binding.roleRef.apiGroup ||= rbacGroup;

@@ -1,6 +1,7 @@
 import { reject } from '../core/checks.ts';
 import { FieldPath } from '../fields.ts';
 import { CSIStorageCapacity } from '../generated/storage.v1.ts';
+import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
@@ -13,7 +14,7 @@ const root = new FieldPath();
 
 export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   resource: CSIStorageCapacity,
-  versions: [sameShape(v1beta1.CSIStorageCapacity, CSIStorageCapacity)],
+  versions: [sameShape(v1beta1.CSIStorageCapacity, CSIStorageCapacity), sameShape(v1alpha1.CSIStorageCapacity, CSIStorageCapacity)],
   validate(csc, errors) {
     validateLabelSelector(csc.nodeTopology, root.child('nodeTopology'), errors);
     reject(errors, root.child('storageClassName'), csc.storageClassName ?? '', isDns1123Subdomain(csc.storageClassName ?? ''));

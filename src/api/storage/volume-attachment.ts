@@ -2,6 +2,7 @@ import { reject } from '../core/checks.ts';
 import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { VolumeAttachment, type VolumeError } from '../generated/storage.v1.ts';
+import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
@@ -20,7 +21,7 @@ function validateError(error: VolumeError | undefined, path: FieldPath, errors: 
 
 export const volumeAttachment = defineKind<VolumeAttachment>({
   resource: VolumeAttachment,
-  versions: [sameShape(v1beta1.VolumeAttachment, VolumeAttachment)],
+  versions: [sameShape(v1beta1.VolumeAttachment, VolumeAttachment), sameShape(v1alpha1.VolumeAttachment, VolumeAttachment)],
   generation: false,
   validate({ spec, status }, errors) {
     const { attacher = '', nodeName = '', source = {} } = spec ?? {};

@@ -2,8 +2,11 @@ import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { VolumeAttributesClass } from '../generated/storage.v1.ts';
+import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
+import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
 import { validateParameters } from './parameters.ts';
 
 const root = new FieldPath();
@@ -11,6 +14,10 @@ const root = new FieldPath();
 export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   resource: VolumeAttributesClass,
   shortNames: ['vac'],
+  versions: [
+    sameShape(v1beta1.VolumeAttributesClass, VolumeAttributesClass),
+    sameShape(v1alpha1.VolumeAttributesClass, VolumeAttributesClass),
+  ],
   validate({ driverName = '', parameters }, errors) {
     validateCsiDriverName(driverName, root.child('driverName'), errors);
     validateParameters(parameters, false, root.child('parameters'), errors);

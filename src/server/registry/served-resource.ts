@@ -67,8 +67,8 @@ export class ResourceTable {
     const { group, version, plural } = kind.resource;
     const entry = { kind, storage, indexes };
     const custom = kind.custom?.versions.get(version);
-    // A custom resource may be stored in a version that is not served (any more).
-    if (custom?.served !== false)
+    // It may be stored in a version that is not served (any more).
+    if (custom?.served !== false && !kind.storedOnly)
       this.#served.set(keyOf(group, version, plural), {
         ...entry,
         resource: kind.resource,

@@ -1,0 +1,64 @@
+import { FieldPath } from '../fields.ts';
+import * as v1alpha2 from '../generated/coordination.v1alpha2.ts';
+import { LeaseCandidate } from '../generated/coordination.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isConfigMapKey, isQualifiedName } from '../names.ts';
+import { validateImmutable } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { compareSemver, parseSemver } from '../semver.ts';
+import { sameShape } from '../served-version.ts';
+import { leaseStrategies } from './lease.ts';
+
+const specPath = new FieldPath('spec');
+const badVersion = 'must be a valid semantic version';
+
+/** Who would lead, and in which version: what coordinated leader election chooses from (KEP-4355). */
+export const leaseCandidate = defineKind<LeaseCandidate>({
+  resource: LeaseCandidate,
+  versions: [sameShape(v1alpha2.LeaseCandidate, LeaseCandidate)],
+  allowCreateOnUpdate: true,
+  allowUnconditionalUpdate: false,
+  generation: false,
+  validateName: isConfigMapKey,
+  validate({ spec: { leaseName, emulationVersion, binaryVersion, strategy } }, errors) {
+    if (!leaseName) errors.required(specPath.child('leaseName'));
+    const emulated = emulationVersion ? parseSemver(emulationVersion) : undefined;
+    if (emulationVersion && !emulated) errors.invalid(specPath.child('emulationVersion'), emulationVersion, badVersion);
+    const binary = binaryVersion ? parseSemver(binaryVersion) : undefined;
+    if (!binaryVersion) errors.required(specPath.child('binaryVersion'));
+    else if (!binary) errors.invalid(specPath.child('binaryVersion'), binaryVersion, badVersion);
+    if (binary && emulated && compareSemver(binary, emulated) < 0)
+      errors.invalid(specPath.child('binaryVersion'), binaryVersion, 'must be greater than or equal to `emulationVersion`');
+    if (!strategy) errors.required(specPath.child('strategy'));
+    else if (!leaseStrategies.includes(strategy))
+      for (const message of isQualifiedName(strategy)) errors.invalid(specPath.child('strategy'), strategy, message);
+  },
+  validateUpdate(next, prev, errors) {
+    validateImmutable(next.spec.leaseName, prev.spec.leaseName, specPath.child('leaseName'), errors);
+  },
+  fieldSelectors: { 'spec.leaseName': ({ spec }) => spec.leaseName },
+  columns: [
+    nameColumn,
+    {
+      name: 'LeaseName',
+      description: 'LeaseName is the name of the lease for which this candidate is contending. This field is immutable.',
+      value: ({ spec }) => spec.leaseName,
+    },
+    {
+      name: 'BinaryVersion',
+      description: 'BinaryVersion is the binary version. It must be in a semver format without leading `v`. This field is required.',
+      value: ({ spec }) => spec.binaryVersion,
+    },
+    {
+      name: 'EmulationVersion',
+      description: 'EmulationVersion is the emulation version. It must be in a semver format without leading `v`.',
+      value: ({ spec }) => spec.emulationVersion ?? '',
+    },
+    {
+      name: 'PreferredStrategies',
+      description: 'Strategy is the strategy that coordinated leader election will use for picking the leader.',
+      value: ({ spec }) => spec.strategy ?? '',
+    },
+    ageColumn,
+  ],
+});
