@@ -1,12 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { seededRandom } from '../time/index.ts';
 import { openEmbeddedStore } from './embedded-store.ts';
+import type { Store } from './store.ts';
+import { canMount, mountSmallDisk } from './testing/small-disk.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -77,49 +79,59 @@ test('a store of another format is refused and left alone', async () => {
   );
 });
 
-/** Root on Linux only: a file system of its own, so that it can be full or read-only. */
-const mounted = (options: string) => {
-  const path = join(dir, 'fs');
-  mkdirSync(path);
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'k8ts-test', path]).status === 0 ? path : undefined;
-};
-const canMount = process.platform === 'linux' && process.getuid?.() === 0;
-
-test.runIf(canMount)('a full disk fails the writes that do not fit with a clear error, and loses nothing', async () => {
-  const path = mounted('size=3m');
-  if (!path) throw new Error('could not mount a tmpfs');
+test.runIf(canMount)('a full disk refuses what does not fit, loses nothing, and takes writes again when there is room', async () => {
+  const disk = mountSmallDisk('size=6m');
   try {
-    const store = await openEmbeddedStore({ dir: path });
-    let written = 0;
-    let failure: unknown;
-    while (!failure && written < 1000) {
+    const ballast = join(disk.path, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(3_000_000));
+    const storeDir = join(disk.path, 'store');
+    const store = await openEmbeddedStore({ dir: storeDir });
+    const big = (name: string, i: number) => store.commit([], [{ put: `/${name}/${i}`, value: Buffer.alloc(50_000, i) }]);
+    const tried = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => big('early', i)));
+    for (let i = 0; i < 100; i++) tried.push(...(await Promise.allSettled([big('big', 2 * i), big('big', 2 * i + 1)])));
+    const written = tried.filter((result) => result.status === 'fulfilled').length;
+    const refused = tried.find((result) => result.status === 'rejected');
+    expect(refused?.reason).toMatchObject({
+      name: 'NoSpaceError',
+      message: `etcdserver: mvcc: database space exceeded: could not write to ${join(storeDir, 'store.mdb')}: No space left on device`,
+    });
+    const held = async (from: Store) =>
+      (await from.range('/')).values.map((v) => [v.key, v.value.equals(Buffer.alloc(50_000, v.value[0]))]);
+    expect(await store.revision()).toBe(written + 1);
+    const before = await held(store);
+    expect(before).toHaveLength(written);
+    expect(before.every(([, whole]) => whole)).toBe(true);
+    await store.close();
+
+    // Opened while there is no room at all.
+    writeFileSync(ballast, '');
+    for (let bytes = 4_000_000; bytes > 0; bytes = Math.floor(bytes / 2)) {
       try {
-        await store.commit([], [{ put: `/big/${written}`, value: Buffer.alloc(100_000, written) }]);
-        written++;
-      } catch (error) {
-        failure = error;
+        appendFileSync(ballast, Buffer.alloc(bytes));
+      } catch {
+        // What fits of it is there.
       }
     }
-    expect(failure).toMatchObject({ message: expect.stringMatching(/^could not write to .*store\.mdb: .*No space left on device/) });
-    expect((await store.range('/big/', { countOnly: true })).count).toBe(written);
-    await store.close();
-    const again = await openEmbeddedStore({ dir: path });
-    expect((await again.range('/big/')).values.map((v) => v.value.every((b) => b === Number(v.key.slice(5)) % 256))).toEqual(
-      Array.from({ length: written }, () => true),
-    );
+    const again = await openEmbeddedStore({ dir: storeDir });
+    expect(await held(again)).toEqual(before);
+    await expect(again.commit([], [{ put: '/more', value: Buffer.alloc(500_000) }])).rejects.toMatchObject({ name: 'NoSpaceError' });
+    const elsewhere = join(disk.path, 'other');
+    await expect(openEmbeddedStore({ dir: elsewhere })).rejects.toThrow(/^cannot (open|write to) .*(ENOSPC|No space left|disk is full)/);
+    rmSync(ballast);
+    expect(await again.commit([], [{ put: '/more', value: Buffer.alloc(500_000) }])).toEqual({ ok: true, revision: written + 2 });
+    expect(await held(again)).toHaveLength(written + 1);
     await again.close();
   } finally {
-    spawnSync('umount', [path]);
+    disk.unmount();
   }
 });
 
 test.runIf(canMount)('a directory that cannot be written to is refused with a clear error', async () => {
-  const path = mounted('ro,size=1m');
-  if (!path) throw new Error('could not mount a tmpfs');
+  const disk = mountSmallDisk('ro,size=1m');
   try {
-    await expect(openEmbeddedStore({ dir: path })).rejects.toThrow(`cannot write to the store's directory ${path}: EROFS`);
+    await expect(openEmbeddedStore({ dir: disk.path })).rejects.toThrow(`cannot write to the store's directory ${disk.path}: EROFS`);
   } finally {
-    spawnSync('umount', [path]);
+    disk.unmount();
   }
 });
 

@@ -14,6 +14,7 @@ export {
   type Condition,
   FutureRevisionError,
   LeaseNotFoundError,
+  NoSpaceError,
   type Operation,
   type RangeOptions,
   type RangeResult,

@@ -1,12 +1,15 @@
 /**
  * The two tables in LMDB. Writes go through lmdb-js' asynchronous batches: one batch is one LMDB transaction, written and fsynced by a
  * thread of its own, so the event loop never waits for the disk. `overlappingSync` is off: with it a commit resolves before its
- * fsync, without it after. Batches are not merged by us into event turns; the group commit above does the merging.
+ * fsync, without it after. So is `eventTurnBatching`: the group commit above does the merging, and with it a failed commit rejects
+ * a promise that nobody holds.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Backend, Batch, Counters, KeyRecord, LeaseRecord, LogEntry, Position, Snapshot } from './backend.ts';
+import { NoSpaceError } from './store.ts';
 
 /** Raised when the layout changes; a store of another version is refused. */
 export const formatVersion = 1;
@@ -26,7 +29,15 @@ const entryHeaderBytes = 33;
 
 export function lmdbBackend(dir: string): Backend {
   const path = join(dir, dataFile);
-  const root: RootDatabase<unknown, string> = open({ path, noSubdir: true, maxDbs: 8, mapSize: initialMapBytes, overlappingSync: false });
+  allocateReaderTable(`${path}-lock`);
+  const root: RootDatabase<unknown, string> = open({
+    path,
+    noSubdir: true,
+    maxDbs: 8,
+    mapSize: initialMapBytes,
+    overlappingSync: false,
+    eventTurnBatching: false,
+  });
   const meta = root.openDB<unknown, string>({ name: 'meta', encoding: 'json' });
   const format = meta.get('format');
   if (format === undefined) {
@@ -97,7 +108,7 @@ export function lmdbBackend(dir: string): Backend {
       try {
         await root.batch(() => apply(batch));
       } catch (error) {
-        throw await writeError(error, path);
+        throw await writeError(error, path, sizeOf(batch));
       }
     },
     sizeBytes: async () => (await stat(path)).size,
@@ -112,8 +123,35 @@ function floating(promise: Promise<boolean>): void {
   promise.catch(() => {});
 }
 
+/** More than LMDB's table of readers takes. */
+const readerTableBytes = 16 * 1024;
+
+/** LMDB makes its table of readers as a hole and writes to it in memory: on a full disk that would end the process with SIGBUS. */
+function allocateReaderTable(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= readerTableBytes) return;
+  const file = openSync(path, 'w', 0o600);
+  try {
+    writeSync(file, Buffer.alloc(readerTableBytes));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** About how much a batch adds to the file at most: its values, and the pages on the way to them. */
+function sizeOf(batch: Batch): number {
+  let bytes = 1024 * 1024;
+  for (const entry of batch.entries.values()) bytes += entry.value.length + 4096;
+  return bytes;
+}
+
+/** errno of ENOSPC and EDQUOT, and of EIO, which LMDB answers where the disk took only a part. */
+const noSpace = 28;
+const overQuota = 122;
+const partlyWritten = 5;
+
 /** lmdb-js puts the reason behind a promise of its own. */
-async function writeError(error: unknown, path: string): Promise<Error> {
+async function writeError(error: unknown, path: string, neededBytes: number): Promise<Error> {
   let cause = error;
   if (error instanceof Error && 'commitError' in error) {
     cause = await (error.commitError as Promise<unknown>).then(
@@ -121,7 +159,14 @@ async function writeError(error: unknown, path: string): Promise<Error> {
       (reason) => reason,
     );
   }
-  return new Error(`could not write to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  const what = `could not write to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === noSpace || code === overQuota) return new NoSpaceError(what, cause);
+  if (code === partlyWritten) {
+    const { bavail, bsize } = await statfs(dirname(path));
+    if (bavail * bsize < neededBytes) return new NoSpaceError(`could not write to ${path}: No space left on device`, cause);
+  }
+  return new Error(what, { cause });
 }
 
 /** The first string after all that begin with `prefix`; undefined where there is none. Prefixes are ASCII. */

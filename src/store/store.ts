@@ -121,6 +121,14 @@ export class LeaseNotFoundError extends Error {
   }
 }
 
+/** What the commit would add does not fit on the disk. Nothing of it was written; reads go on, and writes when there is room again. */
+export class NoSpaceError extends Error {
+  constructor(detail: string, cause?: unknown) {
+    super(`etcdserver: mvcc: database space exceeded: ${detail}`, { cause });
+    this.name = 'NoSpaceError';
+  }
+}
+
 /** The store has been closed, or was closed before the request could be answered. */
 export class StoreClosedError extends Error {
   constructor() {
