@@ -32,6 +32,7 @@ export * from './equality.ts';
 export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from './fields.ts';
 export * from './generated/index.ts';
+export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
 export * from './ip.ts';
 export * from './json-text.ts';
 export {

@@ -44,6 +44,8 @@ import { secret } from './core/secret.ts';
 import { service } from './core/service.ts';
 import { serviceAccount } from './core/service-account.ts';
 import { endpointSlice } from './discovery/endpoint-slice.ts';
+import { flowSchema } from './flowcontrol/flow-schema.ts';
+import { priorityLevelConfiguration } from './flowcontrol/priority-level-configuration.ts';
 import type { KindDefinition } from './kind.ts';
 import { ingress } from './networking/ingress.ts';
 import { ingressClass } from './networking/ingress-class.ts';
@@ -148,3 +150,6 @@ export const kinds: readonly KindDefinition[] = [
   // autoscaling
   kind(horizontalPodAutoscaler),
 ];
+  // flowcontrol
+  kind(flowSchema),
+  kind(priorityLevelConfiguration),
