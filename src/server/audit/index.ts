@@ -1,0 +1,3 @@
+export { type AuditContext, type Auditor, openAudit } from './audit.ts';
+export { type AuditOptions, auditFlags, auditOptions } from './options.ts';
+export type { AuditTrail } from './trail.ts';
