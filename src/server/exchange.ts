@@ -62,6 +62,11 @@ export interface RequestContext {
   readonly local: boolean;
 }
 
+/** The same request as if it asked for something else: an eviction deletes. All else, now and later, is the request's own. */
+export function contextWith(context: RequestContext, changes: Partial<Pick<RequestContext, 'info'>>): RequestContext {
+  return Object.assign(Object.create(context), changes);
+}
+
 /** What handlers tell the audit log of a request. */
 export interface AuditNotes {
   annotate(key: string, value: string): void;

@@ -5,11 +5,13 @@ import { StatusError } from '../api/index.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../client/index.ts';
 import type { Clock } from '../time/index.ts';
 import type { Answer, RequestBody } from './exchange.ts';
+import type { Delivery } from './pipeline/delivery.ts';
 import type { Incoming, Outcome } from './pipeline/pipeline.ts';
 import { negotiate } from './representation/accept.ts';
 import { plainAnswer } from './representation/encode.ts';
 import { present } from './representation/present.ts';
 import type { UserInfo } from './request.ts';
+import { RequestLifetime } from './request-lifetime.ts';
 
 export interface LocalTransportOptions {
   handle(incoming: Incoming): Promise<Outcome>;
@@ -21,6 +23,8 @@ export interface LocalTransportOptions {
 
 /** One for all: an error of its own for each request would cost more than most requests. */
 const done = new Error('the request is over');
+
+const asError = (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason)));
 
 const noBytes = () => Promise.reject(new Error('an in-process request has no bytes'));
 const noStream = (): Readable => {
@@ -34,18 +38,34 @@ function bodyOf({ body, contentType }: TransportRequest): RequestBody {
 export function localTransport({ handle, clock, user, lifetime }: LocalTransportOptions): Transport {
   const closed = new AbortController();
 
-  /** `over`: aborted when the request is done with, so that nothing goes on listening to signals that live on. */
-  const send = async (request: TransportRequest, over: AbortSignal): Promise<{ outcome: Outcome; answer: Answer }> => {
+  /** A lifetime that ends with the server, the client or the request's signal; listens to those, which live on, until it is over. */
+  const during = (request: TransportRequest): { life: RequestLifetime; over(): void } => {
+    const life = new RequestLifetime();
+    const signals = request.signal ? [lifetime, closed.signal, request.signal] : [lifetime, closed.signal];
+    const onAbort = () => {
+      for (const signal of signals) if (signal.aborted) life.end(asError(signal.reason));
+    };
+    onAbort();
+    for (const signal of signals) signal.addEventListener('abort', onAbort);
+    return {
+      life,
+      over() {
+        for (const signal of signals) signal.removeEventListener('abort', onAbort);
+        life.end(done);
+      },
+    };
+  };
+
+  const send = async (request: TransportRequest, life: RequestLifetime): Promise<{ outcome: Outcome; answer: Answer }> => {
     request.signal?.throwIfAborted();
     const accept = request.accept ?? 'application/json';
-    const signals = [lifetime, closed.signal, over, ...(request.signal ? [request.signal] : [])];
     const outcome = await handle({
       method: request.method,
       path: request.path,
       query: request.query,
       headers: [...Object.entries(request.headers ?? {}), ['accept', accept]],
       body: bodyOf(request),
-      signal: AbortSignal.any(signals),
+      lifetime: life,
       remoteAddress: '127.0.0.1',
       user,
     });
@@ -56,8 +76,16 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
     return { outcome, answer: present(answer, negotiate(accept), outcome.context, clock.now()) };
   };
 
-  const answered = async (request: TransportRequest, over: AbortSignal): Promise<TransportResponse> => {
-    const { outcome, answer } = await send(request, over);
+  const answered = async (request: TransportRequest, life: RequestLifetime): Promise<TransportResponse> => {
+    const { outcome, answer } = await send(request, life);
+    try {
+      return await responseOf(request, outcome, answer);
+    } finally {
+      outcome.delivery.finished(0);
+    }
+  };
+
+  const responseOf = async (request: TransportRequest, outcome: Outcome, answer: Answer): Promise<TransportResponse> => {
     const warnings = [...outcome.warnings];
     switch (answer.type) {
       case 'object':
@@ -80,25 +108,28 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
 
   return {
     async request(request) {
-      const over = new AbortController();
+      const { life, over } = during(request);
       try {
-        return await answered(request, over.signal);
+        return await answered(request, life);
       } finally {
-        over.abort(done);
+        over();
       }
     },
 
     async *stream(request) {
-      const over = new AbortController();
+      let delivery: Delivery | undefined;
+      const { life, over } = during(request);
       try {
-        const { answer } = await send(request, over.signal);
+        const { outcome, answer } = await send(request, life);
+        delivery = outcome.delivery;
         // A failure's object is the Status.
         if (answer.type === 'object' && answer.status >= 400) throw StatusError.from(answer.item.object as Status);
         if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
         for await (const event of answer.events) yield { type: event.type, object: event.item.object };
         request.signal?.throwIfAborted();
       } finally {
-        over.abort(done);
+        delivery?.finished(0);
+        over();
       }
     },
 

@@ -3,19 +3,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   createSecureServer,
   type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock } from '../../time/index.ts';
 import type { Upgrade } from '../exchange.ts';
 import type { Incoming, Outcome } from '../pipeline/pipeline.ts';
 import type { Credentials } from '../request.ts';
+import { RequestLifetime } from '../request-lifetime.ts';
 import { clientCertificate } from './client-certificate.ts';
+import { http1Reply, http2Reply, type Reply } from './reply.ts';
 import { requestBody } from './request-body.ts';
 import { respond } from './respond.ts';
 import { refuseUpgrade } from './upgrade.ts';
@@ -60,10 +62,18 @@ const maxHeaderBytes = 1024 * 1024;
 /** How long requests in flight may take when the server stops. */
 const drainMs = 5_000;
 
-type AnyRequest = IncomingMessage | Http2ServerRequest;
+/** A request of either protocol. */
+interface Request {
+  method: string;
+  url: string;
+  /** Names and values in turn. */
+  rawHeaders: readonly string[];
+  socket: TLSSocket | undefined;
+  body: Readable;
+}
 
-function headersOf(request: AnyRequest): [string, string][] {
-  const { rawHeaders } = request;
+/** Lower-case names and values; pseudo-headers are no headers. */
+function headersOf(rawHeaders: readonly string[]): [string, string][] {
   const out: [string, string][] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';
@@ -77,39 +87,61 @@ function split(url: string): { path: string; query: URLSearchParams } {
   return at < 0 ? { path: url, query: new URLSearchParams() } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
 }
 
-function incomingOf(request: AnyRequest, signal: AbortSignal, upgrade?: Upgrade): Incoming {
-  const headers = headersOf(request);
-  const header = (name: string) => headers.find(([key]) => key === name)?.[1];
-  // A secure server's sockets are TLS sockets, behind HTTP/2 by a proxy of the same shape.
-  const socket = ('stream' in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
+function webSocketProtocols(header: string | undefined): string[] {
+  if (header === undefined) return [];
+  return header
+    .split(',')
+    .map((p) => p.trim())
+    .filter((p) => p !== '');
+}
+
+function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgrade): Incoming {
+  const headers = headersOf(request.rawHeaders);
+  const header = (name: string) => {
+    for (const [key, value] of headers) if (key === name) return value;
+    return undefined;
+  };
+  const { socket } = request;
   const certificate = socket === undefined ? undefined : clientCertificate(socket);
-  const remoteAddress = socket?.remoteAddress ?? '';
+  const remoteAddress = socket === undefined ? '' : remoteAddressOf(socket);
   const credentials: Credentials = {
     ...(certificate === undefined ? {} : { certificate }),
     header,
-    webSocketProtocols: (header('sec-websocket-protocol') ?? '')
-      .split(',')
-      .map((p) => p.trim())
-      .filter((p) => p !== ''),
+    webSocketProtocols: webSocketProtocols(header('sec-websocket-protocol')),
     remoteAddress,
   };
   return {
-    method: request.method ?? 'GET',
-    ...split(request.url ?? '/'),
+    method: request.method,
+    ...split(request.url),
     headers,
-    body: requestBody(request, header('content-type'), header('content-length')),
-    signal,
+    body: requestBody(request.body, header('content-type'), header('content-length')),
+    lifetime,
     remoteAddress,
     credentials,
     ...(upgrade === undefined ? {} : { upgrade }),
   };
 }
 
+/** Asked of the system once a connection. */
+const remoteAddresses = new WeakMap<TLSSocket, string>();
+
+function remoteAddressOf(socket: TLSSocket): string {
+  let address = remoteAddresses.get(socket);
+  if (address === undefined) {
+    address = socket.remoteAddress ?? '';
+    remoteAddresses.set(socket, address);
+  }
+  return address;
+}
+
+const gone = new Error('the client has gone');
+
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { tls, clock, logger, handle, lifetime } = options;
   const { headersTimeoutMs, stalledWriteMs } = { ...defaultLimits, ...options.limits };
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Duplex>();
+  const open = new Set<RequestLifetime>();
   const server: Http2SecureServer = createSecureServer({
     allowHTTP1: true,
     cert: tls.cert,
@@ -131,22 +163,55 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     keepAliveTimeout: 90_000,
   });
 
-  const serve = async (request: AnyRequest, response: ServerResponse | Http2ServerResponse) => {
-    const gone = new AbortController();
-    response.on('close', () => gone.abort(new Error('the client has gone')));
-    const signal = AbortSignal.any([gone.signal, lifetime]);
+  lifetime.addEventListener('abort', () => {
+    for (const request of open) request.end(asError(lifetime.reason));
+  });
+  /** A request's lifetime ends with its stream or socket. */
+  const begin = (connection: NodeJS.EventEmitter): RequestLifetime => {
+    const begun = new RequestLifetime();
+    if (lifetime.aborted) begun.end(asError(lifetime.reason));
+    open.add(begun);
+    connection.once('close', () => {
+      open.delete(begun);
+      begun.end(gone);
+    });
+    return begun;
+  };
+
+  const serve = async (request: Request, reply: Reply, life: RequestLifetime) => {
+    let delivery: Delivery | undefined;
+    let bytes = 0;
     try {
-      const outcome = await handle(incomingOf(request, signal));
-      if (gone.signal.aborted) return;
-      await respond(outcome, response, clock, stalledWriteMs);
+      const outcome = await handle(incomingOf(request, life));
+      delivery = outcome.delivery;
+      // The time may be up, but then that is what is answered.
+      if (open.has(life)) bytes = await respond(outcome, reply, clock, stalledWriteMs);
     } catch (error) {
-      if (!signal.aborted) logger.error({ err: error, path: request.url }, 'could not answer a request');
-      // Headers may be out already: the client sees a broken answer rather than a wrong one.
-      if ('stream' in response) response.stream?.destroy();
-      else response.destroy();
+      if (!life.isOver) logger.error({ err: error, path: request.url }, 'could not answer a request');
+      reply.destroy();
+    } finally {
+      delivery?.finished(bytes);
     }
   };
-  server.on('request', (request, response) => void serve(request, response));
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { method = 'GET', url = '/', rawHeaders } = request;
+    // A secure server's sockets are TLS sockets.
+    const socket = request.socket as TLSSocket;
+    void serve({ method, url, rawHeaders, socket, body: request }, http1Reply(response), begin(response));
+  });
+  // With a listener for HTTP/1.1 came one that dresses HTTP/2 streams as HTTP/1.1 requests; they are served as they are.
+  server.removeAllListeners('stream');
+  // Node's types do not know the fourth argument.
+  (server as unknown as NodeJS.EventEmitter).on(
+    'stream',
+    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _: number, rawHeaders: string[]) => {
+      const { ':method': method = 'GET', ':path': url = '/' } = headers;
+      stream.on('error', (error) => logger.debug({ err: error }, 'an HTTP/2 stream failed'));
+      // A TLS socket behind a proxy of the same shape.
+      const socket = stream.session?.socket as TLSSocket | undefined;
+      void serve({ method, url, rawHeaders, socket, body: stream }, http2Reply(stream, method), begin(stream));
+    },
+  );
   server.on('session', (session) => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
@@ -160,11 +225,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on('tlsClientError', (error) => logger.debug({ err: error }, 'http: TLS handshake error'));
   // Node's types know only the plain server's upgrade event.
   (server as unknown as NodeJS.EventEmitter).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const gone = new AbortController();
-    socket.on('close', () => gone.abort(new Error('the client has gone')));
     socket.on('error', (error) => logger.debug({ err: error }, 'an upgraded connection failed'));
-    const signal = AbortSignal.any([gone.signal, lifetime]);
-    handle(incomingOf(request, signal, { request, socket, head })).then(
+    const { method = 'GET', url = '/', rawHeaders } = request;
+    const from = { method, url, rawHeaders, socket: request.socket as TLSSocket, body: request };
+    handle(incomingOf(from, begin(socket), { request, socket, head })).then(
       (outcome) => refuseUpgrade(outcome, socket),
       (error: unknown) => {
         logger.error({ err: error, path: request.url }, 'could not answer an upgrade');
@@ -214,3 +278,5 @@ function isIdleHttp1(socket: Duplex): boolean {
   const { alpnProtocol, _httpMessage } = socket as TLSSocket & { _httpMessage?: unknown };
   return alpnProtocol !== 'h2' && !_httpMessage;
 }
+
+const asError = (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason)));

@@ -1,4 +1,4 @@
-import { finished, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { errors } from '../../api/index.ts';
 import type { RequestBody } from '../exchange.ts';
 
@@ -31,9 +31,14 @@ function collect(stream: Readable, contentLength: string | undefined): Promise<B
         reject(errors.requestEntityTooLarge(maxBodyBytes));
       } else chunks.push(chunk);
     });
-    finished(stream, { writable: false }, (error) => {
-      if (error) reject(errors.badRequest(`could not read the request body: ${error.message}`));
-      else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    const whole = () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    const broken = (why: string) => reject(errors.badRequest(`could not read the request body: ${why}`));
+    if (stream.readableEnded) return whole();
+    if (stream.destroyed) return broken('aborted');
+    stream.on('end', whole);
+    stream.on('error', (error) => broken(error.message));
+    stream.on('close', () => {
+      if (!stream.readableEnded) broken('aborted');
     });
   });
 }

@@ -1,7 +1,4 @@
 /** Writes an outcome to an HTTP response: negotiation, encoding, compression, back-pressure. */
-import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { StatusError } from '../../api/index.ts';
@@ -12,8 +9,7 @@ import { notFoundMessage } from '../registry/dispatch.ts';
 import { type Encoding, negotiate, type Representation } from '../representation/accept.ts';
 import { encodeAnswer, encodeEvent, hasProtobuf } from '../representation/encode.ts';
 import { present } from '../representation/present.ts';
-
-export type Response = ServerResponse | Http2ServerResponse;
+import type { Reply, ReplyHeaders } from './reply.ts';
 
 const compress = promisify(gzip);
 /** Smaller answers are cheaper to send than to compress (upstream's threshold). */
@@ -39,12 +35,11 @@ function isPretty({ query, userAgent }: RequestContext): boolean {
 type Write = (chunk: Uint8Array) => Promise<void>;
 
 /** A client that takes nothing for `stalledMs` is given up; without it, it may take its time. */
-function writer(response: Response, signal: AbortSignal, patience?: { clock: Clock; stalledMs: number }): Write {
+function writer(reply: Reply, signal: AbortSignal, patience?: { clock: Clock; stalledMs: number }): Write {
   return async (chunk) => {
-    // Http2ServerResponse's write is not declared as a Writable's; both take bytes and answer whether there is room.
-    if ((response as ServerResponse).write(chunk)) return;
+    if (reply.write(chunk)) return;
     if (patience === undefined) {
-      await once(response, 'drain', { signal });
+      await reply.drained(signal);
       return;
     }
     const stalled = new AbortController();
@@ -52,60 +47,63 @@ function writer(response: Response, signal: AbortSignal, patience?: { clock: Clo
       background: true,
     });
     try {
-      await once(response, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) });
+      await reply.drained(AbortSignal.any([signal, stalled.signal]));
     } finally {
       timer.cancel();
     }
   };
 }
 
-function sendHeaders(response: Response): void {
-  if ('flushHeaders' in response) response.flushHeaders();
-  else response.writeHead(response.statusCode);
+/** One answer on its way out. */
+interface Sending {
+  context: RequestContext;
+  reply: Reply;
+  /** What every answer of the request carries. */
+  headers: ReplyHeaders;
+  clock: Clock;
+  stalledMs: number;
 }
 
-async function writeWhole(context: RequestContext, response: Response, chunks: Buffer[], write: Write): Promise<void> {
+const patientWriter = ({ reply, context, clock, stalledMs }: Sending) => writer(reply, context.signal, { clock, stalledMs });
+
+async function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, chunks: Buffer[]): Promise<void> {
+  const { context, reply } = sending;
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
   if (size > gzipThresholdBytes && (context.header('accept-encoding') ?? '').includes('gzip')) {
     const body = await compress(Buffer.concat(chunks, size), { level: 1 });
-    response.setHeader('content-encoding', 'gzip');
-    response.setHeader('vary', 'Accept-Encoding');
-    response.setHeader('content-length', body.length);
-    response.end(body);
+    reply.head(status, { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': body.length });
+    reply.end(body);
     return;
   }
-  response.setHeader('content-length', size);
-  if (context.method === 'HEAD') response.end();
-  else if (chunks.length <= 2) response.end(Buffer.concat(chunks, size));
+  headers['content-length'] = size;
+  reply.head(status, headers);
+  if (context.method === 'HEAD') reply.end();
+  else if (chunks.length <= 2) reply.end(Buffer.concat(chunks, size));
   else {
+    const write = patientWriter(sending);
     for (const chunk of chunks) await write(chunk);
-    response.end();
+    reply.end();
   }
 }
 
-async function writeWatch(
-  response: Response,
-  answer: Answer & { type: 'watch' },
-  encoding: Encoding,
-  context: RequestContext,
-  write: Write,
-): Promise<void> {
+async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answer & { type: 'watch' }, encoding: Encoding): Promise<void> {
+  const { reply, context } = sending;
   // The client learns at once that the watch stands.
-  sendHeaders(response);
+  reply.head(200, headers, true);
+  const write = patientWriter(sending);
   for await (const event of answer.events) {
     if (context.signal.aborted) return;
     await write(encodeEvent(event, encoding));
   }
-  response.end();
+  reply.end();
 }
 
-export async function respond(outcome: Outcome, response: Response, clock: Clock, stalledMs: number): Promise<void> {
+export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stalledMs: number): Promise<void> {
   const { context } = outcome;
-  response.setHeader('audit-id', outcome.auditId);
-  response.setHeader('cache-control', 'no-cache, private');
-  if (outcome.warnings.length > 0) response.setHeader('warning', outcome.warnings.map(warningHeader));
-  if (outcome.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(outcome.retryAfterSeconds));
+  const headers: ReplyHeaders = { 'audit-id': outcome.auditId, 'cache-control': 'no-cache, private' };
+  if (outcome.warnings.length > 0) headers.warning = outcome.warnings.map(warningHeader);
+  if (outcome.retryAfterSeconds !== undefined) headers['retry-after'] = String(outcome.retryAfterSeconds);
   let representation: Representation;
   let { answer } = outcome;
   try {
@@ -117,52 +115,43 @@ export async function respond(outcome: Outcome, response: Response, clock: Clock
     // An error is told in JSON to those who take nothing we have.
     if (!(answer.type === 'object' && answer.status >= 400)) answer = statusAnswer(error);
   }
-  await writeAnswer(answer, representation, response, context, writer(response, context.signal, { clock, stalledMs }));
+  await writeAnswer({ context, reply, headers, clock, stalledMs }, answer, representation);
 }
 
-async function writeAnswer(
-  answer: Answer,
-  representation: Representation,
-  response: Response,
-  context: RequestContext,
-  write: Write,
-): Promise<void> {
+function writeAnswer(sending: Sending, answer: Answer, representation: Representation): Promise<void> {
+  const { context, headers } = sending;
   switch (answer.type) {
     case 'raw':
-      response.statusCode = answer.status;
-      for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-      response.setHeader('content-type', answer.contentType);
-      return writeWhole(context, response, [typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body)], write);
+      for (const [name, value] of Object.entries(answer.headers ?? {})) headers[name.toLowerCase()] = value;
+      headers['content-type'] = answer.contentType;
+      return writeWhole(sending, answer.status, headers, [
+        typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body),
+      ]);
     case 'stream':
-      response.statusCode = answer.status;
-      for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-      sendHeaders(response);
-      // Whoever pages through a log may take any time.
-      for await (const chunk of answer.body) await writer(response, context.signal)(chunk);
-      response.end();
-      return;
+      return writeStream(sending, answer);
     case 'watch':
-      response.statusCode = 200;
-      response.setHeader(
-        'content-type',
-        representation.encoding === 'protobuf' ? `${representation.mediaType};stream=watch` : 'application/json',
-      );
-      return writeWatch(response, answer, representation.encoding, context, write);
+      headers['content-type'] = representation.encoding === 'protobuf' ? `${representation.mediaType};stream=watch` : 'application/json';
+      return writeWatch(sending, headers, answer, representation.encoding);
     case 'hijacked':
-      return;
+      return Promise.resolve();
     case 'object':
       if (answer.status === 404 && (answer.item.object as { message?: string }).message === notFoundMessage) {
         // No such endpoint: the mux's answer, which clients word themselves.
-        response.statusCode = 404;
-        response.setHeader('content-type', 'text/plain; charset=utf-8');
-        response.setHeader('x-content-type-options', 'nosniff');
-        return writeWhole(context, response, [Buffer.from('404 page not found\n')], write);
+        headers['content-type'] = 'text/plain; charset=utf-8';
+        headers['x-content-type-options'] = 'nosniff';
+        return writeWhole(sending, 404, headers, [Buffer.from('404 page not found\n')]);
       }
-      response.statusCode = answer.status;
-      break;
-    case 'list':
-      response.statusCode = 200;
   }
-  response.setHeader('content-type', representation.mediaType);
-  await writeWhole(context, response, encodeAnswer(answer, representation.encoding, isPretty(context)), write);
+  headers['content-type'] = representation.mediaType;
+  const status = answer.type === 'object' ? answer.status : 200;
+  return writeWhole(sending, status, headers, encodeAnswer(answer, representation.encoding, isPretty(context)));
+}
+
+async function writeStream({ context, reply, headers }: Sending, answer: Answer & { type: 'stream' }): Promise<void> {
+  for (const [name, value] of Object.entries(answer.headers)) headers[name.toLowerCase()] = value;
+  reply.head(answer.status, headers, true);
+  // Whoever pages through a log may take any time.
+  const write = writer(reply, context.signal);
+  for await (const chunk of answer.body) await write(chunk);
+  reply.end();
 }

@@ -6,10 +6,11 @@ import type { Logger } from 'pino';
 import { errors, StatusError } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
-import { newUid } from '../registry/identity.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
-import { isLongRunning, parseRequestInfo } from '../request-info.ts';
+import { isLongRunning } from '../request-info.ts';
+import type { RequestLifetime } from '../request-lifetime.ts';
 import { authorize } from './authorize.ts';
+import { PipelineContext } from './context.ts';
 import { impersonate } from './impersonate.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
@@ -21,8 +22,8 @@ export interface Incoming {
   /** Lower-case names, repeated headers repeated. */
   headers: readonly (readonly [string, string])[];
   body: RequestBody;
-  /** Aborted when the client has gone. */
-  signal: AbortSignal;
+  /** Ends when the client has gone or the server stops; the filters end it when the time is up. */
+  lifetime: RequestLifetime;
   remoteAddress: string;
   /** Over HTTP: what authenticators read. */
   credentials?: Credentials;
@@ -79,48 +80,6 @@ async function authenticate({ authenticators, anonymous, logger }: PipelineOptio
   return anonymousUser;
 }
 
-function contextOf(incoming: Incoming, random: Random, signal: AbortSignal): RequestContext {
-  const warnings: string[] = [];
-  const values = (name: string) => incoming.headers.filter(([key]) => key === name).map(([, value]) => value);
-  const header = (name: string) => incoming.headers.find(([key]) => key === name)?.[1];
-  const auditId = header('audit-id');
-  return {
-    method: incoming.method,
-    path: incoming.path,
-    query: incoming.query,
-    info: parseRequestInfo(incoming.method, incoming.path, incoming.query),
-    user: incoming.user ?? anonymousUser,
-    auditId: auditId && auditId.length <= 64 ? auditId : newUid(random),
-    remoteAddress: incoming.remoteAddress,
-    accept: values('accept').join(','),
-    userAgent: header('user-agent') ?? '',
-    header,
-    headerValues: values,
-    rawHeaders: incoming.headers,
-    body: incoming.body,
-    signal,
-    warn(message) {
-      if (message !== '' && !warnings.includes(message)) warnings.push(message);
-    },
-    warnings,
-    auditAnnotation(key, value) {
-      this.audit?.annotate(key, value);
-    },
-    ...(incoming.upgrade === undefined ? {} : { upgrade: incoming.upgrade }),
-    local: incoming.user !== undefined,
-  };
-}
-
-/** Settles as `work`, or rejects with the signal's reason where that comes first. */
-function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason);
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  return promise;
-}
-
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
   const { clock, random, authorizer, metrics, logger } = options;
 
@@ -140,21 +99,20 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   return async (incoming) => {
-    const deadline = new AbortController();
-    // A request that may live long needs no second signal.
-    const context = contextOf(incoming, random, AbortSignal.any([incoming.signal, deadline.signal]));
+    const { lifetime } = incoming;
+    const context = new PipelineContext(incoming, anonymousUser, random);
     const long = isLongRunning(context.info);
     const done = metrics.begin(context, long);
     const timer = long
       ? undefined
       : clock.setTimer(
           options.requestTimeoutSeconds * 1000,
-          () => deadline.abort(errors.timeout('request did not complete within the allotted timeout')),
+          () => lifetime.end(errors.timeout('request did not complete within the allotted timeout')),
           { background: true },
         );
     let answer: Answer;
     try {
-      answer = long ? await run(context, incoming) : await within(run(context, incoming), context.signal);
+      answer = long ? await run(context, incoming) : await lifetime.bound(run(context, incoming));
     } catch (error) {
       answer = failure(context, error);
     } finally {

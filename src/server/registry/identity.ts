@@ -2,13 +2,15 @@
 import { generatedSuffixLength, generateNameBase, suffixAlphabet } from '../../api/index.ts';
 import type { Random } from '../../time/index.ts';
 
+const hex16 = Array.from({ length: 0x10000 }, (_, i) => i.toString(16).padStart(4, '0'));
+/** Sixteen random bits in hexadecimal. */
+const draw = (random: Random) => hex16[Math.floor(random.next() * 0x10000)] ?? '';
+
 /** A random (version 4) UUID. */
 export function newUid(random: Random): string {
-  const bytes = Array.from({ length: 16 }, () => Math.floor(random.next() * 256));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.map((b) => b.toString(16).padStart(2, '0')).join('');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const version = hex16[0x4000 | Math.floor(random.next() * 0x1000)] ?? '';
+  const variant = hex16[0x8000 | Math.floor(random.next() * 0x4000)] ?? '';
+  return `${draw(random)}${draw(random)}-${draw(random)}-${version}-${variant}-${draw(random)}${draw(random)}${draw(random)}`;
 }
 
 /** `web-` becomes `web-x7k2p`. */

@@ -13,7 +13,7 @@ import {
   selectorFromObject,
 } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
-import { objectAnswer } from '../exchange.ts';
+import { contextWith, objectAnswer } from '../exchange.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { readDocument } from '../registry/read-body.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
@@ -131,7 +131,7 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   }
   const { context } = call;
   // The pod's deletion passes admission as any other.
-  const deleting = { ...context, info: { ...context.info, verb: 'delete', subresource: '' } };
+  const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
   await deleteObject(call.registry, deleting, call.served, namespace, name, options);
   return objectAnswer(success, 201);
 }

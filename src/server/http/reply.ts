@@ -1,0 +1,57 @@
+/** The way back to a client: what answering needs of HTTP/2 and HTTP/1.1 alike. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Writable } from 'node:stream';
+
+export type ReplyHeaders = Record<string, string | number | string[]>;
+
+export interface Reply {
+  /** Status and headers (lower-case names), sent with the first bytes or, `atOnce`, alone. */
+  head(status: number, headers: ReplyHeaders, atOnce?: boolean): void;
+  /** Whether there is room for more; where not, `drained` tells when. */
+  write(chunk: Uint8Array): boolean;
+  drained(signal: AbortSignal): Promise<unknown>;
+  end(chunk?: Uint8Array): void;
+  /** Breaks it off: the client sees a broken answer rather than a wrong one. */
+  destroy(): void;
+}
+
+/** What HTTP/2 has no place for (RFC 9113, 8.2.2). */
+const connectionHeaders = ['connection', 'http2-settings', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade'];
+
+const drained = (stream: Writable, signal: AbortSignal) => once(stream, 'drain', { signal });
+
+/** On a stream of Node's http2 itself: its compatibility layer takes a fifth of the time of a small GET. */
+export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
+  /** HEAD and some statuses have no body. */
+  const hasBody = () => method !== 'HEAD' && stream.writable;
+  return {
+    head(status, headers) {
+      const out: OutgoingHttpHeaders = { ':status': status };
+      for (const name in headers) out[name] = headers[name];
+      for (const name of connectionHeaders) if (out[name] !== undefined) delete out[name];
+      stream.respond(out, method === 'HEAD' ? { endStream: true } : undefined);
+    },
+    write: (chunk) => !hasBody() || stream.write(chunk),
+    drained: (signal) => drained(stream, signal),
+    end(chunk) {
+      if (chunk !== undefined && hasBody()) stream.end(chunk);
+      else stream.end();
+    },
+    destroy: () => stream.destroy(),
+  };
+}
+
+export function http1Reply(response: ServerResponse): Reply {
+  return {
+    head(status, headers, atOnce) {
+      response.writeHead(status, headers);
+      if (atOnce) response.flushHeaders();
+    },
+    write: (chunk) => response.write(chunk),
+    drained: (signal) => drained(response, signal),
+    end: (chunk) => void (chunk === undefined ? response.end() : response.end(chunk)),
+    destroy: () => void response.destroy(),
+  };
+}

@@ -1,0 +1,72 @@
+/** The context of a request, as the filters find it and the handlers read it. */
+import type { Random } from '../../time/index.ts';
+import type { AuditNotes, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
+import { newUid } from '../registry/identity.ts';
+import type { RequestInfo, UserInfo } from '../request.ts';
+import { parseRequestInfo } from '../request-info.ts';
+import type { RequestLifetime } from '../request-lifetime.ts';
+import type { Incoming } from './pipeline.ts';
+
+const longestAuditId = 64;
+
+export class PipelineContext implements RequestContext {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly info: RequestInfo;
+  readonly auditId: string;
+  readonly remoteAddress: string;
+  readonly accept: string;
+  readonly userAgent: string;
+  readonly rawHeaders: readonly (readonly [string, string])[];
+  readonly body: RequestBody;
+  readonly warnings: string[] = [];
+  readonly upgrade?: Upgrade;
+  readonly local: boolean;
+  user: UserInfo;
+  impersonator?: UserInfo;
+  audit?: AuditNotes;
+  readonly lifetime: RequestLifetime;
+
+  constructor(incoming: Incoming, anonymous: UserInfo, random: Random) {
+    const { method, path, query } = incoming;
+    this.method = method;
+    this.path = path;
+    this.query = query;
+    this.info = parseRequestInfo(method, path, query);
+    this.user = incoming.user ?? anonymous;
+    this.rawHeaders = incoming.headers;
+    this.remoteAddress = incoming.remoteAddress;
+    this.body = incoming.body;
+    this.local = incoming.user !== undefined;
+    if (incoming.upgrade !== undefined) this.upgrade = incoming.upgrade;
+    this.lifetime = incoming.lifetime;
+    const auditId = this.header('audit-id');
+    this.auditId = auditId && auditId.length <= longestAuditId ? auditId : newUid(random);
+    this.accept = this.headerValues('accept').join(',');
+    this.userAgent = this.header('user-agent') ?? '';
+  }
+
+  header(name: string): string | undefined {
+    for (const [key, value] of this.rawHeaders) if (key === name) return value;
+    return undefined;
+  }
+
+  headerValues(name: string): readonly string[] {
+    const values: string[] = [];
+    for (const [key, value] of this.rawHeaders) if (key === name) values.push(value);
+    return values;
+  }
+
+  get signal(): AbortSignal {
+    return this.lifetime.signal;
+  }
+
+  warn(message: string): void {
+    if (message !== '' && !this.warnings.includes(message)) this.warnings.push(message);
+  }
+
+  auditAnnotation(key: string, value: string): void {
+    this.audit?.annotate(key, value);
+  }
+}
