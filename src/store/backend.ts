@@ -36,7 +36,16 @@ export interface LogEntry {
   lease: number;
   /** The entry that this one supersedes; 0 where the key was absent. */
   previous: Position;
+  /** When it was written, in milliseconds since the epoch; never less than an earlier entry's. 0: not known. */
+  atMs: number;
+  /** How many bytes the log's entries before it had (also those that are gone): what it takes to keep history up to a size. */
+  offset: number;
   value: Buffer;
+}
+
+/** What an entry counts in `offset`. */
+export function entrySize(key: string, value: Buffer): number {
+  return 64 + key.length + value.length;
 }
 
 export interface Counters {
@@ -45,6 +54,10 @@ export interface Counters {
   compactRevision: number;
   /** Up to here the log has been swept of superseded entries. */
   sweptRevision: number;
+  /** The offset of the next entry. */
+  writtenBytes: number;
+  /** The time of the last entry. */
+  writtenMs: number;
 }
 
 export interface LeaseRecord {

@@ -68,17 +68,6 @@ test('a directory that another process has open is refused, and free once that p
   await (await openEmbeddedStore({ dir })).close();
 });
 
-test('a store of another format is refused and left alone', async () => {
-  await (await openEmbeddedStore({ dir })).close();
-  const { open } = await import('lmdb');
-  const root = open<unknown, string>({ path: join(dir, 'store.mdb'), noSubdir: true, maxDbs: 8, overlappingSync: false });
-  await root.openDB<unknown, string>({ name: 'meta', encoding: 'json' }).put('format', 99);
-  await root.close();
-  await expect(openEmbeddedStore({ dir })).rejects.toThrow(
-    `the store in ${dir} has format version 99; this version of k8ts reads version 1`,
-  );
-});
-
 test.runIf(canMount)('a full disk refuses what does not fit, loses nothing, and takes writes again when there is room', async () => {
   const disk = mountSmallDisk('size=6m');
   try {

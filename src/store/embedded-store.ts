@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../time/index.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { lmdbBackend } from './lmdb-backend.ts';
-import { openMvccStore, type Retention } from './mvcc-store.ts';
+import { openMvccStore } from './mvcc-store.ts';
+import type { Retention } from './retention.ts';
 import type { Store } from './store.ts';
 
 export interface EmbeddedStoreOptions {

@@ -7,7 +7,7 @@ export type { EtcdTls } from './etcd-member.ts';
 export type { EtcdStoreOptions } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
-export type { Retention } from './mvcc-store.ts';
+export { parseRetention, type Retention } from './retention.ts';
 export {
   type CommitResult,
   CompactedError,
@@ -18,6 +18,7 @@ export {
   type Operation,
   type RangeOptions,
   type RangeResult,
+  type RevisionTimes,
   type Store,
   StoreClosedError,
   type StoredValue,

@@ -8,24 +8,14 @@ import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Backend, Batch, Counters, KeyRecord, LeaseRecord, LogEntry, Position, Snapshot } from './backend.ts';
+import type { Backend, Batch, Counters, LeaseRecord, Snapshot } from './backend.ts';
+import { type Log, type Meta, migrate } from './lmdb-format.ts';
+import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from './lmdb-records.ts';
 import { NoSpaceError } from './store.ts';
-
-/** Raised when the layout changes; a store of another version is refused. */
-export const formatVersion = 1;
-
-export class FormatError extends Error {
-  constructor(dir: string, found: unknown) {
-    super(`the store in ${dir} has format version ${String(found)}; this version of k8ts reads version ${formatVersion}`);
-    this.name = 'FormatError';
-  }
-}
 
 const dataFile = 'store.mdb';
 /** Address space only; lmdb-js widens the map when it fills. */
 const initialMapBytes = 4 * 2 ** 30;
-const recordBytes = 28;
-const entryHeaderBytes = 33;
 
 export function lmdbBackend(dir: string): Backend {
   const path = join(dir, dataFile);
@@ -38,22 +28,18 @@ export function lmdbBackend(dir: string): Backend {
     overlappingSync: false,
     eventTurnBatching: false,
   });
-  const meta = root.openDB<unknown, string>({ name: 'meta', encoding: 'json' });
-  const format = meta.get('format');
-  if (format === undefined) {
-    meta.transactionSync(() => {
-      meta.putSync('format', formatVersion);
-      meta.putSync('counters', { revision: 1, compactRevision: 0, sweptRevision: 0 } satisfies Counters);
-    });
-  } else if (format !== formatVersion) {
-    // Nothing was written, so there is nothing to wait for.
-    void root.close();
-    throw new FormatError(dir, format);
-  }
+  const meta: Meta = root.openDB({ name: 'meta', encoding: 'json' });
   const keys: Database<Buffer, string> = root.openDB({ name: 'keys', encoding: 'binary' });
-  const log: Database<Buffer, Position> = root.openDB({ name: 'log', encoding: 'binary' });
+  const log: Log = root.openDB({ name: 'log', encoding: 'binary' });
   const leases: Database<LeaseRecord, number> = root.openDB({ name: 'leases', encoding: 'json' });
   const leaseKeys: Database<Buffer, [lease: number, key: string]> = root.openDB({ name: 'lease-keys', encoding: 'binary' });
+  try {
+    migrate(root, meta, log);
+  } catch (error) {
+    // Nothing was written, so there is nothing to wait for.
+    void root.close();
+    throw error;
+  }
 
   const snapshot: Snapshot = {
     counters: () => meta.get('counters') as Counters,
@@ -173,50 +159,4 @@ async function writeError(error: unknown, path: string, neededBytes: number): Pr
 function endOfPrefix(prefix: string): string | undefined {
   if (prefix === '') return undefined;
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
-}
-
-function encodeRecord(record: KeyRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(recordBytes);
-  bytes.writeDoubleLE(record.position, 0);
-  bytes.writeDoubleLE(record.createRevision, 8);
-  bytes.writeDoubleLE(record.lease, 16);
-  bytes.writeUInt32LE(record.version, 24);
-  return bytes;
-}
-
-function decodeRecord(bytes: Buffer): KeyRecord {
-  return {
-    position: bytes.readDoubleLE(0),
-    createRevision: bytes.readDoubleLE(8),
-    lease: bytes.readDoubleLE(16),
-    version: bytes.readUInt32LE(24),
-  };
-}
-
-function encodeEntry(entry: LogEntry): Buffer {
-  const keyBytes = Buffer.byteLength(entry.key);
-  const bytes = Buffer.allocUnsafe(entryHeaderBytes + keyBytes + entry.value.length);
-  bytes.writeUInt8(entry.type === 'put' ? 0 : 1, 0);
-  bytes.writeDoubleLE(entry.createRevision, 1);
-  bytes.writeDoubleLE(entry.lease, 9);
-  bytes.writeDoubleLE(entry.previous, 17);
-  bytes.writeUInt32LE(entry.version, 25);
-  bytes.writeUInt32LE(keyBytes, 29);
-  bytes.write(entry.key, entryHeaderBytes, 'utf8');
-  bytes.set(entry.value, entryHeaderBytes + keyBytes);
-  return bytes;
-}
-
-function decodeEntry(position: Position, bytes: Buffer): LogEntry {
-  const valueAt = entryHeaderBytes + bytes.readUInt32LE(29);
-  return {
-    position,
-    type: bytes.readUInt8(0) === 0 ? 'put' : 'delete',
-    createRevision: bytes.readDoubleLE(1),
-    lease: bytes.readDoubleLE(9),
-    previous: bytes.readDoubleLE(17),
-    version: bytes.readUInt32LE(25),
-    key: bytes.toString('utf8', entryHeaderBytes, valueAt),
-    value: bytes.subarray(valueAt),
-  };
 }

@@ -3,7 +3,7 @@ import { lowerBound } from './key-order.ts';
 
 /** Two sorted arrays and a few maps. Nothing survives the process. */
 export function memoryBackend(): Backend {
-  let counters: Counters = { revision: 1, compactRevision: 0, sweptRevision: 0 };
+  let counters: Counters = { revision: 1, compactRevision: 0, sweptRevision: 0, writtenBytes: 0, writtenMs: 0 };
   let sizeBytes = 0;
   const records = new Map<string, KeyRecord>();
   const sortedKeys: string[] = [];

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../time/index.ts';
 import { memoryBackend } from './memory-backend.ts';
-import { openMvccStore, type Retention } from './mvcc-store.ts';
+import { openMvccStore } from './mvcc-store.ts';
+import type { Retention } from './retention.ts';
 import type { Store } from './store.ts';
 
 export interface MemoryStoreOptions {

@@ -6,6 +6,7 @@ import type { Clock } from '../time/index.ts';
 import { type Backend, type Counters, positionOf, revisionOf, type Snapshot } from './backend.ts';
 import { keysBelow, readEvents, readPast } from './history.ts';
 import { LeaseClock } from './lease-clock.ts';
+import { Forgetting, type Retention } from './retention.ts';
 import {
   type CommitResult,
   CompactedError,
@@ -19,16 +20,9 @@ import {
   StoreClosedError,
   type StoredValue,
 } from './store.ts';
+import { historyBegin, revisionAt } from './times.ts';
 import { WatchHub } from './watch-hub.ts';
 import { toStored, WriteGroup } from './write-group.ts';
-
-/** How much history is kept for watches and reads of the past. */
-export interface Retention {
-  /** Default 5 minutes, as kube-apiserver asks of etcd. */
-  historyMs?: number;
-  /** No more revisions than this even where they are younger. Default 100,000. */
-  historyRevisions?: number;
-}
 
 export interface MvccOptions {
   backend: Backend;
@@ -50,7 +44,7 @@ const sweepLimit = 2000;
 const retryExpiryMs = 5000;
 
 export function openMvccStore({ backend, clock, retention, onBackgroundError }: MvccOptions): Store {
-  const { historyMs = 300_000, historyRevisions = 100_000 } = retention ?? {};
+  const forgetting = new Forgetting(retention);
   /** What is durable and has been told to watchers. */
   let counters: Counters = backend.snapshot().counters();
   let closed = false;
@@ -103,7 +97,7 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
   }
 
   async function writeGroup(members: readonly Pending[]): Promise<void> {
-    const group = new WriteGroup(backend.snapshot(), counters);
+    const group = new WriteGroup(backend.snapshot(), counters, clock.now());
     const evaluated = members.filter((member) => {
       try {
         member.evaluate(group);
@@ -125,24 +119,12 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
     if (group.events.length > 0) forgetOldHistory();
   }
 
-  /** When which revision was the newest, every now and then: what automatic compaction goes by. No timer, so an idle store sleeps. */
-  const marks: { atMs: number; revision: number }[] = [{ atMs: clock.monotonic(), revision: counters.revision }];
   let compacting = false;
 
   function forgetOldHistory(): void {
-    const now = clock.monotonic();
-    const last = marks.at(-1);
-    if (!last || now - last.atMs >= historyMs / 20 || counters.revision - last.revision >= historyRevisions / 20) {
-      marks.push({ atMs: now, revision: counters.revision });
-    }
-    let target = 0;
-    for (;;) {
-      const first = marks[0];
-      if (!first || (now - first.atMs < historyMs && counters.revision - first.revision < historyRevisions)) break;
-      target = first.revision;
-      marks.shift();
-    }
-    if (target <= counters.compactRevision || compacting || closed) return;
+    if (compacting || closed) return;
+    const target = forgetting.target(() => backend.snapshot(), clock.now(), counters);
+    if (target === undefined) return;
     compacting = true;
     compact(target)
       .catch((error) => {
@@ -261,6 +243,17 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
     },
 
     compact,
+
+    times: {
+      revisionAt: async (atMs) => {
+        if (closed) throw new StoreClosedError();
+        return revisionAt(backend.snapshot(), atMs);
+      },
+      historyBegin: async () => {
+        if (closed) throw new StoreClosedError();
+        return historyBegin(backend.snapshot());
+      },
+    },
 
     sizeBytes: () => backend.sizeBytes(),
 

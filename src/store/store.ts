@@ -71,6 +71,14 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
+/** When revisions were written. */
+export interface RevisionTimes {
+  /** The newest revision written at or before; undefined where that is before what is kept. */
+  revisionAt(atMs: number): Promise<number | undefined>;
+  /** Since when the past can be read; undefined where no time is known. */
+  historyBegin(): Promise<number | undefined>;
+}
+
 export interface Store {
   /** The newest revision that is durable and readable. */
   revision(): Promise<number>;
@@ -92,6 +100,8 @@ export interface Store {
   leases(): Promise<{ id: number; grantedTtlSeconds: number; remainingTtlSeconds: number; keys: string[] }[]>;
   /** Forgets history before `revision`; what is current stays. */
   compact(revision: number): Promise<void>;
+  /** undefined: the engine knows no times (etcd). */
+  readonly times?: RevisionTimes;
   /** Bytes on disk (or in memory), for status and metrics. */
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

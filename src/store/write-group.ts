@@ -5,6 +5,7 @@
 import {
   type Batch,
   type Counters,
+  entrySize,
   type KeyRecord,
   type LeaseRecord,
   type LogEntry,
@@ -18,12 +19,14 @@ const nothing = Buffer.alloc(0);
 
 export class WriteGroup {
   readonly #snapshot: Snapshot;
+  readonly #atMs: number;
   readonly batch: Batch;
   /** What watchers will be told once the group is durable. */
   readonly events: StoreEvent[] = [];
 
-  constructor(snapshot: Snapshot, counters: Counters) {
+  constructor(snapshot: Snapshot, counters: Counters, nowMs: number) {
     this.#snapshot = snapshot;
+    this.#atMs = Math.max(nowMs, counters.writtenMs);
     this.batch = {
       counters: { ...counters },
       keys: new Map(),
@@ -153,9 +156,8 @@ export class WriteGroup {
     this.#detach(key, before);
     if (lease) this.batch.attached.push({ lease, key });
     this.batch.keys.set(key, { position, createRevision, version, lease });
-    const entry: LogEntry = { position, type: 'put', key, createRevision, version, lease, previous: before?.position ?? 0, value };
-    this.batch.entries.set(position, entry);
-    this.events.push(toEvent(entry, value));
+    const previous = before?.position ?? 0;
+    this.events.push(toEvent(this.#append({ position, type: 'put', key, createRevision, version, lease, previous, value }), value));
   }
 
   #delete(position: number, key: string): void {
@@ -163,18 +165,17 @@ export class WriteGroup {
     if (!before) return;
     this.#detach(key, before);
     this.batch.keys.set(key, undefined);
-    const entry: LogEntry = {
-      position,
-      type: 'delete',
-      key,
-      createRevision: 0,
-      version: 0,
-      lease: 0,
-      previous: before.position,
-      value: nothing,
-    };
-    this.batch.entries.set(position, entry);
-    this.events.push(toEvent(entry, this.#entry(before.position)?.value));
+    const previous = before.position;
+    const entry = this.#append({ position, type: 'delete', key, createRevision: 0, version: 0, lease: 0, previous, value: nothing });
+    this.events.push(toEvent(entry, this.#entry(previous)?.value));
+  }
+
+  #append(operation: Omit<LogEntry, 'atMs' | 'offset'>): LogEntry {
+    const entry: LogEntry = { ...operation, atMs: this.#atMs, offset: this.counters.writtenBytes };
+    this.batch.entries.set(entry.position, entry);
+    this.counters.writtenBytes += entrySize(entry.key, entry.value);
+    this.counters.writtenMs = this.#atMs;
+    return entry;
   }
 
   #detach(key: string, before: KeyRecord | undefined): void {

@@ -13,6 +13,8 @@ export interface ListQuery {
   allowWatchBookmarks: boolean;
   sendInitialEvents: boolean | undefined;
   timeoutSeconds: number | undefined;
+  /** Our own: as it was then. */
+  at: string | undefined;
 }
 
 function integer(query: URLSearchParams, name: string): number | undefined {
@@ -27,6 +29,7 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
   const version = query.get('resourceVersion') ?? '';
   const token = query.get('continue') ?? '';
   const initial = query.has('sendInitialEvents') ? queryBoolean(query, 'sendInitialEvents') : undefined;
+  if (watching && query.has('at')) throw errors.badRequest('at is forbidden for watch');
   const problems = new FieldErrors();
   if (watching) checkWatch(match, initial, problems);
   else checkList(match, version, token, initial, problems);
@@ -46,6 +49,7 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
     allowWatchBookmarks: queryBoolean(query, 'allowWatchBookmarks'),
     sendInitialEvents: initial,
     timeoutSeconds: integer(query, 'timeoutSeconds'),
+    at: query.get('at') ?? undefined,
   };
 }
 

@@ -9,7 +9,12 @@ import { type ServedResource, storageOf } from './served-resource.ts';
 export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info, query } = context;
   const version = query.get('resourceVersion') ?? '';
-  const item = await storageOf(served).get(info.namespace, info.name, version === '' ? {} : { resourceVersion: version });
+  const at = query.get('at');
+  const item = await storageOf(served).get(info.namespace, info.name, {
+    ...(version === '' ? {} : { resourceVersion: version }),
+    ...(query.get('resourceVersionMatch') === 'Exact' ? { resourceVersionMatch: 'Exact' } : {}),
+    ...(at === null ? {} : { at }),
+  });
   if (item === undefined) throw errors.notFound(served.resource, info.name);
   if (served.warning !== undefined) context.warn(served.warning);
   return { type: 'object', status: 200, item, resource: served };
@@ -36,6 +41,7 @@ export async function list(context: RequestContext, served: ServedResource): Pro
     ...(query.continue === '' ? {} : { continue: query.continue }),
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
     ...(query.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: query.resourceVersionMatch }),
+    ...(query.at === undefined ? {} : { at: query.at }),
   };
   const result = await storageOf(served).list(options);
   if (served.warning !== undefined) context.warn(served.warning);

@@ -5,14 +5,17 @@
  */
 import { errors, type KubeObject } from '../../api/index.ts';
 import { CompactedError, FutureRevisionError, type Store } from '../../store/index.ts';
+import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
+import { revisionAtTime, versionExpired } from './past.ts';
 import type { StorageList, StorageListOptions } from './storage.ts';
 import { parseResourceVersion, tooLargeResourceVersion } from './versions.ts';
 import type { WatchCache } from './watch-cache.ts';
 
 export interface Lister<T extends KubeObject> {
   store: Store;
+  clock: Clock;
   cache: WatchCache<T>;
   /** `/registry/pods/` or `/registry/pods/default/`. */
   prefixOf(namespace: string | undefined): string;
@@ -25,7 +28,6 @@ const continueExpired =
   'parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided ' +
   'token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was ' +
   'returned and now may show up in the list.';
-const versionExpired = 'The resourceVersion for the provided list is too old.';
 
 interface Page<T extends KubeObject> {
   options: StorageListOptions<T>;
@@ -52,6 +54,10 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
       return fromCache(lister, next, cache.revision);
     }
     return listAt(lister, next, token.revision, token.start);
+  }
+  if (options.at !== undefined) {
+    if (options.resourceVersion) throw errors.badRequest('at and resourceVersion exclude each other');
+    return listAt(lister, page, await revisionAtTime(lister.store, options.at, lister.clock), undefined);
   }
   const exact =
     options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY);

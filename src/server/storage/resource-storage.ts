@@ -5,6 +5,7 @@ import type { Clock } from '../../time/index.ts';
 import { CachedObject, encodeObject } from './cached-object.ts';
 import { LeasePool } from './lease-pool.ts';
 import { list } from './list.ts';
+import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
 import type { Preconditions, ResourceStorage } from './storage.ts';
 import { parseResourceVersion } from './versions.ts';
@@ -141,14 +142,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   }
 
   return {
-    get: async (namespace, name, { resourceVersion } = {}) => {
-      const version = parseResourceVersion(resourceVersion);
+    get: async (namespace, name, getOptions = {}) => {
+      const revision = await pastRevision(store, clock, getOptions);
+      if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
+      const version = parseResourceVersion(getOptions.resourceVersion);
       if (version === undefined) await cache.waitForNow();
       else await cache.waitFor(version);
       return cache.objects.get(keyOf(namespace, name));
     },
 
-    list: (listOptions = {}) => list({ store, cache, prefixOf, decode }, listOptions),
+    list: (listOptions = {}) => list({ store, clock, cache, prefixOf, decode }, listOptions),
 
     watch: (watchOptions) => watch({ cache, clock, namespaced, prefixOf, watcherBuffer }, watchOptions),
 

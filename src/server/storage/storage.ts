@@ -29,6 +29,16 @@ export interface StorageListOptions<T extends KubeObject = KubeObject> {
   continue?: string;
   resourceVersion?: string;
   resourceVersionMatch?: 'Exact' | 'NotOlderThan';
+  /** As it was then: RFC 3339, or how long ago (`-5m`). */
+  at?: string;
+}
+
+export interface StorageGetOptions {
+  resourceVersion?: string;
+  /** Exact: as it was at resourceVersion. */
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan';
+  /** As in StorageListOptions. */
+  at?: string;
 }
 
 export interface StorageList<T extends KubeObject = KubeObject> {
@@ -65,8 +75,8 @@ export interface Preconditions {
 }
 
 export interface ResourceStorage<T extends KubeObject = KubeObject> {
-  /** Default: linearizable. With resourceVersion '0' or 'N': from the cache, not older than N. */
-  get(namespace: string, name: string, options?: { resourceVersion?: string }): Promise<Cached<T> | undefined>;
+  /** Default: linearizable. With resourceVersion '0' or 'N': from the cache, not older than N. Throws 410 Expired for what is too long ago. */
+  get(namespace: string, name: string, options?: StorageGetOptions): Promise<Cached<T> | undefined>;
   list(options?: StorageListOptions<T>): Promise<StorageList<T>>;
   /** Throws StatusError 410 Expired when the start is too old; ends with it when the reader is too slow. */
   watch(options: StorageWatchOptions<T>): AsyncIterable<StorageWatchEvent<T>>;
