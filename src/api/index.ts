@@ -1,5 +1,6 @@
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
+export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';

@@ -58,8 +58,16 @@ import { clusterRole } from './rbac/cluster-role.ts';
 import { clusterRoleBinding } from './rbac/cluster-role-binding.ts';
 import { role } from './rbac/role.ts';
 import { roleBinding } from './rbac/role-binding.ts';
+import { deviceClass } from './resource/device-class.ts';
+import { deviceTaintRule } from './resource/device-taint-rule.ts';
+import { resourceClaim } from './resource/resource-claim.ts';
+import { resourceClaimTemplate } from './resource/resource-claim-template.ts';
+import { resourcePoolStatusRequest } from './resource/resource-pool-status-request.ts';
+import { resourceSlice } from './resource/resource-slice.ts';
 import type { KubeObject } from './resource.ts';
+import { podGroup } from './scheduling/pod-group.ts';
 import { priorityClass } from './scheduling/priority-class.ts';
+import { workload } from './scheduling/workload.ts';
 import { csiDriver } from './storage/csi-driver.ts';
 import { csiNode } from './storage/csi-node.ts';
 import { csiStorageCapacity } from './storage/csi-storage-capacity.ts';
@@ -110,6 +118,15 @@ export const kinds: readonly KindDefinition[] = [
   kind(cronJob),
   // scheduling
   kind(priorityClass),
+  kind(workload),
+  kind(podGroup),
+  // resource
+  kind(resourceClaim),
+  kind(resourceClaimTemplate),
+  kind(deviceClass),
+  kind(resourceSlice),
+  kind(deviceTaintRule),
+  kind(resourcePoolStatusRequest),
   // node
   kind(runtimeClass),
   // policy
@@ -147,9 +164,11 @@ export const kinds: readonly KindDefinition[] = [
   kind(storageVersion),
   // apiextensions
   kind(customResourceDefinition),
+  // apiregistration
+  kind(apiService),
   // autoscaling
   kind(horizontalPodAutoscaler),
-];
   // flowcontrol
   kind(flowSchema),
   kind(priorityLevelConfiguration),
+];

@@ -1,0 +1,89 @@
+/** Who serves a group version: this server (no `service`), or another one behind a Service. */
+import { reject, require } from '../core/checks.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { APIService } from '../generated/apiregistration.v1.ts';
+import * as v1beta1 from '../generated/apiregistration.v1beta1.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1035Label, isDns1123Subdomain, isPathSegmentName } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
+import { sameShape } from '../served-version.ts';
+
+const specPath = new FieldPath('spec');
+const statuses = ['True', 'False', 'Unknown'];
+
+/** The name that the APIService of a group version must have: `v1.apps`, and `v1.` for the core group. */
+export const apiServiceName = ({ group, version }: { group: string; version: string }) => `${version}.${group}`;
+
+const defaultPort = 443;
+
+function validateSpec(spec: APIService['spec'], errors: FieldErrors): void {
+  const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0, service, caBundle, insecureSkipTLSVerify } = spec ?? {};
+  const groupPath = specPath.child('group');
+  if (group === '' && version !== 'v1') errors.required(groupPath, 'only v1 may have an empty group and it better be legacy kube');
+  if (group !== '') reject(errors, groupPath, group, isDns1123Subdomain(group));
+  reject(errors, specPath.child('version'), version, isDns1035Label(version));
+  if (groupPriorityMinimum <= 0 || groupPriorityMinimum > 20_000)
+    errors.invalid(specPath.child('groupPriorityMinimum'), groupPriorityMinimum, 'must be positive and less than 20000');
+  if (versionPriority <= 0 || versionPriority > 1000)
+    errors.invalid(specPath.child('versionPriority'), versionPriority, 'must be positive and less than 1000');
+  const skipPath = specPath.child('insecureSkipTLSVerify');
+  if (!service) {
+    if (caBundle)
+      errors.invalid(specPath.child('caBundle'), `${decodedLength(caBundle)} bytes`, 'local APIServices may not have a caBundle');
+    if (insecureSkipTLSVerify) errors.invalid(skipPath, true, 'local APIServices may not have insecureSkipTLSVerify');
+    return;
+  }
+  const servicePath = specPath.child('service');
+  require(errors, servicePath.child('namespace'), service.namespace);
+  require(errors, servicePath.child('name'), service.name);
+  if (insecureSkipTLSVerify && caBundle) errors.invalid(skipPath, true, 'may not be true if caBundle is present');
+}
+
+const decodedLength = (base64: string) => Math.floor((base64.replace(/=+$/, '').length * 3) / 4);
+
+function validateStatus({ status }: APIService, errors: FieldErrors): void {
+  const path = new FieldPath('status').child('conditions');
+  for (const [i, condition] of (status?.conditions ?? []).entries())
+    if (!statuses.includes(condition.status)) errors.notSupported(path.index(i).child('status'), condition.status, statuses);
+}
+
+export const apiService = defineKind<APIService>({
+  resource: APIService,
+  versions: [sameShape(v1beta1.APIService, APIService)],
+  storagePrefix: 'apiregistration.k8s.io/apiservices',
+  categories: ['api-extensions'],
+  generation: false,
+  validateName: isPathSegmentName,
+  defaults({ spec }) {
+    if (spec?.service) spec.service.port ??= defaultPort;
+  },
+  subresources: { status: { validate: (next, _, errors) => validateStatus(next, errors) } },
+  validate(obj, errors) {
+    const name = apiServiceName({ group: obj.spec?.group ?? '', version: obj.spec?.version ?? '' });
+    if (obj.metadata.name !== name && isPathSegmentName(obj.metadata.name).length === 0)
+      errors.invalid(
+        new FieldPath('metadata').child('name'),
+        obj.metadata.name,
+        `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(name)}`,
+      );
+    validateSpec(obj.spec, errors);
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Service',
+      description: 'The reference to the service that hosts this API endpoint.',
+      value: ({ spec }) => (spec?.service ? `${spec.service.namespace}/${spec.service.name}` : 'Local'),
+    },
+    {
+      name: 'Available',
+      description: 'Whether this service is available.',
+      value({ status }) {
+        const condition = status?.conditions?.find(({ type }) => type === 'Available');
+        if (!condition) return 'Unknown';
+        return condition.status === 'True' ? 'True' : `${condition.status} (${condition.reason})`;
+      },
+    },
+    ageColumn,
+  ],
+});
