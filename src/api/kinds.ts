@@ -3,6 +3,13 @@
  * REST paths, discovery, Tables, OpenAPI) follows from the table and the definition.
  */
 
+import {
+  mutatingAdmissionPolicy,
+  mutatingAdmissionPolicyBinding,
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+} from './admissionregistration/admission-policies.ts';
+import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhook-configurations.ts';
 import { customResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { apiService } from './apiregistration/api-service.ts';
 import { storageVersion } from './apiserverinternal/storage-version.ts';
@@ -171,4 +178,11 @@ export const kinds: readonly KindDefinition[] = [
   // flowcontrol
   kind(flowSchema),
   kind(priorityLevelConfiguration),
+  // admissionregistration
+  kind(mutatingWebhookConfiguration),
+  kind(validatingWebhookConfiguration),
+  kind(validatingAdmissionPolicy),
+  kind(validatingAdmissionPolicyBinding),
+  kind(mutatingAdmissionPolicy),
+  kind(mutatingAdmissionPolicyBinding),
 ];

@@ -15,6 +15,7 @@ import type {
 } from '../generated/apiextensions.v1.ts';
 import { byteLength, isDns1035Label, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
+import { validateWebhookLocation } from '../webhook-client-config.ts';
 import { compileJsonPath, JsonPathError } from './json-path.ts';
 import { validateSchema } from './structural-schema.ts';
 
@@ -81,39 +82,12 @@ function validateConversion(conversion: CustomResourceConversion | undefined, er
   const config = webhook?.clientConfig;
   const configPath = at.child('webhookClientConfig');
   if (!config) errors.required(configPath, 'required when strategy is set to Webhook');
-  else if ((config.url === undefined) === (config.service === undefined))
-    errors.required(configPath, 'exactly one of url or service is required');
-  else if (config.url !== undefined) validateWebhookUrl(config.url, configPath.child('url'), errors);
-  else if (config.service) {
-    const { name, namespace, path, port = 443 } = config.service;
-    if (!name) errors.required(configPath.child('service', 'name'), 'service name is required');
-    if (!namespace) errors.required(configPath.child('service', 'namespace'), 'service namespace is required');
-    if (port < 1 || port > 65535)
-      errors.invalid(configPath.child('service', 'port'), port, 'port is not valid: must be between 1 and 65535, inclusive');
-    if (path !== undefined && !path.startsWith('/')) errors.invalid(configPath.child('service', 'path'), path, "must start with a '/'");
-  }
+  else validateWebhookLocation(config, configPath, errors);
   const versions = webhook?.conversionReviewVersions ?? [];
   const versionsPath = at.child('conversionReviewVersions');
   if (versions.length === 0) errors.required(versionsPath);
   else if (!versions.some((v) => v === 'v1' || v === 'v1beta1'))
     errors.invalid(versionsPath, versions, 'must include at least one of v1, v1beta1');
-}
-
-function validateWebhookUrl(text: string, path: FieldPath, errors: FieldErrors): void {
-  const form = 'desired format: https://host[/path]';
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    // No URL at all: what is wrong with it is said by its form.
-    errors.required(path, `url must be a valid URL: ${form}`);
-    return;
-  }
-  if (url.protocol !== 'https:') errors.invalid(path, url.protocol.slice(0, -1), `'https' is the only allowed URL scheme; ${form}`);
-  if (url.host === '') errors.invalid(path, url.host, `host must be specified; ${form}`);
-  if (url.username !== '' || url.password !== '') errors.invalid(path, url.username, 'user information is not permitted in the URL');
-  if (url.hash !== '') errors.invalid(path, url.hash.slice(1), 'fragments are not permitted in the URL');
-  if (url.search !== '') errors.invalid(path, url.search.slice(1), 'query parameters are not permitted in the URL');
 }
 
 function validateSimplePath(text: string, path: FieldPath, errors: FieldErrors): boolean {

@@ -25,7 +25,7 @@ interface Meter {
   exceeded: boolean;
 }
 
-// Evaluation is synchronous: there is one at a time.
+// Evaluation is synchronous: there is one at a time, or one within another (a variable that is evaluated when it is first read).
 let current: Meter | undefined;
 
 /** Charges the evaluation at hand. Throws CostError when there is nothing left. */
@@ -93,6 +93,7 @@ export function meter(expression: ParseResult): void {
 export function withinBudget<T>(budget: Budget, evaluate: () => T): T {
   const limit = Math.min(perCallLimit, budget.left);
   const mine: Meter = { left: limit, exceeded: false };
+  const outer = current;
   current = mine;
   try {
     const result = evaluate();
@@ -101,6 +102,6 @@ export function withinBudget<T>(budget: Budget, evaluate: () => T): T {
     return result;
   } finally {
     budget.left -= limit - Math.max(0, mine.left);
-    current = undefined;
+    current = outer;
   }
 }
