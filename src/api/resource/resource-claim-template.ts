@@ -1,0 +1,31 @@
+import { FieldPath } from '../fields.ts';
+import { ResourceClaimTemplate } from '../generated/resource.v1.ts';
+import * as v1beta1 from '../generated/resource.v1beta1.ts';
+import * as v1beta2 from '../generated/resource.v1beta2.ts';
+import { defineKind } from '../kind.ts';
+import { validateAnnotations, validateImmutable, validateLabels } from '../object-meta.ts';
+import { convertedVersion, sameShape } from '../served-version.ts';
+import { defaultDeviceClaim, validateDeviceClaim } from './device-claim.ts';
+import { defaultV1beta1Claim, fromClaimSpec, toClaimSpec } from './v1beta1.ts';
+
+const specPath = new FieldPath('spec');
+
+const templateV1beta1 = convertedVersion(v1beta1.ResourceClaimTemplate, ResourceClaimTemplate, {
+  defaults: ({ spec }) => defaultV1beta1Claim(spec?.spec?.devices),
+  toStorage: ({ spec, ...template }) => ({ ...template, spec: { ...spec, spec: toClaimSpec(spec.spec) } }),
+  fromStorage: ({ spec, ...template }) => ({ ...template, spec: { ...spec, spec: fromClaimSpec(spec.spec) } }),
+});
+
+/** What claims are made from, one for each pod. */
+export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
+  resource: ResourceClaimTemplate,
+  versions: [sameShape(v1beta2.ResourceClaimTemplate, ResourceClaimTemplate), templateV1beta1],
+  defaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
+  validateCreate({ spec }, errors) {
+    const metadataPath = specPath.child('metadata');
+    validateAnnotations(spec?.metadata?.annotations, metadataPath.child('annotations'), errors);
+    validateLabels(spec?.metadata?.labels, metadataPath.child('labels'), errors);
+    if (spec?.spec?.devices) validateDeviceClaim(spec.spec.devices, specPath.child('spec', 'devices'), errors);
+  },
+  validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
+});

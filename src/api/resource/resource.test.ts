@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { accept, served } from '../testing/accept.ts';
+
+const claim = (devices: object, apiVersion = 'resource.k8s.io/v1') =>
+  accept({ apiVersion, kind: 'ResourceClaim', ...{ metadata: { name: 'gpus', namespace: 'default' }, spec: { devices } } });
+const select = (expression: string) => ({
+  requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpu.example.com', selectors: [{ cel: { expression } }] } }],
+});
+const slice = (spec: object) =>
+  accept({
+    apiVersion: 'resource.k8s.io/v1',
+    kind: 'ResourceSlice',
+    ...{
+      metadata: { name: 's' },
+      spec: { driver: 'gpu.example.com', pool: { name: 'p', generation: 1, resourceSliceCount: 1 }, nodeName: 'n1', ...spec },
+    },
+  });
+
+describe('resource.k8s.io', () => {
+  it('asks for one device where nothing is said, in every version', () => {
+    const { stored, wrong } = claim({ requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpu.example.com' } }] });
+    expect(wrong).toEqual([]);
+    expect(stored).toMatchObject({ spec: { devices: { requests: [{ exactly: { allocationMode: 'ExactCount', count: 1 } }] } } });
+    const old = claim({ requests: [{ name: 'gpu', deviceClassName: 'gpu.example.com' }] }, 'resource.k8s.io/v1beta1');
+    expect(old.wrong).toEqual([]);
+    expect(old.stored).toEqual(stored);
+  });
+
+  it('shows a claim in v1beta1 as it was written there', () => {
+    const { stored } = claim({ requests: [{ name: 'gpu', deviceClassName: 'gpu.example.com' }] }, 'resource.k8s.io/v1beta1');
+    const version = served({ apiVersion: 'resource.k8s.io/v1beta1', kind: 'ResourceClaim' })?.version;
+    expect(version?.fromStorage(stored)).toMatchObject({
+      apiVersion: 'resource.k8s.io/v1beta1',
+      spec: { devices: { requests: [{ name: 'gpu', deviceClassName: 'gpu.example.com', allocationMode: 'ExactCount', count: 1 }] } },
+    });
+  });
+
+  it.each([
+    [{ requests: [{ name: 'gpu' }] }, 'spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required'],
+    [
+      { requests: [{ name: 'gpu', exactly: { deviceClassName: 'c', allocationMode: 'All', count: 2 } }] },
+      "spec.devices.requests[0].exactly.count: Invalid value: 2: must not be specified when allocationMode is 'All'",
+    ],
+    [
+      {
+        requests: [{ name: 'gpu', exactly: { deviceClassName: 'c' } }],
+        constraints: [{ requests: ['cpu'], matchAttribute: 'gpu.example.com/numa' }],
+      },
+      'spec.devices.constraints[0].requests[0]: Invalid value: "cpu": must be the name of a request in the claim or the name of a request and a subrequest separated by \'/\'',
+    ],
+    [
+      { requests: [{ name: 'gpu', exactly: { deviceClassName: 'c' } }], config: [{ opaque: { driver: 'd', parameters: 'text' } }] },
+      'spec.devices.config[0].opaque.parameters: Invalid value: "<value omitted>": must be a valid JSON object',
+    ],
+  ])('refuses %j', (devices, message) => {
+    expect(claim(devices).wrong).toEqual([message]);
+  });
+
+  it('checks what selects devices', () => {
+    for (const expression of [
+      'device.driver == "gpu.example.com"',
+      'device.attributes["gpu.example.com"].model == "a100"',
+      'device.capacity["gpu.example.com"].memory.compareTo(quantity("10Gi")) >= 0',
+      'semver("1.2.3").isLessThan(semver("2.0.0"))',
+    ])
+      expect(claim(select(expression)).wrong).toEqual([]);
+    expect(claim(select('device.name == "x"')).wrong[0]).toContain(
+      'spec.devices.requests[0].exactly.selectors[0].cel.expression: Invalid value: "device.name == \\"x\\"": compilation failed',
+    );
+    expect(claim(select('device.driver')).wrong[0]).toContain('must evaluate to bool');
+  });
+
+  it('checks a slice and its devices', () => {
+    expect(
+      slice({ devices: [{ name: 'gpu-0', attributes: { model: { string: 'a' } }, capacity: { memory: { value: '1Gi' } } }] }).wrong,
+    ).toEqual([]);
+    expect(slice({ nodeName: undefined }).wrong).toEqual([
+      'spec: Required value: exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required',
+    ]);
+    expect(
+      slice({
+        devices: [{ name: 'gpu-0', attributes: { model: { string: 'a', bool: true }, version: { version: '1' } } }, { name: 'gpu-0' }],
+      }).wrong,
+    ).toEqual([
+      'spec.devices[0].attributes[model]: Invalid value: {"bool":true,"string":"a"}: exactly one value must be specified',
+      'spec.devices[0].attributes[version].version: Invalid value: "1": must be a string compatible with semver.org spec 2.0.0',
+      'spec.devices[1]: Duplicate value: "gpu-0"',
+    ]);
+  });
+});

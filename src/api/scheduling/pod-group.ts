@@ -1,0 +1,43 @@
+import { FieldPath } from '../fields.ts';
+import { PodGroup } from '../generated/scheduling.v1alpha2.ts';
+import { defineKind } from '../kind.ts';
+import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
+import { validateConditions, validateImmutable } from '../object-meta.ts';
+import { requireName, specPath, validatePodGroup } from './pod-group-checks.ts';
+
+const statusPath = new FieldPath('status');
+
+/** Pods that are scheduled together, made from a Workload's template. */
+export const podGroup = defineKind<PodGroup>({
+  resource: PodGroup,
+  validate({ spec }, errors) {
+    const template = spec.podGroupTemplateRef?.workload;
+    const at = specPath.child('podGroupTemplateRef', 'workload');
+    if (template) {
+      requireName(template.workloadName, isDns1123Subdomain, at.child('workloadName'), errors);
+      requireName(template.podGroupTemplateName, isDns1123Label, at.child('podGroupTemplateName'), errors);
+    } else if (spec.podGroupTemplateRef) errors.invalid(specPath.child('podGroupTemplateRef'), '', 'must specify one of: `workload`');
+    validatePodGroup(spec, specPath, errors);
+  },
+  validateUpdate: (next, prev, errors) => {
+    for (const field of [
+      'podGroupTemplateRef',
+      'schedulingPolicy',
+      'schedulingConstraints',
+      'resourceClaims',
+      'disruptionMode',
+      'priorityClassName',
+      'priority',
+    ] as const)
+      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
+  },
+  subresources: {
+    status: {
+      validate({ status }, _prev, errors) {
+        validateConditions(status?.conditions, statusPath.child('conditions'), errors);
+        for (const [i, claim] of (status?.resourceClaimStatuses ?? []).entries())
+          requireName(claim.name, isDns1123Label, statusPath.child('resourceClaimStatuses').index(i).child('name'), errors);
+      },
+    },
+  },
+});
