@@ -22,11 +22,11 @@ export interface ControllerManagerOptions {
   controllers?: string | readonly string[];
   /** The controllers to choose from. */
   available?: readonly Controller[];
-  /** Lead only while holding the lease kube-system/kube-controller-manager. */
+  /** Lead only while holding the lease (by default kube-system/kube-controller-manager). */
   leaderElect?:
     | false
     | (Pick<LeaderElectionOptions, 'identity'> &
-        Partial<Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>>);
+        Partial<Pick<LeaderElectionOptions, 'name' | 'namespace' | 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>>);
   clock?: Clock;
   random?: Random;
   logger?: Logger;

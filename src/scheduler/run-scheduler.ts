@@ -36,11 +36,11 @@ export interface SchedulerOptions {
   logger?: Logger | undefined;
   /** As in KubeSchedulerConfiguration (`kubescheduler.config.k8s.io/v1`). */
   config?: SchedulerConfig | undefined;
-  /** Schedule only while holding the lease kube-system/kube-scheduler. */
+  /** Schedule only while holding the lease (by default kube-system/kube-scheduler). */
   leaderElect?:
     | false
     | (Pick<LeaderElectionOptions, 'identity'> &
-        Partial<Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>>);
+        Partial<Pick<LeaderElectionOptions, 'name' | 'namespace' | 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>>);
   /** Gets upstream's scheduler_* metrics. */
   metrics?: MetricsRegistry | undefined;
   /** Where events go; without, the scheduler makes its own broadcaster. */

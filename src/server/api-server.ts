@@ -34,6 +34,7 @@ import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
 import type { Storages } from './storages.ts';
 import { type VersionInfo, versionInfo } from './version.ts';
+import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 
 /** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
 export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
@@ -69,7 +70,7 @@ export interface ApiServerOptions {
   rest?: readonly SubresourceHandler[];
   /** Default 60 (--request-timeout). */
   requestTimeoutSeconds?: number;
-  /** Where keys begin. Default `/registry`. */
+  /** Where keys begin (--etcd-prefix). Default `/registry`. */
   storagePrefix?: string;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
   ttlSeconds?: (resource: Resource) => number | undefined;
@@ -77,6 +78,10 @@ export interface ApiServerOptions {
 
 export interface ApiServer {
   /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */
+  /** --storage-media-type. Default `application/json`; either is read. */
+  storageMediaType?: StorageMediaType;
+  /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
+  storeCheckTimeoutMs?: number;
   listen(entrance?: Server): Promise<{ address: string; port: number }>;
   /** Ends watches, lets requests in flight finish, closes storages (not the store). */
   close(): Promise<void>;
@@ -142,6 +147,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const addKind = (kind: KindDefinition, kept?: ResourceStorage): ResourceStorage | undefined => {
     if (kind.custom) custom.set(groupResourceOf(kind.resource), kind.custom);
+      form: storedForm(kind, options.storageMediaType ?? 'application/json'),
     const storage = kept ?? (kind.virtual ? undefined : openStorage(kind));
     if (storage !== undefined) storages.set(groupResourceOf(kind.resource), storage);
     table.add(kind, storage, new Set((indexedFields[groupResourceOf(kind.resource)] ?? []).filter((f) => kind.fieldSelectors?.[f])));
@@ -157,7 +163,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     return storage as unknown as ResourceStorage<T>;
   };
   const checkStore = async () => {
-    await store.revision();
+    const late = new AbortController();
+    const timer = clock.setTimer(options.storeCheckTimeoutMs ?? 2000, () => late.abort(new Error('context deadline exceeded')));
+    await Promise.race([store.revision(), rejection(late.signal)]).finally(() => timer.cancel());
   };
   handlers.push(...coreHandlers({ storageOf, clock, checkStore }));
 

@@ -45,6 +45,8 @@ export interface ClusterApiServer extends ApiServer {
   /** Makes what every cluster begins with: namespaces, default roles, priority classes, the Service `kubernetes`. */
   bootstrap(signal?: AbortSignal): Promise<void>;
 }
+  /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
+  sharedStore?: boolean;
 
 /** Who the server is to itself. */
 const loopback: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };

@@ -28,5 +28,6 @@ export type {
   StorageWatchOptions,
 } from './storage/storage.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
+export { type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
 export type { KubeletTls } from './streaming/index.ts';
 export type { VersionInfo } from './version.ts';

@@ -8,6 +8,7 @@ import { list } from './list.ts';
 import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
 import type { Preconditions, ResourceStorage } from './storage.ts';
+import type { StoredForm } from './stored-form.ts';
 import { parseResourceVersion } from './versions.ts';
 import { watch } from './watch.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -25,6 +26,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   indexes?: Readonly<Record<string, (object: T) => string>>;
   /** Objects vanish after this time (Events, --event-ttl). */
   ttlSeconds?: (object: T) => number | undefined;
+  /** How objects lie in the store. Default: as JSON in the storage version. */
+  form?: StoredForm;
   /** What lies in the store as it should be now; the same object where nothing changes (custom resources). */
   repair?(stored: T): T;
   /** A watcher with more events waiting than this is cut off. */
@@ -36,18 +39,23 @@ const updateAttempts = 100;
 
 /** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
 export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
-  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, watcherBuffer = 4096 } = options;
+  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
   const feed = feedOf(store, clock, logger);
   const leasePool = new LeasePool(store, clock);
   /** Objects on their way through the store, by the buffer that holds their encoding: what comes back need not be decoded. */
-  const written = new WeakMap<Buffer, { object: T; cached?: CachedObject<T> }>();
+  const written = new WeakMap<Buffer, { object: T; json: Buffer; cached?: CachedObject<T> }>();
 
   const decode = (key: string, revision: number, value: Buffer): CachedObject<T> => {
     const known = written.get(value);
-    if (!known) return repair ? repaired(key, revision, value, repair) : CachedObject.of<T>(key, revision, value);
-    known.cached ??= CachedObject.of(key, revision, value, known.object);
-    return known.cached;
+    if (known) {
+      known.cached ??= CachedObject.of(key, revision, known.json, known.object);
+      return known.cached;
+    }
+    const { json, isCurrent } = form?.read(value) ?? { json: value, isCurrent: true };
+    const cached = repair ? repaired(key, revision, json, repair) : CachedObject.of<T>(key, revision, json);
+    if (!isCurrent) outdated.add(cached);
+    return cached;
   };
   /** Objects whose stored form is not what is served: the next update writes them anew though nothing else changes. */
   const outdated = new WeakSet<CachedObject<T>>();
@@ -76,8 +84,9 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const fresh = async (key: string) => cachedOf(await store.get(key));
 
   async function putOf(key: string, object: T): Promise<{ put: string; value: Buffer; lease?: number }> {
-    const value = encodeObject(object);
-    written.set(value, { object });
+    const json = encodeObject(object);
+    const value = form?.write(object, json) ?? json;
+    written.set(value, { object, json });
     const ttl = ttlSeconds?.(object);
     return { put: key, value, ...(ttl ? { lease: await leasePool.lease(ttl) } : {}) };
   }
@@ -172,7 +181,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         if (next === current.object) return undefined;
         const put = await putOf(current.key, next);
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
-        return put.value.equals(current.stored()) && !outdated.has(current) ? undefined : put;
+        return written.get(put.value)?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;
       }),
 
     delete: (namespace, name, preconditions, verify) =>

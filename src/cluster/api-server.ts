@@ -1,0 +1,103 @@
+/** The API server of a control plane, made from the cluster's configuration and flags. */
+import { readFile } from 'node:fs/promises';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { kinds } from '../api/index.ts';
+import type { Pki } from '../pki/index.ts';
+import {
+  type AuthorizationMode,
+  type ClusterApiServer,
+  createClusterApiServer,
+  parseIpRange,
+  parsePortRange,
+  parseTokenFile,
+} from '../server/index.ts';
+import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import { openClusterStore, storeFlags, usesEtcd } from './cluster-store.ts';
+import type { ComponentEnvironment } from './component-process.ts';
+import type { ClusterConfig } from './config.ts';
+import { apiserverFlags, checkFlags, flag, list } from './flags.ts';
+import type { Layout } from './layout.ts';
+import { ensureClusterPki } from './up.ts';
+
+export interface RunningApiServer {
+  server: ClusterApiServer;
+  pki: Pki;
+  metrics: MetricsRegistry;
+  /** Lets requests in flight finish, then closes the store. */
+  close(): Promise<void>;
+}
+
+/** Opens the store and makes the server; it does not listen yet. */
+export async function openApiServer(
+  layout: Layout,
+  config: ClusterConfig,
+  { logger }: Pick<ComponentEnvironment, 'logger'>,
+): Promise<RunningApiServer> {
+  const args = config.args.apiserver;
+  checkFlags(args, apiserverFlags);
+  const kept = storeFlags(args);
+  const lifetime = new AbortController();
+  const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
+  const metrics = new MetricsRegistry();
+  const server = await createClusterApiServer({
+    store,
+    ...kept,
+    clock,
+    random,
+    logger,
+    metrics,
+    kinds,
+    tls: {
+      cert: pki.apiserver.certificate,
+      key: pki.apiserver.key,
+      clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+    },
+    bindAddress: config.bindAddress,
+    port: config.apiPort,
+    services: { ranges: [parseIpRange(config.serviceCidr)], ports: parsePortRange(args['service-node-port-range'] ?? '30000-32767') },
+    admissionPlugins: { enable: list(args['enable-admission-plugins']), disable: list(args['disable-admission-plugins']) },
+    // The list of modes is checked where they are made.
+    ...(args['authorization-mode'] ? { authorization: { modes: list(args['authorization-mode']) as AuthorizationMode[] } } : {}),
+    authentication: {
+      issuers: [`https://kubernetes.default.svc.${config.clusterDomain}`],
+      signingKey: pki.serviceAccount.privateKey,
+      publicKey: pki.serviceAccount.publicKey,
+      clientCa: pki.ca.certificate,
+      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'] },
+      ...(await authenticationFlags(config)),
+    },
+    advertise: { address: config.advertiseAddress, port: config.apiPort },
+    kubelets: kubeletClient(pki),
+    proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },
+    // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
+    aggregatorRouting: flag(args['enable-aggregator-routing'], true),
+    // Others may serve the same cluster: who does is kept in the store.
+    sharedStore: usesEtcd(args),
+  });
+  return {
+    server,
+    pki,
+    metrics,
+    async close() {
+      await server.close();
+      lifetime.abort(new Error('the API server has closed'));
+      await store.close();
+    },
+  };
+}
+
+function kubeletClient(pki: Pki) {
+  const client = pki.clients['apiserver-kubelet-client'];
+  if (!client) throw new Error(`there is no certificate apiserver-kubelet-client in ${pki.dir}`);
+  return { ca: pki.ca.certificate, cert: client.certificate, key: client.key };
+}
+
+async function authenticationFlags(config: ClusterConfig) {
+  const args = config.args.apiserver;
+  const tokenFile = args['token-auth-file'];
+  return {
+    anonymousAuth: flag(args['anonymous-auth'], true),
+    ...(tokenFile ? { tokens: parseTokenFile(await readFile(tokenFile, 'utf8')) } : {}),
+    ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),
+  };
+}

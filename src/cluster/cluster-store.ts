@@ -1,0 +1,74 @@
+/** The store of a control plane: in its data directory, or in etcd where --etcd-servers says so. */
+import { readFile } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { type StorageMediaType, storageMediaTypes } from '../server/index.ts';
+import { compactRegularly, openEmbeddedStore, openEtcdStore, parseRetention, type Retention, type Store } from '../store/index.ts';
+import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import { ClusterError } from './cluster-error.ts';
+import type { ComponentArgs } from './config.ts';
+import { durationMs, type etcdFlags, list } from './flags.ts';
+import type { Layout } from './layout.ts';
+
+export interface StoreFlags {
+  storagePrefix: string;
+  storageMediaType: StorageMediaType;
+  storeCheckTimeoutMs: number;
+}
+
+/** What --etcd-* and --storage-* say to the API server, checked. */
+export function storeFlags(args: ComponentArgs): StoreFlags {
+  const mediaType = args['storage-media-type'] ?? 'application/json';
+  if (!storageMediaTypes.some((known) => known === mediaType))
+    throw new ClusterError(
+      `--storage-media-type ${JSON.stringify(mediaType)} invalid, must be one of: ${storageMediaTypes.map((t) => JSON.stringify(t)).join(', ')}`,
+    );
+  const backend = args['storage-backend'];
+  if (backend !== undefined && backend !== '' && backend !== 'etcd3')
+    throw new ClusterError(`--storage-backend invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'`);
+  return {
+    storagePrefix: `/${(args['etcd-prefix'] ?? '/registry').replace(/^\/+|\/+$/g, '')}`,
+    // Checked above.
+    storageMediaType: mediaType as StorageMediaType,
+    storeCheckTimeoutMs: durationMs(args['etcd-healthcheck-timeout'] ?? '2s'),
+  };
+}
+
+/** Whether the cluster keeps its objects in an etcd, which other control planes may use as well. */
+export const usesEtcd = (args: ComponentArgs): boolean => list(args['etcd-servers']).length > 0;
+
+/** Opens it; with etcd, old history is compacted away until the signal is aborted. */
+export async function openClusterStore(layout: Layout, args: ComponentArgs, logger: Logger, signal: AbortSignal): Promise<Store> {
+  if (!usesEtcd(args)) return openEmbeddedStore({ dir: layout.store, clock, logger, ...retentionOf(args) });
+  if (args.history) throw new ClusterError('--history is for the embedded store; for etcd there is --etcd-compaction-interval');
+  const endpoints = list(args['etcd-servers']);
+  for (const endpoint of endpoints)
+    if (!/^https?:\/\/[^/]+\/?$/.test(endpoint))
+      throw new ClusterError(`invalid --etcd-servers ${JSON.stringify(endpoint)}: must be http://HOST:PORT or https://HOST:PORT`);
+  const file = (name: (typeof etcdFlags)[number]) => (args[name] ? readFile(args[name]) : undefined);
+  const [ca, cert, key] = await Promise.all([file('etcd-cafile'), file('etcd-certfile'), file('etcd-keyfile')]);
+  const name = args['etcd-username'];
+  const store = await openEtcdStore({
+    endpoints,
+    ...(ca || cert || key ? { tls: { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) } } : {}),
+    ...(name ? { user: { name, password: args['etcd-password'] ?? '' } } : {}),
+    clock,
+    random,
+  });
+  logger.info({ endpoints, revision: await store.revision() }, 'opened the store');
+  const intervalMs = durationMs(args['etcd-compaction-interval'] ?? '5m');
+  // 0 switches it off: somebody else compacts.
+  if (intervalMs > 0)
+    void compactRegularly({ store, clock, signal, intervalMs, onError: (err) => logger.error({ err }, 'could not compact etcd') });
+  return store;
+}
+
+/** --history, our own: how much of the past can be read, as a time, a size, or both. */
+function retentionOf(args: ComponentArgs): { retention?: Retention } {
+  if (!args.history) return {};
+  const retention = parseRetention(args.history);
+  if (!retention)
+    throw new ClusterError(
+      `invalid --history ${JSON.stringify(args.history)}: must be a time such as 1h, a size such as 512Mi, or both: 1h,512Mi`,
+    );
+  return { retention };
+}

@@ -1,0 +1,104 @@
+/** The controller manager and the scheduler of a control plane: beside its API server or in processes of their own. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import { type Client, createInformerFactory, LeadershipLostError } from '../client/index.ts';
+import { runControllerManager } from '../controllers/index.ts';
+import type { Pki } from '../pki/index.ts';
+import { runScheduler } from '../scheduler/index.ts';
+import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import type { ClusterConfig } from './config.ts';
+import { checkFlags, controllerManagerFlags, durationMs, leaderElection, schedulerFlags } from './flags.ts';
+
+export interface ControlLoopOptions {
+  config: ClusterConfig;
+  pki: Pki;
+  logger: Logger;
+  metrics: MetricsRegistry;
+  /** Whether --leader-elect is on where it is not given: other control planes may run on the same store. */
+  electsByDefault: boolean;
+}
+
+/** Unique among all processes that may ever stand for election, as upstream's. */
+const identity = () => `${hostname()}_${randomUUID()}`;
+
+export function checkControlLoopFlags(config: ClusterConfig): void {
+  checkFlags(config.args.controllerManager, controllerManagerFlags);
+  checkFlags(config.args.scheduler, schedulerFlags);
+}
+
+/** Runs until the signal is aborted; throws LeadershipLostError. */
+export function runClusterControllers(
+  options: ControlLoopOptions,
+  clients: { own: Client; forController: (name: string, account: string) => Client },
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, pki, logger, metrics } = options;
+  const args = config.args.controllerManager;
+  const election = leaderElection(args, options.electsByDefault);
+  return runControllerManager(
+    {
+      client: clients.own,
+      clientFor: clients.forController,
+      controllers: args.controllers ?? '*',
+      ...(election ? { leaderElect: { ...election, identity: identity() } } : {}),
+      clock,
+      random,
+      logger,
+      registry: metrics,
+      config: {
+        clusterCidrs: [config.podCidr],
+        serviceCidrs: [config.serviceCidr],
+        rootCa: pki.ca.certificate,
+        clusterSigning: pki.ca,
+        ...(args['node-cidr-mask-size'] ? { nodeCidrMaskSizeIpv4: Number(args['node-cidr-mask-size']) } : {}),
+        ...(args['node-monitor-grace-period'] ? { nodeMonitorGracePeriodMs: durationMs(args['node-monitor-grace-period']) } : {}),
+      },
+    },
+    signal,
+  );
+}
+
+/** Runs until the signal is aborted; throws LeadershipLostError. */
+export async function runClusterScheduler(options: ControlLoopOptions, client: Client, signal: AbortSignal): Promise<void> {
+  const { config, logger, metrics } = options;
+  const election = leaderElection(config.args.scheduler, options.electsByDefault);
+  const ending = new AbortController();
+  const both = AbortSignal.any([signal, ending.signal]);
+  const informers = createInformerFactory({ client, clock, random, logger });
+  const informing = informers.run(both);
+  try {
+    await Promise.race([
+      runScheduler(
+        { client, informers, clock, random, logger, metrics, ...(election ? { leaderElect: { ...election, identity: identity() } } : {}) },
+        both,
+      ),
+      // It ends only by failing, or with the signal.
+      informing.then(() => new Promise<never>(() => {})),
+    ]);
+  } finally {
+    ending.abort(new Error('the scheduler ends'));
+    await informing;
+  }
+}
+
+/**
+ * Stands for election again and again, in a process that has other things to do than to start over; upstream's processes exit.
+ * What the lost term has counted is forgotten with its metrics.
+ */
+export async function untilStopped(
+  run: (signal: AbortSignal) => Promise<void>,
+  { metrics, prefix, logger }: { metrics: MetricsRegistry; prefix: string; logger: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await run(signal);
+    } catch (error) {
+      if (!(error instanceof LeadershipLostError)) throw error;
+      logger.error(error.message);
+      for (const { name } of metrics.getMetricsAsArray()) if (name.startsWith(prefix)) metrics.removeSingleMetric(name);
+    }
+  }
+}

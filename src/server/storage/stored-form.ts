@@ -1,0 +1,74 @@
+/**
+ * The form in which objects lie in the store: JSON or Kubernetes' protobuf (--storage-media-type). Either is read, in any version that
+ * the kind has, so that a store may have been written by an upstream kube-apiserver.
+ */
+import {
+  apiVersionOf,
+  applyTableDefaults,
+  decodeProtobuf,
+  encodeProtobuf,
+  type KindDefinition,
+  type KubeObject,
+  kindNode,
+  openEnvelope,
+  parseApiVersion,
+} from '../../api/index.ts';
+import { encodeObject } from './cached-object.ts';
+
+export const storageMediaTypes = ['application/json', 'application/vnd.kubernetes.protobuf'] as const;
+export type StorageMediaType = (typeof storageMediaTypes)[number];
+
+export interface StoredForm {
+  /** What the store is to keep of an object, given with its JSON (`encodeObject`). */
+  write(object: KubeObject, json: Buffer): Buffer;
+  /** The JSON of what lies in the store; not `isCurrent` where it would now be written in another form. Throws DecodeError. */
+  read(value: Buffer): { json: Buffer; isCurrent: boolean };
+}
+
+/** Every value in protobuf begins so: `k8s` and a zero byte. */
+const isProtobuf = (value: Buffer) => value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
+
+export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): StoredForm {
+  const { resource } = kind;
+  const node = kindNode(resource);
+  // Definitions of custom resources, too, are JSON in upstream's stores whatever the flag says.
+  const inProtobuf = mediaType === 'application/vnd.kubernetes.protobuf' && node !== undefined && resource.group !== 'apiextensions.k8s.io';
+  /** How our own JSON, and upstream's, begins. */
+  const opening = Buffer.from(`{"kind":${JSON.stringify(resource.kind)},"apiVersion":${JSON.stringify(apiVersionOf(resource))},`);
+
+  const storageVersion = (object: KubeObject): KubeObject => {
+    if (object.apiVersion === apiVersionOf(resource)) return object;
+    const version = kind.versions?.find((v) => apiVersionOf(v.resource) === object.apiVersion);
+    if (!version) throw new Error(`no kind ${JSON.stringify(object.kind)} is registered for version ${JSON.stringify(object.apiVersion)}`);
+    const from = kindNode(version.resource);
+    if (from) applyTableDefaults(from, object);
+    version.defaults?.(object);
+    const stored = version.toStorage(object);
+    if (node) applyTableDefaults(node, stored);
+    kind.defaults?.(stored);
+    return stored;
+  };
+
+  return {
+    write: (object, json) => {
+      if (!inProtobuf || !node) return json;
+      const { resourceVersion: _, ...metadata } = object.metadata;
+      return Buffer.from(encodeProtobuf(node, { ...object, metadata } as KubeObject));
+    },
+
+    read(value) {
+      if (isProtobuf(value)) {
+        const { apiVersion, kind: name } = openEnvelope(value);
+        const from = kindNode({ ...parseApiVersion(apiVersion), kind: name });
+        if (!from) throw new Error(`no kind ${JSON.stringify(name)} is registered for version ${JSON.stringify(apiVersion)}`);
+        const object = decodeProtobuf(from, value);
+        return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && apiVersion === apiVersionOf(resource) };
+      }
+      if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf };
+      // What lies in the store is an object that somebody encoded.
+      const object = JSON.parse(value.toString()) as KubeObject;
+      const stored = storageVersion(object);
+      return { json: encodeObject(stored), isCurrent: !inProtobuf && stored === object };
+    },
+  };
+}
