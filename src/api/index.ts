@@ -66,6 +66,7 @@ export * from './object-meta.ts';
 export * from './openapi/documents.ts';
 export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
 export { encodeOpenApiV2 } from './openapi/protobuf.ts';
+export { mergeOpenApiV2, type RemoteDocument } from './openapi/merge.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';

@@ -16,6 +16,7 @@ import {
 import type { Transport } from '../client/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
+import type { Aggregation } from './aggregation/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, objectAnswer, type RequestContext, textAnswer } from './exchange.ts';
@@ -106,6 +107,8 @@ export interface ApiServer {
 }
 
 const hourSeconds = 3600;
+  /** Leaves to other servers what they serve in this one's name. */
+  aggregate(aggregation: Aggregation): void;
 
 /** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
 const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
@@ -195,7 +198,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   );
 
   let address = { address: options.bindAddress ?? '0.0.0.0', port: options.port ?? 0 };
-  const discovery = createDiscovery({ table, handlers, serverAddress: () => `${address.address}:${address.port}` });
+  let aggregation: Aggregation | undefined;
+  const merged = { table, handlers, aggregation: () => aggregation };
+  const discovery = createDiscovery({ ...merged, serverAddress: () => `${address.address}:${address.port}` });
   const version = versionInfo(options.version);
   const openApi = createOpenApi({ table, handlers, version: version.gitVersion });
   const paths = () => [
@@ -236,7 +241,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizer: options.authorizer,
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? 60,
     metrics: createRequestMetrics(metrics, clock),
-    handle: (context) => (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
+    limiter: flowControl?.limiter,
+    handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
   });
 
   let http: HttpServer | undefined;
@@ -280,6 +286,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
   };
 }
+    aggregate(given) {
+      aggregation = given;
+    },
 
 function rejection(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

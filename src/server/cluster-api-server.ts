@@ -2,9 +2,10 @@
  * The API server with everything around the core that a cluster needs: authentication, authorization, admission, reviews and
  * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
  */
-import { CustomResourceDefinition } from '../api/index.ts';
+import { APIService, CustomResourceDefinition } from '../api/index.ts';
 import { createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
+import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
 import { type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
@@ -16,10 +17,12 @@ import {
   openIdKeys,
 } from './authentication/index.ts';
 import { type AuthorizationOptions, createAuthorization, rbacEscalation, reconcileBootstrapPolicy } from './authorization/index.ts';
-import { ensureKubernetesService, ensureSystemNamespaces, ensureSystemPriorityClasses } from './bootstrap/index.ts';
+import { ensureAuthenticationTrust, ensureKubernetesService, ensureSystemNamespaces, ensureSystemPriorityClasses } from './bootstrap/index.ts';
+import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
+import { serviceResolver } from './service-resolver.ts';
 import { type KubeletTls, streamingHandlers } from './streaming/index.ts';
 
 export interface ClusterApiServerOptions
@@ -37,6 +40,10 @@ export interface ClusterApiServerOptions
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
   /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */
   kubelets?: KubeletTls;
+  /** How other API servers know this one as the proxy in front of them (--proxy-client-cert-file, --proxy-client-key-file). */
+  proxyClient?: ProxyIdentity;
+  /** --enable-aggregator-routing: other API servers are reached by endpoint, not by cluster IP. Default false. */
+  aggregatorRouting?: boolean;
   /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
   advertise: { address: string; port: number };
 }
@@ -129,6 +136,23 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       onError,
     }).synced;
 
+  await server.flowControl?.fairness?.follow(storages, { signal: lifetime.signal, onError });
+  const aggregation = options.kinds.some(({ resource }) => resource.kind === APIService.kind)
+    ? serveAggregation({
+        server,
+        client: createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' }),
+        identity: options.proxyClient,
+        resolve: serviceResolver({ storages, random, toEndpoints: options.aggregatorRouting ?? false }),
+        clock,
+        logger,
+        signal: lifetime.signal,
+        onError,
+      })
+    : undefined;
+  if (aggregation !== undefined) {
+    server.aggregate(aggregation);
+    await aggregation.synced;
+  }
   return {
     ...server,
     async bootstrap(signal) {
@@ -139,12 +163,15 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal }),
         ensureSystemPriorityClasses(client, signal),
         first &&
+        server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
+        ensureAuthenticationTrust(client, options.authentication, signal),
           ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
       ]);
     },
     async close() {
       lifetime.abort(new Error('the API server is shutting down'));
       await server.close();
+      aggregation?.close();
       streaming?.close();
     },
   };

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Status } from '../api/index.ts';
 import { StatusError } from '../api/index.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../client/index.ts';
+import { jsonLines, type Transport, type TransportRequest, type TransportResponse } from '../client/index.ts';
 import type { Clock } from '../time/index.ts';
 import type { Answer, RequestBody } from './exchange.ts';
 import type { Delivery } from './pipeline/delivery.ts';
@@ -33,6 +33,22 @@ const noStream = (): Readable => {
 
 function bodyOf({ body, contentType }: TransportRequest): RequestBody {
   return { contentType: contentType ?? (body === undefined ? '' : 'application/json'), value: body, bytes: noBytes, stream: noStream };
+}
+
+type Stream = Answer & { type: 'stream' };
+
+const isJson = ({ headers }: Stream) => String(headers['content-type'] ?? '').startsWith('application/json');
+
+/** A watch that another server answers: the lines of its JSON. */
+async function* forwardedEvents(answer: Stream): AsyncGenerator<{ type: string; object: unknown }> {
+  if (answer.status >= 400) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of answer.body) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString('utf8');
+    throw isJson(answer) ? StatusError.from(JSON.parse(text)) : new StatusError(answer.status, '', text.trim(), {});
+  }
+  // Watches are framed so, whoever serves them.
+  for await (const line of jsonLines(answer.body)) yield line as { type: string; object: unknown };
 }
 
 export function localTransport({ handle, clock, user, lifetime }: LocalTransportOptions): Transport {
@@ -99,7 +115,8 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
       case 'stream': {
         const chunks: Uint8Array[] = [];
         for await (const chunk of answer.body) chunks.push(chunk);
-        return { status: answer.status, body: Buffer.concat(chunks).toString('utf8'), warnings };
+        const text = Buffer.concat(chunks).toString('utf8');
+        return { status: answer.status, body: isJson(answer) ? JSON.parse(text) : text, warnings };
       }
       default:
         throw new Error(`${request.method} ${request.path} cannot be answered in process`);
@@ -127,6 +144,10 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
         if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
         for await (const event of answer.events) yield { type: event.type, object: event.item.object };
         request.signal?.throwIfAborted();
+        if (answer.type === 'stream') {
+          yield* forwardedEvents(answer);
+          return;
+        }
       } finally {
         delivery?.finished(0);
         over();

@@ -81,6 +81,8 @@ export interface Credentials {
     problem?: string;
   };
   header(name: string): string | undefined;
+  /** All headers with their values in order, lower-case; a repeated header several times. */
+  readonly headers?: readonly (readonly [string, string])[];
   /** `base64url.bearer.authorization.k8s.io.TOKEN` among a WebSocket's subprotocols. */
   webSocketProtocols: readonly string[];
   remoteAddress: string;

@@ -49,7 +49,11 @@ export interface TestApiServer {
 export interface TestApiServerOptions {
   /** Runs the controllers beside it. */
   controllers?: boolean;
-  server?: Partial<Pick<ClusterApiServerOptions, 'http' | 'requestTimeoutSeconds'>>;
+  server?: Partial<Pick<ClusterApiServerOptions, 'http' | 'requestTimeoutSeconds' | 'aggregatorRouting'>>;
+  /** Names that its certificate has beside those that every API server's has. */
+  dnsNames?: readonly string[];
+  /** Whose word it takes for who a user is, PEM; default: that of its own front-proxy authority. */
+  requestHeaderCa?: string;
   store?: Store;
   logger?: Logger;
 }
@@ -57,7 +61,8 @@ export interface TestApiServerOptions {
 export async function startApiServer(options: TestApiServerOptions = {}): Promise<TestApiServer> {
   const dir = mkdtempSync(join(tmpdir(), 'k8ts-api-'));
   const logger = options.logger ?? pino({ level: process.env.LOG_LEVEL ?? 'silent' });
-  const pki = await ensurePki(join(dir, 'pki'), { now: clock.now() });
+  const pki = await ensurePki(join(dir, 'pki'), { now: clock.now(), ...(options.dnsNames ? { dnsNames: options.dnsNames } : {}) });
+  const requestHeaderCa = options.requestHeaderCa ?? pki.frontProxyCa.certificate;
   const store = options.store ?? openMemoryStore();
   const server = await createClusterApiServer({
     store,
@@ -69,17 +74,18 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
     tls: {
       cert: pki.apiserver.certificate,
       key: pki.apiserver.key,
-      clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+      clientCa: [pki.ca.certificate, requestHeaderCa],
     },
     bindAddress: '127.0.0.1',
     port: 0,
+    proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },
     ...options.server,
     authentication: {
       issuers: ['https://kubernetes.default.svc.cluster.local'],
       signingKey: pki.serviceAccount.privateKey,
       publicKey: pki.serviceAccount.publicKey,
       clientCa: pki.ca.certificate,
-      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'] },
+      requestHeader: { clientCa: requestHeaderCa, allowedNames: ['front-proxy-client'] },
     },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },

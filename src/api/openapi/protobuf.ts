@@ -17,6 +17,16 @@ const flag =
   (number: number): Write =>
   (writer, value) =>
     value ? writer.intField(number, 1) : undefined;
+const integer =
+  (number: number): Write =>
+  (writer, value) =>
+    writer.intField(number, Number(value));
+const double =
+  (number: number): Write =>
+  (writer, value) => {
+    writer.double(Number(value));
+    writer.tag(number, 1);
+  };
 const message =
   (number: number, content: Write): Write =>
   (writer, value) => {
@@ -42,13 +52,13 @@ const entries = (number: number, content: Write): Write => {
 const anyContent: Write = (writer, value) => writer.stringField(2, JSON.stringify(value));
 const any = (number: number): Write => message(number, anyContent);
 
-/** A message with fields by their names in JSON; `x-` fields go to `extensions`. */
+/** A message with fields by their names in JSON; `x-` fields go to `extensions`, and those that the message does not have are left out. */
 function struct(fields: Readonly<Record<string, Write>>, extensions?: number): Write {
   return (writer, value) => {
     for (const [name, item] of Object.entries(value as Json).toReversed()) {
+      if (item === undefined || item === null) continue;
       if (Object.hasOwn(fields, name)) fields[name]?.(writer, item);
       else if (extensions !== undefined && name.startsWith('x-')) entries(extensions, anyContent)(writer, { [name]: item });
-      else throw new Error(`openapi: no protobuf field for ${JSON.stringify(name)}`);
     }
   };
 }
@@ -62,8 +72,19 @@ const schemaContent = struct(
     title: text(3),
     description: text(4),
     default: any(5),
+    multipleOf: double(6),
+    maximum: double(7),
+    exclusiveMaximum: flag(8),
+    minimum: double(9),
+    exclusiveMinimum: flag(10),
+    maxLength: integer(11),
+    minLength: integer(12),
     pattern: text(13),
+    maxItems: integer(14),
+    minItems: integer(15),
     uniqueItems: flag(16),
+    maxProperties: integer(17),
+    minProperties: integer(18),
     required: repeated(text(19)),
     enum: repeated(any(20)),
     additionalProperties: (writer, value) => message(21, typeof value === 'boolean' ? flag(2) : message(1, schema))(writer, value),
@@ -71,14 +92,19 @@ const schemaContent = struct(
     items: message(23, message(1, schema)),
     allOf: repeated(message(24, schema)),
     properties: message(25, entries(1, schema)),
+    readOnly: flag(27),
+    externalDocs: message(29, (writer, value) => externalDocs(writer, value)),
+    example: any(30),
   },
   31,
 );
 
+const externalDocs = struct({ description: text(1), url: text(2) }, 3);
+
 const bodyParameter = struct({ description: text(1), name: text(2), in: text(3), required: flag(4), schema: message(5, schema) }, 6);
 const common = { required: flag(1), in: text(2), description: text(3), name: text(4) };
-const queryParameter = struct({ ...common, type: text(6), uniqueItems: flag(20) });
-const pathParameter = struct({ ...common, type: text(5), uniqueItems: flag(19) });
+const queryParameter = struct({ ...common, type: text(6), format: text(7), default: any(10), uniqueItems: flag(20) });
+const pathParameter = struct({ ...common, type: text(5), format: text(6), default: any(9), uniqueItems: flag(19) });
 
 /** A ParametersItem: a body's parameter, or one of the others by where it stands. */
 const parameter: Write = (writer, value) => {

@@ -40,32 +40,56 @@ export interface RequestHeaderOptions {
   clientCa: string;
   /** --requestheader-allowed-names; empty: any. */
   allowedNames?: readonly string[];
+  /** --requestheader-username-headers; default X-Remote-User. */
   usernameHeaders?: readonly string[];
+  /** --requestheader-uid-headers; default X-Remote-Uid. */
+  uidHeaders?: readonly string[];
+  /** --requestheader-group-headers; default X-Remote-Group. */
   groupHeaders?: readonly string[];
+  /** --requestheader-extra-headers-prefix; default X-Remote-Extra-. */
   extraHeaderPrefixes?: readonly string[];
-  /** Every value of a header, where the transport keeps them apart. */
-  headerValues?(credentials: Credentials, name: string): readonly string[];
 }
 
-/** A proxy in front says who the user is: X-Remote-User, X-Remote-Group, believed because of its client certificate. */
+/** Extra keys are percent-encoded as far as header names can't hold them, and say nothing by their case. */
+function extraKey(encoded: string): string {
+  const key = encoded.toLowerCase();
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key; // not an encoding: it is what was sent
+  }
+}
+
+/**
+ * A proxy in front says who the user is (X-Remote-User, X-Remote-Group, X-Remote-Uid, X-Remote-Extra-KEY), believed because of its
+ * client certificate.
+ */
 export function requestHeaders(options: RequestHeaderOptions): Authenticator {
   const signed = signedByOneOf(options.clientCa);
-  const { allowedNames = [], usernameHeaders = ['x-remote-user'], groupHeaders = ['x-remote-group'] } = options;
-  const values =
-    options.headerValues ??
-    ((c: Credentials, name: string) =>
-      (c.header(name) ?? '')
-        .split(',')
-        .map((v) => v.trim())
-        .filter((v) => v !== ''));
+  const { allowedNames = [] } = options;
+  const lower = (given: readonly string[] | undefined, otherwise: string) => (given ?? [otherwise]).map((name) => name.toLowerCase());
+  const usernameHeaders = lower(options.usernameHeaders, 'x-remote-user');
+  const uidHeaders = lower(options.uidHeaders, 'x-remote-uid');
+  const groupHeaders = lower(options.groupHeaders, 'x-remote-group');
+  const extraPrefixes = lower(options.extraHeaderPrefixes, 'x-remote-extra-');
   return {
-    authenticate(credentials) {
-      const { certificate } = credentials;
-      if (certificate === undefined || certificate.problem !== undefined || !signed(certificate)) return Promise.resolve(undefined);
-      if (allowedNames.length > 0 && !allowedNames.includes(certificate.commonName)) return Promise.resolve(undefined);
-      const name = usernameHeaders.map((h) => credentials.header(h)).find((v) => v !== undefined && v !== '');
-      if (name === undefined) return Promise.resolve(undefined);
-      return Promise.resolve({ name, groups: groupHeaders.flatMap((h) => values(credentials, h)) });
+    async authenticate(credentials) {
+      const { certificate, headers = [] } = credentials;
+      if (certificate === undefined || certificate.problem !== undefined || !signed(certificate)) return undefined;
+      if (allowedNames.length > 0 && !allowedNames.includes(certificate.commonName)) return undefined;
+      const first = (names: readonly string[]) => names.map((h) => credentials.header(h)).find((v) => v !== undefined && v !== '');
+      const name = first(usernameHeaders);
+      if (name === undefined) return undefined;
+      const uid = first(uidHeaders);
+      const groups = groupHeaders.flatMap((h) => headers.filter(([key]) => key === h).map(([, value]) => value));
+      const extra: Record<string, string[]> = {};
+      for (const [header, value] of headers) {
+        const prefix = extraPrefixes.find((p) => header.startsWith(p));
+        if (prefix === undefined) continue;
+        const key = extraKey(header.slice(prefix.length));
+        extra[key] = [...(Object.hasOwn(extra, key) ? (extra[key] ?? []) : []), value];
+      }
+      return { name, groups, ...(uid === undefined ? {} : { uid }), ...(Object.keys(extra).length > 0 ? { extra } : {}) };
     },
   };
 }

@@ -1,12 +1,12 @@
 /** What the server serves, as clients ask for it: /api, /apis, /apis/GROUP, /apis/GROUP/VERSION, and the same in one document. */
 import { createHash } from 'node:crypto';
 import { type APIGroup, type APIResource, type apidiscoveryV2, apiVersionOf, type Resource, StatusError } from '../../api/index.ts';
+import { type Aggregation, compareVersions, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
 import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
 import { parseAccept } from '../representation/accept.ts';
-import { compareVersions, groupOrder } from './group-order.ts';
 import { kindOf, nicknamesOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
 
 export interface DiscoveryOptions {
@@ -14,6 +14,15 @@ export interface DiscoveryOptions {
   handlers: readonly SubresourceHandler[];
   /** `10.0.0.1:6443`, told to clients as serverAddressByClientCIDRs. */
   serverAddress(): string;
+  /** What other servers serve in this one's name, where there are such. */
+  aggregation(): Aggregation | undefined;
+}
+
+/** What one group version consists of: resources of this server, or another server's. */
+interface GroupVersion {
+  priority: Priority;
+  local: ServedResource[];
+  remote?: RemoteVersion;
 }
 
 /** Says whether what is stored has changed its form; any stable hash does (upstream hashes group/version/kind likewise). */
@@ -63,21 +72,31 @@ function aggregatedResource(served: ServedResource, handlers: readonly Subresour
 }
 
 /** Group to versions (preferred first) to resources in the order of their names. */
-function grouped(table: ResourceTable): Map<string, Map<string, ServedResource[]>> {
-  const groups = new Map<string, Map<string, ServedResource[]>>();
+function grouped(table: ResourceTable, remotes: Iterable<RemoteVersion>): Map<string, Map<string, GroupVersion>> {
+  const groups = new Map<string, Map<string, GroupVersion>>();
+  const versionsOf = (group: string) => {
+    const versions = groups.get(group) ?? new Map<string, GroupVersion>();
+    groups.set(group, versions);
+    return versions;
+  };
   for (const served of table.all()) {
     const { group, version } = served.resource;
-    const versions = groups.get(group) ?? new Map<string, ServedResource[]>();
-    groups.set(group, versions);
-    versions.set(version, [...(versions.get(version) ?? []), served]);
+    const versions = versionsOf(group);
+    const known = versions.get(version);
+    if (known) known.local.push(served);
+    else versions.set(version, { priority: priorityOf(group, version), local: [served] });
   }
+  for (const remote of remotes) versionsOf(remote.group).set(remote.version, { priority: remote.priority, local: [], remote });
   const byName = (a: ServedResource, b: ServedResource) => (a.resource.plural < b.resource.plural ? -1 : 1);
-  const names = [...groups.keys()].sort((a, b) => groupOrder(a) - groupOrder(b) || (a < b ? -1 : 1));
+  for (const versions of groups.values()) for (const { local } of versions.values()) local.sort(byName);
+  const rank = (versions: Map<string, GroupVersion>) => Math.max(...[...versions.values()].map(({ priority }) => priority.group));
   return new Map(
-    names.map((name) => {
-      const versions = [...(groups.get(name) ?? [])].sort(([a], [b]) => compareVersions(a, b));
-      return [name, new Map(versions.map(([version, list]) => [version, list.sort(byName)]))];
-    }),
+    [...groups]
+      .sort(([a, x], [b, y]) => rank(y) - rank(x) || (a < b ? -1 : 1))
+      .map(([name, versions]) => [
+        name,
+        new Map([...versions].sort(([a, x], [b, y]) => y.priority.version - x.priority.version || compareVersions(a, b))),
+      ]),
   );
 }
 
@@ -106,17 +125,18 @@ function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
 }
 
 /** Answers the discovery paths; undefined for any other path. */
-export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOptions): (context: RequestContext) => Answer | undefined {
-  let generation = -1;
-  let groups = grouped(table);
+export function createDiscovery(options: DiscoveryOptions): (context: RequestContext) => Answer | undefined {
+  const { table, handlers, serverAddress, aggregation } = options;
+  let generation = '';
+  let groups = new Map<string, Map<string, GroupVersion>>();
 
   const aggregated = (version: 'v2' | 'v2beta1', names: string[], context: RequestContext): Answer => {
     const items = names.map((name) => ({
       metadata: { ...(name === '' ? {} : { name }), creationTimestamp: null },
-      versions: [...(groups.get(name) ?? [])].map(([v, list]) => ({
+      versions: [...(groups.get(name) ?? [])].map(([v, { local, remote }]) => ({
         version: v,
-        resources: list.map((served) => aggregatedResource(served, handlers)),
-        freshness: 'Current',
+        resources: remote?.resources ?? local.map((served) => aggregatedResource(served, handlers)),
+        freshness: remote?.available === false ? 'Stale' : 'Current',
       })),
     }));
     const body = JSON.stringify({ kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items });
@@ -133,9 +153,10 @@ export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOpt
     if ((root !== 'api' && root !== 'apis') || parts.length > 3 || (root === 'api' && parts.length > 2)) return undefined;
     if (context.method !== 'GET' && context.method !== 'HEAD')
       throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
-    if (generation !== table.generation) {
-      groups = grouped(table);
-      generation = table.generation;
+    const present = `${table.generation} ${aggregation()?.generation ?? ''}`;
+    if (generation !== present) {
+      groups = grouped(table, aggregation()?.remotes() ?? []);
+      generation = present;
     }
     if (parts.length === 1) {
       const version = aggregatedVersion(context.accept);
@@ -158,7 +179,7 @@ export function createDiscovery({ table, handlers, serverAddress }: DiscoveryOpt
     const version = root === 'api' ? first : second;
     if (versions === undefined) throw notFound();
     if (version === undefined) return objectAnswer({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions.keys()) });
-    const list = versions.get(version);
+    const list = versions.get(version)?.local;
     if (list === undefined) throw notFound();
     return objectAnswer({
       kind: 'APIResourceList',

@@ -1,6 +1,16 @@
 /** /openapi/v2 and /openapi/v3, built when first asked for and kept until what is served changes. */
 import { createHash } from 'node:crypto';
-import { encodeOpenApiV2, errors, type OpenApiResource, openApiV2, openApiV3, openApiV3Path } from '../../api/index.ts';
+import {
+  encodeOpenApiV2,
+  errors,
+  mergeOpenApiV2,
+  type OpenApiResource,
+  openApiV2,
+  openApiV3,
+  openApiV3Path,
+  type RemoteDocument,
+} from '../../api/index.ts';
+import type { Aggregation, RemoteVersion } from '../aggregation/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
@@ -44,10 +54,25 @@ export interface OpenApiOptions {
   handlers: readonly SubresourceHandler[];
   /** The server's, e.g. `v1.36.0+k8ts`. */
   version: string;
+  /** What other servers serve in this one's name, where there are such. */
+  aggregation(): Aggregation | undefined;
 }
 
-export function createOpenApi({ table, handlers, version }: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
-  let generation = -1;
+/** What a server that is down would add is left out until it is back. */
+async function remoteDocument(remote: RemoteVersion): Promise<RemoteDocument> {
+  const { group, version } = remote;
+  const prefix = group === '' ? `/api/${version}/` : `/apis/${group}/${version}/`;
+  const document = remote.available ? await remote.openApiV2().catch(() => undefined) : undefined;
+  return { prefix, document };
+}
+
+export function createOpenApi({
+  table,
+  handlers,
+  version,
+  aggregation,
+}: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
+  let generation = '';
   const documents = new Map<string, Promise<Built>>();
 
   const resources = (): OpenApiResource[] =>
@@ -87,17 +112,26 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
   return async (context) => {
     const path = context.path.replace(/^\/+|\/+$/g, '');
     if (!path.startsWith('openapi/')) return undefined;
-    if (generation !== table.generation) {
+    const present = `${table.generation} ${aggregation()?.generation ?? ''}`;
+    if (generation !== present) {
       documents.clear();
-      generation = table.generation;
+      generation = present;
     }
+    const remotes = [...(aggregation()?.remotes() ?? [])];
+    const isRemote = ({ group, version: v }: OpenApiResource) => remotes.some((r) => r.group === group && r.version === v);
     const encoding = wanted(context.accept, path === 'openapi/v2');
     if (path === 'openapi/v2') {
-      const v2 = () => openApiV2(resources(), version);
+      const v2 = async () => {
+        const own = await openApiV2(
+          resources().filter((r) => !isRemote(r)),
+          version,
+        );
+        return mergeOpenApiV2(own, await Promise.all(remotes.map(remoteDocument)));
+      };
       if (encoding === 'json') return answer(await document(path, () => json(v2())), context);
       return answer(await document(`${path} protobuf`, async () => built(protobufAnswered, encodeOpenApiV2(await v2()))), context);
     }
-    const all = resources();
+    const all = resources().filter((r) => !isRemote(r));
     const byPath = new Map<string, OpenApiResource[]>();
     for (const resource of all) {
       const at = openApiV3Path(resource);
@@ -113,7 +147,9 @@ export function createOpenApi({ table, handlers, version }: OpenApiOptions): (co
           .toUpperCase();
         paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
       }
-      return { type: 'raw', status: 200, contentType: 'application/json', body: JSON.stringify({ paths }) };
+      for (const remote of remotes)
+        if (remote.openApiV3 !== undefined) paths[openApiV3Path(remote)] = { serverRelativeURL: remote.openApiV3 };
+      return answer(built(jsonType, JSON.stringify({ paths })), context);
     }
     const list = byPath.get(path.slice('openapi/v3/'.length));
     if (list === undefined) throw notFound();

@@ -108,6 +108,7 @@ function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgra
     ...(certificate === undefined ? {} : { certificate }),
     header,
     webSocketProtocols: webSocketProtocols(header('sec-websocket-protocol')),
+    headers,
     remoteAddress,
   };
   return {

@@ -1,0 +1,321 @@
+/**
+ * Group versions that other API servers serve, in this server's name: who they are (APIServices), whether they can be asked, and
+ * handing requests to them.
+ */
+import type { Logger } from 'pino';
+import { type APIResourceList, APIService, type apidiscoveryV2, EndpointSlice, hasReason, Service } from '../../api/index.ts';
+import type { Client } from '../../client/index.ts';
+import { type Clock, type Timer, timestamp } from '../../time/index.ts';
+import type { ApiServer } from '../api-server.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import type { ServiceResolver } from '../service-resolver.ts';
+import { follow, readObject } from '../storages.ts';
+import { readDocument } from './answers.ts';
+import { type Condition, checkTimeoutMs, discoveryProblem, local, passed, serviceProblem } from './availability.ts';
+import { forward, unavailable } from './forward.ts';
+import type { Priority } from './priorities.ts';
+import { registration } from './registration.ts';
+import { toDiscovery } from './remote-discovery.ts';
+import { type ProxyIdentity, type RemoteServer, remoteServer, userHeaders } from './remote-server.ts';
+
+/** A group version that another server serves. */
+export interface RemoteVersion {
+  readonly group: string;
+  readonly version: string;
+  readonly priority: Priority;
+  readonly available: boolean;
+  /** As last told; empty where it has never been. */
+  readonly resources: readonly apidiscoveryV2.APIResourceDiscovery[];
+  /** Its path in the server's own /openapi/v3 index, hash and all; undefined where it has none. */
+  readonly openApiV3: string | undefined;
+  /** The server's whole OpenAPI v2 document. Rejects where it can't be had. */
+  openApiV2(): Promise<unknown | undefined>;
+}
+
+export interface Aggregation {
+  /** Raised by each change of what others serve. */
+  readonly generation: number;
+  /** Answers a request for what another server serves; undefined for any other. */
+  answer(context: RequestContext): Promise<Answer> | undefined;
+  remotes(): Iterable<RemoteVersion>;
+  /** Resolves when the APIServices that were there at the start are known. */
+  readonly synced: Promise<void>;
+  close(): void;
+}
+
+export interface AggregationOptions {
+  server: Pick<ApiServer, 'storageOf' | 'table'>;
+  /** The server's own client. */
+  client: Client;
+  identity: ProxyIdentity | undefined;
+  resolve: ServiceResolver;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+  onError(error: unknown): void;
+}
+
+/** How often a server is asked again whether it is still there; nothing else tells of a network that fails. */
+const recheckMs = 30_000;
+const firstRetryMs = 100;
+
+interface Remote {
+  apiService: APIService;
+  server: RemoteServer;
+  resources: readonly apidiscoveryV2.APIResourceDiscovery[];
+  openApiV3: string | undefined;
+  failures: number;
+  timer?: Timer;
+  checking: boolean;
+  again: boolean;
+}
+
+const conditionOf = ({ status }: APIService) => status?.conditions?.find(({ type }) => type === 'Available');
+const isAvailable = (apiService: APIService) => conditionOf(apiService)?.status === 'True';
+const pathOf = ({ spec: { group, version } }: APIService) => (group ? `/apis/${group}/${version}` : `/api/${version}`);
+const reader = userHeaders({ name: 'system:aggregator', groups: ['system:masters'] });
+
+export function serveAggregation(options: AggregationOptions): Aggregation {
+  const { server, client, clock, logger, signal } = options;
+  const present = new Map<string, APIService>();
+  /** By path of the group version. */
+  const remotes = new Map<string, Remote>();
+  let generation = 0;
+  let following = false;
+
+  const own = registration({ table: server.table, client, present, signal });
+  let registering = false;
+  let outdated = false;
+  const register = (): void => {
+    outdated = true;
+    if (!registering && !signal.aborted) void registerAll();
+  };
+  const registerAll = async (): Promise<void> => {
+    registering = true;
+    try {
+      while (outdated && !signal.aborted) {
+        outdated = false;
+        await own.reconcile();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.error({ err: error }, 'could not register what is served; trying again');
+      clock.setTimer(1000, register, { background: true });
+    } finally {
+      registering = false;
+    }
+  };
+
+  const setCondition = async (apiService: APIService, { status, reason, message }: Condition): Promise<void> => {
+    const before = conditionOf(apiService);
+    if (before?.status === status && before.reason === reason && before.message === message) return;
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(clock);
+    const others = (apiService.status?.conditions ?? []).filter(({ type }) => type !== 'Available');
+    const conditions = [...others, { type: 'Available', status, lastTransitionTime, reason, message }];
+    try {
+      await client.updateStatus(APIService, { ...apiService, status: { conditions } } as APIService, { signal });
+    } catch (error) {
+      // Whoever changed it in between has caused an event, which comes next.
+      if (!hasReason(error, 'Conflict') && !hasReason(error, 'NotFound') && !signal.aborted) throw error;
+    }
+  };
+
+  /** What the server serves, read again while it is there; it may change without telling. */
+  const readFacts = async (remote: Remote, within: AbortSignal): Promise<void> => {
+    const { group = '', version = '' } = remote.apiService.spec;
+    const path = pathOf(remote.apiService);
+    const [list, index] = await Promise.all([
+      readDocument(remote.server, path, reader, within),
+      readDocument(remote.server, '/openapi/v3', reader, within).catch(() => undefined), // older servers have none
+    ]);
+    // Another server's answers: whatever they are, only these fields are looked at.
+    const resources = toDiscovery((list ?? {}) as Partial<APIResourceList>, { group, version });
+    const paths = (index as { paths?: Record<string, { serverRelativeURL?: string }> } | undefined)?.paths;
+    const openApiV3 = paths?.[path.slice(1)]?.serverRelativeURL;
+    if (JSON.stringify([remote.resources, remote.openApiV3]) === JSON.stringify([resources, openApiV3])) return;
+    Object.assign(remote, { resources, openApiV3 });
+    generation++;
+  };
+
+  const examine = async (remote: Remote): Promise<Condition> => {
+    const { apiService } = remote;
+    const { namespace = '', name = '' } = apiService.spec.service ?? {};
+    const service = await readObject(server.storageOf, Service, namespace, name);
+    const slices = await server.storageOf(EndpointSlice).list({
+      namespace,
+      resourceVersion: '0',
+      matches: (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
+    });
+    const problem = serviceProblem(
+      apiService,
+      service,
+      slices.items.map(({ object }) => object),
+    );
+    if (problem) return problem;
+    const deadline = new AbortController();
+    const timer = clock.setTimer(checkTimeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
+    const within = AbortSignal.any([signal, deadline.signal]);
+    try {
+      const failure = await discoveryProblem(apiService, remote.server, within);
+      if (failure) return failure;
+      await readFacts(remote, within).catch((error: unknown) => {
+        // It answers, though not in a way that can be verified or read: clients are told by its own answers.
+        logger.warn({ err: error, apiService: apiService.metadata.name }, 'could not read what an API server serves');
+      });
+      return passed;
+    } finally {
+      timer.cancel();
+    }
+  };
+
+  const check = (path: string): void => {
+    const remote = remotes.get(path);
+    if (!remote || signal.aborted) return;
+    if (remote.checking) {
+      remote.again = true;
+      return;
+    }
+    remote.checking = true;
+    remote.timer?.cancel();
+    examine(remote)
+      .then(async (condition) => {
+        if (remotes.get(path) !== remote) return;
+        remote.failures = condition.reason === 'FailedDiscoveryCheck' ? remote.failures + 1 : 0;
+        await setCondition(remote.apiService, condition);
+      })
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        remote.failures++;
+        logger.error({ err: error, apiService: remote.apiService.metadata.name }, 'could not check whether an API server is available');
+      })
+      .finally(() => {
+        remote.checking = false;
+        if (remotes.get(path) !== remote || signal.aborted) return;
+        const { again, failures } = remote;
+        remote.again = false;
+        if (again) check(path);
+        else {
+          const wait = failures > 0 ? Math.min(recheckMs, firstRetryMs * 2 ** (failures - 1)) : recheckMs;
+          remote.timer = clock.setTimer(wait, () => check(path), { background: true });
+        }
+      });
+  };
+
+  const checkOfService = (namespace: string | undefined, name: string | undefined): void => {
+    for (const [path, { apiService }] of remotes)
+      if (apiService.spec.service?.namespace === namespace && apiService.spec.service?.name === name) check(path);
+  };
+
+  /** Services and endpoints are looked at once there is a server behind one. */
+  const followServices = (): void => {
+    if (following) return;
+    following = true;
+    const of = <T>(name: (object: T & { metadata: { namespace?: string; name: string } }) => string | undefined) => ({
+      reset: () => {},
+      set: (object: T & { metadata: { namespace?: string; name: string } }) => checkOfService(object.metadata.namespace, name(object)),
+      remove: (object: T & { metadata: { namespace?: string; name: string } }) => checkOfService(object.metadata.namespace, name(object)),
+    });
+    void follow(
+      server.storageOf(Service),
+      of<Service>(({ metadata }) => metadata.name),
+      options,
+    );
+    void follow(
+      server.storageOf(EndpointSlice),
+      of<EndpointSlice>(({ metadata }) => metadata.labels?.['kubernetes.io/service-name']),
+      options,
+    );
+  };
+
+  const forget = (path: string): void => {
+    const remote = remotes.get(path);
+    if (!remote) return;
+    remotes.delete(path);
+    remote.timer?.cancel();
+    remote.server.close();
+    generation++;
+  };
+
+  const seen = (apiService: APIService): void => {
+    const before = present.get(apiService.metadata.name);
+    present.set(apiService.metadata.name, apiService);
+    const path = pathOf(apiService);
+    if (!apiService.spec.service) {
+      forget(path);
+      void setCondition(apiService, local).catch(options.onError);
+      return;
+    }
+    const known = remotes.get(path);
+    if (known && JSON.stringify(known.apiService.spec) === JSON.stringify(apiService.spec)) {
+      known.apiService = apiService;
+      if (before && isAvailable(before) !== isAvailable(apiService)) generation++;
+      return;
+    }
+    forget(path);
+    remotes.set(path, {
+      apiService,
+      server: remoteServer(apiService, options.identity, options.resolve),
+      resources: known?.resources ?? [],
+      openApiV3: known?.openApiV3,
+      failures: 0,
+      checking: false,
+      again: false,
+    });
+    generation++;
+    followServices();
+    check(path);
+  };
+
+  const synced = follow(
+    server.storageOf(APIService),
+    {
+      reset() {
+        present.clear();
+        for (const path of [...remotes.keys()]) forget(path);
+      },
+      set: seen,
+      remove(apiService) {
+        present.delete(apiService.metadata.name);
+        forget(pathOf(apiService));
+        register();
+      },
+    },
+    options,
+  );
+  const unsubscribe = server.table.onChange(register);
+  synced.then(register, options.onError);
+
+  return {
+    synced,
+    get generation() {
+      return generation;
+    },
+    answer(context) {
+      if (remotes.size === 0) return undefined;
+      const path = /^\/(?:apis\/[^/]+|api)\/[^/]+/.exec(
+        context.path.startsWith('/openapi/v3/') ? context.path.slice(11) : context.path,
+      )?.[0];
+      const remote = path === undefined ? undefined : remotes.get(path);
+      if (!remote) return undefined;
+      return isAvailable(remote.apiService) ? forward(context, remote.server) : Promise.resolve(unavailable());
+    },
+    *remotes() {
+      for (const { apiService, server: at, resources, openApiV3 } of remotes.values()) {
+        const { group = '', version = '', groupPriorityMinimum, versionPriority } = apiService.spec;
+        yield {
+          group,
+          version,
+          priority: { group: groupPriorityMinimum, version: versionPriority },
+          available: isAvailable(apiService),
+          resources,
+          openApiV3,
+          openApiV2: () => readDocument(at, '/openapi/v2', reader, AbortSignal.any([signal])),
+        };
+      }
+    },
+    close() {
+      unsubscribe();
+      for (const path of [...remotes.keys()]) forget(path);
+    },
+  };
+}

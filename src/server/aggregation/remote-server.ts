@@ -1,0 +1,63 @@
+/** Another API server behind an APIService's Service: how requests reach it, as whom. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { APIService } from '../../api/index.ts';
+import type { UserInfo } from '../request.ts';
+import type { Address, ServiceResolver } from '../service-resolver.ts';
+import { type Backend, backend, hostPort } from '../streaming/kubelet-connection.ts';
+
+/** The certificate by which other API servers know this one, and believe its headers (--proxy-client-cert-file, -key-file), PEM. */
+export interface ProxyIdentity {
+  cert: string;
+  key: string;
+}
+
+export interface RemoteServer extends Backend {
+  /** `https://ADDRESS:PORT` of the Service. Rejects as the resolver does. */
+  locate(): Promise<URL>;
+  /** Reaches the server without looking at its certificate, for checks whose answer tells nothing. */
+  readonly unverified: Backend;
+}
+
+const defaultPort = 443;
+
+export const portOf = ({ spec }: APIService) => spec.service?.port ?? defaultPort;
+
+export function remoteServer(apiService: APIService, identity: ProxyIdentity | undefined, resolve: ServiceResolver): RemoteServer {
+  const { service, caBundle, insecureSkipTLSVerify } = apiService.spec;
+  const { namespace = '', name = '' } = service ?? {};
+  const tls = { ...identity, servername: `${name}.${namespace}.svc` };
+  const verified = insecureSkipTLSVerify
+    ? { ...tls, rejectUnauthorized: false }
+    : { ...tls, ...(caBundle ? { ca: Buffer.from(caBundle, 'base64').toString('utf8') } : {}) };
+  const own = backend(verified);
+  const unverified = backend({ ...tls, rejectUnauthorized: false });
+  return {
+    ...own,
+    unverified,
+    async locate() {
+      const { host, port }: Address = await resolve({ namespace, name, port: portOf(apiService) });
+      return new URL(`https://${hostPort(host, port)}`);
+    },
+    close() {
+      own.close();
+      unverified.close();
+    },
+  };
+}
+
+/** What may not stand in a header's name (RFC 9110), and what escapes it, is percent-encoded, as client-go does. */
+const escaped = (key: string) =>
+  key.replace(/[^!#$&'*+\-.^_`|~0-9A-Za-z]/gu, (c) => Buffer.from(c, 'utf8').toString('hex').toUpperCase().replace(/../g, '%$&'));
+
+/** Who asks, as the front-proxy headers say it (KEP-1205's authenticating proxy). */
+export function userHeaders({ name, uid, groups, extra = {} }: UserInfo): OutgoingHttpHeaders {
+  return {
+    'X-Remote-User': headerValue(name),
+    ...(uid ? { 'X-Remote-Uid': headerValue(uid) } : {}),
+    ...(groups.length > 0 ? { 'X-Remote-Group': groups.map(headerValue) } : {}),
+    ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`X-Remote-Extra-${escaped(key)}`, values.map(headerValue)])),
+  };
+}
+
+/** Header values are bytes: a name beyond ASCII goes as UTF-8, as Go sends it. */
+const headerValue = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
