@@ -48,6 +48,12 @@ export function deprecationWarning(resource: Resource): string | undefined {
   return text;
 }
 
+/** The release from which upstream does not serve a version, `1.22`; undefined for one that stays. */
+export function removedRelease(resource: Resource): string | undefined {
+  const { removedMinor } = lifecycleOf(resource);
+  return removedMinor === undefined ? undefined : `1.${removedMinor}`;
+}
+
 /** Whether upstream no longer serves this version. */
 export function isRemoved(resource: Resource): boolean {
   const { removedMinor } = lifecycleOf(resource);

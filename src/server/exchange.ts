@@ -57,6 +57,8 @@ export interface RequestContext {
   auditAnnotation(key: string, value: string): void;
   /** What is noted for the audit log; undefined where the policy asks for nothing of this request. */
   audit?: AuditNotes;
+  /** Set where the version that is asked for is deprecated. `removedRelease`: `1.22`, or empty. */
+  deprecation?: { removedRelease: string };
   readonly upgrade?: Upgrade;
   /** In process: the answer is handed over by reference. */
   readonly local: boolean;

@@ -62,6 +62,8 @@ interface Sending {
   headers: ReplyHeaders;
   clock: Clock;
   stalledMs: number;
+  /** Length of the body so far. */
+  bytes: number;
 }
 
 const patientWriter = ({ reply, context, clock, stalledMs }: Sending) => writer(reply, context.signal, { clock, stalledMs });
@@ -73,10 +75,12 @@ async function writeWhole(sending: Sending, status: number, headers: ReplyHeader
   if (size > gzipThresholdBytes && (context.header('accept-encoding') ?? '').includes('gzip')) {
     const body = await compress(Buffer.concat(chunks, size), { level: 1 });
     reply.head(status, { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': body.length });
+    sending.bytes = body.length;
     reply.end(body);
     return;
   }
   headers['content-length'] = size;
+  sending.bytes = size;
   reply.head(status, headers);
   if (context.method === 'HEAD') reply.end();
   else if (chunks.length <= 2) reply.end(Buffer.concat(chunks, size));
@@ -94,13 +98,16 @@ async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answe
   const write = patientWriter(sending);
   for await (const event of answer.events) {
     if (context.signal.aborted) return;
-    await write(encodeEvent(event, encoding));
+    const bytes = encodeEvent(event, encoding);
+    sending.bytes += bytes.length;
+    await write(bytes);
   }
   reply.end();
 }
 
-export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stalledMs: number): Promise<void> {
-  const { context } = outcome;
+/** Resolves with the length of the body that was sent. */
+export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stalledMs: number): Promise<number> {
+  const { context, delivery } = outcome;
   const headers: ReplyHeaders = { 'audit-id': outcome.auditId, 'cache-control': 'no-cache, private' };
   if (outcome.warnings.length > 0) headers.warning = outcome.warnings.map(warningHeader);
   if (outcome.retryAfterSeconds !== undefined) headers['retry-after'] = String(outcome.retryAfterSeconds);
@@ -115,7 +122,11 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
     // An error is told in JSON to those who take nothing we have.
     if (!(answer.type === 'object' && answer.status >= 400)) answer = statusAnswer(error);
   }
-  await writeAnswer({ context, reply, headers, clock, stalledMs }, answer, representation);
+  const noted = delivery.answered(answer);
+  if (noted !== undefined) await noted;
+  const sending: Sending = { context, reply, headers, clock, stalledMs, bytes: 0 };
+  await writeAnswer(sending, answer, representation);
+  return sending.bytes;
 }
 
 function writeAnswer(sending: Sending, answer: Answer, representation: Representation): Promise<void> {
@@ -147,11 +158,15 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
   return writeWhole(sending, status, headers, encodeAnswer(answer, representation.encoding, isPretty(context)));
 }
 
-async function writeStream({ context, reply, headers }: Sending, answer: Answer & { type: 'stream' }): Promise<void> {
+async function writeStream(sending: Sending, answer: Answer & { type: 'stream' }): Promise<void> {
+  const { context, reply, headers } = sending;
   for (const [name, value] of Object.entries(answer.headers)) headers[name.toLowerCase()] = value;
   reply.head(answer.status, headers, true);
   // Whoever pages through a log may take any time.
   const write = writer(reply, context.signal);
-  for await (const chunk of answer.body) await write(chunk);
+  for await (const chunk of answer.body) {
+    sending.bytes += chunk.length;
+    await write(chunk);
+  }
   reply.end();
 }

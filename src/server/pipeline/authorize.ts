@@ -1,6 +1,6 @@
 import { errors, StatusError } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import type { Attributes, Authorizer } from '../request.ts';
+import type { Attributes, Authorizer, Decision } from '../request.ts';
 
 export function attributesOf(context: RequestContext): Attributes {
   const { info, query, user } = context;
@@ -33,15 +33,26 @@ export function forbiddenMessage(a: Attributes): string {
   return `User ${user} cannot ${a.verb} resource ${resource} in API group ${JSON.stringify(a.apiGroup)} ${scope}`;
 }
 
-/** Throws Forbidden unless the authorizer allows it. */
-export async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
-  const { decision, reason } = await authorizer.authorize(attributes);
+/** Throws Forbidden unless the decision is to allow. */
+function insist(attributes: Attributes, { decision, reason }: Decision): void {
   if (decision === 'allow') return;
   const message = reason === '' ? forbiddenMessage(attributes) : `${forbiddenMessage(attributes)}: ${reason}`;
   if (!attributes.isResourceRequest) throw new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
   throw errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
 }
 
-export function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {
-  return demand(attributesOf(context), authorizer);
+/** Throws Forbidden unless the authorizer allows it. */
+export async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
+  insist(attributes, await authorizer.authorize(attributes));
+}
+
+/** The same for the request itself, noting the decision for the audit log. */
+export async function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {
+  const attributes = attributesOf(context);
+  const decision = await authorizer.authorize(attributes);
+  if (context.audit !== undefined) {
+    context.auditAnnotation('authorization.k8s.io/decision', decision.decision === 'allow' ? 'allow' : 'forbid');
+    context.auditAnnotation('authorization.k8s.io/reason', decision.reason);
+  }
+  insist(attributes, decision);
 }

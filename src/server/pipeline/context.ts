@@ -26,6 +26,7 @@ export class PipelineContext implements RequestContext {
   user: UserInfo;
   impersonator?: UserInfo;
   audit?: AuditNotes;
+  deprecation?: { removedRelease: string };
   readonly lifetime: RequestLifetime;
 
   constructor(incoming: Incoming, anonymous: UserInfo, random: Random) {

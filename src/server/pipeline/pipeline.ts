@@ -5,12 +5,14 @@
 import type { Logger } from 'pino';
 import { errors, StatusError } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
+import type { Auditor, AuditTrail } from '../audit/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
 import { authorize } from './authorize.ts';
 import { PipelineContext } from './context.ts';
+import type { Delivery } from './delivery.ts';
 import { impersonate } from './impersonate.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
@@ -38,6 +40,8 @@ export interface Outcome {
   auditId: string;
   retryAfterSeconds?: number;
   context: RequestContext;
+  /** To be told by whoever sends the answer. */
+  delivery: Delivery;
 }
 
 export interface PipelineOptions {
@@ -50,6 +54,7 @@ export interface PipelineOptions {
   authorizer: Authorizer;
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
+  auditor?: Auditor | undefined;
   handle(context: RequestContext): Promise<Answer>;
 }
 
@@ -59,6 +64,12 @@ const alwaysAllowed = new Set(['/healthz', '/readyz', '/livez']);
 
 export function statusAnswer(error: StatusError): Answer {
   return { type: 'object', status: error.code, item: { object: error.status } };
+}
+
+/** Of a connection that a handler has taken over, the code of the switch. */
+function statusCode(answer: Answer): number {
+  if (answer.type === 'hijacked') return 101;
+  return 'status' in answer ? answer.status : 200;
 }
 
 async function authenticate({ authenticators, anonymous, logger }: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
@@ -81,19 +92,57 @@ async function authenticate({ authenticators, anonymous, logger }: PipelineOptio
 }
 
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
-  const { clock, random, authorizer, metrics, logger } = options;
+  const { clock, random, authorizer, metrics, logger, auditor } = options;
 
-  const run = async (context: RequestContext, incoming: Incoming): Promise<Answer> => {
+  /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
+  const identify = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<void> => {
+    try {
+      if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
+    } catch (error) {
+      if (auditor && error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error));
+      throw error;
+    }
+    const trail = auditor?.begin(context, long);
+    if (trail === undefined) return;
+    if (!(await trail.received())) {
+      auditor?.rejected();
+      throw errors.internal('failed to store audit event');
+    }
+    context.audit = trail;
+  };
+
+  const run = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<Answer> => {
     const badEscape = /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path);
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
-    if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
+    if (auditor) await identify(context, incoming, long);
+    else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
     await impersonate(context, authorizer);
     if (!alwaysAllowed.has(context.path)) await authorize(context, authorizer);
+    else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
     return options.handle(context);
+  };
+
+  const deliver = (context: RequestContext, answer: Answer, done: (status: number, bytes: number) => void): Delivery => {
+    const trail = context.audit as AuditTrail | undefined; // what `identify` has set
+    let status = statusCode(answer);
+    let isFinished = false;
+    return {
+      answered(sent) {
+        status = statusCode(sent);
+        return trail?.answered(sent);
+      },
+      finished(bytes) {
+        if (isFinished) return;
+        isFinished = true;
+        done(status, bytes);
+        void trail?.finished();
+      },
+    };
   };
 
   const failure = (context: RequestContext, error: unknown): Answer => {
     if (error instanceof StatusError) return statusAnswer(error);
+    (context.audit as AuditTrail | undefined)?.panicked(error);
     logger.error({ err: error, method: context.method, path: context.path, auditId: context.auditId }, 'a request failed unexpectedly');
     return statusAnswer(errors.internal(error instanceof Error ? error.message : String(error)));
   };
@@ -112,7 +161,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         );
     let answer: Answer;
     try {
-      answer = long ? await run(context, incoming) : await lifetime.bound(run(context, incoming));
+      answer = long ? await run(context, incoming, long) : await lifetime.bound(run(context, incoming, long));
     } catch (error) {
       answer = failure(context, error);
     } finally {
@@ -120,12 +169,12 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     }
     const status = answer.type === 'object' ? (answer.item.object as { details?: { retryAfterSeconds?: number } }) : undefined;
     const retryAfterSeconds = answer.type === 'object' && answer.status >= 400 ? status?.details?.retryAfterSeconds : undefined;
-    done('status' in answer ? answer.status : 200);
     return {
       answer,
       warnings: context.warnings,
       auditId: context.auditId,
       context,
+      delivery: deliver(context, answer, done),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     };
   };

@@ -4,8 +4,8 @@ import type { Clock } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
 export interface RequestMetrics {
-  /** A request has come; the result is called with the answer's status when it is there. */
-  begin(context: RequestContext, longRunning: boolean): (status: number) => void;
+  /** A request has come; the result is called when it has been answered. */
+  begin(context: RequestContext, longRunning: boolean): (status: number, bytes: number) => void;
 }
 
 const labels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const;

@@ -27,6 +27,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
     ? { value: context.body.value, duplicates: [] }
     : parseYamlDocument(await context.body.bytes(), served.resource.kind);
   if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
+  context.audit?.request(undefined, () => value);
   // Checks kind, version and, as fieldValidation asks, the fields.
   const config = decodeServed(context, { value, duplicates }, served, options.fieldValidation);
   checkNames(context, served, config);

@@ -13,7 +13,7 @@ import {
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { Document } from './read-body.ts';
-import type { ServedResource } from './served-resource.ts';
+import { type ServedResource, toServed } from './served-resource.ts';
 import type { FieldValidation } from './write-options.ts';
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -114,5 +114,7 @@ export async function decodeObject(
   served: ServedResource,
   validation: FieldValidation,
 ): Promise<KubeObject> {
-  return toStorageVersion(served, decodeServed(context, document, served, validation));
+  const object = await toStorageVersion(served, decodeServed(context, document, served, validation));
+  context.audit?.request(object.metadata, () => deepCopy(toServed(served, object)));
+  return object;
 }

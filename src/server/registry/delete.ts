@@ -28,6 +28,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   const node = kindNode({ group: '', version: 'v1', kind: 'DeleteOptions' });
   if (node === undefined) throw new Error('the schema table lacks DeleteOptions');
   try {
+    context.audit?.request(undefined, () => value);
     // Decoded by its own type.
     return deleteOptionsOf(context, decodeValue(node, value) as Record<string, unknown>);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** From request info to the verb's function. */
-import { errors, isPathSegmentName, type ServedVersion, StatusError } from '../../api/index.ts';
+import { errors, isPathSegmentName, removedRelease, type ServedVersion, StatusError } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
@@ -37,6 +37,7 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
     if (served === undefined || !fitsScope(context, served)) throw notFound();
+    if (served.warning !== undefined) noteDeprecation(context, served);
     const wrong = info.parts.length > 1 ? isPathSegmentName(info.name) : [];
     if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
     const own = custom(served, info.subresource);
@@ -50,6 +51,14 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     return wholeObject(registry, context, served);
   };
   return async (context) => prepared(await answerOf(context));
+}
+
+/** For metrics and the audit log: versions that are to go, or have gone upstream. */
+function noteDeprecation(context: RequestContext, { resource }: ServedResource): void {
+  const release = removedRelease(resource) ?? '';
+  context.deprecation = { removedRelease: release };
+  context.auditAnnotation('k8s.io/deprecated', 'true');
+  if (release !== '') context.auditAnnotation('k8s.io/removed-release', release);
 }
 
 /** What answers are shown in, converted where that takes its time. */

@@ -28,6 +28,7 @@ export async function readPatch(context: RequestContext, resource: Resource): Pr
   const supported = [jsonPatchType, mergePatchType, ...(node === undefined ? [] : [strategicType]), applyType];
   if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
   const patch = context.local ? context.body.value : parseJsonDocument(await context.body.bytes(), resource.kind).value;
+  context.audit?.request(undefined, () => patch);
   const strategic = type === strategicType && node !== undefined;
   const apply = (document: object): unknown => {
     if (type === jsonPatchType) return applyJsonPatch(document, patch);

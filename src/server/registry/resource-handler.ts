@@ -1,5 +1,5 @@
 /** Endpoints of a resource that the generic registry does not know: binding, eviction, token, log, reviews, ... */
-import { errors, type KubeObject, type Resource } from '../../api/index.ts';
+import { deepCopy, errors, type KubeObject, type Resource } from '../../api/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { AdmissionOperation } from '../request.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
@@ -63,6 +63,7 @@ export function handlerCall(registry: Registry, context: RequestContext, served:
       const document = await readDocument(context, resource.kind);
       const object = decodeDocument(context, document, resource, call.options.fieldValidation);
       applyDefaults(resource, object);
+      context.audit?.request(object.metadata, () => deepCopy(object));
       return object as T; // decoded by T's own row of the table
     },
     async admit(operation, kind, object, oldObject) {

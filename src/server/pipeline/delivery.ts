@@ -1,0 +1,9 @@
+/** What looks on while an answer is sent: the audit log, metrics, the request log, traces. */
+import type { Answer } from '../exchange.ts';
+
+export interface Delivery {
+  /** The answer as the client gets it is about to be sent. Whoever sends it waits where this takes its time. */
+  answered(answer: Answer): void | Promise<void>;
+  /** It has been sent, or the client has gone. `bytes`: how long its body was. */
+  finished(bytes: number): void;
+}
