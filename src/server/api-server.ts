@@ -202,7 +202,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const merged = { table, handlers, aggregation: () => aggregation };
   const discovery = createDiscovery({ ...merged, serverAddress: () => `${address.address}:${address.port}` });
   const version = versionInfo(options.version);
-  const openApi = createOpenApi({ table, handlers, version: version.gitVersion });
+  const openApi = createOpenApi({ ...merged, version: version.gitVersion });
   const paths = () => [
     '/api',
     ...new Set(
