@@ -21,6 +21,7 @@ import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, objectAnswer, type RequestContext, textAnswer } from './exchange.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
+import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
 import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { localTransport } from './local-transport.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
@@ -72,6 +73,8 @@ export interface ApiServerOptions {
   /** Default 60 (--request-timeout). */
   requestTimeoutSeconds?: number;
   /** Where keys begin (--etcd-prefix). Default `/registry`. */
+  /** How many requests run at once; default: all. */
+  flowControl?: FlowControlOptions;
   storagePrefix?: string;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
   ttlSeconds?: (resource: Resource) => number | undefined;
@@ -107,6 +110,7 @@ export interface ApiServer {
 }
 
 const hourSeconds = 3600;
+  readonly flowControl: FlowControl | undefined;
   /** Leaves to other servers what they serve in this one's name. */
   aggregate(aggregation: Aggregation): void;
 
@@ -235,11 +239,20 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const handle = createPipeline({
     clock,
     random,
+  const requestTimeoutSeconds = options.requestTimeoutSeconds ?? 60;
+  const flowControl =
+    options.flowControl &&
+    createFlowControl(options.flowControl, {
+      clock,
+      requestTimeoutSeconds,
+      metrics,
+      objects: ({ info }) => table.find(info.apiGroup, info.apiVersion, info.resource)?.storage?.count() ?? 0,
+    });
     logger,
     authenticators: options.authenticators ?? [],
     anonymous: options.anonymous ?? true,
     authorizer: options.authorizer,
-    requestTimeoutSeconds: options.requestTimeoutSeconds ?? 60,
+    requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock),
     limiter: flowControl?.limiter,
     handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
@@ -251,6 +264,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     handle,
     storageOf,
+    flowControl,
     addKind: (kind) => addKind(kind),
     replaceKind(prev, next, { keepStorage }) {
       const storage = storages.get(groupResourceOf(prev.resource));

@@ -85,6 +85,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       (await lateAuthorizer.get().rulesFor?.(user, namespace)) ?? { resourceRules: [], nonResourceRules: [], incomplete: true },
   };
   const server = await createApiServer({
+    flowControl: {},
     ...options,
     hooks,
     authorizer,

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import type { KubeObject, ListMeta, ObjectMeta } from '../api/index.ts';
+import type { Admission } from './flowcontrol/index.ts';
 import type { ServedResource } from './registry/served-resource.ts';
 import type { RequestInfo, UserInfo } from './request.ts';
 
@@ -59,6 +60,10 @@ export interface RequestContext {
   audit?: AuditNotes;
   /** Set where the version that is asked for is deprecated. `removedRelease`: `1.22`, or empty. */
   deprecation?: { removedRelease: string };
+  /** How it was let in, where requests are limited. */
+  admission?: Admission;
+  /** Of a watch: to be called once its initial events have been sent. */
+  initialized?: () => void;
   readonly upgrade?: Upgrade;
   /** In process: the answer is handed over by reference. */
   readonly local: boolean;

@@ -110,6 +110,11 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   const { context, delivery } = outcome;
   const headers: ReplyHeaders = { 'audit-id': outcome.auditId, 'cache-control': 'no-cache, private' };
   if (outcome.warnings.length > 0) headers.warning = outcome.warnings.map(warningHeader);
+  const { admission } = context;
+  if (admission?.flowSchemaUid !== undefined) {
+    headers['x-kubernetes-pf-flowschema-uid'] = admission.flowSchemaUid;
+    headers['x-kubernetes-pf-prioritylevel-uid'] = admission.priorityLevelUid ?? '';
+  }
   if (outcome.retryAfterSeconds !== undefined) headers['retry-after'] = String(outcome.retryAfterSeconds);
   let representation: Representation;
   let { answer } = outcome;

@@ -1,6 +1,7 @@
 /** The context of a request, as the filters find it and the handlers read it. */
 import type { Random } from '../../time/index.ts';
 import type { AuditNotes, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
+import type { Admission } from '../flowcontrol/index.ts';
 import { newUid } from '../registry/identity.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 import { parseRequestInfo } from '../request-info.ts';
@@ -25,6 +26,8 @@ export class PipelineContext implements RequestContext {
   readonly local: boolean;
   user: UserInfo;
   impersonator?: UserInfo;
+  admission?: Admission;
+  initialized?: () => void;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };
   readonly lifetime: RequestLifetime;

@@ -7,6 +7,7 @@ import { errors, StatusError } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
+import type { RequestLimiter } from '../flowcontrol/index.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
@@ -14,6 +15,7 @@ import { authorize } from './authorize.ts';
 import { PipelineContext } from './context.ts';
 import type { Delivery } from './delivery.ts';
 import { impersonate } from './impersonate.ts';
+import { inTurn } from './in-turn.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
 /** A request as a transport hands it in. */
@@ -55,6 +57,8 @@ export interface PipelineOptions {
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
   auditor?: Auditor | undefined;
+  /** Lets requests in when there is room for them; default: all at once. */
+  limiter?: RequestLimiter | undefined;
   handle(context: RequestContext): Promise<Answer>;
 }
 
@@ -111,15 +115,19 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     context.audit = trail;
   };
 
+  const proceed = async (context: RequestContext): Promise<Answer> => {
+    if (!alwaysAllowed.has(context.path)) await authorize(context, authorizer);
+    else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
+    return options.handle(context);
+  };
+
   const run = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<Answer> => {
     const badEscape = /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path);
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
     await impersonate(context, authorizer);
-    if (!alwaysAllowed.has(context.path)) await authorize(context, authorizer);
-    else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
-    return options.handle(context);
+    return options.limiter ? inTurn(context, options.limiter, long, proceed) : proceed(context);
   };
 
   const deliver = (context: RequestContext, answer: Answer, done: (status: number, bytes: number) => void): Delivery => {

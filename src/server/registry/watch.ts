@@ -23,6 +23,7 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
     ...(query.sendInitialEvents === undefined ? {} : { sendInitialEvents: query.sendInitialEvents }),
     bookmarks: query.allowWatchBookmarks,
+    initialized: context.initialized,
     timeoutSeconds: seconds,
     signal: AbortSignal.any([context.signal, timeout.signal]),
   };

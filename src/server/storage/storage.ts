@@ -59,6 +59,8 @@ export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
   bookmarks?: boolean;
   /** As in StorageListOptions. */
   indexed?: { field: string; value: string };
+  /** Called once the initial events have been taken, or where there are none to come. */
+  initialized?: (() => void) | undefined;
   /** When the caller is going to end the watch: with `bookmarks` a last one comes two seconds before. */
   timeoutSeconds?: number;
   signal: AbortSignal;

@@ -62,6 +62,7 @@ export async function* watch<T extends KubeObject>(
   try {
     for (const cached of initial) yield { type: 'ADDED', cached };
     if (options.sendInitialEvents && wantsBookmarks) yield { type: 'BOOKMARK', revision: from, initialEventsEnd: true };
+    options.initialized?.();
     for (const change of missed) {
       const event = change.seenBy(accepts);
       if (event) yield event;

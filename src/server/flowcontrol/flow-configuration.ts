@@ -1,0 +1,175 @@
+/**
+ * Keeps the bootstrap FlowSchemas and PriorityLevelConfigurations as they should be, and says on every FlowSchema whether its level
+ * exists (k8s.io/kubernetes/pkg/registry/flowcontrol/ensurer and the config consumer's status updates).
+ */
+import {
+  deepEqual,
+  FlowSchema,
+  type FlowSchemaCondition,
+  type FlowSchemaSpec,
+  hasReason,
+  type KubeObject,
+  mandatoryConfiguration,
+  PriorityLevelConfiguration,
+  type PriorityLevelConfigurationSpec,
+  type Resource,
+  suggestedConfiguration,
+} from '../../api/index.ts';
+import type { Client } from '../../client/index.ts';
+import { type Clock, timestamp } from '../../time/index.ts';
+import { follow, type Storages } from '../storages.ts';
+
+const producer = 'api-priority-and-fairness-config-producer-v1';
+const consumer = 'api-priority-and-fairness-config-consumer-v1';
+const autoUpdateAnnotation = 'apf.kubernetes.io/autoupdate-spec';
+
+type Configuration = FlowSchema | PriorityLevelConfiguration;
+type Wanted<S> = ReadonlyMap<string, { spec: S; mandatory: boolean }>;
+
+function wanted<S>(mandatory: ReadonlyMap<string, S>, suggested: ReadonlyMap<string, S>): Wanted<S> {
+  const all = new Map<string, { spec: S; mandatory: boolean }>();
+  for (const [name, spec] of suggested) all.set(name, { spec, mandatory: false });
+  for (const [name, spec] of mandatory) all.set(name, { spec, mandatory: true });
+  return all;
+}
+const wantedLevels = wanted<PriorityLevelConfigurationSpec>(mandatoryConfiguration.priorityLevels, suggestedConfiguration.priorityLevels);
+const wantedSchemas = wanted<FlowSchemaSpec>(mandatoryConfiguration.flowSchemas, suggestedConfiguration.flowSchemas);
+
+/** Whether the server may overwrite an object: as its annotation says, else while nobody has changed its spec. */
+function isAutoUpdated({ metadata }: KubeObject): boolean {
+  const said = metadata.annotations?.[autoUpdateAnnotation];
+  if (said === 'true' || said === 'false') return said === 'true';
+  return metadata.generation === 1;
+}
+
+/** The object as it should be; undefined where it is so. */
+export function corrected<T extends Configuration>(current: T, spec: T['spec'], mandatory: boolean): T | undefined {
+  const auto = mandatory || isAutoUpdated(current);
+  // The exempt level's shares are the administrator's.
+  const keepsOwn = mandatory && current.kind === 'PriorityLevelConfiguration' && current.metadata.name === 'exempt';
+  const next = !auto || keepsOwn ? current.spec : spec;
+  const note = String(auto);
+  if (current.metadata.annotations?.[autoUpdateAnnotation] === note && deepEqual(next, current.spec)) return undefined;
+  return {
+    ...current,
+    metadata: { ...current.metadata, annotations: { ...current.metadata.annotations, [autoUpdateAnnotation]: note } },
+    spec: next,
+  };
+}
+
+/** The Dangling condition that a schema should have; undefined where it has it. */
+export function danglingCondition(schema: FlowSchema, levels: ReadonlySet<string>, now: string): FlowSchemaCondition | undefined {
+  const { name } = schema.spec.priorityLevelConfiguration;
+  const about = `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(name)}`;
+  const found = levels.has(name);
+  const next = found
+    ? { type: 'Dangling', status: 'False', reason: 'Found', message: `${about} and it exists` }
+    : { type: 'Dangling', status: 'True', reason: 'NotFound', message: `${about} but there is no such object` };
+  const known = schema.status?.conditions?.find(({ type }) => type === 'Dangling');
+  if (known && known.status === next.status && known.reason === next.reason && known.message === next.message) return undefined;
+  return { ...next, lastTransitionTime: known?.status === next.status ? (known.lastTransitionTime ?? now) : now } as FlowSchemaCondition;
+}
+
+export interface FlowConfigurationOptions {
+  client: Client;
+  storages: Storages;
+  clock: Clock;
+  signal: AbortSignal;
+  onError(error: unknown): void;
+}
+
+/** Makes the configuration, and from then on looks again whenever something of it changes. Resolves when it is there. */
+export async function ensureFlowConfiguration(options: FlowConfigurationOptions): Promise<void> {
+  const { client, storages, clock, signal } = options;
+  const levels = new Map<string, PriorityLevelConfiguration>();
+  const schemas = new Map<string, FlowSchema>();
+
+  /** Another server may do the same at the same time: what it has written comes by the watch. */
+  const write = async <T>(work: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!['AlreadyExists', 'Conflict', 'NotFound'].some((reason) => hasReason(error, reason))) throw error;
+      return undefined;
+    }
+  };
+  const ensure = async <T extends Configuration>(resource: Resource<T>, present: Map<string, T>, all: Wanted<T['spec']>) => {
+    for (const [name, { spec, mandatory }] of all) {
+      const current = present.get(name);
+      if (current === undefined) {
+        const object = {
+          apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+          kind: resource.kind,
+          metadata: { name, annotations: { [autoUpdateAnnotation]: 'true' } },
+          spec,
+        } as unknown as T; // the wanted specs are the resource's own
+        const made = await write(client.create(resource, object, { signal, fieldManager: producer }));
+        if (made !== undefined && !present.has(name)) present.set(name, made);
+        continue;
+      }
+      const next = corrected(current, spec, mandatory);
+      if (next !== undefined) await write(client.update(resource, next, { signal, fieldManager: producer }));
+    }
+    // What an earlier release suggested and nobody has made his own.
+    for (const [name, object] of present)
+      if (
+        !all.has(name) &&
+        object.metadata.annotations?.[autoUpdateAnnotation] === 'true' &&
+        object.metadata.deletionTimestamp === undefined
+      )
+        await write(client.delete(resource, name, { signal }));
+  };
+  const reconcile = async () => {
+    await ensure(PriorityLevelConfiguration, levels, wantedLevels);
+    await ensure(FlowSchema, schemas, wantedSchemas);
+    const names = new Set(levels.keys());
+    for (const schema of [...schemas.values()]) {
+      const condition = danglingCondition(schema, names, timestamp(clock));
+      if (condition === undefined) continue;
+      const conditions = [...(schema.status?.conditions ?? []).filter(({ type }) => type !== 'Dangling'), condition];
+      await write(
+        client.updateStatus(FlowSchema, { ...schema, status: { ...schema.status, conditions } }, { signal, fieldManager: consumer }),
+      );
+    }
+  };
+
+  let running: Promise<void> | undefined;
+  let again = false;
+  let started = false;
+  const look = () => {
+    again = true;
+    if (!started) return;
+    running ??= (async () => {
+      try {
+        while (again && !signal.aborted) {
+          again = false;
+          await reconcile();
+        }
+      } catch (error) {
+        if (!signal.aborted) options.onError(error);
+      } finally {
+        running = undefined;
+      }
+    })();
+  };
+  const into = <T extends KubeObject>(resource: Resource<T>, objects: Map<string, T>) =>
+    follow(
+      storages(resource),
+      {
+        reset: () => objects.clear(),
+        set(object) {
+          objects.set(object.metadata.name, object);
+          look();
+        },
+        remove(object) {
+          objects.delete(object.metadata.name);
+          look();
+        },
+      },
+      { signal, onError: options.onError },
+    );
+  await Promise.all([into(PriorityLevelConfiguration, levels), into(FlowSchema, schemas)]);
+  started = true;
+  look();
+  await running;
+}

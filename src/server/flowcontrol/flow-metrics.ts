@@ -1,0 +1,159 @@
+/** apiserver_flowcontrol_* with upstream's names. Requests only count in plain fields; lines are made when somebody scrapes. */
+import type { Metric, Registry } from 'prom-client';
+import type { PriorityLevel, Schema } from './configured.ts';
+import type { RejectReason } from './queue-set.ts';
+
+type Labels = Record<string, string>;
+interface Sample {
+  labels: Labels;
+  value: number;
+  metricName?: string;
+}
+
+/** A histogram that costs an addition. */
+export class Buckets {
+  readonly bounds: readonly number[];
+  readonly #counts: number[];
+  #count = 0;
+  #sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  observe(value: number): void {
+    this.#count++;
+    this.#sum += value;
+    for (let i = 0; i < this.bounds.length; i++) {
+      if (value > (this.bounds[i] ?? 0)) continue;
+      this.#counts[i] = (this.#counts[i] ?? 0) + 1;
+      return;
+    }
+  }
+
+  samples(name: string, labels: Labels): Sample[] {
+    if (this.#count === 0) return [];
+    let below = 0;
+    const buckets = this.bounds.map((bound, i) => {
+      below += this.#counts[i] ?? 0;
+      return { metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: below };
+    });
+    return [
+      ...buckets,
+      { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: this.#count },
+      { metricName: `${name}_sum`, labels, value: this.#sum },
+      { metricName: `${name}_count`, labels, value: this.#count },
+    ];
+  }
+}
+
+const secondsBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const queueLengthBuckets = [0, 10, 25, 50, 100, 250, 500, 1000];
+const seatBuckets = [1, 2, 4, 10];
+
+/** What is counted of one schema's requests. */
+export class FlowCounters {
+  dispatched = 0;
+  inQueue = 0;
+  executing = 0;
+  executingSeats = 0;
+  readonly rejected = new Map<RejectReason, number>();
+  readonly waitExecuted = new Buckets(secondsBuckets);
+  readonly waitRejected = new Buckets(secondsBuckets);
+  readonly execution = new Buckets(secondsBuckets);
+  readonly queueLength = new Buckets(queueLengthBuckets);
+  readonly seats = new Buckets(seatBuckets);
+
+  reject(reason: RejectReason, waitedSeconds: number): void {
+    this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + 1);
+    this.waitRejected.observe(waitedSeconds);
+  }
+}
+
+export interface FlowControlState {
+  schemas(): Iterable<Schema>;
+  levels(): Iterable<PriorityLevel>;
+}
+
+export function registerFlowMetrics(registry: Registry, state: FlowControlState): void {
+  const add = (name: string, help: string, type: 'counter' | 'gauge' | 'histogram', values: () => Sample[]) => {
+    // The registry asks a metric for no more than this.
+    const metric = { name, help, type, aggregator: 'sum', reset() {}, get: () => Promise.resolve({ name, help, type, values: values() }) };
+    registry.registerMetric(metric as unknown as Metric);
+  };
+  const bySchema = (samples: (counters: FlowCounters, labels: Labels) => Sample[]) => () =>
+    [...state.schemas()].flatMap(({ name, level, counters }) => samples(counters, { priority_level: level.name, flow_schema: name }));
+  const byLevel = (value: (level: PriorityLevel) => number | undefined) => () =>
+    [...state.levels()].flatMap((level) => {
+      const given = value(level);
+      return given === undefined ? [] : [{ labels: { priority_level: level.name }, value: given }];
+    });
+  const prefix = 'apiserver_flowcontrol_';
+  const flow = (name: string, help: string, type: 'counter' | 'gauge', value: (counters: FlowCounters) => number) =>
+    add(
+      prefix + name,
+      help,
+      type,
+      bySchema((counters, labels) => [{ labels, value: value(counters) }]),
+    );
+  const histogram = (name: string, help: string, samples: (counters: FlowCounters, labels: Labels, name: string) => Sample[]) =>
+    add(
+      prefix + name,
+      help,
+      'histogram',
+      bySchema((counters, labels) => samples(counters, labels, prefix + name)),
+    );
+
+  add(
+    `${prefix}rejected_requests_total`,
+    'Number of requests rejected by API Priority and Fairness subsystem',
+    'counter',
+    bySchema(({ rejected }, labels) => [...rejected].map(([reason, value]) => ({ labels: { ...labels, reason }, value }))),
+  );
+  flow('dispatched_requests_total', 'Number of requests executed by API Priority and Fairness subsystem', 'counter', (c) => c.dispatched);
+  flow(
+    'current_inqueue_requests',
+    'Number of requests currently pending in queues of the API Priority and Fairness subsystem',
+    'gauge',
+    (c) => c.inQueue,
+  );
+  flow(
+    'current_executing_requests',
+    'Number of requests in initial (for a WATCH) or any (for a non-WATCH) execution stage in the API Priority and Fairness subsystem',
+    'gauge',
+    (c) => c.executing,
+  );
+  flow(
+    'current_executing_seats',
+    'Concurrency (number of seats) occupied by the currently executing (initial stage for a WATCH, any stage otherwise) requests in the API Priority and Fairness subsystem',
+    'gauge',
+    (c) => c.executingSeats,
+  );
+  histogram('request_wait_duration_seconds', 'Length of time a request spent waiting in its queue', (c, labels, name) => [
+    ...c.waitExecuted.samples(name, { ...labels, execute: 'true' }),
+    ...c.waitRejected.samples(name, { ...labels, execute: 'false' }),
+  ]);
+  histogram(
+    'request_execution_seconds',
+    'Duration of initial stage (for a WATCH) or any (for a non-WATCH) stage of request execution in the API Priority and Fairness subsystem',
+    (c, labels, name) => c.execution.samples(name, { ...labels, type: 'regular' }),
+  );
+  histogram(
+    'request_queue_length_after_enqueue',
+    'Length of queue in the API Priority and Fairness subsystem, as seen by each request after it is enqueued',
+    (c, labels, name) => c.queueLength.samples(name, labels),
+  );
+  histogram(
+    'work_estimated_seats',
+    'Number of estimated seats (maximum of initial and final seats) associated with requests in API Priority and Fairness',
+    (c, labels, name) => c.seats.samples(name, labels),
+  );
+  const level = (name: string, help: string, value: (level: PriorityLevel) => number | undefined) =>
+    add(prefix + name, help, 'gauge', byLevel(value));
+  level('nominal_limit_seats', 'Nominal number of execution seats configured for each priority level', (l) => l.limits.nominal);
+  level('lower_limit_seats', 'Configured lower bound on number of execution seats available to each priority level', (l) => l.limits.lower);
+  level('upper_limit_seats', 'Configured upper bound on number of execution seats available to each priority level', (l) => l.limits.upper);
+  level('current_limit_seats', 'current derived number of execution seats available to each priority level', (l) => l.queues.limit);
+  level('demand_seats_smoothed', 'Smoothed seat demands', (l) => l.queues.demand.smoothed);
+}

@@ -1,0 +1,280 @@
+/**
+ * The queues of one priority level: fair queuing by virtual time, where every queue that has something to do gets an equal share
+ * of the level's seats (KEP-1040; k8s.io/apiserver/pkg/util/flowcontrol/fairqueuing).
+ */
+import type { Clock } from '../../time/index.ts';
+import { DemandStatistics } from './demand-statistics.ts';
+import type { WorkEstimate } from './work-estimate.ts';
+
+/** How long a request is thought to take before it has run. */
+const estimatedSeconds = 0.003;
+
+export type RejectReason = 'queue-full' | 'concurrency-limit' | 'time-out' | 'cancelled';
+
+interface Queue {
+  readonly index: number;
+  waiting: Entry[];
+  executing: number;
+  seatsInUse: number;
+  /** Seat-seconds of what waits. */
+  waitingWork: number;
+  /** The virtual time at which its next request begins. */
+  nextDispatch: number;
+}
+
+interface Entry {
+  readonly queue: Queue | undefined;
+  readonly work: WorkEstimate;
+  /** Seat-seconds. */
+  readonly estimated: number;
+  readonly arrivedMs: number;
+  startedMs: number;
+  start?(): void;
+}
+
+export interface QueueSetShape {
+  /** Undefined: requests that find no room are rejected. */
+  queuing?: { queues: number; handSize: number; queueLengthLimit: number };
+  exempt: boolean;
+}
+
+/** A request that may run. */
+export interface Seat {
+  readonly waitedMs: number;
+  /** Whether it had to wait at all. */
+  readonly queued: boolean;
+  /** Gives the seats back. */
+  release(): void;
+}
+
+const workOf = ({ seats, finalSeats, additionalMs }: WorkEstimate) => seats * estimatedSeconds + (finalSeats * additionalMs) / 1000;
+const most = ({ seats, finalSeats }: WorkEstimate) => Math.max(seats, finalSeats);
+
+export class QueueSet {
+  readonly #clock: Clock;
+  shape: QueueSetShape;
+  /** Seats that may be in use at once. */
+  #limit: number;
+  /** Those with something to do, by index. */
+  readonly #active = new Map<number, Queue>();
+  readonly demand: DemandStatistics;
+  #virtual = 0;
+  #virtualAtMs: number;
+  seatsInUse = 0;
+  executing = 0;
+  waiting = 0;
+  #waitingSeats = 0;
+  /** Called when a request finds no room: somebody might lend some. */
+  onContention: () => void = () => {};
+
+  constructor(clock: Clock, shape: QueueSetShape, limit: number) {
+    this.#clock = clock;
+    this.shape = shape;
+    this.#limit = limit;
+    this.#virtualAtMs = clock.monotonic();
+    this.demand = new DemandStatistics(this.#virtualAtMs);
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  setLimit(limit: number): void {
+    this.#advance(this.#clock.monotonic());
+    this.#limit = limit;
+    this.#dispatch();
+  }
+
+  get queues(): Iterable<Readonly<Queue>> {
+    return this.#active.values();
+  }
+
+  /** Seats for the request now, or a promise of them, or the reason why there are none. */
+  begin(
+    hand: readonly number[],
+    work: WorkEstimate,
+    signal: () => AbortSignal,
+    waitLimitMs: number,
+  ): Seat | Promise<Seat | RejectReason> | RejectReason {
+    const now = this.#clock.monotonic();
+    const { queuing, exempt } = this.shape;
+    if (exempt) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, arrivedMs: now, startedMs: now }, now), false);
+    this.#advance(now);
+    const fits = this.#fits(work);
+    if (queuing === undefined) {
+      if (fits) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, arrivedMs: now, startedMs: now }, now), false);
+      this.onContention();
+      return 'concurrency-limit';
+    }
+    const queue = this.#queueFor(hand);
+    const entry: Entry = { queue, work, estimated: workOf(work), arrivedMs: now, startedMs: now };
+    if (fits && this.waiting === 0) return this.#seat(this.#start(entry, now), false);
+    this.onContention();
+    if (queue.waiting.length >= queuing.queueLengthLimit) return 'queue-full';
+    return this.#enqueue(entry, queue, signal(), waitLimitMs);
+  }
+
+  #enqueue(entry: Entry, queue: Queue, signal: AbortSignal, waitLimitMs: number): Promise<Seat | RejectReason> {
+    const { promise, resolve } = Promise.withResolvers<Seat | RejectReason>();
+    queue.waiting.push(entry);
+    queue.waitingWork += entry.estimated;
+    this.waiting++;
+    this.#waitingSeats += entry.work.seats;
+    this.#demandChanged(entry.arrivedMs);
+    const leave = (reason: RejectReason) => {
+      const at = queue.waiting.indexOf(entry);
+      if (at < 0) return;
+      queue.waiting.splice(at, 1);
+      this.#left(entry, queue);
+      this.#forgetIdle(queue);
+      settle();
+      this.#demandChanged(this.#clock.monotonic());
+      resolve(reason);
+      // Where it was the widest, those behind it may fit.
+      this.#dispatch();
+    };
+    const onAbort = () => leave('cancelled');
+    const timer = this.#clock.setTimer(waitLimitMs, () => leave('time-out'), { background: true });
+    const settle = () => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+    };
+    entry.start = () => {
+      settle();
+      resolve(this.#seat(entry, true));
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    this.#dispatch();
+    return promise;
+  }
+
+  #left(entry: Entry, queue: Queue): void {
+    queue.waitingWork -= entry.estimated;
+    this.waiting--;
+    this.#waitingSeats -= entry.work.seats;
+  }
+
+  #seat(entry: Entry, queued: boolean): Seat {
+    let released = false;
+    return {
+      waitedMs: entry.startedMs - entry.arrivedMs,
+      queued,
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#finish(entry);
+      },
+    };
+  }
+
+  #fits(work: WorkEstimate): boolean {
+    // A request wider than the level runs alone.
+    return this.seatsInUse + most(work) <= this.#limit || this.executing === 0;
+  }
+
+  /** The queue of the hand with the least to do. */
+  #queueFor(hand: readonly number[]): Queue {
+    let best: Queue | undefined;
+    let bestWork = Number.POSITIVE_INFINITY;
+    for (const index of hand) {
+      const queue = this.#active.get(index);
+      if (queue === undefined) return this.#open(index);
+      const work = queue.waitingWork + queue.seatsInUse * estimatedSeconds;
+      if (work >= bestWork) continue;
+      best = queue;
+      bestWork = work;
+    }
+    return best ?? this.#open(0);
+  }
+
+  #open(index: number): Queue {
+    const queue = { index, waiting: [], executing: 0, seatsInUse: 0, waitingWork: 0, nextDispatch: this.#virtual };
+    this.#active.set(index, queue);
+    return queue;
+  }
+
+  #forgetIdle(queue: Queue): void {
+    if (queue.executing === 0 && queue.waiting.length === 0) this.#active.delete(queue.index);
+  }
+
+  #start(entry: Entry, now: number): Entry {
+    const { queue, work } = entry;
+    entry.startedMs = now;
+    const seats = most(work);
+    this.executing++;
+    this.seatsInUse += seats;
+    if (queue !== undefined) {
+      queue.executing++;
+      queue.seatsInUse += seats;
+      queue.nextDispatch += entry.estimated;
+    }
+    this.#demandChanged(now);
+    return entry;
+  }
+
+  #finish(entry: Entry): void {
+    const { additionalMs, finalSeats } = entry.work;
+    if (additionalMs <= 0 || finalSeats <= 0) this.#end(entry);
+    // Its watchers are still being told.
+    else this.#clock.setTimer(additionalMs, () => this.#end(entry), { background: true });
+  }
+
+  #end(entry: Entry): void {
+    const now = this.#clock.monotonic();
+    const { queue, work } = entry;
+    this.#advance(now);
+    const seats = most(work);
+    this.executing--;
+    this.seatsInUse -= seats;
+    if (queue !== undefined) {
+      queue.executing--;
+      queue.seatsInUse -= seats;
+      // What it really took instead of what was thought.
+      queue.nextDispatch += (seats * (now - entry.startedMs)) / 1000 - entry.estimated;
+      this.#forgetIdle(queue);
+    }
+    this.#demandChanged(now);
+    if (this.waiting > 0) this.#dispatch();
+  }
+
+  #dispatch(): void {
+    while (this.waiting > 0) {
+      const queue = this.#next();
+      const entry = queue?.waiting[0];
+      if (queue === undefined || entry === undefined || !this.#fits(entry.work)) return;
+      queue.waiting.shift();
+      this.#left(entry, queue);
+      this.#start(entry, this.#clock.monotonic());
+      entry.start?.();
+    }
+  }
+
+  /** The queue whose first request would end first in virtual time; among equals, that which came first. */
+  #next(): Queue | undefined {
+    let best: Queue | undefined;
+    let bestFinish = 0;
+    for (const queue of this.#active.values()) {
+      const [head] = queue.waiting;
+      if (head === undefined) continue;
+      const finish = queue.nextDispatch + head.estimated;
+      const earlier = finish === bestFinish && head.arrivedMs < (best?.waiting[0]?.arrivedMs ?? 0);
+      if (best !== undefined && finish >= bestFinish && !earlier) continue;
+      best = queue;
+      bestFinish = finish;
+    }
+    return best;
+  }
+
+  /** Virtual time goes as fast as each active queue is served. */
+  #advance(now: number): void {
+    const elapsed = (now - this.#virtualAtMs) / 1000;
+    this.#virtualAtMs = now;
+    if (this.#active.size === 0) return;
+    this.#virtual += (elapsed * Math.min(this.seatsInUse + this.#waitingSeats, this.#limit)) / this.#active.size;
+  }
+
+  #demandChanged(now: number): void {
+    this.demand.record(this.seatsInUse + this.#waitingSeats, now);
+  }
+}
