@@ -89,7 +89,7 @@ export { highestUserDefinablePriority, systemPriorityClasses } from './schedulin
 export * from './schema/node.ts';
 export * from './schema/table.ts';
 export * from './selectors.ts';
-export { convertedVersion, deprecationWarning, isRemoved, sameShape } from './served-version.ts';
+export { convertedVersion, deprecationWarning, isRemoved, removedRelease, sameShape } from './served-version.ts';
 export { defaultServing, parseGoBool, parseRuntimeConfig, RuntimeConfigError, resourcesOf, type Serving, servedKinds } from './serving.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';
 export { isDefaultStorageClass } from './storage/storage-class.ts';

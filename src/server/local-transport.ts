@@ -88,8 +88,11 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
     request.signal?.throwIfAborted();
     const { answer } = outcome;
     // What is no API object has media types of its own.
-    if (answer.type === 'raw' || answer.type === 'stream' || answer.type === 'hijacked') return { outcome, answer };
-    return { outcome, answer: present(answer, negotiate(accept), outcome.context, clock.now()) };
+    const isOther = answer.type === 'raw' || answer.type === 'stream' || answer.type === 'hijacked';
+    const presented = isOther ? answer : present(answer, negotiate(accept), outcome.context, clock.now());
+    const noted = outcome.delivery.answered(presented);
+    if (noted !== undefined) await noted;
+    return { outcome, answer: presented };
   };
 
   const answered = async (request: TransportRequest, life: RequestLifetime): Promise<TransportResponse> => {
@@ -141,13 +144,13 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
         delivery = outcome.delivery;
         // A failure's object is the Status.
         if (answer.type === 'object' && answer.status >= 400) throw StatusError.from(answer.item.object as Status);
-        if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
-        for await (const event of answer.events) yield { type: event.type, object: event.item.object };
-        request.signal?.throwIfAborted();
         if (answer.type === 'stream') {
           yield* forwardedEvents(answer);
           return;
         }
+        if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
+        for await (const event of answer.events) yield { type: event.type, object: event.item.object };
+        request.signal?.throwIfAborted();
       } finally {
         delivery?.finished(0);
         over();

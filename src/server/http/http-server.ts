@@ -13,6 +13,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock } from '../../time/index.ts';
 import type { Upgrade } from '../exchange.ts';
+import type { Delivery } from '../pipeline/delivery.ts';
 import type { Incoming, Outcome } from '../pipeline/pipeline.ts';
 import type { Credentials } from '../request.ts';
 import { RequestLifetime } from '../request-lifetime.ts';
@@ -107,8 +108,8 @@ function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgra
   const credentials: Credentials = {
     ...(certificate === undefined ? {} : { certificate }),
     header,
-    webSocketProtocols: webSocketProtocols(header('sec-websocket-protocol')),
     headers,
+    webSocketProtocols: webSocketProtocols(header('sec-websocket-protocol')),
     remoteAddress,
   };
   return {
@@ -230,7 +231,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { method = 'GET', url = '/', rawHeaders } = request;
     const from = { method, url, rawHeaders, socket: request.socket as TLSSocket, body: request };
     handle(incomingOf(from, begin(socket), { request, socket, head })).then(
-      (outcome) => refuseUpgrade(outcome, socket),
+      async (outcome) => {
+        socket.on('close', () => outcome.delivery.finished(0));
+        await outcome.delivery.answered(outcome.answer);
+        refuseUpgrade(outcome, socket);
+        if (socket.destroyed) outcome.delivery.finished(0);
+      },
       (error: unknown) => {
         logger.error({ err: error, path: request.url }, 'could not answer an upgrade');
         socket.destroy();
