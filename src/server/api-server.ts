@@ -17,11 +17,12 @@ import type { Transport } from '../client/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import type { Aggregation } from './aggregation/index.ts';
+import type { Auditor } from './audit/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, objectAnswer, type RequestContext, textAnswer } from './exchange.ts';
-import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
+import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { localTransport } from './local-transport.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
@@ -34,9 +35,9 @@ import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo, WriteHook } 
 import { bindings, coreHandlers } from './rest/index.ts';
 import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
+import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 import type { Storages } from './storages.ts';
 import { type VersionInfo, versionInfo } from './version.ts';
-import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 
 /** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
 export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
@@ -47,9 +48,9 @@ export interface ApiServerOptions {
   random: Random;
   logger: Logger;
   kinds: readonly KindDefinition[];
-  authenticators?: readonly Authenticator[];
   /** Which versions of them are served (--runtime-config). Default: all but alpha ones. */
   serves?: Serving;
+  authenticators?: readonly Authenticator[];
   /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
   anonymous?: boolean;
   authorizer: Authorizer;
@@ -66,26 +67,28 @@ export interface ApiServerOptions {
   port?: number;
   version?: Partial<VersionInfo>;
   metrics: MetricsRegistry;
+  /** Records requests as its policy says; closed with the server. */
+  auditor?: Auditor | undefined;
   /** Non-resource endpoints, asked in order before the server's own. */
   routes?: readonly Route[];
   /** Endpoints of resources beside the generic ones. */
   rest?: readonly SubresourceHandler[];
+  /** How many requests run at once; default: all. */
+  flowControl?: FlowControlOptions;
   /** Default 60 (--request-timeout). */
   requestTimeoutSeconds?: number;
   /** Where keys begin (--etcd-prefix). Default `/registry`. */
-  /** How many requests run at once; default: all. */
-  flowControl?: FlowControlOptions;
   storagePrefix?: string;
+  /** --storage-media-type. Default `application/json`; either is read. */
+  storageMediaType?: StorageMediaType;
+  /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
+  storeCheckTimeoutMs?: number;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
   ttlSeconds?: (resource: Resource) => number | undefined;
 }
 
 export interface ApiServer {
   /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */
-  /** --storage-media-type. Default `application/json`; either is read. */
-  storageMediaType?: StorageMediaType;
-  /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
-  storeCheckTimeoutMs?: number;
   listen(entrance?: Server): Promise<{ address: string; port: number }>;
   /** Ends watches, lets requests in flight finish, closes storages (not the store). */
   close(): Promise<void>;
@@ -104,15 +107,15 @@ export interface ApiServer {
   removeKind(kind: KindDefinition): void;
   addHandler(handler: SubresourceHandler): void;
   addRoute(route: Route): void;
+  /** Leaves to other servers what they serve in this one's name. */
+  aggregate(aggregation: Aggregation): void;
   addAdmission(plugin: AdmissionPlugin): void;
+  readonly flowControl: FlowControl | undefined;
   readonly table: ResourceTable;
   readonly registry: Registry;
 }
 
 const hourSeconds = 3600;
-  readonly flowControl: FlowControl | undefined;
-  /** Leaves to other servers what they serve in this one's name. */
-  aggregate(aggregation: Aggregation): void;
 
 /** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
 const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
@@ -146,6 +149,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clock,
       logger,
       indexes,
+      form: storedForm(kind, options.storageMediaType ?? 'application/json'),
       // Of the definition as it is when something is read.
       ...(kind.custom ? { repair: (stored: KubeObject) => custom.get(groupResourceOf(resource))?.repair(stored) ?? stored } : {}),
       ...(ttl === undefined ? {} : { ttlSeconds: () => ttl }),
@@ -154,7 +158,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const addKind = (kind: KindDefinition, kept?: ResourceStorage): ResourceStorage | undefined => {
     if (kind.custom) custom.set(groupResourceOf(kind.resource), kind.custom);
-      form: storedForm(kind, options.storageMediaType ?? 'application/json'),
     const storage = kept ?? (kind.virtual ? undefined : openStorage(kind));
     if (storage !== undefined) storages.set(groupResourceOf(kind.resource), storage);
     table.add(kind, storage, new Set((indexedFields[groupResourceOf(kind.resource)] ?? []).filter((f) => kind.fieldSelectors?.[f])));
@@ -236,9 +239,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   const dispatch = createDispatch(registry, handlers);
 
-  const handle = createPipeline({
-    clock,
-    random,
   const requestTimeoutSeconds = options.requestTimeoutSeconds ?? 60;
   const flowControl =
     options.flowControl &&
@@ -248,6 +248,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       metrics,
       objects: ({ info }) => table.find(info.apiGroup, info.apiVersion, info.resource)?.storage?.count() ?? 0,
     });
+  const handle = createPipeline({
+    clock,
+    random,
     logger,
     authenticators: options.authenticators ?? [],
     anonymous: options.anonymous ?? true,
@@ -255,16 +258,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock),
     limiter: flowControl?.limiter,
+    auditor: options.auditor,
     handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
   });
 
   let http: HttpServer | undefined;
   return {
+    flowControl,
     table,
     registry,
     handle,
     storageOf,
-    flowControl,
     addKind: (kind) => addKind(kind),
     replaceKind(prev, next, { keepStorage }) {
       const storage = storages.get(groupResourceOf(prev.resource));
@@ -282,6 +286,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     addHandler: (handler) => void handlers.push(handler),
     addRoute: (route) => void routes.push(route),
+    aggregate(given) {
+      aggregation = given;
+    },
     addAdmission: (plugin) => void admission.push(plugin),
     addReadyCheck: (check, at = ['readyz']) => health.add(check, at),
     localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifetime.signal }),
@@ -296,13 +303,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     async close() {
       lifetime.abort(new Error('the API server is shutting down'));
       await http?.close();
+      await options.auditor?.close();
       for (const storage of storages.values()) storage.close();
     },
   };
 }
-    aggregate(given) {
-      aggregation = given;
-    },
 
 function rejection(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -46,14 +46,14 @@ export interface ClusterApiServerOptions
   aggregatorRouting?: boolean;
   /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
   advertise: { address: string; port: number };
+  /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
+  sharedStore?: boolean;
 }
 
 export interface ClusterApiServer extends ApiServer {
   /** Makes what every cluster begins with: namespaces, default roles, priority classes, the Service `kubernetes`. */
   bootstrap(signal?: AbortSignal): Promise<void>;
 }
-  /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
-  sharedStore?: boolean;
 
 /** Who the server is to itself. */
 const loopback: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
@@ -136,7 +136,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       signal: lifetime.signal,
       onError,
     }).synced;
-
   await server.flowControl?.fairness?.follow(storages, { signal: lifetime.signal, onError });
   const aggregation = options.kinds.some(({ resource }) => resource.kind === APIService.kind)
     ? serveAggregation({
@@ -154,6 +153,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     server.aggregate(aggregation);
     await aggregation.synced;
   }
+
   return {
     ...server,
     async bootstrap(signal) {
@@ -163,16 +163,16 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       await Promise.all([
         reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal }),
         ensureSystemPriorityClasses(client, signal),
-        first &&
         server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
         ensureAuthenticationTrust(client, options.authentication, signal),
+        first &&
           ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
       ]);
     },
     async close() {
       lifetime.abort(new Error('the API server is shutting down'));
-      await server.close();
       aggregation?.close();
+      await server.close();
       streaming?.close();
     },
   };
