@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../time/index.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { lmdbBackend } from './lmdb-backend.ts';
+import { dataFileOf, lmdbBackend } from './lmdb-backend.ts';
 import { openMvccStore } from './mvcc-store.ts';
 import type { Retention } from './retention.ts';
 import type { Store } from './store.ts';
@@ -13,6 +13,8 @@ export interface EmbeddedStoreOptions {
   clock?: Clock;
   logger?: Logger;
   retention?: Retention;
+  /** Address space to begin with; it grows with the data. Default 4 GiB. */
+  mapBytes?: number;
 }
 
 /** The data directory cannot be used: not writable, locked, or of another format. */
@@ -24,10 +26,10 @@ export class StoreUnusableError extends Error {
 }
 
 /** A durable store in a directory: a write is answered after it is on disk. Throws StoreUnusableError. */
-export async function openEmbeddedStore({ dir, clock = systemClock, logger, retention }: EmbeddedStoreOptions): Promise<Store> {
+export async function openEmbeddedStore({ dir, clock = systemClock, logger, retention, mapBytes }: EmbeddedStoreOptions): Promise<Store> {
   const lock = takeDirectory(dir);
   try {
-    const backend = lmdbBackend(dir);
+    const backend = lmdbBackend(dataFileOf(dir), mapBytes ? { mapBytes } : {});
     const store = openMvccStore({
       backend: {
         ...backend,
@@ -49,7 +51,8 @@ export async function openEmbeddedStore({ dir, clock = systemClock, logger, rete
   }
 }
 
-function takeDirectory(dir: string): DirectoryLock {
+/** Makes the directory where it is missing and locks it for this process. Throws StoreUnusableError. */
+export function takeDirectory(dir: string): DirectoryLock {
   let lock: DirectoryLock | undefined;
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });

@@ -6,6 +6,7 @@ export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from
 export type { EtcdTls } from './etcd-member.ts';
 export type { EtcdStoreOptions } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
+export { backupStore, checkStore, compactStore, openStoreReader, restoreStore } from './maintenance.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
 export { parseRetention, type Retention } from './retention.ts';
 export {

@@ -9,37 +9,63 @@ import { stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Backend, Batch, Counters, LeaseRecord, Snapshot } from './backend.ts';
-import { type Log, type Meta, migrate } from './lmdb-format.ts';
+import { checkFormat, type Log, type Meta, migrate } from './lmdb-format.ts';
+import { checkPages } from './lmdb-pages.ts';
 import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from './lmdb-records.ts';
 import { NoSpaceError } from './store.ts';
 
 const dataFile = 'store.mdb';
-/** Address space only; lmdb-js widens the map when it fills. */
+/** 4 GiB of address space. */
 const initialMapBytes = 4 * 2 ** 30;
 
-export function lmdbBackend(dir: string): Backend {
-  const path = join(dir, dataFile);
-  allocateReaderTable(`${path}-lock`);
+export interface LmdbOptions {
+  /** Address space to begin with; lmdb-js widens it when it fills. */
+  mapBytes?: number;
+  readOnly?: boolean;
+  /** Not to look at all pages first. */
+  trusted?: boolean;
+}
+
+export interface LmdbBackend extends Backend {
+  /** Writes a copy of the present state, without the room that has become free. Writers go on meanwhile. */
+  copy(path: string): Promise<void>;
+}
+
+export const dataFileOf = (dir: string): string => join(dir, dataFile);
+
+/** Throws DamagedStoreError and FormatError. */
+export function lmdbBackend(
+  path: string,
+  { mapBytes = initialMapBytes, readOnly = false, trusted = false }: LmdbOptions = {},
+): LmdbBackend {
+  if (!trusted) checkPages(path);
+  if (!readOnly) allocateReaderTable(`${path}-lock`);
   const root: RootDatabase<unknown, string> = open({
     path,
     noSubdir: true,
     maxDbs: 8,
-    mapSize: initialMapBytes,
+    mapSize: mapBytes,
     overlappingSync: false,
     eventTurnBatching: false,
+    readOnly,
   });
-  const meta: Meta = root.openDB({ name: 'meta', encoding: 'json' });
-  const keys: Database<Buffer, string> = root.openDB({ name: 'keys', encoding: 'binary' });
-  const log: Log = root.openDB({ name: 'log', encoding: 'binary' });
-  const leases: Database<LeaseRecord, number> = root.openDB({ name: 'leases', encoding: 'json' });
-  const leaseKeys: Database<Buffer, [lease: number, key: string]> = root.openDB({ name: 'lease-keys', encoding: 'binary' });
   try {
-    migrate(root, meta, log);
+    const meta: Meta = root.openDB({ name: 'meta', encoding: 'json' });
+    if (readOnly) checkFormat(meta);
+    return backendOf(root, path, meta, readOnly);
   } catch (error) {
     // Nothing was written, so there is nothing to wait for.
     void root.close();
     throw error;
   }
+}
+
+function backendOf(root: RootDatabase<unknown, string>, path: string, meta: Meta, readOnly: boolean): LmdbBackend {
+  const log: Log = root.openDB({ name: 'log', encoding: 'binary' });
+  if (!readOnly) migrate(root, meta, log);
+  const keys: Database<Buffer, string> = root.openDB({ name: 'keys', encoding: 'binary' });
+  const leases: Database<LeaseRecord, number> = root.openDB({ name: 'leases', encoding: 'json' });
+  const leaseKeys: Database<Buffer, [lease: number, key: string]> = root.openDB({ name: 'lease-keys', encoding: 'binary' });
 
   const snapshot: Snapshot = {
     counters: () => meta.get('counters') as Counters,
@@ -98,6 +124,7 @@ export function lmdbBackend(dir: string): Backend {
       }
     },
     sizeBytes: async () => (await stat(path)).size,
+    copy: (target) => root.backup(target, true),
     close: () => root.close(),
   };
 }

@@ -41,6 +41,15 @@ export function migrate(root: RootDatabase<unknown, string>, meta: Meta, log: Lo
   return found;
 }
 
+/** For readers, which change nothing. Throws FormatError. */
+export function checkFormat(meta: Meta): void {
+  const found = meta.get('format');
+  if (found === undefined) throw new Error('it holds no store');
+  if (typeof found === 'number' && found < formatVersion)
+    throw new Error(`it has format version ${found}; "k8ts up" brings it to version ${formatVersion}`);
+  if (found !== formatVersion) throw new FormatError(found);
+}
+
 const entriesAtATime = 1000;
 const oldHeaderBytes = 33;
 
