@@ -5,8 +5,10 @@ import { kinds } from '../api/index.ts';
 import type { Pki } from '../pki/index.ts';
 import {
   type AuthorizationMode,
+  auditOptions,
   type ClusterApiServer,
   createClusterApiServer,
+  openAudit,
   parseIpRange,
   parsePortRange,
   parseTokenFile,
@@ -39,6 +41,7 @@ export async function openApiServer(
   const lifetime = new AbortController();
   const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
   const metrics = new MetricsRegistry();
+  const audit = auditOptions(args);
   const server = await createClusterApiServer({
     store,
     ...kept,
@@ -46,6 +49,7 @@ export async function openApiServer(
     random,
     logger,
     metrics,
+    auditor: audit && (await openAudit(audit, { clock, random, logger, registry: metrics })),
     kinds,
     tls: {
       cert: pki.apiserver.certificate,

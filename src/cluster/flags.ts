@@ -1,6 +1,7 @@
 /** Flags that `k8ts up` hands through to components, read as upstream's components read them. */
 import { type kubeletconfigV1beta1, parseGoDuration } from '../api/index.ts';
 import type { LeaderElectionOptions } from '../client/index.ts';
+import { auditFlags } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 
@@ -49,6 +50,7 @@ export const apiserverFlags = [
   'default-not-ready-toleration-seconds',
   'default-unreachable-toleration-seconds',
   'api-audiences',
+  ...auditFlags,
   'enable-aggregator-routing',
   'history',
   ...etcdFlags,

@@ -1,0 +1,252 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigMap, extensionsV1beta1 } from '../../api/index.ts';
+import { createClient } from '../../client/index.ts';
+import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
+import { openTestServer, type TestServer } from '../testing/test-server.ts';
+import { openAudit } from './audit.ts';
+import type { AuditEvent } from './event.ts';
+import { legacyLine } from './event.ts';
+import { auditOptions } from './options.ts';
+import { evaluatePolicy, parsePolicy } from './policy.ts';
+import { openRotatingFile } from './rotating-file.ts';
+
+const head = { apiVersion: 'v1', kind: 'ConfigMap' } as const;
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'audit-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const policyOf = (rules: string) => `apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n${rules}`;
+
+describe('the policy', () => {
+  const attributes = {
+    user: { name: 'joe', groups: ['devs'] },
+    verb: 'get',
+    isResourceRequest: true,
+    apiGroup: '',
+    apiVersion: 'v1',
+    namespace: 'default',
+    resource: 'pods',
+    subresource: 'log',
+    name: 'web',
+    path: '/api/v1/namespaces/default/pods/web/log',
+  };
+
+  it.each([
+    ['- {level: Metadata, resources: [{group: "", resources: ["pods"]}]}', 'None'],
+    ['- {level: Metadata, resources: [{group: "", resources: ["pods/log"]}]}', 'Metadata'],
+    ['- {level: Metadata, resources: [{group: "", resources: ["*/log"]}]}', 'Metadata'],
+    ['- {level: Metadata, resources: [{group: "", resources: ["pods/*"], resourceNames: ["db"]}]}', 'None'],
+    ['- {level: Request, userGroups: ["devs"], verbs: ["get"]}', 'Request'],
+    ['- {level: None, users: ["joe"]}\n- {level: Request}', 'None'],
+    ['- {level: Request, nonResourceURLs: ["/api*"]}', 'None'],
+    ['- {level: Request, namespaces: [""]}', 'None'],
+  ])('%s asks for %s', (rules, level) => {
+    expect(evaluatePolicy(parsePolicy(policyOf(rules)))(attributes).level).toBe(level);
+  });
+
+  it.each([
+    ['- {level: All}', 'rules[0].level: Unsupported value: "All": supported values: "None", "Metadata", "Request", "RequestResponse"'],
+    ['- {users: [joe]}', 'rules[0].level: Required value'],
+    [
+      '- {level: None, nonResourceURLs: ["logs"]}',
+      `rules[0].nonResourceURLs[0]: Invalid value: "logs": non-resource URL rules must begin with a '/' character`,
+    ],
+    ['- {level: None, resources: [{group: apps, resourceNames: [x]}]}', 'using resourceNames requires at least one resource'],
+    ['- {level: None, omitStages: [Later]}', 'allowed stages are RequestReceived,ResponseStarted,ResponseComplete,Panic'],
+    ['- {level: None, user: [joe]}', 'failed decoding: strict decoding error: unknown field "rules[0].user"'],
+  ])('%s is refused', (rules, message) => {
+    expect(() => parsePolicy(policyOf(rules))).toThrow(message);
+  });
+
+  it('is refused without rules, or where it is of another kind', () => {
+    expect(() => parsePolicy(policyOf('  []'))).toThrow('loaded illegal policy with 0 rules');
+    expect(() => parsePolicy('apiVersion: audit.k8s.io/v1beta1\nkind: Policy')).toThrow('no kind "Policy" is registered for version');
+    expect(() => parsePolicy('apiVersion: audit.k8s.io/v1')).toThrow("Object 'Kind' is missing");
+  });
+});
+
+describe('the log', () => {
+  const registry = new Registry();
+  let server: TestServer;
+  afterEach(() => server.close());
+
+  async function open(rules: string, flags: Record<string, string> = {}) {
+    registry.clear();
+    const policy = join(dir, 'policy.yaml');
+    writeFileSync(policy, policyOf(rules));
+    const options = auditOptions({ 'audit-policy-file': policy, 'audit-log-path': join(dir, 'audit.log'), ...flags });
+    if (!options) throw new Error('audit is off');
+    const tools = { clock: systemClock, random: seededRandom(1), logger: pino({ level: 'silent' }), registry };
+    server = await openTestServer({ auditor: await openAudit(options, tools) });
+    return createClient(server.server.localTransport({ name: 'joe', groups: ['system:masters', 'system:authenticated'] }), {
+      userAgent: 'kubectl/1',
+    });
+  }
+  const events = (): AuditEvent[] =>
+    readFileSync(join(dir, 'audit.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+
+  it('has each stage of a write, with its bodies', async () => {
+    const client = await open('- {level: RequestResponse, omitManagedFields: true}');
+    await client.create(ConfigMap, { ...head, metadata: { name: 'a', namespace: 'default' }, data: { k: 'v' } });
+    const [received, complete] = events();
+    expect(received).toMatchObject({
+      stage: 'RequestReceived',
+      level: 'RequestResponse',
+      verb: 'create',
+      requestURI: '/api/v1/namespaces/default/configmaps',
+    });
+    expect(received?.stageTimestamp).toBe(received?.requestReceivedTimestamp);
+    expect(complete).toMatchObject({
+      kind: 'Event',
+      apiVersion: 'audit.k8s.io/v1',
+      auditID: received?.auditID,
+      stage: 'ResponseComplete',
+      user: { username: 'joe', groups: ['system:masters', 'system:authenticated'] },
+      sourceIPs: ['127.0.0.1'],
+      userAgent: 'kubectl/1',
+      objectRef: { resource: 'configmaps', namespace: 'default', name: 'a', apiVersion: 'v1' },
+      responseStatus: { metadata: {}, code: 201 },
+      requestObject: { kind: 'ConfigMap', data: { k: 'v' } },
+      responseObject: { kind: 'ConfigMap', metadata: { name: 'a' } },
+      annotations: { 'authorization.k8s.io/decision': 'allow', 'authorization.k8s.io/reason': '' },
+    });
+    expect(complete?.requestReceivedTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(JSON.stringify(complete)).not.toContain('managedFields');
+    expect(await registry.metrics()).toContain('apiserver_audit_event_total 2');
+  });
+
+  it('has refusals and their reason, and who acted as whom', async () => {
+    const client = await open('- {level: Metadata, omitStages: [RequestReceived]}');
+    await expect(client.get(ConfigMap, 'none', { namespace: 'default' })).rejects.toThrow('not found');
+    await server.server.localTransport({ name: 'boss', groups: ['system:masters'] }).request({
+      method: 'GET',
+      path: '/api/v1/namespaces/default/configmaps',
+      query: new URLSearchParams(),
+      headers: { 'impersonate-user': 'joe' },
+    });
+    const [missing, forbidden] = events();
+    expect(missing?.responseStatus).toMatchObject({ status: 'Failure', reason: 'NotFound', code: 404 });
+    expect(missing?.requestObject).toBeUndefined();
+    expect(forbidden).toMatchObject({
+      user: { username: 'boss' },
+      impersonatedUser: { username: 'joe', groups: ['system:authenticated'] },
+      responseStatus: { reason: 'Forbidden', code: 403 },
+      annotations: { 'authorization.k8s.io/decision': 'forbid' },
+    });
+  });
+
+  it('marks versions that have gone upstream', async () => {
+    const client = await open('- {level: Metadata, omitStages: [RequestReceived]}');
+    await client.list(extensionsV1beta1.Deployment, { namespace: 'default' });
+    expect(events()[0]?.annotations).toMatchObject({ 'k8s.io/deprecated': 'true', 'k8s.io/removed-release': '1.16' });
+  });
+
+  it('has the start and the end of a watch', async () => {
+    const client = await open('- {level: RequestResponse, verbs: [watch]}');
+    const stop = new AbortController();
+    const watching = client.watch(ConfigMap, { namespace: 'default', signal: stop.signal })[Symbol.asyncIterator]();
+    const next = watching.next();
+    await client.create(ConfigMap, { ...head, metadata: { name: 'a', namespace: 'default' } });
+    await next;
+    expect(events().map(({ stage }) => stage)).toEqual(['RequestReceived', 'ResponseStarted']);
+    stop.abort();
+    await watching.next().catch(() => {});
+    expect(events().map(({ stage }) => stage)).toEqual(['RequestReceived', 'ResponseStarted', 'ResponseComplete']);
+  });
+
+  it('leaves the bodies of too large events out', async () => {
+    const client = await open('- {level: Request, omitStages: [RequestReceived]}', {
+      'audit-log-truncate-enabled': 'true',
+      'audit-log-truncate-max-event-size': '2000',
+    });
+    await client.create(ConfigMap, { ...head, metadata: { name: 'a', namespace: 'default' }, data: { k: 'v'.repeat(3000) } });
+    const [event] = events();
+    expect(event?.annotations).toMatchObject({ 'audit.k8s.io/truncated': 'true' });
+    expect(event?.requestObject).toBeUndefined();
+  });
+
+  it('goes to a webhook in batches, none lost at the end', async () => {
+    const batches: { kind: string; items: AuditEvent[] }[] = [];
+    const receiver = createServer((request, response) => {
+      let text = '';
+      request.on('data', (chunk) => {
+        text += chunk;
+      });
+      request.on('end', () => {
+        batches.push(JSON.parse(text));
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const { port } = receiver.address() as AddressInfo;
+    const config = join(dir, 'webhook.yaml');
+    writeFileSync(
+      config,
+      `{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: "http://127.0.0.1:${port}/audit"}}], users: [{name: u, user: {}}], contexts: [{name: x, context: {cluster: c, user: u}}], current-context: x}`,
+    );
+    const client = await open('- {level: Metadata, omitStages: [RequestReceived]}', {
+      'audit-webhook-config-file': config,
+      'audit-webhook-batch-max-size': '2',
+    });
+    for (let i = 0; i < 5; i++) await client.create(ConfigMap, { ...head, metadata: { name: `a${i}`, namespace: 'default' } });
+    await server.close();
+    receiver.close();
+    expect(batches.every(({ kind, items }) => kind === 'EventList' && items.length <= 2)).toBe(true);
+    expect(batches.flatMap(({ items }) => items.map(({ objectRef }) => objectRef?.name))).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+    expect(events()).toHaveLength(5);
+  });
+});
+
+it('rotates its file as lumberjack names the parts', async () => {
+  const clock = new VirtualClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
+  const path = join(dir, 'audit.log');
+  const file = openRotatingFile(path, { maxBytes: 10, maxAgeDays: 0, maxBackups: 2, compress: true }, clock, (error) => {
+    throw error;
+  });
+  for (const text of ['11111111\n', '22222222\n', '33333333\n', '44444444\n']) {
+    file.write(text);
+    await clock.advance(1000);
+  }
+  await file.close();
+  expect(readdirSync(dir).sort()).toEqual(['audit-2026-01-02T03-04-07.678.log.gz', 'audit-2026-01-02T03-04-08.678.log.gz', 'audit.log']);
+  expect(readFileSync(path, 'utf8')).toBe('44444444\n');
+});
+
+it('writes the legacy line', () => {
+  const event: AuditEvent = {
+    kind: 'Event',
+    apiVersion: 'audit.k8s.io/v1',
+    level: 'Metadata',
+    auditID: 'x',
+    stage: 'RequestReceived',
+    requestURI: '/api',
+    verb: 'get',
+    user: { username: 'admin', groups: ['a', 'b'] },
+    requestReceivedTimestamp: '2026-01-01T00:00:00.000000Z',
+    stageTimestamp: '2026-01-01T00:00:00.000000Z',
+  };
+  expect(legacyLine(event)).toBe(
+    String.raw`2026-01-01T00:00:00.000000Z AUDIT: id="x" stage="RequestReceived" ip="<unknown>" method="get" user="admin" groups="\"a\",\"b\"" as="<self>" asgroups="<lookup>" user-agent="" namespace="<none>" uri="/api" response="<deferred>"`,
+  );
+});
+
+it('refuses flags that make no sense, in the words of upstream', () => {
+  expect(() => auditOptions({ 'audit-log-mode': 'lazy' })).toThrow(
+    'invalid audit log mode lazy, allowed modes are "batch,blocking,blocking-strict"',
+  );
+  expect(() => auditOptions({ 'audit-log-maxage': '-1' })).toThrow("--audit-log-maxage -1 can't be a negative number");
+  expect(() => auditOptions({ 'audit-log-format': 'xml' })).toThrow('invalid audit log format xml, allowed formats are "legacy,json"');
+  expect(auditOptions({})).toBeUndefined();
+});
