@@ -238,6 +238,7 @@ function toEvent({ type, kv, prev_kv: before }: WatchResponse['events'][number])
     createRevision: kv.create_revision,
     modRevision: kv.mod_revision,
     version: kv.version,
+    lease: type === 'PUT' ? kv.lease : 0,
   };
 }
 

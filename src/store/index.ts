@@ -6,7 +6,7 @@ export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from
 export type { EtcdTls } from './etcd-member.ts';
 export type { EtcdStoreOptions } from './etcd-store.ts';
 export { compareKeys, lowerBound } from './key-order.ts';
-export { backupStore, checkStore, compactStore, openStoreReader, restoreStore } from './maintenance.ts';
+export { backupStore, checkStore, compactStore, openStoreReader, restoreStore, type StoreReader } from './maintenance.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
 export { parseRetention, type Retention } from './retention.ts';
 export {
@@ -24,9 +24,12 @@ export {
   StoreClosedError,
   type StoredValue,
   type StoreEvent,
+  type Transaction,
   type WatchBatch,
   type WatchOptions,
 } from './store.ts';
+export type { StoredChange } from './times.ts';
+export type { StoreCheck, StoreFacts } from './verify.ts';
 
 /** A store over a real etcd. gRPC is loaded only by who uses one. */
 export const openEtcdStore = async (options: EtcdStoreOptions): Promise<Store> => (await import('./etcd-store.ts')).openEtcdStore(options);

@@ -219,6 +219,8 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
     commit: (conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult> =>
       enqueue((group) => group.commit(conditions, operations)),
 
+    transact: (step) => enqueue((group) => step(group.transaction())),
+
     watch: (prefix, options) => hub.watch(prefix, options),
 
     grantLease: async (ttlSeconds, id) => {

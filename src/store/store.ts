@@ -57,6 +57,8 @@ export interface StoreEvent {
   createRevision: number;
   modRevision: number;
   version: number;
+  /** Of what was put; 0 where there is none. */
+  lease: number;
 }
 
 /** Events of whole revisions, in order; `revision` is what the watcher has now seen everything up to. No events: a progress notification. */
@@ -79,6 +81,19 @@ export interface RevisionTimes {
   historyBegin(): Promise<number | undefined>;
 }
 
+/** Reads and writes as one step of a store that lets nothing come in between; what it writes shares one revision and is seen by its reads. */
+export interface Transaction {
+  revision(): number;
+  get(key: string): StoredValue | undefined;
+  /** The keys from `start` on, in byte order, for as long as `goesOn` says so. */
+  range(start: string, goesOn: (key: string) => boolean): StoredValue[];
+  hasLease(id: number): boolean;
+  /** A key may be written once. */
+  put(key: string, value: Buffer, lease: number): void;
+  /** Whether it was there. */
+  delete(key: string): boolean;
+}
+
 export interface Store {
   /** The newest revision that is durable and readable. */
   revision(): Promise<number>;
@@ -87,6 +102,11 @@ export interface Store {
   range(prefix: string, options?: RangeOptions): Promise<RangeResult>;
   /** Atomically: if all conditions hold, do all operations; answered after it is durable. */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
+  /**
+   * Commits what the step does; answered after it is durable. The step must throw before it writes, or not at all. undefined: the engine
+   * has conditions on single keys only (etcd, from here).
+   */
+  transact?<T>(step: (transaction: Transaction) => T): Promise<T>;
   /**
    * Ordered batches of what happens to the keys below `prefix`: nothing skipped, nothing twice. Ends with CompactedError when
    * the start is no longer kept or the reader fell too far behind, and quietly when the signal is aborted or the store closes.

@@ -13,7 +13,16 @@ import {
   positionOf,
   type Snapshot,
 } from './backend.ts';
-import { type CommitResult, type Condition, LeaseNotFoundError, type Operation, type StoredValue, type StoreEvent } from './store.ts';
+import { compareKeys } from './key-order.ts';
+import {
+  type CommitResult,
+  type Condition,
+  LeaseNotFoundError,
+  type Operation,
+  type StoredValue,
+  type StoreEvent,
+  type Transaction,
+} from './store.ts';
 
 const nothing = Buffer.alloc(0);
 
@@ -75,6 +84,38 @@ export class WriteGroup {
       seen.add(key);
       if ('put' in operation && operation.lease && !this.#leaseExists(operation.lease)) throw new LeaseNotFoundError();
     }
+  }
+
+  /** Operations one after another, under one revision. */
+  transaction(): Transaction {
+    let revision: number | undefined;
+    let index = 0;
+    const position = () => {
+      revision ??= ++this.counters.revision;
+      return positionOf(revision, index++);
+    };
+    return {
+      revision: () => this.counters.revision,
+      get: (key) => this.current(key),
+      range: (start, goesOn) => this.#range(start, goesOn),
+      hasLease: (id) => this.#leaseExists(id),
+      put: (key, value, lease) => this.#put(position(), key, value, lease),
+      delete: (key) => {
+        if (this.#record(key) === undefined) return false;
+        this.#delete(position(), key);
+        return true;
+      },
+    };
+  }
+
+  #range(start: string, goesOn: (key: string) => boolean): StoredValue[] {
+    const keys: string[] = [];
+    for (const [key] of this.#snapshot.keysFrom(start)) {
+      if (!goesOn(key)) break;
+      if (!this.batch.keys.has(key)) keys.push(key);
+    }
+    for (const [key, record] of this.batch.keys) if (record && compareKeys(key, start) >= 0 && goesOn(key)) keys.push(key);
+    return keys.sort(compareKeys).flatMap((key) => this.current(key) ?? []);
   }
 
   grantLease(lease: LeaseRecord): void {
@@ -193,6 +234,6 @@ export function toStored(entry: LogEntry): StoredValue {
 
 /** `value` is what was put, or for a delete the last value before it. */
 export function toEvent(entry: LogEntry, value: Buffer | undefined): StoreEvent {
-  const { type, key, createRevision, version, position } = entry;
-  return { type, key, value, createRevision, modRevision: Math.floor(position / operationsPerRevision), version };
+  const { type, key, createRevision, version, position, lease } = entry;
+  return { type, key, value, createRevision, modRevision: Math.floor(position / operationsPerRevision), version, lease };
 }
