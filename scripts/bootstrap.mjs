@@ -40,6 +40,8 @@ const testPackages = {
   nginx: 'nginx-light',
   'docker-registry': 'docker-registry',
   git: 'git',
+  go: 'golang-go',
+  '/usr/share/gocode/src/sigs.k8s.io/structured-merge-diff': 'golang-k8s-sigs-structured-merge-diff-dev',
 };
 
 function run(file, list, options = {}) {

@@ -1,9 +1,15 @@
+export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
+export { JsonPatchValue, jsonOf, ObjectValue } from './admissionregistration/mutation-types.ts';
+export { dynamicValue, namespaceValue, requestValue, VariablesValue } from './admissionregistration/request-types.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
+export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
+export { type AskAuthorizer, type AuthorizerAnswer, type AuthorizerCheck, authorizerValue } from './cel/authorizer-functions.ts';
+export { type Budget, CompileError, CostError, type Expression, evaluationProblem } from './cel/index.ts';
 export { Binding } from './core/binding.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';
@@ -32,8 +38,8 @@ export * from './defaulting.ts';
 export * from './equality.ts';
 export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from './fields.ts';
-export * from './generated/index.ts';
 export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
+export * from './generated/index.ts';
 export * from './ip.ts';
 export * from './json-text.ts';
 export {
@@ -60,13 +66,14 @@ export {
   union,
 } from './managed-fields/field-set.ts';
 export { type ApplyOperation, applyConfiguration, applyUpdate, type UpdateOperation } from './managed-fields/server-side-apply.ts';
+export { merge as mergeTyped } from './managed-fields/typed-value.ts';
 export * from './names.ts';
 export { ingressClassAnnotation } from './networking/ingress-validation.ts';
 export * from './object-meta.ts';
 export * from './openapi/documents.ts';
 export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
-export { encodeOpenApiV2 } from './openapi/protobuf.ts';
 export { mergeOpenApiV2, type RemoteDocument } from './openapi/merge.ts';
+export { encodeOpenApiV2 } from './openapi/protobuf.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';

@@ -6,8 +6,15 @@ import { itemSchema, valueSchema } from './schema-parts.ts';
 
 const raw: RawNode = { kind: 'raw', goType: 'interface {}', typeName: '' };
 
+const isAtomic = (schema: JSONSchemaProps) => schema['x-kubernetes-map-type'] === 'atomic';
+
+const mergedAs = (schema: JSONSchemaProps) => ({
+  // Validation of the definition admits no others.
+  listType: schema['x-kubernetes-list-type'] as Field['listType'],
+  listMapKeys: schema['x-kubernetes-list-map-keys'] ?? [],
+});
+
 function fieldOf(name: string, schema: JSONSchemaProps, required: boolean): Field {
-  const listType = schema['x-kubernetes-list-type'];
   return {
     name,
     node: schema['x-kubernetes-embedded-resource'] ? resourceNode(schema, '') : nodeOf(schema),
@@ -18,10 +25,8 @@ function fieldOf(name: string, schema: JSONSchemaProps, required: boolean): Fiel
     default: schema.default,
     patchStrategy: [],
     patchMergeKey: undefined,
-    // Validation of the definition admits no others.
-    listType: listType as Field['listType'],
-    listMapKeys: schema['x-kubernetes-list-map-keys'] ?? [],
-    atomic: schema['x-kubernetes-map-type'] === 'atomic',
+    ...mergedAs(schema),
+    atomic: isAtomic(schema),
     granular: false,
   };
 }
@@ -36,7 +41,7 @@ function structOf(schema: JSONSchemaProps, typeName: string, extra: readonly Fie
     kind: 'struct',
     goType: typeName,
     typeName,
-    atomic: schema['x-kubernetes-map-type'] === 'atomic',
+    atomic: isAtomic(schema),
     fields,
     byName: new Map(fields.map((f) => [f.name, f])),
     wireFields: [],
@@ -45,11 +50,11 @@ function structOf(schema: JSONSchemaProps, typeName: string, extra: readonly Fie
 
 function nodeOf(schema: JSONSchemaProps): TypeNode {
   const items = itemSchema(schema);
-  if (schema.type === 'array' && items) return { kind: 'list', goType: '[]interface {}', typeName: '', item: nodeOf(items) };
+  if (schema.type === 'array' && items)
+    return { kind: 'list', goType: '[]interface {}', typeName: '', item: nodeOf(items), ...mergedAs(schema) };
   if (schema.type !== 'object' && !schema.properties) return raw;
   const values = valueSchema(schema);
-  if (values) return { kind: 'map', goType: 'map[string]interface {}', typeName: '', value: nodeOf(values) };
-  // Of what is preserved without a schema nothing is known: it is owned as a whole.
+  if (values) return { kind: 'map', goType: 'map[string]interface {}', typeName: '', value: nodeOf(values), atomic: isAtomic(schema) };
   return schema.properties ? structOf(schema, '') : raw;
 }
 

@@ -94,20 +94,6 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   return intersectNodes(a, b, true) ?? emptySet;
 }
 
-/** Counts every named field on the way to a member as a member too (`EnsureNamedFieldsAreMembers`). */
-export function withNamedFields(set: FieldSet): FieldSet {
-  const out: Record<string, FieldSet> = {};
-  for (const key of childrenOf(set)) {
-    const node = set[key] ?? leaf;
-    if (isEmptySet(node)) out[key] = leaf;
-    else {
-      const inner = withNamedFields(node);
-      out[key] = key.startsWith('f:') || isMember(node) ? { '.': leaf, ...inner } : inner;
-    }
-  }
-  return out;
-}
-
 /** The member test and the subtree at one step down, for walking a value along with a set. */
 export function step(set: FieldSet, element: string): { member: boolean; below: FieldSet | undefined } {
   const node = child(set, element);

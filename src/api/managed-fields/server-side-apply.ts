@@ -2,23 +2,14 @@
  * Who owns which field (KEP-555): `applyUpdate` on every write, `applyConfiguration` for server-side apply. Pure: time is an argument.
  */
 import { decodeValue } from '../decode.ts';
+import { deepEqual } from '../equality.ts';
 import type { ManagedFieldsEntry } from '../generated/meta.v1.ts';
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
 import { errors, StatusError } from '../status-error.ts';
-import {
-  difference,
-  emptySet,
-  type FieldSet,
-  intersection,
-  isEmptySet,
-  paths,
-  recursiveDifference,
-  union,
-  withNamedFields,
-} from './field-set.ts';
+import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, recursiveDifference, union } from './field-set.ts';
 import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManagers } from './managers.ts';
-import { ApplyError, type Comparison, compare, fieldSetOf, merge, removeItems } from './typed-value.ts';
+import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
 
 /** Fields that nobody owns: the server sets them, or they name the object. */
 const ownedByNobody: FieldSet = {
@@ -151,20 +142,15 @@ function conflictError(conflicts: readonly { owner: Manager; fields: FieldSet }[
 /** Takes away what this manager applied last time, does not name any more, and nobody else owns. */
 function prune(node: StructNode, merged: unknown, managers: Managers, last: FieldSet | undefined): unknown {
   if (!last || isEmptySet(last)) return merged;
-  const lastNamed = withNamedFields(last);
-  const all = withNamedFields(fieldsOf(node, merged));
+  const lastNamed = withNamedFields(node, last);
+  const all = withNamedFields(node, fieldsOf(node, merged));
   let owned = emptySet;
   for (const m of managers.values()) owned = union(owned, m.fields);
   const bare = removeItems(node, merged, lastNamed);
-  const keep = union(withNamedFields(fieldsOf(node, bare)), withNamedFields(owned));
+  const keep = union(withNamedFields(node, fieldsOf(node, bare)), withNamedFields(node, owned));
   const withOwned = removeItems(node, merged, difference(all, keep));
-  const dangling = intersection(difference(all, withNamedFields(fieldsOf(node, withOwned))), lastNamed);
+  const dangling = intersection(difference(all, withNamedFields(node, fieldsOf(node, withOwned))), lastNamed);
   return removeItems(node, merged, dangling);
-}
-
-/** All fields of an object that may hold what an applied configuration may not (items without keys). */
-function fieldsOf(node: StructNode, value: unknown): FieldSet {
-  return compare(node, {}, value).changed;
 }
 
 /**
@@ -186,12 +172,12 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
   const identity = managerIdentity({ manager, operation: 'Apply', apiVersion, subresource });
   const last = managers.get(identity);
   try {
-    const named = fieldSetOf(node, config);
+    const named = namedFields(node, config);
     const fields = difference(resetFields ? recursiveDifference(named, resetFields) : named, ownedByNobody);
     const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
     managers.set(identity, applied);
-    const object = decode(prune(node, merge(node, base, config), managers, last?.fields));
-    const comparison = compareOwned(node, base, object, resetFields);
+    const merged = prune(node, merge(node, base, config), managers, last?.fields);
+    const comparison = compareOwned(node, base, merged, resetFields);
     const conflicts = [...managers]
       .filter(([id]) => id !== identity)
       .map(([, owner]) => ({ owner, fields: intersection(owner.fields, comparison.changed) }))
@@ -203,7 +189,9 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
       last.apiVersion === apiVersion &&
       isEmptySet(difference(fields, last.fields)) &&
       isEmptySet(difference(last.fields, fields));
-    if (live && sameOwner && unchanged(comparison)) return live;
+    const object = decode(merged);
+    const kept = (value: unknown) => (resetFields ? removeItems(node, value, resetFields) : value);
+    if (live && sameOwner && deepEqual(kept(base), kept(object))) return live;
     // Decoded by the kind's own type; metadata that the server sets (uid, resourceVersion) came with the live object.
     return withManagedFields(object as T, writeManagers(managers));
   } catch (error) {

@@ -5,7 +5,7 @@
 import { setKey } from '../decode.ts';
 import { deepEqual } from '../equality.ts';
 import type { Field, ListNode, StructNode, TypeNode } from '../schema/node.ts';
-import { emptySet, type FieldSet, makeNode, step } from './field-set.ts';
+import { emptySet, type FieldSet, isEmptySet, makeNode, step } from './field-set.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -19,13 +19,17 @@ const isAbsent = (value: unknown): value is null | undefined => value === undefi
 
 /** How a place in an object is merged. */
 interface Place {
+  /** Undefined where nothing is known: the values say what they are, objects are merged, lists are not. */
   node: TypeNode | undefined;
   atomic: boolean;
   listType: 'atomic' | 'map' | 'set';
   listMapKeys: readonly string[];
 }
 
-const unknownPlace: Place = { node: undefined, atomic: true, listType: 'atomic', listMapKeys: [] };
+const unknownPlace: Place = { node: undefined, atomic: false, listType: 'atomic', listMapKeys: [] };
+
+/** Any JSON is merged by what it is; only what another API's objects are carried in is owned as a whole. */
+const isUnknown = (node: TypeNode) => node.kind === 'raw' && node.typeName !== 'runtime.RawExtension';
 const fieldPlaces = new WeakMap<Field, Place>();
 
 function placeOfField(field: Field): Place {
@@ -33,7 +37,7 @@ function placeOfField(field: Field): Place {
   if (!place) {
     const { node } = field;
     place = {
-      node,
+      node: isUnknown(node) ? undefined : node,
       atomic: field.atomic || (node.kind === 'struct' && node.atomic && !field.granular),
       listType: field.listType ?? 'atomic',
       listMapKeys: field.listMapKeys,
@@ -49,13 +53,16 @@ const nodePlaces = new WeakMap<TypeNode, Place>();
 function placeOfNode(node: TypeNode): Place {
   let place = nodePlaces.get(node);
   if (!place) {
-    place = { node, atomic: node.kind === 'struct' && node.atomic, listType: 'atomic', listMapKeys: [] };
+    const { listType = 'atomic', listMapKeys = [] } = node.kind === 'list' ? node : {};
+    const atomic = (node.kind === 'struct' || node.kind === 'map') && node.atomic === true;
+    place = isUnknown(node) ? unknownPlace : { node, atomic, listType, listMapKeys };
     nodePlaces.set(node, place);
   }
   return place;
 }
 
-function placeBelow(node: TypeNode, key: string): Place {
+function placeBelow(node: TypeNode | undefined, key: string): Place {
+  if (!node) return unknownPlace;
   if (node.kind === 'map') return placeOfNode(node.value);
   const field = node.kind === 'struct' ? node.byName.get(key) : undefined;
   return field ? placeOfField(field) : unknownPlace;
@@ -63,8 +70,10 @@ function placeBelow(node: TypeNode, key: string): Place {
 
 type Shape = 'map' | 'list' | 'leaf';
 
-function shapeOf({ node, atomic, listType }: Place): Shape {
-  if (atomic || !node) return 'leaf';
+/** What the type makes of a place, or else of a value in it. */
+function shapeOf({ node, atomic, listType }: Place, value: unknown): Shape {
+  if (atomic) return 'leaf';
+  if (!node) return isObject(value) ? 'map' : 'leaf';
   if (node.kind === 'struct' || node.kind === 'map') return 'map';
   return node.kind === 'list' && listType !== 'atomic' ? 'list' : 'leaf';
 }
@@ -110,11 +119,11 @@ function itemsByElement(place: Place, list: readonly unknown[], strict = false):
 /** The children of a map or list by path element. */
 function* childrenOf(place: Place, value: unknown, strict = false): Generator<[string, unknown, Place]> {
   const { node } = place;
-  if (!node) return;
-  if (shapeOf(place) === 'map') {
+  const shape = shapeOf(place, value);
+  if (shape === 'map') {
     if (isObject(value))
       for (const key of Object.keys(value)) if (value[key] !== undefined) yield [`f:${key}`, value[key], placeBelow(node, key)];
-  } else if (Array.isArray(value)) {
+  } else if (shape === 'list' && Array.isArray(value)) {
     const inner = placeOfNode(itemNodeOf(place));
     for (const [element, [first]] of itemsByElement(place, value, strict)) yield [element, first, inner];
   }
@@ -125,21 +134,22 @@ const isEmptyContainer = (value: unknown) =>
 
 /** Every node of a value that came as a whole. */
 function wholeSet(place: Place, value: unknown): FieldSet {
-  if (shapeOf(place) === 'leaf') return emptySet;
+  if (shapeOf(place, value) === 'leaf') return emptySet;
   const children: Record<string, FieldSet> = {};
   for (const [element, item, inner] of childrenOf(place, value)) children[element] = wholeSet(inner, item);
   return makeNode(true, children) ?? emptySet;
 }
 
-function configSet(place: Place, value: unknown, path: string): FieldSet {
+function fieldSet(place: Place, value: unknown, path: string, strict: boolean): FieldSet {
   const children: Record<string, FieldSet> = {};
   try {
-    for (const [element, item, inner] of childrenOf(place, value, true)) {
+    for (const [element, item, inner] of childrenOf(place, value, strict)) {
       const at = element.startsWith('f:') ? `${path}.${element.slice(2)}` : path;
-      const shape = shapeOf(inner);
-      const below = shape === 'leaf' ? emptySet : configSet(inner, item, at);
-      const named = !element.startsWith('f:') || place.node?.kind === 'map' || shape === 'leaf' || item === null;
-      const node = makeNode(named || (shape === 'map' && isEmptyContainer(item)), { ...below });
+      const shape = shapeOf(inner, item);
+      const below = shape === 'leaf' ? emptySet : fieldSet(inner, item, at, strict);
+      const isField = element.startsWith('f:') && place.node?.kind === 'struct' && place.node.byName.has(element.slice(2));
+      const isNamed = !isField || shape === 'leaf' || item === null || (shape === 'map' && isEmptyContainer(item));
+      const node = makeNode(isNamed, { ...below });
       if (node) children[element] = node;
     }
   } catch (error) {
@@ -153,8 +163,13 @@ function configSet(place: Place, value: unknown, path: string): FieldSet {
  * The fields that an applied configuration names.
  * @throws ApplyError where a list item lacks its key or repeats another's
  */
-export function fieldSetOf(node: StructNode, value: unknown): FieldSet {
-  return configSet(placeOfNode(node), value, '');
+export function namedFields(node: StructNode, config: unknown): FieldSet {
+  return fieldSet(placeOfNode(node), config, '', true);
+}
+
+/** The fields of an object, which may hold what a configuration may not: items without a key, or that repeat one. */
+export function fieldsOf(node: StructNode, value: unknown): FieldSet {
+  return fieldSet(placeOfNode(node), value, '', false);
 }
 
 export interface Comparison {
@@ -167,7 +182,9 @@ const same: [undefined, undefined] = [undefined, undefined];
 
 function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefined, FieldSet | undefined] {
   if (left === right) return same;
-  const shape = shapeOf(place);
+  // Null takes the shape of the other.
+  const shape = shapeOf(place, right ?? left);
+  if (shapeOf(place, left ?? right) !== shape) return [makeNode(true, wholeSet(place, right)), makeNode(false, wholeSet(place, left))];
   if (shape === 'leaf' || (isEmptyContainer(left) && isEmptyContainer(right))) return deepEqual(left, right) ? same : [emptySet, undefined];
   const { node } = place;
   const changed: Record<string, FieldSet> = {};
@@ -181,7 +198,7 @@ function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefine
       if (less) removed[element] = less;
     }
   };
-  if (shape === 'map' && node) {
+  if (shape === 'map') {
     const before = isObject(left) ? left : {};
     const after = isObject(right) ? right : {};
     for (const key of Object.keys(after)) {
@@ -217,35 +234,43 @@ function mergeLists(place: Place, live: readonly unknown[], config: readonly unk
   const ours = config.map((item, i) => [itemElement(place, item, true, i), item] as const);
   const named = new Set(ours.map(([element]) => element));
   const theirs = live.map((item) => [itemElement(place, item, false), item] as const);
-  const byElement = new Map(theirs.toReversed());
+  const inLive = new Map(theirs.toReversed());
+  const shared = ours.map(([element]) => element).filter((element) => inLive.has(element));
   const out: unknown[] = [];
   const placed = new Set<string>();
-  let at = 0;
-  // The configuration's order holds; an item that only the live object has stays ahead of the next one that both have.
-  const liveOnly = (until: string | undefined) => {
-    while (at < theirs.length) {
-      const [element, item] = theirs[at] ?? ['', undefined];
-      if (!named.has(element)) out.push(item);
-      else if (!placed.has(element)) {
-        if (until !== undefined) return;
+  // The configuration's order holds; items that only the live object has stay where they are between the shared ones.
+  for (let [l, r, s] = [0, 0, 0]; l < theirs.length || r < ours.length; ) {
+    const [element, item] = theirs[l] ?? [];
+    const isNext = element !== undefined && element === ours[r]?.[0];
+    if (element !== undefined && !isNext) {
+      if (!named.has(element)) {
+        out.push(item);
+        l++;
+        continue;
       }
-      at++;
+      if (r < ours.length && s < shared.length && shared[s] !== element) {
+        l++;
+        continue;
+      }
+      if (placed.has(element)) l++;
     }
-  };
-  for (const [element, item] of ours) {
-    if (byElement.has(element)) liveOnly(element);
-    placed.add(element);
-    out.push(byElement.has(element) ? mergeValue(inner, byElement.get(element), item) : item);
+    const mine = ours[r];
+    if (!mine) continue;
+    const [name, value] = mine;
+    out.push(inLive.has(name) ? mergeValue(inner, inLive.get(name), value) : value);
+    placed.add(name);
+    r++;
+    if (isNext) l++;
+    if (shared[s] === name) s++;
   }
-  liveOnly(undefined);
   return out;
 }
 
 function mergeValue(place: Place, live: unknown, config: unknown): unknown {
   if (config === undefined) return live;
   const { node } = place;
-  const shape = shapeOf(place);
-  if (shape === 'map' && node && isObject(live) && isObject(config)) {
+  const shape = shapeOf(place, config);
+  if (shape === 'map' && isObject(live) && isObject(config)) {
     const out: JsonObject = {};
     for (const key of Object.keys(live)) setKey(out, key, live[key]);
     for (const key of Object.keys(config))
@@ -261,34 +286,55 @@ export function merge(node: StructNode, live: unknown, config: unknown): unknown
   return mergeValue(placeOfNode(node), live, config);
 }
 
+function named(place: Place, set: FieldSet): FieldSet {
+  const { node } = place;
+  const out: Record<string, FieldSet> = {};
+  for (const element of Object.keys(set)) {
+    const below = set[element] ?? emptySet;
+    if (element === '.' || isEmptySet(below)) out[element] = emptySet;
+    else {
+      const isName = element.startsWith('f:');
+      const inner = isName ? placeBelow(node, element.slice(2)) : node?.kind === 'list' ? placeOfNode(node.item) : unknownPlace;
+      const isField = isName && node?.kind === 'struct' && node.byName.has(element.slice(2));
+      out[element] = { ...(isField ? { '.': emptySet } : {}), ...named(inner, below) };
+    }
+  }
+  return out;
+}
+
+/** Counts every field of a struct on the way to a member as a member too (`EnsureNamedFieldsAreMembers`). */
+export function withNamedFields(node: StructNode, set: FieldSet): FieldSet {
+  return named(placeOfNode(node), set);
+}
+
+/** Null for what has lost all it had, as long as it is not itself to go: who owns it as such goes on doing so. */
 function without(place: Place, value: unknown, doomed: FieldSet): unknown {
   const { node } = place;
-  const shape = shapeOf(place);
-  if (shape === 'map' && node && isObject(value)) {
+  const shape = shapeOf(place, value);
+  if (shape === 'map' && isObject(value)) {
     const out: JsonObject = {};
     for (const key of Object.keys(value)) {
       const { member, below } = step(doomed, `f:${key}`);
-      if (member) continue;
-      const kept = below ? without(placeBelow(node, key), value[key], below) : value[key];
-      if (kept !== undefined) setKey(out, key, kept);
+      if (!member) setKey(out, key, below ? without(placeBelow(node, key), value[key], below) : value[key]);
     }
-    return Object.keys(out).length > 0 ? out : undefined;
+    return Object.keys(out).length > 0 ? out : null;
   }
   if (shape === 'list' && Array.isArray(value)) {
     const inner = placeOfNode(itemNodeOf(place));
     const out: unknown[] = [];
     for (const item of value) {
       const { member, below } = step(doomed, itemElement(place, item, false));
-      if (member) continue;
-      const kept = below ? without(inner, item, below) : item;
-      if (kept !== undefined) out.push(kept);
+      const kept = below && !member ? without(inner, item, below) : item;
+      // Without all its fields an item has no key either.
+      if (!member && kept !== null) out.push(kept);
     }
-    return out.length > 0 ? out : undefined;
+    return out.length > 0 ? out : null;
   }
-  return value;
+  // Nothing is below a leaf, but a whole that was owned by its parts before the type made it one.
+  return place.atomic || Array.isArray(value) ? null : value;
 }
 
 /** A value without the members of a set. */
 export function removeItems(node: StructNode, value: unknown, doomed: FieldSet): unknown {
-  return without(placeOfNode(node), value, doomed) ?? {};
+  return isEmptySet(doomed) ? value : (without(placeOfNode(node), value, doomed) ?? {});
 }

@@ -31,11 +31,16 @@ export interface RawNode extends NodeBase {
 export interface ListNode extends NodeBase {
   readonly kind: 'list';
   readonly item: TypeNode;
+  /** How the list is merged where it is no field's but an item or a map's value; only schemas of custom resources say. */
+  readonly listType?: 'atomic' | 'map' | 'set' | undefined;
+  readonly listMapKeys?: readonly string[];
 }
 
 export interface MapNode extends NodeBase {
   readonly kind: 'map';
   readonly value: TypeNode;
+  /** A change replaces the whole; for a map that is no field's, as in lists. */
+  readonly atomic?: boolean;
 }
 
 export interface StructNode extends NodeBase {
