@@ -16,9 +16,11 @@ const deployment: OpenApiResource = {
   ],
 };
 
+const part = { resources: [deployment], roots: [] };
+
 describe('OpenAPI', () => {
   it('in version 3 has what kubectl looks for', async () => {
-    const document = await openApiV3([deployment], 'v1.36.3');
+    const document = await openApiV3(part, 'v1.36.3');
     expect(document).toMatchObject({
       paths: {
         '/apis/apps/v1/namespaces/{namespace}/deployments': {
@@ -57,7 +59,7 @@ describe('OpenAPI', () => {
   });
 
   it('refers only to definitions that it has', async () => {
-    for (const document of [await openApiV3([deployment], 'v1'), await openApiV2([deployment], 'v1')]) {
+    for (const document of [await openApiV3(part, 'v1'), await openApiV2([deployment], 'v1')]) {
       const text = JSON.stringify(document);
       const roots = document as { definitions?: object; components?: { schemas: object } };
       const names = new Set(Object.keys(roots.definitions ?? roots.components?.schemas ?? {}));

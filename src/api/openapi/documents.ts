@@ -4,6 +4,7 @@
  */
 import { loadDescriptions } from './descriptions.ts';
 import { buildPaths, type OpenApiResource } from './paths.ts';
+import { type RootFacts, rootsOf } from './roots.ts';
 import { type Json, SchemaBuilder } from './schemas.ts';
 
 const security = {
@@ -14,10 +15,29 @@ const info = (version: string) => ({ title: 'Kubernetes', version });
 
 const byName = (definitions: Record<string, Json>) => Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** The version 3 document of one group version. `version` is the server's, e.g. `v1.36.3`. */
-export async function openApiV3(resources: readonly OpenApiResource[], version: string): Promise<Json> {
+/** What a version 3 document tells of: a group version's resources, or nothing but one of the API's own documents. */
+export interface OpenApiPart {
+  resources: OpenApiResource[];
+  roots: RootFacts[];
+}
+
+/** All parts by their path in `/openapi/v3`: `api/v1`, `apis/apps`, `apis/apps/v1`, `version`. */
+export function openApiV3Parts(resources: readonly OpenApiResource[]): Map<string, OpenApiPart> {
+  const parts = new Map<string, OpenApiPart>();
+  const partAt = (at: string): OpenApiPart => {
+    const part = parts.get(at) ?? { resources: [], roots: [] };
+    parts.set(at, part);
+    return part;
+  };
+  for (const root of rootsOf(resources)) partAt(root.at).roots.push(root);
+  for (const resource of resources) partAt(openApiV3Path(resource)).resources.push(resource);
+  return parts;
+}
+
+/** The version 3 document of one part. `version` is the server's, e.g. `v1.36.3`. */
+export async function openApiV3({ resources, roots }: OpenApiPart, version: string): Promise<Json> {
   const schemas = new SchemaBuilder(3, await loadDescriptions());
-  const paths = buildPaths(resources, 3, schemas);
+  const paths = buildPaths(resources, roots, 3, schemas);
   return {
     openapi: '3.0.0',
     info: info(version),
@@ -29,7 +49,7 @@ export async function openApiV3(resources: readonly OpenApiResource[], version: 
 /** The version 2 document of all that is served. */
 export async function openApiV2(resources: readonly OpenApiResource[], version: string): Promise<Json> {
   const schemas = new SchemaBuilder(2, await loadDescriptions());
-  const paths = buildPaths(resources, 2, schemas);
+  const paths = buildPaths(resources, rootsOf(resources), 2, schemas);
   return {
     swagger: '2.0',
     info: info(version),

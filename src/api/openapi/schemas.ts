@@ -72,21 +72,32 @@ function kindsOf(typeName: string): readonly GroupVersionKind[] {
         `meta.v1.${kind}`,
         versions.map((gv) => ({ group: gv.slice(0, gv.indexOf('/')), version: gv.slice(gv.indexOf('/') + 1), kind })),
       );
+    kindsByType.set('core.v1.Binding', [{ group: '', version: 'v1', kind: 'Binding' }]);
     for (const kind of ['Status', 'APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions'])
       kindsByType.set(`meta.v1.${kind}`, [{ group: '', version: 'v1', kind }]);
   }
   return kindsByType.get(typeName) ?? [];
 }
 
+const zero: Partial<Record<TypeNode['kind'], unknown>> = { string: '', bool: false, int: 0, float: 0 };
+
+/** The default that the table says, or, as upstream's generator has it, Go's zero value of what can't be absent. */
+function defaultOf({ default: given, pointer, omitempty, node }: Field): Json {
+  if (given !== undefined) return { default: given };
+  if (pointer) return {};
+  if (node.kind === 'struct') return { default: {} };
+  return omitempty || zero[node.kind] === undefined ? {} : { default: zero[node.kind] };
+}
+
 /** Builds schemas and collects the definitions that they refer to. */
 export class SchemaBuilder {
   readonly definitions: Record<string, Json> = {};
   readonly #version: Version;
-  readonly #descriptions: Descriptions;
+  readonly descriptions: Descriptions;
 
   constructor(version: Version, descriptions: Descriptions) {
     this.#version = version;
-    this.#descriptions = descriptions;
+    this.descriptions = descriptions;
   }
 
   /** A reference to a type's definition, which it makes sure exists. */
@@ -97,7 +108,7 @@ export class SchemaBuilder {
       const definition: Json = {};
       this.definitions[name] = definition;
       const scalar = scalarDefinitions[typeName];
-      const description = this.#descriptions[typeName]?.[''];
+      const description = this.descriptions[typeName]?.[''];
       Object.assign(
         definition,
         description ? { description } : {},
@@ -126,13 +137,13 @@ export class SchemaBuilder {
 
   /** The source of descriptions has none for fields that refer to another type: what that type is says as much. */
   #description(typeName: string, { name, node }: Field): string | undefined {
-    return this.#descriptions[typeName]?.[name] ?? this.#descriptions[node.typeName]?.[''];
+    return this.descriptions[typeName]?.[name] ?? this.descriptions[node.typeName]?.[''];
   }
 
   #property(field: Field, description: string | undefined): Json {
     const extras: Json = {
       ...(description ? { description } : {}),
-      ...(field.default === undefined ? {} : { default: field.default }),
+      ...defaultOf(field),
       ...(field.listMapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': field.listMapKeys } : {}),
       ...(field.listType ? { 'x-kubernetes-list-type': field.listType } : {}),
       ...(field.atomic ? { 'x-kubernetes-map-type': 'atomic' } : field.granular ? { 'x-kubernetes-map-type': 'granular' } : {}),

@@ -7,6 +7,7 @@ import {
   type OpenApiResource,
   openApiV2,
   openApiV3,
+  openApiV3Parts,
   openApiV3Path,
   type RemoteDocument,
 } from '../../api/index.ts';
@@ -132,17 +133,13 @@ export function createOpenApi({
       return answer(await document(`${path} protobuf`, async () => built(protobufAnswered, encodeOpenApiV2(await v2()))), context);
     }
     const all = resources().filter((r) => !isRemote(r));
-    const byPath = new Map<string, OpenApiResource[]>();
-    for (const resource of all) {
-      const at = openApiV3Path(resource);
-      byPath.set(at, [...(byPath.get(at) ?? []), resource]);
-    }
+    const byPath = openApiV3Parts(all);
     if (path === 'openapi/v3') {
       const paths: Record<string, { serverRelativeURL: string }> = {};
-      for (const [at, list] of byPath) {
+      for (const [at, part] of byPath) {
         // Documents are made one by one: clients ask for few of them, by a hash of what they depend on.
         const hash = createHash('sha512')
-          .update(JSON.stringify([version, list]))
+          .update(JSON.stringify([version, part]))
           .digest('hex')
           .toUpperCase();
         paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
@@ -151,8 +148,8 @@ export function createOpenApi({
         if (remote.openApiV3 !== undefined) paths[openApiV3Path(remote)] = { serverRelativeURL: remote.openApiV3 };
       return answer(built(jsonType, JSON.stringify({ paths })), context);
     }
-    const list = byPath.get(path.slice('openapi/v3/'.length));
-    if (list === undefined) throw notFound();
-    return answer(await document(path, () => json(openApiV3(list, version))), context);
+    const part = byPath.get(path.slice('openapi/v3/'.length));
+    if (part === undefined) throw notFound();
+    return answer(await document(path, () => json(openApiV3(part, version))), context);
   };
 }
