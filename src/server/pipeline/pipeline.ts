@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { errors, StatusError } from '../../api/index.ts';
-import type { Clock, Random } from '../../time/index.ts';
+import type { Clock, Random, Timer } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { RequestLimiter } from '../flowcontrol/index.ts';
@@ -16,6 +16,7 @@ import { PipelineContext } from './context.ts';
 import type { Delivery } from './delivery.ts';
 import { impersonate } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
+import { requestDeadlineMs } from './request-deadline.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
 /** A request as a transport hands it in. */
@@ -155,20 +156,22 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     return statusAnswer(errors.internal(error instanceof Error ? error.message : String(error)));
   };
 
+  const endInTime = (context: RequestContext, lifetime: RequestLifetime): Timer =>
+    clock.setTimer(
+      requestDeadlineMs(context, options.requestTimeoutSeconds * 1000),
+      () => lifetime.end(errors.timeout('request did not complete within the allotted timeout')),
+      { background: true },
+    );
+
   return async (incoming) => {
     const { lifetime } = incoming;
     const context = new PipelineContext(incoming, anonymousUser, random);
     const long = isLongRunning(context.info);
     const done = metrics.begin(context, long);
-    const timer = long
-      ? undefined
-      : clock.setTimer(
-          options.requestTimeoutSeconds * 1000,
-          () => lifetime.end(errors.timeout('request did not complete within the allotted timeout')),
-          { background: true },
-        );
+    let timer: Timer | undefined;
     let answer: Answer;
     try {
+      if (!long) timer = endInTime(context, lifetime);
       answer = long ? await run(context, incoming, long) : await lifetime.bound(run(context, incoming, long));
     } catch (error) {
       answer = failure(context, error);

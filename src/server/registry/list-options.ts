@@ -28,11 +28,11 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
   const match = query.get('resourceVersionMatch') ?? '';
   const version = query.get('resourceVersion') ?? '';
   const token = query.get('continue') ?? '';
-  const initial = query.has('sendInitialEvents') ? queryBoolean(query, 'sendInitialEvents') : undefined;
+  const asked = query.has('sendInitialEvents') ? queryBoolean(query, 'sendInitialEvents') : undefined;
   if (watching && query.has('at')) throw errors.badRequest('at is forbidden for watch');
   const problems = new FieldErrors();
-  if (watching) checkWatch(match, initial, problems);
-  else checkList(match, version, token, initial, problems);
+  if (watching) checkWatch(match, token, asked, problems);
+  else checkList(match, version, token, asked, problems);
   if (!problems.ok) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
   if (version !== '' && !/^\d+$/.test(version))
     throw errors.badRequest(
@@ -47,7 +47,8 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
     // Checked above: one of the two, or empty.
     resourceVersionMatch: match === '' ? undefined : (match as 'Exact' | 'NotOlderThan'),
     allowWatchBookmarks: queryBoolean(query, 'allowWatchBookmarks'),
-    sendInitialEvents: initial,
+    // Watches that begin with what there is have always done so (SetListOptionsDefaults).
+    sendInitialEvents: asked ?? (watching && (version === '' || version === '0') ? true : undefined),
     timeoutSeconds: integer(query, 'timeoutSeconds'),
     at: query.get('at') ?? undefined,
   };
@@ -55,21 +56,25 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
 
 const matchPath = new FieldPath('resourceVersionMatch');
 
-function checkWatch(match: string, initial: boolean | undefined, problems: FieldErrors): void {
-  if (initial !== undefined && match === '')
+function checkWatch(match: string, token: string, initial: boolean | undefined, problems: FieldErrors): void {
+  if (initial !== undefined && match !== 'NotOlderThan')
     problems.forbidden(matchPath, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   if (match === '') return;
   if (initial === undefined)
     problems.forbidden(matchPath, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   if (match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['NotOlderThan']);
+  if (token !== '') problems.forbidden(matchPath, continuing);
 }
 
+const continuing = 'resourceVersionMatch is forbidden when continue is provided';
+
 function checkList(match: string, version: string, token: string, initial: boolean | undefined, problems: FieldErrors): void {
+  if (match !== '') {
+    if (version === '') problems.forbidden(matchPath, 'resourceVersionMatch is forbidden unless resourceVersion is provided');
+    if (token !== '') problems.forbidden(matchPath, continuing);
+    if (match !== 'Exact' && match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['Exact', 'NotOlderThan', '']);
+    if (match === 'Exact' && version === '0')
+      problems.forbidden(matchPath, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  }
   if (initial !== undefined) problems.forbidden(new FieldPath('sendInitialEvents'), 'sendInitialEvents is forbidden for list');
-  if (match === '') return;
-  if (version === '') problems.forbidden(matchPath, 'resourceVersionMatch is forbidden unless resourceVersion is provided');
-  if (token !== '') problems.forbidden(matchPath, 'resourceVersionMatch is forbidden when continue is provided');
-  if (match !== 'Exact' && match !== 'NotOlderThan') problems.notSupported(matchPath, match, ['Exact', 'NotOlderThan', '']);
-  if (match === 'Exact' && version === '0')
-    problems.forbidden(matchPath, `resourceVersionMatch "${match}" is forbidden for resourceVersion "0"`);
 }

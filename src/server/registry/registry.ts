@@ -11,6 +11,8 @@ export interface Registry {
   /** In order; all mutate before any validates. */
   readonly admission: readonly AdmissionPlugin[];
   readonly table: ResourceTable;
+  /** A watch without timeoutSeconds ends after this to twice this (--min-request-timeout). Default 1800. */
+  readonly minRequestTimeoutSeconds?: number | undefined;
   /** By resource (`services`, `deployments.apps`): what reserves around writes of the object itself. */
   readonly hooks?: ReadonlyMap<string, WriteHook>;
 }

@@ -1,4 +1,4 @@
-import { apiVersionOf, errors, StatusError } from '../../api/index.ts';
+import { apiVersionOf, StatusError } from '../../api/index.ts';
 import type { Answer, AnswerEvent, RequestContext } from '../exchange.ts';
 import type { StorageWatchEvent, StorageWatchOptions } from '../storage/storage.ts';
 import { listQuery } from './list-options.ts';
@@ -6,14 +6,12 @@ import { selectionOf } from './read.ts';
 import type { Registry } from './registry.ts';
 import { type ServedResource, storageOf } from './served-resource.ts';
 
-/** A watch without timeoutSeconds ends after a random time between this and its double, so that clients spread over servers. */
-const minTimeoutSeconds = 1800;
-
 /** GET of a collection with watch=true, and the old /watch/ paths. */
 export function watch(registry: Registry, context: RequestContext, served: ServedResource): Answer {
   const query = listQuery(context.query, true);
   const { info } = context;
-  const seconds = query.timeoutSeconds || Math.floor(minTimeoutSeconds * (1 + registry.random.next()));
+  // At random, so that clients spread over servers.
+  const seconds = query.timeoutSeconds || Math.floor((registry.minRequestTimeoutSeconds ?? 1800) * (1 + registry.random.next()));
   const timeout = new AbortController();
   const selection = selectionOf(served, query, info.namespace);
   const options: StorageWatchOptions = {
@@ -27,10 +25,6 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
     timeoutSeconds: seconds,
     signal: AbortSignal.any([context.signal, timeout.signal]),
   };
-  if (query.sendInitialEvents && !query.allowWatchBookmarks)
-    throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
-      { type: 'FieldValueForbidden', field: 'allowWatchBookmarks', body: 'Forbidden: sendInitialEvents requires allowWatchBookmarks' },
-    ]);
   const storage = storageOf(served);
   if (served.warning !== undefined) context.warn(served.warning);
   async function* events(): AsyncIterable<AnswerEvent> {
