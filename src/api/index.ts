@@ -8,6 +8,8 @@ export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
+export { decodeCbor } from './cbor/decode.ts';
+export { encodeCbor } from './cbor/encode.ts';
 export { type AskAuthorizer, type AuthorizerAnswer, type AuthorizerCheck, authorizerValue } from './cel/authorizer-functions.ts';
 export { type Budget, CompileError, CostError, type Expression, evaluationProblem } from './cel/index.ts';
 export { Binding } from './core/binding.ts';

@@ -50,6 +50,8 @@ export interface ApiServerOptions {
   kinds: readonly KindDefinition[];
   /** Which versions of them are served (--runtime-config). Default: all but alpha ones. */
   serves?: Serving;
+  /** Whether clients may speak CBOR (--feature-gates=CBORServingAndStorage=true). Default false. */
+  cbor?: boolean | undefined;
   authenticators?: readonly Authenticator[];
   /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
   anonymous?: boolean;
@@ -257,6 +259,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizer: options.authorizer,
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock),
+    cbor: options.cbor,
     limiter: flowControl?.limiter,
     auditor: options.auditor,
     handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),

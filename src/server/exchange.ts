@@ -65,6 +65,8 @@ export interface RequestContext {
   /** Of a watch: to be called once its initial events have been sent. */
   initialized?: () => void;
   readonly upgrade?: Upgrade;
+  /** Whether CBOR may be spoken (the feature CBORServingAndStorage). */
+  readonly cbor?: boolean;
   /** In process: the answer is handed over by reference. */
   readonly local: boolean;
 }

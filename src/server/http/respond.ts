@@ -31,6 +31,15 @@ function isPretty({ query, userAgent }: RequestContext): boolean {
   return prettyAgents.some((agent) => userAgent.startsWith(agent));
 }
 
+/** Media types of watches. */
+const watchTypes: Record<Encoding, string> = {
+  json: 'application/json',
+  // Not offered for a watch.
+  yaml: 'application/json',
+  protobuf: 'application/vnd.kubernetes.protobuf;stream=watch',
+  cbor: 'application/cbor-seq',
+};
+
 /** Writes one chunk; resolves when the client has room for more. */
 type Write = (chunk: Uint8Array) => Promise<void>;
 
@@ -72,7 +81,7 @@ async function writeWhole(sending: Sending, status: number, headers: ReplyHeader
   const { context, reply } = sending;
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
-  if (size > gzipThresholdBytes && (context.header('accept-encoding') ?? '').includes('gzip')) {
+  if (size > gzipThresholdBytes && context.method === 'GET' && (context.header('accept-encoding') ?? '').includes('gzip')) {
     const body = await compress(Buffer.concat(chunks, size), { level: 1 });
     reply.head(status, { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': body.length });
     sending.bytes = body.length;
@@ -119,7 +128,8 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   let representation: Representation;
   let { answer } = outcome;
   try {
-    representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, hasProtobuf(answer));
+    const offer = { protobuf: hasProtobuf(answer), cbor: context.cbor === true, stream: answer.type === 'watch' };
+    representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, offer);
     answer = present(answer, representation, context, clock.now());
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
@@ -146,7 +156,7 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
     case 'stream':
       return writeStream(sending, answer);
     case 'watch':
-      headers['content-type'] = representation.encoding === 'protobuf' ? `${representation.mediaType};stream=watch` : 'application/json';
+      headers['content-type'] = watchTypes[representation.encoding];
       return writeWatch(sending, headers, answer, representation.encoding);
     case 'hijacked':
       return Promise.resolve();

@@ -24,6 +24,7 @@ export class PipelineContext implements RequestContext {
   readonly warnings: string[] = [];
   readonly upgrade?: Upgrade;
   readonly local: boolean;
+  cbor = false;
   user: UserInfo;
   impersonator?: UserInfo;
   admission?: Admission;

@@ -60,6 +60,8 @@ export interface PipelineOptions {
   auditor?: Auditor | undefined;
   /** Lets requests in when there is room for them; default: all at once. */
   limiter?: RequestLimiter | undefined;
+  /** Whether CBOR may be spoken (the feature CBORServingAndStorage). Default false. */
+  cbor?: boolean | undefined;
   handle(context: RequestContext): Promise<Answer>;
 }
 
@@ -166,6 +168,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   return async (incoming) => {
     const { lifetime } = incoming;
     const context = new PipelineContext(incoming, anonymousUser, random);
+    context.cbor = options.cbor === true;
     const long = isLongRunning(context.info);
     const done = metrics.begin(context, long);
     let timer: Timer | undefined;

@@ -6,13 +6,18 @@ import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { resetFields } from './field-ownership.ts';
-import { parseYamlDocument } from './read-body.ts';
+import { parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
 export const applyType = 'application/apply-patch+yaml';
+const cborApplyType = 'application/apply-patch+cbor';
+
+/** Whether a patch of this type is server-side apply. */
+export const isApply = (context: RequestContext): boolean =>
+  context.body.contentType === applyType || (context.cbor === true && context.body.contentType === cborApplyType);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -25,7 +30,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
     ]);
   const { value, duplicates } = context.local
     ? { value: context.body.value, duplicates: [] }
-    : parseYamlDocument(await context.body.bytes(), served.resource.kind);
+    : (context.body.contentType === applyType ? parseYamlDocument : parseCborDocument)(await context.body.bytes(), served.resource.kind);
   if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
   context.audit?.request(undefined, () => value);
   // Checks kind, version and, as fieldValidation asks, the fields.

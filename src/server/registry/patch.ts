@@ -1,7 +1,7 @@
 /** PATCH: JSON, merge and strategic merge patches of an object in the version that the client speaks, and server-side apply. */
 import { errors, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
-import { apply, applyType } from './apply.ts';
+import { apply, isApply } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
@@ -12,7 +12,7 @@ import { writeOptions } from './write-options.ts';
 /** PATCH on an object or on a subresource that writes part of it. */
 export async function patch(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   if (served.warning !== undefined) context.warn(served.warning);
-  if (context.body.contentType === applyType) return apply(registry, context, served);
+  if (isApply(context)) return apply(registry, context, served);
   const options = writeOptions(context, 'PatchOptions');
   if (context.query.get('force') !== null)
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [

@@ -1,12 +1,13 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
 import { isPair, isScalar, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
-import { DecodeError, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
+import { DecodeError, decodeCbor, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
 export const jsonType = 'application/json';
 export const yamlType = 'application/yaml';
 export const protobufType = 'application/vnd.kubernetes.protobuf';
-export const acceptedTypes = [jsonType, yamlType, protobufType] as const;
+export const cborType = 'application/cbor';
+const acceptedTypes = [jsonType, yamlType, protobufType] as const;
 
 export interface Document {
   /** Undefined where there is no body. */
@@ -93,10 +94,20 @@ export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
+export function parseCborDocument(bytes: Buffer, kind: string): Document {
+  try {
+    return { value: decodeCbor(bytes), duplicates: [] };
+  } catch (error) {
+    if (error instanceof DecodeError) throw unrecognized(kind, error.message, bytes);
+    throw error;
+  }
+}
+
 const readers = new Map<string, (bytes: Buffer, kind: string) => Document>([
   [jsonType, parseJsonDocument],
   [yamlType, parseYamlDocument],
   [protobufType, parseProtobufDocument],
+  [cborType, parseCborDocument],
 ]);
 
 /** The document in a request's body. `kind` is what is expected, for messages. */
@@ -106,7 +117,8 @@ export async function readDocument(context: RequestContext, kind: string): Promi
   const bytes = await body.bytes();
   if (bytes.length === 0) return { value: undefined, duplicates: [] };
   const read = readers.get(body.contentType === '' ? jsonType : body.contentType);
-  if (read === undefined) throw errors.unsupportedMediaType(acceptedTypes);
+  if (read === undefined || (body.contentType === cborType && !context.cbor))
+    throw errors.unsupportedMediaType([...acceptedTypes, ...(context.cbor ? [cborType] : [])]);
   const document = read(bytes, kind);
   if (body.contentType !== protobufType) checkHead(document.value, kind, bytes);
   return document;

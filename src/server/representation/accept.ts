@@ -1,7 +1,7 @@
 /** Content negotiation: which of the client's wishes in its Accept header the server can meet. */
 import { errors } from '../../api/index.ts';
 
-export type Encoding = 'json' | 'yaml' | 'protobuf';
+export type Encoding = 'json' | 'yaml' | 'protobuf' | 'cbor';
 
 export interface Representation {
   encoding: Encoding;
@@ -23,34 +23,74 @@ export function parseAccept(accept: string): { type: string; parameters: Map<str
     .sort((a, b) => b.q - a.q || a.index - b.index);
 }
 
-const encodings = new Map<string, { encoding: Encoding; mediaType: string }>([
-  ['application/json', { encoding: 'json', mediaType: 'application/json' }],
-  ['application/yaml', { encoding: 'yaml', mediaType: 'application/yaml' }],
-  ['*/*', { encoding: 'json', mediaType: 'application/json' }],
-  ['application/*', { encoding: 'json', mediaType: 'application/json' }],
-]);
+interface MediaType {
+  readonly encoding: Encoding;
+  readonly mediaType: string;
+}
 
-const protobufType = 'application/vnd.kubernetes.protobuf';
-const protobuf = { encoding: 'protobuf', mediaType: protobufType } as const;
-const accepted = ['application/json', 'application/yaml', protobufType] as const;
+const json: MediaType = { encoding: 'json', mediaType: 'application/json' };
+const yaml: MediaType = { encoding: 'yaml', mediaType: 'application/yaml' };
+const protobuf: MediaType = { encoding: 'protobuf', mediaType: 'application/vnd.kubernetes.protobuf' };
+const cbor: MediaType = { encoding: 'cbor', mediaType: 'application/cbor' };
+
+const byType = new Map([json, yaml, protobuf, cbor].map((type) => [type.mediaType, type]));
+byType.set('*/*', json);
+byType.set('application/*', json);
+/** What a stream of CBOR documents is called. */
+byType.set('application/cbor-seq', cbor);
+
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-/**
- * The first of the client's wishes that can be met; `hasProtobuf` says whether what is answered has a protobuf form.
- * Throws NotAcceptable where there is none.
- */
-export function negotiate(accept: string, hasProtobuf = false): Representation {
-  if (accept.trim() === '') return { encoding: 'json', mediaType: 'application/json' };
-  for (const { type, parameters } of parseAccept(accept)) {
-    const kind = parameters.get('as');
-    // Tables and their like are given in text only.
-    const encoding = type === protobufType && hasProtobuf && kind === undefined ? protobuf : encodings.get(type);
-    if (encoding === undefined) continue;
-    if (kind === undefined) return encoding;
-    const version = parameters.get('v') ?? '';
-    if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || !forms.has(kind)) continue;
-    // Checked to be one of the forms.
-    return { ...encoding, as: { kind: kind as 'Table', version } };
+/** What the answer at hand can be given in, beside JSON. */
+export interface Offer {
+  /** Whether its kind has a protobuf form. Metadata alone always has. */
+  protobuf?: boolean;
+  /** Whether the server speaks CBOR (the feature CBORServingAndStorage). */
+  cbor?: boolean;
+  /** A watch: YAML has no form for it. */
+  stream?: boolean;
+}
+
+/** The media types that a client which takes none of them is told. */
+function acceptedTypes(offer: Offer): string[] {
+  const stream = offer.stream ? ';stream=watch' : '';
+  return [
+    json.mediaType + stream,
+    ...(offer.stream ? [] : [yaml.mediaType]),
+    ...(offer.protobuf ? [protobuf.mediaType + stream] : []),
+    ...(offer.cbor ? [offer.stream ? 'application/cbor-seq' : cbor.mediaType] : []),
+  ];
+}
+
+function isOffered({ encoding }: MediaType, form: string | undefined, offer: Offer): boolean {
+  switch (encoding) {
+    case 'json':
+      return true;
+    case 'yaml':
+      return !offer.stream;
+    case 'cbor':
+      return offer.cbor === true;
+    case 'protobuf':
+      // A Table's cells have no protobuf form; metadata has one whatever it is of.
+      return form === undefined ? offer.protobuf === true : form !== 'Table';
   }
-  throw errors.notAcceptable(accepted);
+}
+
+/**
+ * The first of the client's wishes that can be met.
+ * @throws StatusError NotAcceptable where there is none
+ */
+export function negotiate(accept: string, offer: Offer = {}): Representation {
+  if (accept.trim() === '') return json;
+  for (const { type, parameters } of parseAccept(accept)) {
+    const form = parameters.get('as');
+    const mediaType = byType.get(type);
+    if (mediaType === undefined || !isOffered(mediaType, form, offer)) continue;
+    if (form === undefined) return mediaType;
+    const version = parameters.get('v') ?? '';
+    if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || !forms.has(form)) continue;
+    // Checked to be one of the forms.
+    return { ...mediaType, as: { kind: form as 'Table', version } };
+  }
+  throw errors.notAcceptable(acceptedTypes(offer));
 }

@@ -1,6 +1,6 @@
 /** From presented answers to bytes. What the storage has encoded already is sent as it is. */
 import { stringify as stringifyYaml } from 'yaml';
-import { encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
+import { encodeCbor, encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item } from '../exchange.ts';
 import type { Encoding } from './accept.ts';
 
@@ -26,6 +26,7 @@ export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encod
   if (encoding === 'json' && !pretty) return answer.type === 'list' ? encodeList(answer) : [bytesOf(answer.item), newline];
   const value = plainAnswer(answer);
   if (encoding === 'protobuf') return [protobufOf(value)];
+  if (encoding === 'cbor') return [cborOf(value)];
   if (encoding === 'yaml') return [Buffer.from(stringifyYaml(value, { aliasDuplicateObjects: false }))];
   return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
 }
@@ -55,6 +56,8 @@ function protobufOf(object: object): Buffer {
   return Buffer.from(encodeProtobuf(node, object as { apiVersion: string; kind: string })); // nodeOf has seen both
 }
 
+const cborOf = (object: object): Buffer => Buffer.from(encodeCbor(object, nodeOf(object)));
+
 function varint(value: number): number[] {
   const out: number[] = [];
   let rest = value;
@@ -73,12 +76,20 @@ function encodeProtobufEvent({ type, item }: AnswerEvent): Buffer {
   return Buffer.concat([length, event]);
 }
 
+/** One document of a CBOR watch: a WatchEvent, its object a document in itself. */
+function encodeCborEvent({ type, item }: AnswerEvent): Buffer {
+  const [typeKey, objectKey, typeValue] = ['type', 'object', type].map((word) => Buffer.from([0x40 | word.length, ...Buffer.from(word)]));
+  if (!typeKey || !objectKey || !typeValue) throw new Error('three words make three strings');
+  return Buffer.concat([Buffer.from([0xd9, 0xd9, 0xf7, 0xa2]), typeKey, typeValue, objectKey, cborOf(item.object)]);
+}
+
 /** A change's frames, by type, made for the first watcher and shared by all. */
 const frames = new WeakMap<Item, Partial<Record<AnswerEvent['type'], Buffer>>>();
 
 /** One line of a JSON watch, or one frame of a protobuf watch. */
 export function encodeEvent(event: AnswerEvent, encoding: Encoding): Buffer {
   if (encoding === 'protobuf') return encodeProtobufEvent(event);
+  if (encoding === 'cbor') return encodeCborEvent(event);
   const { type, item } = event;
   if (item.bytes === undefined) return Buffer.from(`{"type":"${type}","object":${JSON.stringify(item.object)}}\n`);
   let made = frames.get(item);

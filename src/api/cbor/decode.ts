@@ -1,0 +1,205 @@
+import { setKey } from '../decode.ts';
+import { DecodeError } from '../json-text.ts';
+import { halfValue, selfDescribed } from './encode.ts';
+
+/** Upstream's bound on nesting. */
+const maxNesting = 64;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const breakCode = 0xff;
+
+const isTag = { rfc3339: 0, epoch: 1, positiveBignum: 2, negativeBignum: 3, base64Url: 21, base64: 22, base16: 23 } as const;
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (this.isSelfDescribed) this.#at = selfDescribed.length;
+  }
+
+  get isSelfDescribed(): boolean {
+    return selfDescribed.every((byte, i) => this.#bytes[i] === byte);
+  }
+
+  get rest(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  #need(count: number): void {
+    if (count > this.rest) throw new DecodeError('unexpected EOF');
+  }
+
+  #take(count: number): Uint8Array {
+    this.#need(count);
+    this.#at += count;
+    return this.#bytes.subarray(this.#at - count, this.#at);
+  }
+
+  /** The argument behind an initial byte; undefined for an indefinite length. */
+  #argument(info: number, type: number): number | bigint | undefined {
+    if (info < 24) return info;
+    if (info === 31 && type >= 2 && type <= 5) return undefined;
+    if (info > 27) throw new DecodeError(`cbor: invalid additional information ${info} for type ${type}`);
+    const size = 2 ** (info - 24);
+    this.#need(size);
+    const at = this.#at;
+    this.#at += size;
+    if (size === 1) return this.#view.getUint8(at);
+    if (size === 2) return this.#view.getUint16(at);
+    if (size === 4) return this.#view.getUint32(at);
+    const wide = this.#view.getBigUint64(at);
+    return wide <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(wide) : wide;
+  }
+
+  #length(argument: number | bigint): number {
+    if (typeof argument === 'bigint' || argument > this.rest) throw new DecodeError('unexpected EOF');
+    return argument;
+  }
+
+  #integer(argument: number | bigint, negative: boolean): number {
+    if (argument >= 2n ** 63n) throw new DecodeError('cbor: cannot unmarshal integer into Go value of type int64: overflows');
+    return Number(negative ? -1n - BigInt(argument) : argument);
+  }
+
+  /** A byte or text string's bytes, its chunks joined. */
+  #string(argument: number | bigint | undefined, type: number): Uint8Array {
+    if (argument !== undefined) return this.#take(this.#length(argument));
+    const parts: number[] = [];
+    while (!this.#isBreak()) {
+      const [initial = 0] = this.#take(1);
+      const length = this.#argument(initial & 0x1f, initial >> 5);
+      if (initial >> 5 !== type || length === undefined) throw new DecodeError('cbor: wrong element type for indefinite-length string');
+      parts.push(...this.#take(this.#length(length)));
+    }
+    return Uint8Array.from(parts);
+  }
+
+  #isBreak(): boolean {
+    this.#need(1);
+    if (this.#bytes[this.#at] !== breakCode) return false;
+    this.#at++;
+    return true;
+  }
+
+  #text(bytes: Uint8Array): string {
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      throw new DecodeError('cbor: invalid UTF-8 string');
+    }
+  }
+
+  *#count(argument: number | bigint | undefined): Generator<number> {
+    if (argument !== undefined) {
+      const length = this.#length(argument);
+      for (let i = 0; i < length; i++) yield i;
+    } else for (let i = 0; !this.#isBreak(); i++) yield i;
+  }
+
+  #map(argument: number | bigint | undefined): Record<string, unknown> {
+    const out: Record<string, unknown> = {};
+    for (const i of this.#count(argument)) {
+      const key = this.value();
+      if (typeof key !== 'string') throw new DecodeError(`cbor: cannot unmarshal ${typeof key} into Go value of type string`);
+      if (Object.hasOwn(out, key)) throw new DecodeError(`cbor: found duplicate map key ${JSON.stringify(key)} at map element index ${i}`);
+      setKey(out, key, this.value());
+    }
+    return out;
+  }
+
+  #tagged(tag: number | bigint): unknown {
+    const [initial = 0] = this.#bytes.subarray(this.#at);
+    const isBytes = initial >> 5 === 2;
+    if (isBytes && (tag === isTag.base64 || tag === isTag.base64Url || tag === isTag.base16)) {
+      this.#at++;
+      const bytes = this.#string(this.#argument(initial & 0x1f, 2), 2);
+      if (tag === isTag.base16) return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
+      const base64 = toBase64(bytes);
+      return tag === isTag.base64 ? base64 : base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+    }
+    if (tag === isTag.positiveBignum || tag === isTag.negativeBignum)
+      throw new DecodeError('cbor: cannot unmarshal big integer into Go value of type int64');
+    const content = this.value();
+    if (tag === isTag.epoch) {
+      if (typeof content !== 'number') throw new DecodeError('cbor: tag number 1 must be followed by integer or floating-point number');
+      return new Date(content * 1000).toISOString();
+    }
+    if (tag === isTag.rfc3339 && typeof content !== 'string') throw new DecodeError('cbor: tag number 0 must be followed by text string');
+    return content;
+  }
+
+  #simple(info: number): unknown {
+    switch (info) {
+      case 20:
+        return false;
+      case 21:
+        return true;
+      case 22:
+      case 23:
+        return null;
+      case 25:
+        return this.#finite(halfValue(Number(this.#argument(25, 0))));
+      case 26:
+        this.#need(4);
+        this.#at += 4;
+        return this.#finite(this.#view.getFloat32(this.#at - 4));
+      case 27:
+        this.#need(8);
+        this.#at += 8;
+        return this.#finite(this.#view.getFloat64(this.#at - 8));
+      default:
+        throw new DecodeError(`cbor: simple value ${info} is not recognized`);
+    }
+  }
+
+  #finite(value: number): number {
+    if (Number.isFinite(value)) return value;
+    throw new DecodeError(`cbor: ${Number.isNaN(value) ? 'NaN' : 'infinite'} values are not allowed`);
+  }
+
+  value(): unknown {
+    if (++this.#depth > maxNesting) throw new DecodeError(`cbor: exceeded max nested level ${maxNesting}`);
+    const [initial = 0] = this.#take(1);
+    const type = initial >> 5;
+    const info = initial & 0x1f;
+    const value = type === 7 ? this.#simple(info) : this.#typed(type, this.#argument(info, type));
+    this.#depth--;
+    return value;
+  }
+
+  #typed(type: number, argument: number | bigint | undefined): unknown {
+    switch (type) {
+      case 2:
+      case 3:
+        return this.#text(this.#string(argument, type));
+      case 4:
+        return Array.from(this.#count(argument), () => this.value());
+      case 5:
+        return this.#map(argument);
+    }
+    if (argument === undefined) throw new DecodeError('cbor: unexpected "break" code');
+    return type === 6 ? this.#tagged(argument) : this.#integer(argument, type === 1);
+  }
+}
+
+/**
+ * One CBOR document as plain JSON data: byte strings are text, tagged ones base64, as upstream reads them into unstructured objects.
+ * @throws DecodeError
+ */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  const reader = new Reader(bytes);
+  const value = reader.value();
+  if (reader.rest > 0)
+    throw new DecodeError(`cbor: ${reader.rest} bytes of extraneous data starting at index ${bytes.length - reader.rest}`);
+  return value;
+}
