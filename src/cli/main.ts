@@ -6,6 +6,7 @@ import { kubeconfigCommand } from './kubeconfig.ts';
 import { loadCommand } from './load.ts';
 import { logsCommand } from './logs.ts';
 import { statusCommand } from './status.ts';
+import { storeCommand } from './store.ts';
 import { upCommand } from './up.ts';
 
 const program = new Command('k8ts')
@@ -16,6 +17,7 @@ const program = new Command('k8ts')
   .addCommand(statusCommand())
   .addCommand(logsCommand())
   .addCommand(loadCommand())
+  .addCommand(storeCommand())
   .addCommand(kubeconfigCommand())
   .addCommand(componentCommand(), { hidden: true });
 

@@ -12,6 +12,7 @@ interface Options extends ClusterSelection {
   podCidr: string;
   serviceCidr: string;
   registryMirror: Record<string, string[]>;
+  history?: string;
   wait: number;
   foreground: boolean;
   output?: 'json';
@@ -45,7 +46,7 @@ function configOf(options: Options): ClusterConfig {
     registryMirrors: options.registryMirror,
     ...(options.runtimeEndpoint ? { runtimeEndpoint: options.runtimeEndpoint } : {}),
     args: {
-      apiserver: options.apiserverArg,
+      apiserver: { ...(options.history ? { history: options.history } : {}), ...options.apiserverArg },
       controllerManager: options.controllerManagerArg,
       scheduler: options.schedulerArg,
       kubelet: options.kubeletArg,
@@ -82,6 +83,7 @@ export function upCommand(): Command {
     .option('--pod-cidr <cidr>', 'addresses of pods', defaultPodCidr)
     .option('--service-cidr <cidr>', 'addresses of services', defaultServiceCidr)
     .option('--registry-mirror <host=url>', 'registry that stands in for another; repeatable', mirror, {})
+    .option('--history <time|size>', 'how much of the past can be read: 1h, 512Mi, or both with a comma (default: 5m)')
     .option('--wait <duration>', 'how long nodes may take to become ready', duration, 60_000)
     .option('--foreground', 'stay until interrupted, then take the cluster down', false)
     .option('--apiserver-arg <flag=value>', `flag of kube-apiserver; repeatable (${pairs})`, keyValue, {})

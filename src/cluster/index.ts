@@ -3,7 +3,10 @@ export { adminKubeconfig, logFiles } from './cluster-files.ts';
 export { type ClusterConfig, defaultDataDir, defaultPodCidr, defaultServiceCidr, type RuntimeName } from './config.ts';
 export { down } from './down.ts';
 export { loadImages } from './load-images.ts';
+export type { FieldChange } from './object-diff.ts';
 export { type ClusterStatus, clusterStatus } from './status.ts';
+export { backupClusterStore, checkClusterStore, compactClusterStore, restoreClusterStore } from './store-commands.ts';
+export { type LogSelection, type ObjectChange, readStoreLog } from './store-log.ts';
 export { type UpOptions, type UpResult, up } from './up.ts';
 
 // What runs a component is loaded by the process that runs it, not by every command.

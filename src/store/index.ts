@@ -1,3 +1,4 @@
+import type { EtcdFace, EtcdFaceOptions } from './etcd-face/index.ts';
 import type { EtcdStoreOptions } from './etcd-store.ts';
 import type { Store } from './store.ts';
 
@@ -33,3 +34,8 @@ export type { StoreCheck, StoreFacts } from './verify.ts';
 
 /** A store over a real etcd. gRPC is loaded only by who uses one. */
 export const openEtcdStore = async (options: EtcdStoreOptions): Promise<Store> => (await import('./etcd-store.ts')).openEtcdStore(options);
+
+export type { EtcdFace, EtcdFaceOptions } from './etcd-face/index.ts';
+
+/** etcd's API over a store of ours. */
+export const serveEtcd = async (options: EtcdFaceOptions): Promise<EtcdFace> => (await import('./etcd-face/index.ts')).serveEtcd(options);

@@ -8,12 +8,15 @@ import { StoreUnusableError, takeDirectory } from './embedded-store.ts';
 import { dataFileOf, lmdbBackend } from './lmdb-backend.ts';
 import { openMvccStore } from './mvcc-store.ts';
 import { CompactedError } from './store.ts';
+import { changesSince, type StoredChange } from './times.ts';
 import { type StoreCheck, type StoreFacts, verify } from './verify.ts';
 
 export interface StoreReader {
   /** Whether a process has the store open for writing. */
   inUse: boolean;
   snapshot(): Snapshot;
+  /** As of now; to be read without giving control back to the event loop. */
+  changes(sinceMs?: number): Iterable<StoredChange>;
   copy(path: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -34,6 +37,7 @@ export function openStoreReader(dir: string): StoreReader {
     return {
       inUse: lock === undefined,
       snapshot: backend.snapshot,
+      changes: (sinceMs) => changesSince(backend.snapshot(), sinceMs),
       copy: backend.copy,
       close: async () => {
         await backend.close();

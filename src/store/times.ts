@@ -49,3 +49,29 @@ export function revisionBySize(snapshot: Snapshot, bytes: number): number {
   const kept = firstEntry(snapshot, counters, (entry) => entry.offset >= counters.writtenBytes - bytes);
   return kept ? revisionOf(kept.position) - 1 : counters.revision;
 }
+
+/** Something that happened to a key. */
+export interface StoredChange {
+  revision: number;
+  /** Milliseconds since the epoch; 0 where it is not known. */
+  atMs: number;
+  type: 'created' | 'changed' | 'deleted';
+  key: string;
+  /** undefined for a delete. */
+  after: Buffer | undefined;
+  /** undefined for a creation, and where it is no longer kept. */
+  before: Buffer | undefined;
+}
+
+/** What has happened since, in order, and of what is older the last that happened to each key that lives. */
+export function* changesSince(snapshot: Snapshot, sinceMs: number | undefined): Generator<StoredChange> {
+  const counters = snapshot.counters();
+  const first =
+    sinceMs === undefined ? undefined : firstEntry(snapshot, { ...counters, compactRevision: 0 }, (entry) => entry.atMs >= sinceMs);
+  if (sinceMs !== undefined && !first) return;
+  for (const { position, atMs, type, key, previous, version, value } of snapshot.entriesFrom(first?.position ?? 0)) {
+    const before = previous > 0 ? snapshot.entry(previous)?.value : undefined;
+    const happened = type === 'delete' ? 'deleted' : version === 1 ? 'created' : 'changed';
+    yield { revision: revisionOf(position), atMs, type: happened, key, after: type === 'put' ? value : undefined, before };
+  }
+}
