@@ -70,6 +70,7 @@ export interface Pki {
 export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const renewed: string[] = [];
+  const files = certificateFiles(dir, options.now, renewed);
   const domain = options.clusterDomain ?? 'cluster.local';
   const serverNames = {
     dnsNames: [
@@ -85,12 +86,11 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     ipAddresses: [...new Set(['127.0.0.1', '::1', ...(options.ipAddresses ?? [])])],
   };
   const [ca, frontProxyCa, serviceAccount] = await Promise.all([
-    ensureAuthority(dir, 'ca', 'kubernetes', options.now, renewed),
-    ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', options.now, renewed),
+    files.authority('ca', 'kubernetes'),
+    files.authority('front-proxy-ca', 'front-proxy-ca'),
     ensureServiceAccountKey(dir, renewed),
   ]);
-  const ensure = (authority: KeyCertificate, file: string, wanted: Omit<CertificateOptions, 'notBefore' | 'notAfter'>) =>
-    ensureCertificate(dir, file, authority, { ...wanted, ...validity(options.now, certificateValidityDays) }, options.now, renewed);
+  const ensure = files.certificate;
   const identities = [
     ...controlPlaneIdentities,
     ...(options.nodes ?? []).map((name) => ({
@@ -117,6 +117,15 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     clients: Object.fromEntries(others.slice(0, identities.length).map((made, i) => [identities[i]?.file, made])),
     servers: Object.fromEntries(others.slice(identities.length).map((made, i) => [servers[i]?.file, made])),
     renewed,
+  };
+}
+
+/** Certificates in a directory that are made where they are missing or out of date. */
+export function certificateFiles(dir: string, now: number, renewed: string[] = []) {
+  return {
+    authority: (file: string, commonName: string) => ensureAuthority(dir, file, commonName, now, renewed),
+    certificate: (authority: KeyCertificate, file: string, wanted: Omit<CertificateOptions, 'notBefore' | 'notAfter'>) =>
+      ensureCertificate(dir, file, authority, { ...wanted, ...validity(now, certificateValidityDays) }, now, renewed),
   };
 }
 
