@@ -27,6 +27,7 @@ const config = (replicas: number | undefined, image: string, more: object = {}) 
     },
   },
 });
+const specOf = ({ spec }: ReturnType<typeof config>) => ({ spec });
 const decoded = (value: unknown) => decodeValue(node, value) as Deployment;
 const fieldsOf = (object: Deployment, manager: string) => object.metadata.managedFields?.find((m) => m.manager === manager)?.fieldsV1;
 const ownedPaths = (object: Deployment, manager: string) => [...paths((fieldsOf(object, manager) ?? {}) as FieldSet)];
@@ -290,5 +291,39 @@ describe('field sets', () => {
         expect(list(recursiveDifference(a, b)).every((p) => !y.has(p))).toBe(true);
       }),
     );
+  });
+});
+
+describe('kubectl that goes over from client-side apply', () => {
+  const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
+  const text = JSON.stringify(config(3, 'nginx:1'));
+  const live = applyUpdate({
+    ...operation,
+    manager: 'kubectl-client-side-apply',
+    live: undefined,
+    next: decoded({ ...config(3, 'nginx:1'), metadata: { name: 'web', labels: { app: 'web' }, annotations: { [annotation]: text } } }),
+  });
+
+  it('takes what it had applied, and keeps its annotation up to date', () => {
+    const next = applyConfiguration({ ...operation, live, config: config(4, 'nginx:2'), manager: 'kubectl', force: false });
+    expect(next.spec.replicas).toBe(4);
+    const told = next.metadata.annotations?.[annotation] ?? '';
+    expect(told.endsWith('}\n')).toBe(true);
+    expect(JSON.parse(told)).toEqual(config(4, 'nginx:2'));
+  });
+
+  it('takes no more than that, and nobody else does', () => {
+    const apply = (manager: string, replicas: number, more: object) =>
+      applyConfiguration({ ...operation, live: changed, config: config(replicas, 'nginx:1', more), manager, force: false });
+    const changed = applyUpdate({
+      ...operation,
+      manager: 'm',
+      live,
+      next: decoded({ ...live, ...specOf(config(3, 'nginx:1', { tty: true })) }),
+    });
+    expect(() => apply('kubectl', 5, { tty: false })).toThrow(
+      'Apply failed with 1 conflict: conflict with "m" using apps/v1: .spec.template.spec.containers[name="c"].tty',
+    );
+    expect(() => apply('other', 5, {})).toThrow('conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas');
   });
 });

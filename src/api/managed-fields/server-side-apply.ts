@@ -8,6 +8,7 @@ import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
 import { errors, StatusError } from '../status-error.ts';
 import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, recursiveDifference, union } from './field-set.ts';
+import { lastAppliedFields, withLastApplied } from './last-applied.ts';
 import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManagers } from './managers.ts';
 import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
 
@@ -178,9 +179,10 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
     managers.set(identity, applied);
     const merged = prune(node, merge(node, base, config), managers, last?.fields);
     const comparison = compareOwned(node, base, merged, resetFields);
+    const contested = difference(comparison.changed, lastAppliedFields(manager, live, node));
     const conflicts = [...managers]
       .filter(([id]) => id !== identity)
-      .map(([, owner]) => ({ owner, fields: intersection(owner.fields, comparison.changed) }))
+      .map(([, owner]) => ({ owner, fields: intersection(owner.fields, contested) }))
       .filter((c) => !isEmptySet(c.fields));
     if (conflicts.length > 0 && !force) throw conflictError(conflicts);
     release(managers, comparison, identity);
@@ -189,11 +191,11 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
       last.apiVersion === apiVersion &&
       isEmptySet(difference(fields, last.fields)) &&
       isEmptySet(difference(last.fields, fields));
-    const object = decode(merged);
+    // Decoded by the kind's own type; metadata that the server sets (uid, resourceVersion) came with the live object.
+    const object = withLastApplied(manager, decode(merged) as T, config);
     const kept = (value: unknown) => (resetFields ? removeItems(node, value, resetFields) : value);
     if (live && sameOwner && deepEqual(kept(base), kept(object))) return live;
-    // Decoded by the kind's own type; metadata that the server sets (uid, resourceVersion) came with the live object.
-    return withManagedFields(object as T, writeManagers(managers));
+    return withManagedFields(object, writeManagers(managers));
   } catch (error) {
     if (!(error instanceof ApplyError)) throw error;
     throw errors.badRequest(
