@@ -1,4 +1,4 @@
-/** Pruning: what a structural schema does not specify is dropped, unless it says to preserve it. */
+/** Pruning: what a structural schema does not specify is dropped, unless it says to preserve it; so is null where none may be. */
 import { setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
@@ -28,6 +28,8 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
       continue;
     }
     const property = propertySchema(schema, key);
+    // Where there is a default, that takes the place of null.
+    if (property && value[key] === null && !property.nullable && property.default === undefined) continue;
     if (property) setKey(out, key, prune(property, value[key], at, property['x-kubernetes-embedded-resource'] === true, unknown));
     else if (preserves) setKey(out, key, deepCopy(value[key]));
     else if (unknown.length < maxUnknown) unknown.push(at);

@@ -74,6 +74,28 @@ test('unknown fields go, except where they are to be preserved, and names of the
   expect(unknown.sort()).toEqual(['a.__proto__', 'a.c', 'a.constructor', 'd', 'map.k.y']);
 });
 
+test('pruning drops null where null may not stand, unless a default takes its place', () => {
+  const schema: JSONSchemaProps = {
+    type: 'object',
+    properties: {
+      plain: { type: 'string' },
+      nullable: { type: 'string', nullable: true },
+      defaulted: { type: 'string', default: 'x' },
+      map: { type: 'object', additionalProperties: { type: 'string' } },
+      list: { type: 'array', items: { type: 'string' } },
+      free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    },
+  };
+  const value = { plain: null, nullable: null, defaulted: null, map: { a: null, b: 'b' }, list: [null], free: { any: null } };
+  expect(pruneToSchema(schema, value, [])).toEqual({
+    nullable: null,
+    defaulted: null,
+    map: { b: 'b' },
+    list: [null],
+    free: { any: null },
+  });
+});
+
 test('defaults fill what is missing, and null where null may not stand', () => {
   const schema: JSONSchemaProps = {
     type: 'object',
