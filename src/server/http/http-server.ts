@@ -22,6 +22,7 @@ import { http1Reply, http2Reply, type Reply } from './reply.ts';
 import { requestBody } from './request-body.ts';
 import { respond } from './respond.ts';
 import { refuseUpgrade } from './upgrade.ts';
+import { isWebSocketWatch, sendWebSocketWatch } from './websocket-watch.ts';
 
 export interface TlsOptions {
   cert: string | Buffer;
@@ -230,11 +231,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     socket.on('error', (error) => logger.debug({ err: error }, 'an upgraded connection failed'));
     const { method = 'GET', url = '/', rawHeaders } = request;
     const from = { method, url, rawHeaders, socket: request.socket as TLSSocket, body: request };
-    handle(incomingOf(from, begin(socket), { request, socket, head })).then(
+    const upgrade = { request, socket, head };
+    handle(incomingOf(from, begin(socket), upgrade)).then(
       async (outcome) => {
-        socket.on('close', () => outcome.delivery.finished(0));
+        let bytes = 0;
+        socket.on('close', () => outcome.delivery.finished(bytes));
         await outcome.delivery.answered(outcome.answer);
-        refuseUpgrade(outcome, socket);
+        const sent = isWebSocketWatch(outcome, upgrade) ? await sendWebSocketWatch(outcome, upgrade, clock, stalledWriteMs) : undefined;
+        if (typeof sent === 'number') bytes = sent;
+        else refuseUpgrade(sent === undefined ? outcome : { ...outcome, answer: sent }, socket);
         if (socket.destroyed) outcome.delivery.finished(0);
       },
       (error: unknown) => {
