@@ -2,7 +2,7 @@
  * The API server with everything around the core that a cluster needs: authentication, authorization, admission, reviews and
  * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
  */
-import { APIService, CustomResourceDefinition } from '../api/index.ts';
+import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
 import { createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
@@ -17,13 +17,19 @@ import {
   openIdKeys,
 } from './authentication/index.ts';
 import { type AuthorizationOptions, createAuthorization, rbacEscalation, reconcileBootstrapPolicy } from './authorization/index.ts';
-import { ensureAuthenticationTrust, ensureKubernetesService, ensureSystemNamespaces, ensureSystemPriorityClasses } from './bootstrap/index.ts';
+import {
+  ensureAuthenticationTrust,
+  ensureKubernetesService,
+  ensureSystemNamespaces,
+  ensureSystemPriorityClasses,
+} from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
 import { serviceResolver } from './service-resolver.ts';
 import { type KubeletTls, streamingHandlers } from './streaming/index.ts';
+import { createWebhookClient } from './webhook/index.ts';
 
 export interface ClusterApiServerOptions
   extends Omit<ApiServerOptions, 'authorizer' | 'authenticators' | 'admission' | 'hooks' | 'anonymous'> {
@@ -107,7 +113,16 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const authorization = createAuthorization({ ...options.authorization, storages, signal: lifetime.signal, onError });
   lateAuthorizer.set(authorization.authorizer);
 
-  for (const plugin of defaultAdmission({ storages, clock, random, authorizer, ...options.admissionPlugins })) server.addAdmission(plugin);
+  const webhooks = createWebhookClient({ storages, clock, random });
+  const extensions = {
+    table: server.table,
+    webhooks,
+    signal: lifetime.signal,
+    onError,
+    serves: ({ group, kind }: Resource) => options.kinds.some(({ resource }) => resource.group === group && resource.kind === kind),
+  };
+  for (const plugin of defaultAdmission({ storages, clock, random, authorizer, ...extensions, ...options.admissionPlugins }))
+    server.addAdmission(plugin);
   server.addAdmission(certificateRequester);
   if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
   const allocator = serviceAllocator({ ...options.services, storages, random, signal: lifetime.signal, onError });
@@ -130,6 +145,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     await serveCustomResources({
       server,
       client: createClient(server.localTransport(loopback)),
+      webhooks,
       clock,
       random,
       logger,
@@ -171,6 +187,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     },
     async close() {
       lifetime.abort(new Error('the API server is shutting down'));
+      webhooks.close();
       aggregation?.close();
       await server.close();
       streaming?.close();

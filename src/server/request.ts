@@ -104,6 +104,9 @@ export interface AdmissionRequest {
   /** Plural. */
   resource: string;
   kind: string;
+  /** The kind's own group and version: other than the resource's where a subresource speaks another kind. */
+  kindGroup: string;
+  kindVersion: string;
   subresource: string;
   namespace: string;
   name: string;
@@ -117,6 +120,8 @@ export interface AdmissionRequest {
   warn(message: string): void;
   /** Adds to the request's audit event: a qualified key such as `pod-security.kubernetes.io/audit-violations`. The first value stays. */
   auditAnnotation(key: string, value: string): void;
+  /** Shared by the mutating plugins: one that changed the object asks for a second round, in which the others see the change. */
+  reinvocation: { wanted: boolean; isReinvocation: boolean };
 }
 
 /** An admission plugin. Throwing a StatusError rejects the request. */

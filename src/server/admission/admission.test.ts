@@ -12,8 +12,10 @@ import {
   StorageClass,
 } from '../../api/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
+import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { createWebhookClient } from '../webhook/index.ts';
 import { admissionOrder, defaultAdmission } from './index.ts';
 
 let memory: MemoryStorages;
@@ -43,6 +45,11 @@ async function admit(given: Given, only?: string[]): Promise<{ object: Record<st
     clock: new VirtualClock(),
     random: seededRandom(1),
     authorizer: { authorize: () => ({ decision: 'noOpinion', reason: '' }) },
+    table: new ResourceTable(),
+    webhooks: createWebhookClient({ storages: memory.storages, clock: new VirtualClock(), random: seededRandom(1) }),
+    signal: new AbortController().signal,
+    onError: () => {},
+    serves: () => false,
     disable: only === undefined ? [] : admissionOrder.filter((name) => !only.includes(name)),
   });
   const warnings: string[] = [];
@@ -61,6 +68,9 @@ async function admit(given: Given, only?: string[]): Promise<{ object: Record<st
     dryRun: false,
     warn: (message: string) => warnings.push(message),
     auditAnnotation: () => {},
+    kindGroup: given.group ?? '',
+    kindVersion: 'v1',
+    reinvocation: { wanted: false, isReinvocation: false },
     oldObject: undefined,
     ...given,
   } as AdmissionRequest;

@@ -1,21 +1,25 @@
 import type { AdmissionPlugin } from '../request.ts';
 import { alwaysAdmit, alwaysDeny, alwaysPullImages } from './always.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
-import type { AdmissionContext } from './context.ts';
 import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
+import type { ExtensionContext } from './extension/context.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
 import { podSecurity } from './pod-security.ts';
+import { mutatingAdmissionPolicy } from './policy/mutating-policy.ts';
+import { validatingAdmissionPolicy } from './policy/validating-policy.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultIngressClass, defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
 import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.ts';
+import { mutatingAdmissionWebhook } from './webhook/mutating-webhook.ts';
+import { validatingAdmissionWebhook } from './webhook/validating-webhook.ts';
 
-export interface AdmissionOptions extends AdmissionContext {
+export interface AdmissionOptions extends ExtensionContext {
   /** --enable-admission-plugins: beside the default ones. */
   enable?: readonly string[];
   /** --disable-admission-plugins. */
@@ -48,6 +52,10 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'CertificateSigning', on: true, make: certificateSigning },
   { name: 'CertificateSubjectRestriction', on: true, make: () => certificateSubjectRestriction },
   { name: 'DefaultIngressClass', on: true, make: defaultIngressClass },
+  { name: 'MutatingAdmissionPolicy', on: true, make: mutatingAdmissionPolicy },
+  { name: 'MutatingAdmissionWebhook', on: true, make: mutatingAdmissionWebhook },
+  { name: 'ValidatingAdmissionPolicy', on: true, make: validatingAdmissionPolicy },
+  { name: 'ValidatingAdmissionWebhook', on: true, make: validatingAdmissionWebhook },
   { name: 'ResourceQuota', on: true, make: resourceQuota },
   { name: 'AlwaysDeny', on: false, make: () => alwaysDeny },
 ];

@@ -16,6 +16,7 @@ import type { Client } from '../../client/index.ts';
 import { type Clock, type Random, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
 import { follow } from '../storages.ts';
+import type { WebhookClient } from '../webhook/index.ts';
 import { finalizeDefinition } from './cleanup.ts';
 import { webhookConverter } from './conversion-webhook.ts';
 import { nextStatus } from './names.ts';
@@ -24,6 +25,8 @@ export interface CustomResourcesOptions {
   server: Pick<ApiServer, 'addKind' | 'removeKind' | 'replaceKind' | 'storageOf'>;
   /** The server's own client. */
   client: Client;
+  /** Calls conversion webhooks. */
+  webhooks: WebhookClient;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -54,7 +57,7 @@ const facetsOf = (definition: CustomResourceDefinition) => ({
 });
 
 export function serveCustomResources(options: CustomResourcesOptions): CustomResources {
-  const { server, client, clock, random, logger, signal, onError } = options;
+  const { server, client, webhooks, clock, random, logger, signal, onError } = options;
   const definitions = new Map<string, CustomResourceDefinition>();
   const served = new Map<string, Served>();
   const finalizing = new Set<string>();
@@ -68,7 +71,7 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
       known.definition = definition;
       return;
     }
-    const kind = customKind(definition, webhookConverter(definition, { storages: server.storageOf, clock, random }));
+    const kind = customKind(definition, webhookConverter(definition, { webhooks, random }));
     if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
     else server.addKind(kind);
     served.set(name, { kind, definition });

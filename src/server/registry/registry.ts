@@ -41,17 +41,28 @@ export function admissionRequest(
     version: info.apiVersion,
     resource: info.resource,
     kind: kind.kind,
+    kindGroup: kind.group,
+    kindVersion: kind.version,
     subresource: info.subresource,
     namespace: info.namespace,
     ...given,
     options: { ...given.options },
     warn: (message) => context.warn(message),
     auditAnnotation: (key, value) => context.auditAnnotation(key, value),
+    reinvocation: { wanted: false, isReinvocation: false },
   };
 }
 
-export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+async function admitOnce(registry: Registry, request: AdmissionRequest): Promise<void> {
   for (const plugin of registry.admission) if (plugin.admit !== undefined && plugin.handles(request)) await plugin.admit(request);
+}
+
+/** Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. */
+export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  await admitOnce(registry, request);
+  if (!request.reinvocation.wanted) return;
+  request.reinvocation.isReinvocation = true;
+  await admitOnce(registry, request);
 }
 
 export async function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {

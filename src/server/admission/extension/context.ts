@@ -1,0 +1,15 @@
+import type { Resource } from '../../../api/index.ts';
+import type { ResourceTable } from '../../registry/served-resource.ts';
+import type { WebhookClient } from '../../webhook/index.ts';
+import type { AdmissionContext } from '../context.ts';
+
+/** What the plugins stand on that run others' rules: webhooks and policies. */
+export interface ExtensionContext extends AdmissionContext {
+  table: ResourceTable;
+  webhooks: WebhookClient;
+  /** Ends the watches of configurations. */
+  signal: AbortSignal;
+  onError(error: unknown): void;
+  /** Resources that are served: without their kinds, there are no configurations to follow. */
+  serves(resource: Resource): boolean;
+}

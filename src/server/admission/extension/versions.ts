@@ -1,0 +1,63 @@
+/** The versions that a request's objects can be shown in: webhooks and policies get the one that their rules ask for. */
+import { deepCopy, groupResourceOf, type KubeObject } from '../../../api/index.ts';
+import { toStorageVersion } from '../../registry/codec.ts';
+import { convertToServed, type ResourceTable, type ServedResource } from '../../registry/served-resource.ts';
+import type { AdmissionRequest } from '../../request.ts';
+
+/** The resource that a request's path names; undefined where it is not served (any more). */
+export function requestedResource(table: ResourceTable, request: AdmissionRequest): ServedResource | undefined {
+  return table.find(request.group, request.version, request.resource);
+}
+
+/** The same objects under other groups and versions. */
+export function* equivalentResources(table: ResourceTable, served: ServedResource): Generator<ServedResource> {
+  const same = groupResourceOf(served.kind.resource);
+  for (const other of table.all()) if (other !== served && groupResourceOf(other.kind.resource) === same) yield other;
+}
+
+/** Whether the request carries objects of the resource itself, and not of a kind of its subresource's own (Binding, Eviction, ...). */
+function isOfResource(request: AdmissionRequest, { resource }: ServedResource): boolean {
+  return request.kind === resource.kind && request.kindGroup === resource.group && request.kindVersion === resource.version;
+}
+
+export interface VersionedRequest {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly kind: { group: string; version: string; kind: string };
+  readonly object: KubeObject | undefined;
+  readonly oldObject: KubeObject | undefined;
+}
+
+/** The request's objects in the version that a rule has matched, which may be the requested one. */
+export async function inVersion(table: ResourceTable, request: AdmissionRequest, target: ServedResource): Promise<VersionedRequest> {
+  const { group, version, plural, kind } = target.resource;
+  const requested = requestedResource(table, request);
+  if (!requested || !isOfResource(request, requested)) {
+    const own = { group: request.kindGroup, version: request.kindVersion, kind: request.kind };
+    return { group, version, resource: plural, kind: own, object: request.object, oldObject: request.oldObject };
+  }
+  const shown = async (object: KubeObject | undefined) => object && (await convertToServed(target, object));
+  const [object, oldObject] = await Promise.all([shown(request.object), shown(request.oldObject)]);
+  return { group, version, resource: plural, kind: { group, version, kind }, object, oldObject };
+}
+
+/** Puts what a mutation has made of the object, in the version that it was shown in, in the request's object's place. */
+export async function takeMutation(
+  table: ResourceTable,
+  request: AdmissionRequest,
+  target: ServedResource,
+  mutated: KubeObject,
+): Promise<void> {
+  const { object } = request;
+  if (!object) return;
+  const requested = requestedResource(table, request);
+  let next: KubeObject = deepCopy(mutated);
+  if (requested && isOfResource(request, requested)) {
+    if (target.custom) next = target.custom.decode({ ...next }, []);
+    next = await toStorageVersion(target, next);
+  }
+  // Whoever has begun the request holds this very object.
+  for (const key of Object.keys(object)) if (!Object.hasOwn(next, key)) Reflect.deleteProperty(object, key);
+  Object.assign(object, next);
+}

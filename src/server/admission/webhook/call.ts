@@ -1,0 +1,115 @@
+/** Calls one admission webhook: AdmissionReview in its version, and an answer that is believed only as far as it is well formed. */
+import { type Status, StatusError } from '../../../api/index.ts';
+import type { Random } from '../../../time/index.ts';
+import { newUid } from '../../registry/identity.ts';
+import type { AdmissionRequest } from '../../request.ts';
+import type { WebhookClient } from '../../webhook/index.ts';
+import { reviewRequest } from '../extension/review-request.ts';
+import type { VersionedRequest } from '../extension/versions.ts';
+import type { Hook } from './hooks.ts';
+
+/** A call that failed, by whatever fault but the request's: the failure policy decides. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+
+  constructor(hook: Hook, why: string) {
+    super(`failed calling webhook ${JSON.stringify(hook.webhook.name)}: ${why}`);
+  }
+}
+
+export interface HookAnswer {
+  /** The JSON patch of a mutating webhook; undefined where it changes nothing. */
+  patch: unknown[] | undefined;
+}
+
+type Fields = Record<string, unknown>;
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const text = (value: unknown) => (typeof value === 'string' ? value : '');
+const gvkOf = (apiVersion: string, kind: string) => `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`;
+
+/** The answer's response. Throws an Error that says what is wrong with it. */
+function responseOf(answer: unknown, version: string, uid: string): Fields {
+  if (!isObject(answer)) throw new Error("couldn't get version/kind; json parse error: expected an object");
+  const { response } = answer;
+  if (!isObject(response)) throw new Error('webhook response was absent');
+  if (version !== 'v1') return response;
+  if (response.uid !== uid) throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(text(response.uid))}`);
+  const expected = gvkOf('admission.k8s.io/v1', 'AdmissionReview');
+  const got = gvkOf(text(answer.apiVersion), text(answer.kind));
+  if (got !== expected) throw new Error(`expected webhook response of ${expected}, got ${got}`);
+  return response;
+}
+
+function patchOf(hook: Hook, response: Fields, version: string, isMutating: boolean): unknown[] | undefined {
+  const given = text(response.patch);
+  const type = response.patchType ?? undefined;
+  if (version === 'v1' && !isMutating) {
+    if (given !== '') throw new Error('validating webhook may not return response.patch');
+    if (type !== undefined) throw new Error('validating webhook may not return response.patchType');
+  }
+  if (!isMutating) return undefined;
+  if (version === 'v1') {
+    if (given !== '' && type === undefined) throw new Error('webhook returned response.patch but not response.patchType');
+    if (given === '' && type !== undefined) throw new Error('webhook returned response.patchType but not response.patch');
+  }
+  if (given === '') return undefined;
+  if (type !== undefined && type !== 'JSONPatch') throw new CallError(hook, `unsupported patch type ${JSON.stringify(type)}`);
+  const patch: unknown = JSON.parse(Buffer.from(given, 'base64').toString('utf8'));
+  if (!Array.isArray(patch)) throw new Error('response.patch is no JSON patch');
+  return patch.length > 0 ? patch : undefined;
+}
+
+/** The refusal that a webhook has answered, always an error. */
+function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
+  const status: Partial<Status> = isObject(given) ? given : {};
+  const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
+  const why = text(status.message) || text(status.reason);
+  const code = typeof status.code === 'number' && status.code >= 400 && status.code < 600 ? status.code : 400;
+  const { details } = status;
+  return new StatusError(
+    code,
+    text(status.reason),
+    why === '' ? `${denied} without explanation` : `${denied}: ${why}`,
+    isObject(details) ? { ...details } : undefined,
+  );
+}
+
+/** Throws CallError, or the StatusError of a refusal. */
+export async function callHook(
+  { webhooks, random }: { webhooks: WebhookClient; random: Random },
+  hook: Hook,
+  request: AdmissionRequest,
+  versioned: VersionedRequest,
+  isMutating: boolean,
+): Promise<HookAnswer> {
+  const { webhook } = hook;
+  const version = webhook.admissionReviewVersions?.find((v) => v === 'v1' || v === 'v1beta1');
+  if (version === undefined) throw new CallError(hook, 'webhook does not accept known AdmissionReview versions (v1, v1beta1)');
+  const uid = newUid(random);
+  const { object = null, oldObject = null } = versioned;
+  const review = {
+    kind: 'AdmissionReview',
+    apiVersion: `admission.k8s.io/${version}`,
+    request: { uid, ...reviewRequest(request, versioned), object, oldObject },
+  };
+  let answer: unknown;
+  try {
+    answer = await webhooks.post(webhook.clientConfig, review, { timeoutSeconds: webhook.timeoutSeconds ?? 10, sendTimeout: true });
+  } catch (error) {
+    throw new CallError(hook, `failed to call webhook: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  let response: Fields;
+  let patch: unknown[] | undefined;
+  try {
+    response = responseOf(answer, version, uid);
+    patch = patchOf(hook, response, version, isMutating);
+  } catch (error) {
+    if (error instanceof CallError) throw error;
+    throw new CallError(hook, `received invalid webhook response: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (isObject(response.auditAnnotations))
+    for (const [key, value] of Object.entries(response.auditAnnotations)) request.auditAnnotation(`${webhook.name}/${key}`, String(value));
+  if (Array.isArray(response.warnings)) for (const warning of response.warnings) request.warn(String(warning));
+  if (response.allowed !== true) throw rejection(hook, response.status);
+  return { patch };
+}

@@ -1,0 +1,3 @@
+export { connectionProblem } from './go-words.ts';
+export { resolveService, type ServiceAddress } from './service-address.ts';
+export { createWebhookClient, type WebhookCall, type WebhookClient, type WebhookClientConfig } from './webhook-client.ts';

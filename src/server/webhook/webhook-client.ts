@@ -1,0 +1,184 @@
+/**
+ * Calls webhooks: posts JSON to a URL or a Service over HTTPS, and reads JSON. What a webhook does (hang, lie, redirect, send
+ * garbage or too much) costs the one call and nothing else. Connections are kept and shared between calls.
+ */
+import { Agent, request } from 'node:https';
+import { isIP } from 'node:net';
+import type { Clock, Random } from '../../time/index.ts';
+import type { Storages } from '../storages.ts';
+import { connectionProblem } from './go-words.ts';
+import { resolveService } from './service-address.ts';
+
+/** Where a webhook is, as `clientConfig` of every kind that has webhooks says it. */
+export interface WebhookClientConfig {
+  url?: string;
+  service?: { namespace: string; name: string; path?: string; port?: number };
+  /** PEM in base64. Default: the authorities of the system. */
+  caBundle?: string;
+}
+
+export interface WebhookCall {
+  /** Aborted: the call ends at once. */
+  signal?: AbortSignal;
+  timeoutSeconds: number;
+  /** Whether the timeout is in the query, for the webhook to know. */
+  sendTimeout?: boolean;
+  /** Default 3 MiB, as the server's own requests. */
+  maxAnswerBytes?: number;
+}
+
+export interface WebhookClient {
+  /** The decoded answer. Throws an Error in upstream's words for whatever goes wrong. */
+  post(config: WebhookClientConfig, body: object, call: WebhookCall): Promise<unknown>;
+  close(): void;
+}
+
+export interface WebhookClientOptions {
+  storages: Storages;
+  clock: Clock;
+  random: Random;
+}
+
+interface Target {
+  /** As it is shown in errors. */
+  shown: string;
+  path: string;
+  serverName: string;
+  hostHeader: string;
+  /** Where it is by now; a Service's endpoint is another each time. */
+  resolve(): Promise<{ host: string; port: number }>;
+}
+
+/** More idle connections than this are closed. */
+const maxIdleConnections = 64;
+const defaultMaxAnswerBytes = 3 * 1024 * 1024;
+
+function targetOf(config: WebhookClientConfig, options: WebhookClientOptions, query: string): Target {
+  if (config.url !== undefined) {
+    const url = new URL(config.url);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const address = { host, port: Number(url.port || 443) };
+    return {
+      shown: `${url.origin}${url.pathname}${query}`,
+      path: `${url.pathname}${query}`,
+      serverName: host,
+      hostHeader: url.host,
+      resolve: async () => address,
+    };
+  }
+  const { namespace, name, port = 443, path = '/' } = config.service ?? { namespace: '', name: '' };
+  const serverName = `${name}.${namespace}.svc`;
+  return {
+    shown: `https://${serverName}:${port}${path}${query}`,
+    path: `${path}${query}`,
+    serverName,
+    hostHeader: `${serverName}:${port}`,
+    resolve: () => resolveService(options.storages, options.random, { namespace, name, port }),
+  };
+}
+
+/** What client-go says of an answer that is no success. */
+function serverProblem(status: number, body: string): string {
+  switch (status) {
+    case 400:
+      return 'the server rejected our request for an unknown reason';
+    case 401:
+      return 'the server has asked for the client to provide credentials';
+    case 403:
+      return body.trim() || 'unknown';
+    case 404:
+      return 'the server could not find the requested resource';
+    case 429:
+      return 'the server has received too many requests and has asked us to try again later';
+    case 503:
+      return 'the server is currently unable to handle the request';
+    default:
+      return status >= 500
+        ? `an error on the server (${JSON.stringify(body.trim().slice(0, 2048) || 'unknown')}) has prevented the request from succeeding`
+        : `the server responded with the status code ${status} but did not return more information`;
+  }
+}
+
+export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: maxIdleConnections, scheduling: 'lifo' });
+
+  const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<string> => {
+    const { host, port } = await target.resolve();
+    signal.throwIfAborted();
+    return new Promise<string>((resolve, reject) => {
+      const sent = request(
+        {
+          agent,
+          host,
+          port,
+          path: target.path,
+          method: 'POST',
+          // Addresses are no server names (RFC 6066); they are checked as addresses.
+          servername: isIP(target.serverName) ? '' : target.serverName,
+          ...(ca === undefined ? {} : { ca }),
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, */*',
+            'content-length': Buffer.byteLength(text),
+            host: target.hostHeader,
+            'user-agent': 'kube-apiserver-admission',
+          },
+          signal,
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          let size = 0;
+          response.on('data', (chunk: Buffer) => {
+            size += chunk.length;
+            if (size > maxBytes) sent.destroy(new Error(`the webhook response is too large: limit is ${maxBytes} bytes`));
+            else chunks.push(chunk);
+          });
+          response.on('error', reject);
+          response.on('aborted', () => reject(new Error('unexpected EOF')));
+          response.on('end', () => {
+            const body = Buffer.concat(chunks).toString('utf8');
+            const { statusCode = 0 } = response;
+            if (statusCode >= 200 && statusCode < 300) resolve(body);
+            else reject(new Error(serverProblem(statusCode, body), { cause: 'answer' }));
+          });
+        },
+      );
+      sent.on('error', (error) => {
+        // The webhook has closed a kept connection just when it was used again: nothing has been read of this call.
+        if (sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET' && !signal.aborted)
+          send(target, ca, text, signal, maxBytes).then(resolve, reject);
+        else reject(error);
+      });
+      sent.end(text);
+    });
+  };
+
+  return {
+    async post(config, body, { signal, timeoutSeconds, sendTimeout = false, maxAnswerBytes = defaultMaxAnswerBytes }) {
+      const deadline = new AbortController();
+      const timer = options.clock.setTimer(timeoutSeconds * 1000, () => deadline.abort(), { background: true });
+      const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
+      const target = targetOf(config, options, sendTimeout ? `?timeout=${timeoutSeconds}s` : '');
+      const ca = config.caBundle ? Buffer.from(config.caBundle, 'base64').toString('utf8') : undefined;
+      let text: string;
+      try {
+        text = await send(target, ca, JSON.stringify(body), either, maxAnswerBytes);
+      } catch (error) {
+        // An answer's own words say enough; a connection's need where.
+        if (error instanceof Error && error.cause === 'answer') throw error;
+        const why = deadline.signal.aborted ? 'context deadline exceeded' : signal?.aborted ? 'context canceled' : connectionProblem(error);
+        throw new Error(`Post ${JSON.stringify(target.shown)}: ${why}`, { cause: error });
+      } finally {
+        timer.cancel();
+      }
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new Error(
+          `couldn't get version/kind; json parse error: ${text.trim() === '' ? 'unexpected end of JSON input' : 'invalid JSON'}`,
+        );
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
