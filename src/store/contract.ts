@@ -298,6 +298,91 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
       expect((await store.leases()).map((l) => l.id)).toEqual([kept.id]);
     });
 
+    test('reads see what was answered before, also through another reader', async () => {
+      for (let i = 0; i < 50; i++) {
+        const [a, b] = await Promise.all([put('/linear/a', `${i}`), put('/linear/b', `${i}`)]);
+        const [range, value, revision] = await Promise.all([store.range('/linear/'), store.get('/linear/a'), store.revision()]);
+        expect(range.values.map((v) => v.value.toString())).toEqual([`${i}`, `${i}`]);
+        expect(value?.value.toString()).toBe(`${i}`);
+        expect(Math.min(range.revision, revision)).toBeGreaterThanOrEqual(Math.max(a, b));
+      }
+    });
+
+    test('a commit of up to 1.5 MiB is taken and a larger one refused, which changes nothing', async () => {
+      const value = Buffer.alloc(1_500_000, 'x');
+      const taken = await store.commit([], [{ put: '/large', value }]);
+      expect((await store.get('/large'))?.value.equals(value)).toBe(true);
+      const refused = [
+        { put: '/before', value: bytes('x') },
+        { put: '/larger', value: Buffer.alloc(1_700_000) },
+      ];
+      await expect(store.commit([], refused)).rejects.toThrow('request is too large');
+      expect((await store.commit([], [{ put: '/large', value: bytes('small') }])).revision).toBe(taken.revision + 1);
+      expect(await store.get('/before')).toBeUndefined();
+    });
+
+    test('a key of 1,900 bytes is a key like any other', async () => {
+      const { id } = await store.grantLease(60);
+      const key = `/${'k'.repeat(1899)}`;
+      await put(key, '1', id);
+      await put(`/${'ü'.repeat(949)}`, '1');
+      expect((await store.get(key))?.value.toString()).toBe('1');
+      expect(keysOf((await store.range('/k')).values)).toEqual([key]);
+      await store.revokeLease(id);
+      expect(await store.get(key)).toBeUndefined();
+      await expect(store.commit([], [{ put: '', value: bytes('') }])).rejects.toThrow('key is not provided');
+    });
+
+    test('commits beside one that is refused are not touched by it', async () => {
+      const results = await Promise.allSettled([
+        store.commit([], [{ put: '/beside/a', value: bytes('1') }]),
+        store.commit([], [{ put: '/beside/x', value: bytes('1'), lease: 987_654 }]),
+        store.commit([], [{ put: '/beside/y', value: Buffer.alloc(1_700_000) }]),
+        store.commit([{ key: '/beside/a', modRevision: 99 }], [{ put: '/beside/z', value: bytes('1') }]),
+        store.commit([], [{ put: '/beside/b', value: bytes('1') }]),
+      ]);
+      expect(results.map((r) => (r.status === 'rejected' ? r.reason.message : r.value.ok))).toEqual([
+        true,
+        expect.stringContaining('requested lease not found'),
+        expect.stringContaining('request is too large'),
+        false,
+        true,
+      ]);
+      expect(keysOf((await store.range('/beside/')).values)).toEqual(['/beside/a', '/beside/b']);
+      expect(await store.revision()).toBe(3);
+    });
+
+    test('a watch that is under way outlives a compaction of what it has seen', async () => {
+      const iterator = store.watch('/across/', { fromRevision: 2 })[Symbol.asyncIterator]();
+      for (let i = 0; i < 5; i++) await put('/across/a', `${i}`);
+      expect(await readUntil(iterator, 6)).toHaveLength(5);
+      await store.compact(6);
+      const last = await put('/across/a', 'last');
+      expect((await readUntil(iterator, last)).map(text)).toEqual([`put /across/a=last@${last}`]);
+    });
+
+    test('a watch that is left while events come takes nothing along', async () => {
+      for (let i = 0; i < 20; i++) {
+        const iterator = store.watch('/left/')[Symbol.asyncIterator]();
+        const first = iterator.next();
+        await settled(first);
+        await put('/left/a', `${i}`);
+        await first;
+        await iterator.return?.();
+      }
+      const controller = new AbortController();
+      const endless = (async () => {
+        let seen = 0;
+        for await (const { events } of store.watch('/left/', { fromRevision: 2, signal: controller.signal })) {
+          seen += events.length;
+          if (seen >= 20) controller.abort();
+        }
+        return seen;
+      })();
+      expect(await endless).toBe(20);
+      expect((await store.get('/left/a'))?.version).toBe(20);
+    });
+
     test('says how big it is', async () => {
       await put('/a', 'x'.repeat(1000));
       expect(await store.sizeBytes()).toBeGreaterThan(1000);

@@ -41,3 +41,23 @@ test('a directory that is in use is refused', async () => {
   await store.close();
   await (await openEmbeddedStore({ dir })).close();
 });
+
+test('a key that is too long is refused and takes nothing along', async () => {
+  const store = await openEmbeddedStore({ dir: freshDir() });
+  const results = await Promise.allSettled([
+    store.commit([], [{ put: '/a', value: Buffer.from('1') }]),
+    store.commit(
+      [],
+      [
+        { put: '/b', value: Buffer.from('1') },
+        { put: 'k'.repeat(1901), value: Buffer.from('1') },
+      ],
+    ),
+    store.commit([], [{ put: '/c', value: Buffer.from('1') }]),
+  ]);
+  expect(results.map((r) => r.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(results[1]).toMatchObject({ reason: { message: 'etcdserver: request is too large: a key may have 1900 bytes, not 1901' } });
+  expect((await store.range('/')).values.map((v) => v.key)).toEqual(['/a', '/c']);
+  expect(await store.revision()).toBe(3);
+  await store.close();
+});

@@ -13,9 +13,12 @@ import {
   type Condition,
   FutureRevisionError,
   LeaseNotFoundError,
+  maxKeyBytes,
+  maxRequestBytes,
   type Operation,
   type RangeOptions,
   type RangeResult,
+  RequestTooLargeError,
   type Store,
   StoreClosedError,
   type StoredValue,
@@ -216,8 +219,10 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
       return rangeNow(snapshot, now.revision, prefix, options);
     },
 
-    commit: (conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult> =>
-      enqueue((group) => group.commit(conditions, operations)),
+    commit: async (conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult> => {
+      checkSize(operations);
+      return enqueue((group) => group.commit(conditions, operations));
+    },
 
     transact: (step) => enqueue((group) => step(group.transaction())),
 
@@ -269,4 +274,15 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
       await backend.close();
     },
   };
+}
+
+/** Before anything is begun: what the tables refuse would leave a group half done. */
+function checkSize(operations: readonly Operation[]): void {
+  let bytes = 0;
+  for (const operation of operations) {
+    const keyBytes = Buffer.byteLength('put' in operation ? operation.put : operation.delete);
+    if (keyBytes > maxKeyBytes) throw new RequestTooLargeError(`a key may have ${maxKeyBytes} bytes, not ${keyBytes}`);
+    bytes += keyBytes + ('put' in operation ? operation.value.length : 0);
+  }
+  if (bytes > maxRequestBytes) throw new RequestTooLargeError();
 }

@@ -23,6 +23,11 @@ export interface Condition {
   modRevision: number;
 }
 
+/** Keys and values of one commit may have this many bytes (etcd's --max-request-bytes). */
+export const maxRequestBytes = 1.5 * 1024 * 1024;
+/** Every engine takes keys of up to this many bytes. */
+export const maxKeyBytes = 1900;
+
 export type Operation = { put: string; value: Buffer; lease?: number } | { delete: string };
 
 export type CommitResult =
@@ -156,6 +161,14 @@ export class NoSpaceError extends Error {
   constructor(detail: string, cause?: unknown) {
     super(`etcdserver: mvcc: database space exceeded: ${detail}`, { cause });
     this.name = 'NoSpaceError';
+  }
+}
+
+/** More in one commit, or a longer key, than a store takes. */
+export class RequestTooLargeError extends Error {
+  constructor(detail?: string) {
+    super(`etcdserver: request is too large${detail ? `: ${detail}` : ''}`);
+    this.name = 'RequestTooLargeError';
   }
 }
 
