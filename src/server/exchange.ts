@@ -97,7 +97,8 @@ export type Answer =
   /** One object: of a resource, or a Status, a review, a discovery document. */
   | { type: 'object'; status: number; item: { readonly object: object; readonly bytes?: Buffer }; resource?: ServedResource }
   | { type: 'list'; resource: ServedResource; metadata: ListMeta; items: readonly Item[] }
-  | { type: 'watch'; resource: ServedResource; events: AsyncIterable<AnswerEvent> }
+  /** Events in batches of what came together. */
+  | { type: 'watch'; resource: ServedResource; events: AsyncIterable<readonly AnswerEvent[]> }
   /** Anything that is not an API object: text, metrics, documents with a media type of their own. */
   | { type: 'raw'; status: number; contentType: string; body: string | Uint8Array; headers?: Record<string, string> }
   /** Bytes as they come: logs, proxied responses. */

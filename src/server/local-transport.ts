@@ -149,7 +149,7 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
           return;
         }
         if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
-        for await (const event of answer.events) yield { type: event.type, object: event.item.object };
+        for await (const batch of answer.events) for (const { type, item } of batch) yield { type, object: item.object };
         request.signal?.throwIfAborted();
       } finally {
         delivery?.finished(0);

@@ -7,13 +7,18 @@ import type { Answer, RequestContext } from '../exchange.ts';
 import { type Outcome, statusAnswer } from '../pipeline/pipeline.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
 import { type Encoding, negotiate, type Representation } from '../representation/accept.ts';
-import { encodeAnswer, encodeEvent, hasProtobuf } from '../representation/encode.ts';
+import { encodeAnswer, encodeEvents, hasProtobuf } from '../representation/encode.ts';
 import { present } from '../representation/present.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
 
 const compress = promisify(gzip);
 /** Smaller answers are cheaper to send than to compress (upstream's threshold). */
 const gzipThresholdBytes = 128 * 1024;
+/**
+ * What lies in memory in many pieces, as the items of a list, is written in slabs of about this size: a write has its price, and a
+ * slow reader of a long list holds one slab.
+ */
+const slabBytes = 256 * 1024;
 /** These show JSON to people. */
 const prettyAgents = ['curl', 'Wget', 'Mozilla/5.0'];
 
@@ -92,11 +97,23 @@ async function writeWhole(sending: Sending, status: number, headers: ReplyHeader
   sending.bytes = size;
   reply.head(status, headers);
   if (context.method === 'HEAD') reply.end();
-  else if (chunks.length <= 2) reply.end(Buffer.concat(chunks, size));
+  else if (size <= slabBytes) reply.end(Buffer.concat(chunks, size));
   else {
     const write = patientWriter(sending);
-    for (const chunk of chunks) await write(chunk);
+    for (const slab of slabs(chunks)) await write(slab);
     reply.end();
+  }
+}
+
+function* slabs(chunks: readonly Buffer[]): Generator<Buffer> {
+  let first = 0;
+  let bytes = 0;
+  for (const [i, chunk] of chunks.entries()) {
+    bytes += chunk.length;
+    if (bytes < slabBytes && i + 1 < chunks.length) continue;
+    yield first === i ? chunk : Buffer.concat(chunks.slice(first, i + 1), bytes);
+    first = i + 1;
+    bytes = 0;
   }
 }
 
@@ -105,9 +122,9 @@ async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answe
   // The client learns at once that the watch stands.
   reply.head(200, headers, true);
   const write = patientWriter(sending);
-  for await (const event of answer.events) {
+  for await (const events of answer.events) {
     if (context.signal.aborted) return;
-    const bytes = encodeEvent(event, encoding);
+    const bytes = encodeEvents(events, encoding);
     sending.bytes += bytes.length;
     await write(bytes);
   }

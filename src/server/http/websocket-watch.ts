@@ -55,11 +55,14 @@ export async function sendWebSocketWatch(
   webSocket.resume();
   const { encoding } = representation;
   let bytes = 0;
-  for await (const event of shown.events) {
+  for await (const batch of shown.events) {
+    for (const event of batch) {
+      if (webSocket.readyState !== WebSocket.OPEN) break;
+      const message = encodeEvent(event, encoding);
+      bytes += message.length;
+      await send(webSocket, message, encoding !== 'json', clock, stalledMs);
+    }
     if (webSocket.readyState !== WebSocket.OPEN) break;
-    const message = encodeEvent(event, encoding);
-    bytes += message.length;
-    await send(webSocket, message, encoding !== 'json', clock, stalledMs);
   }
   webSocket.close();
   return bytes;

@@ -76,10 +76,15 @@ async function prepared(answer: Answer): Promise<Answer> {
   return answer;
 }
 
-async function* preparedEvents(events: AsyncIterable<AnswerEvent>, version: ServedVersion): AsyncIterable<AnswerEvent> {
-  for await (const event of events) {
-    if (event.type !== 'ERROR' && event.type !== 'BOOKMARK') await version.prepare?.([(event.item as Item).object], 'served');
-    yield event;
+async function* preparedEvents(
+  events: AsyncIterable<readonly AnswerEvent[]>,
+  version: ServedVersion,
+): AsyncIterable<readonly AnswerEvent[]> {
+  for await (const batch of events) {
+    // Of what is neither, the item is an object of the resource.
+    const objects = batch.flatMap(({ type, item }) => (type === 'ERROR' || type === 'BOOKMARK' ? [] : [(item as Item).object]));
+    if (objects.length > 0) await version.prepare?.(objects, 'served');
+    yield batch;
   }
 }
 

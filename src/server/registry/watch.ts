@@ -27,14 +27,14 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   };
   const storage = storageOf(served);
   if (served.warning !== undefined) context.warn(served.warning);
-  async function* events(): AsyncIterable<AnswerEvent> {
+  async function* events(): AsyncIterable<readonly AnswerEvent[]> {
     const timer = registry.clock.setTimer(seconds * 1000, () => timeout.abort(), { background: true });
     try {
-      for await (const event of storage.watch(options)) yield answerEvent(served, event);
+      for await (const batch of storage.watchBatches(options)) yield batch.map((event) => answerEvent(served, event));
     } catch (error) {
       if (options.signal.aborted) return;
       if (!(error instanceof StatusError)) throw error;
-      yield { type: 'ERROR', item: { object: error.status } };
+      yield [{ type: 'ERROR', item: { object: error.status } }];
     } finally {
       timer.cancel();
     }

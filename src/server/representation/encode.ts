@@ -83,20 +83,44 @@ function encodeCborEvent({ type, item }: AnswerEvent): Buffer {
   return Buffer.concat([Buffer.from([0xd9, 0xd9, 0xf7, 0xa2]), typeKey, typeValue, objectKey, cborOf(item.object)]);
 }
 
-/** A change's frames, by type, made for the first watcher and shared by all. */
-const frames = new WeakMap<Item, Partial<Record<AnswerEvent['type'], Buffer>>>();
+/** A change's frames, by encoding and type, made for the first watcher and shared by all. */
+const frames = new WeakMap<Item, { [encodingAndType: string]: Buffer }>();
 
-/** One line of a JSON watch, or one frame of a protobuf watch. */
+/** A batch as it was last sent: those who watch the same are served one after another, and get the same bytes. */
+let lastBatch: { events: readonly AnswerEvent[]; encoding: Encoding; bytes: Buffer } | undefined;
+
+/** A batch of events, each a line of a JSON watch or a frame of a protobuf watch. */
+export function encodeEvents(events: readonly AnswerEvent[], encoding: Encoding): Buffer {
+  const [only] = events;
+  if (events.length === 1 && only !== undefined) return encodeEvent(only, encoding);
+  if (lastBatch?.encoding === encoding && haveSameItems(lastBatch.events, events)) return lastBatch.bytes;
+  const bytes = Buffer.concat(events.map((event) => encodeEvent(event, encoding)));
+  lastBatch = { events, encoding, bytes };
+  return bytes;
+}
+
+function haveSameItems(a: readonly AnswerEvent[], b: readonly AnswerEvent[]): boolean {
+  return a.length === b.length && a.every(({ type, item }, i) => b[i]?.item === item && b[i]?.type === type);
+}
+
+/** One line of a JSON watch, one frame of a protobuf watch, one document of a CBOR watch. */
 export function encodeEvent(event: AnswerEvent, encoding: Encoding): Buffer {
-  if (encoding === 'protobuf') return encodeProtobufEvent(event);
-  if (encoding === 'cbor') return encodeCborEvent(event);
   const { type, item } = event;
-  if (item.bytes === undefined) return Buffer.from(`{"type":"${type}","object":${JSON.stringify(item.object)}}\n`);
+  // What has no bytes in store was made for one watcher.
+  if (item.bytes === undefined) return makeFrame(event, encoding);
   let made = frames.get(item);
   if (made === undefined) {
     made = {};
     frames.set(item, made);
   }
-  made[type] ??= Buffer.concat([Buffer.from(`{"type":"${type}","object":`), item.bytes, Buffer.from('}\n')]);
-  return made[type];
+  const which = encoding === 'json' ? type : `${encoding} ${type}`;
+  made[which] ??= makeFrame(event, encoding);
+  return made[which];
+}
+
+function makeFrame(event: AnswerEvent, encoding: Encoding): Buffer {
+  if (encoding === 'protobuf') return encodeProtobufEvent(event);
+  if (encoding === 'cbor') return encodeCborEvent(event);
+  const { type, item } = event;
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), bytesOf(item), Buffer.from('}\n')]);
 }

@@ -99,29 +99,26 @@ export function present(answer: Answer, { as }: Representation, context: Request
 
 async function* presentEvents(
   resource: ServedResource,
-  events: AsyncIterable<AnswerEvent>,
+  events: AsyncIterable<readonly AnswerEvent[]>,
   as: As | undefined,
   context: RequestContext,
   nowMs: number,
-): AsyncIterable<AnswerEvent> {
+): AsyncIterable<readonly AnswerEvent[]> {
   let first = true;
-  for await (const event of events) {
-    if (event.type === 'ERROR') yield event;
-    else if (as === undefined) {
-      // A bookmark is made in the version at hand.
-      if (event.type === 'BOOKMARK') yield event;
-      else yield { type: event.type, item: served(resource, event.item as Item) };
-    } else {
-      // A bookmark's object has metadata as any other.
-      const item = event.item as Item;
-      const object =
-        as.kind === 'Table' ? eventTable(resource, event.type, item, as, context, nowMs) : partial(served(resource, item).object, as);
-      // Columns are told once; a watcher keeps them.
-      if (as.kind === 'Table' && !first) Object.assign(object, { columnDefinitions: null });
-      first = false;
-      yield { type: event.type, item: { object: object as unknown as KubeObject } } as AnswerEvent; // a Table or its like, for the encoder only
-    }
-  }
+  const presented = (event: AnswerEvent): AnswerEvent => {
+    if (event.type === 'ERROR') return event;
+    // A bookmark's object has metadata as any other.
+    const item = event.item as Item;
+    // A bookmark is made in the version at hand.
+    if (as === undefined) return event.type === 'BOOKMARK' ? event : { type: event.type, item: served(resource, item) };
+    const object =
+      as.kind === 'Table' ? eventTable(resource, event.type, item, as, context, nowMs) : partial(served(resource, item).object, as);
+    // Columns are told once; a watcher keeps them.
+    if (as.kind === 'Table' && !first) Object.assign(object, { columnDefinitions: null });
+    first = false;
+    return { type: event.type, item: { object: object as unknown as KubeObject } } as AnswerEvent; // a Table or its like, for the encoder only
+  };
+  for await (const batch of events) yield batch.map(presented);
 }
 
 function eventTable(

@@ -150,6 +150,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     throw errors.objectModified(resource, name);
   }
 
+  const watchSource = { cache, clock, namespaced, prefixOf, watcherBuffer };
+
   return {
     get: async (namespace, name, getOptions = {}) => {
       const revision = await pastRevision(store, clock, getOptions);
@@ -162,7 +164,11 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
 
     list: (listOptions = {}) => list({ store, clock, cache, prefixOf, decode }, listOptions),
 
-    watch: (watchOptions) => watch({ cache, clock, namespaced, prefixOf, watcherBuffer }, watchOptions),
+    async *watch(watchOptions) {
+      for await (const events of watch(watchSource, watchOptions)) yield* events;
+    },
+
+    watchBatches: (watchOptions) => watch(watchSource, watchOptions),
 
     create: async (object) => {
       const name = object.metadata.name ?? '';

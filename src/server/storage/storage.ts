@@ -82,6 +82,8 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   list(options?: StorageListOptions<T>): Promise<StorageList<T>>;
   /** Throws StatusError 410 Expired when the start is too old; ends with it when the reader is too slow. */
   watch(options: StorageWatchOptions<T>): AsyncIterable<StorageWatchEvent<T>>;
+  /** The same in batches of what came together; none is empty. */
+  watchBatches(options: StorageWatchOptions<T>): AsyncIterable<readonly StorageWatchEvent<T>[]>;
   /** Throws AlreadyExists. */
   create(object: T): Promise<Cached<T>>;
   /**

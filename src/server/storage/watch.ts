@@ -21,10 +21,14 @@ export interface WatchSource<T extends KubeObject> {
 /** The last bookmark comes so long before the end of the watch (as upstream's). */
 const bookmarkBeforeEndMs = 2000;
 
+/** So many objects of the present are told at a time. */
+const initialBatch = 500;
+
+/** In batches of what came together: most of what a watcher costs it costs by the batch. */
 export async function* watch<T extends KubeObject>(
   source: WatchSource<T>,
   options: StorageWatchOptions<T>,
-): AsyncGenerator<StorageWatchEvent<T>, undefined> {
+): AsyncGenerator<StorageWatchEvent<T>[], undefined> {
   const { cache, clock } = source;
   const { signal } = options;
   const version = parseResourceVersion(options.resourceVersion);
@@ -60,17 +64,16 @@ export async function* watch<T extends KubeObject>(
     : undefined;
 
   try {
-    for (const cached of initial) yield { type: 'ADDED', cached };
-    if (options.sendInitialEvents && wantsBookmarks) yield { type: 'BOOKMARK', revision: from, initialEventsEnd: true };
+    for (let i = 0; i < initial.length; i += initialBatch)
+      yield initial.slice(i, i + initialBatch).map((cached) => ({ type: 'ADDED', cached }));
+    if (options.sendInitialEvents && wantsBookmarks) yield [{ type: 'BOOKMARK', revision: from, initialEventsEnd: true }];
     options.initialized?.();
-    for (const change of missed) {
-      const event = change.seenBy(accepts);
-      if (event) yield event;
-    }
+    const late = missed.flatMap((change) => change.seenBy(accepts) ?? []);
+    if (late.length > 0) yield late;
     while (!signal.aborted) {
-      const event = await watcher.next();
-      if (!event) break;
-      yield event;
+      const events = await watcher.take();
+      if (!events) break;
+      yield events;
     }
     return undefined;
   } finally {

@@ -59,11 +59,14 @@ export class Watcher<T extends KubeObject> {
     this.#wake?.();
   }
 
-  /** The next event; undefined at the end. Throws what the watcher was ended with. */
-  async next(): Promise<StorageWatchEvent<T> | undefined> {
+  /** All events that wait, at least one; undefined at the end. Throws what the watcher was ended with. */
+  async take(): Promise<StorageWatchEvent<T>[] | undefined> {
     for (;;) {
-      const event = this.#queue.shift();
-      if (event) return event;
+      if (this.#queue.length > 0) {
+        const events = this.#queue;
+        this.#queue = [];
+        return events;
+      }
       if (this.#end?.error) throw this.#end.error;
       if (this.#end) return undefined;
       await new Promise<void>((resolve) => {
