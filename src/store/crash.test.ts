@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { seededRandom } from '../time/index.ts';
 import { openEmbeddedStore } from './embedded-store.ts';
 import type { Store } from './store.ts';
+import { crashRounds } from './testing/crash-rounds.ts';
 import { canMount, mountSmallDisk } from './testing/small-disk.ts';
 
 let dir: string;
@@ -18,45 +19,10 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const writerScript = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
+const writerScript = fileURLToPath(new URL('./testing/crash-writer.ts', import.meta.url));
 
-/** Runs the writer until it has been answered `answers` times, kills it, and gives each writer's last answered count. */
-async function writeAndKill(answers: number): Promise<Map<string, number>> {
-  const child = spawn(process.execPath, [writerScript, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  let seen = 0;
-  for await (const chunk of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
-    output += chunk;
-    seen += chunk.split('\n').length - 1;
-    if (seen > answers) child.kill('SIGKILL');
-  }
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  expect(child.signalCode).toBe('SIGKILL');
-  const answered = new Map<string, number>();
-  // The last line may be cut.
-  for (const line of output.split('\n').slice(1, -1)) {
-    const [writer = '', count] = line.split(' ');
-    answered.set(writer, Number(count));
-  }
-  return answered;
-}
-
-test('kill -9 under load loses no answered write and leaves none half-written', { timeout: 60_000 }, async () => {
-  const random = seededRandom(7);
-  let revision = 1;
-  for (let round = 0; round < 10; round++) {
-    const answered = await writeAndKill(Math.floor(random.next() * 2000));
-    const store = await openEmbeddedStore({ dir });
-    for (const [writer, count] of answered) {
-      const stored = Number((await store.get(`/counter/${writer}`))?.value.toString());
-      expect(stored).toBeGreaterThanOrEqual(count);
-      expect((await store.range(`/entry/${writer}/`, { countOnly: true })).count).toBe(stored);
-    }
-    expect(await store.revision()).toBeGreaterThanOrEqual(revision);
-    revision = await store.revision();
-    await store.close();
-  }
-  expect(revision).toBeGreaterThan(1000);
+test('fifty times kill -9 under load lose no answered write and leave none half-written', { timeout: 120_000 }, async () => {
+  expect(await crashRounds({ dir, rounds: 50, random: seededRandom(7), answers: 600 })).toBeGreaterThan(5000);
 });
 
 test('a directory that another process has open is refused, and free once that process has been killed', async () => {

@@ -58,7 +58,7 @@ test('a sound store is called sound, at rest and in use', async () => {
 });
 
 test('a backup of a store that is being written is the state at one moment', { timeout: 30_000 }, async () => {
-  const script = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
+  const script = fileURLToPath(new URL('./testing/crash-writer.ts', import.meta.url));
   const writer = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(writer.stdout, 'data');
   writer.stdout.resume();

@@ -1,12 +1,12 @@
 import type { Backend, Batch, Counters, KeyRecord, LeaseRecord, LogEntry, Position, Snapshot } from './backend.ts';
-import { lowerBound } from './key-order.ts';
+import { SortedKeys } from './sorted-keys.ts';
 
-/** Two sorted arrays and a few maps. Nothing survives the process. */
+/** Sorted keys, the positions of the log, and a few maps. Nothing survives the process. */
 export function memoryBackend(): Backend {
   let counters: Counters = { revision: 1, compactRevision: 0, sweptRevision: 0, writtenBytes: 0, writtenMs: 0 };
   let sizeBytes = 0;
   const records = new Map<string, KeyRecord>();
-  const sortedKeys: string[] = [];
+  const sortedKeys = new SortedKeys();
   const entries = new Map<Position, LogEntry>();
   /** Ascending; holes left by compaction are dropped when they are half of it. */
   let positions: Position[] = [];
@@ -28,18 +28,12 @@ export function memoryBackend(): Backend {
     counters: () => counters,
     key: (key) => records.get(key),
     *keysFrom(start) {
-      for (let i = lowerBound(sortedKeys, start, String); i < sortedKeys.length; i++) {
-        const key = sortedKeys[i];
-        const record = key === undefined ? undefined : records.get(key);
-        if (key !== undefined && record) yield [key, record];
+      for (const key of sortedKeys.from(start)) {
+        const record = records.get(key);
+        if (record) yield [key, record];
       }
     },
-    countKeys(prefix, start) {
-      let at = lowerBound(sortedKeys, start, String);
-      const from = at;
-      while (sortedKeys[at]?.startsWith(prefix)) at++;
-      return at - from;
-    },
+    countKeys: (prefix, start) => sortedKeys.count(prefix, start),
     entry: (position) => entries.get(position),
     *entriesFrom(position) {
       for (let i = firstPosition(position); i < positions.length; i++) {
@@ -57,9 +51,8 @@ export function memoryBackend(): Backend {
     if (record) records.set(key, record);
     else records.delete(key);
     if (known === (record !== undefined)) return;
-    const at = lowerBound(sortedKeys, key, String);
-    if (record) sortedKeys.splice(at, 0, key);
-    else sortedKeys.splice(at, 1);
+    if (record) sortedKeys.add(key);
+    else sortedKeys.delete(key);
   };
 
   return {

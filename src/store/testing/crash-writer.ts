@@ -1,9 +1,9 @@
 /**
- * The process that `crash.test.ts` kills: writes under load, and says on stdout what has been answered.
+ * The process that `crash-rounds.ts` kills: writes under load, and says on stdout what has been answered.
  * Arguments: the store's directory. Lines: `WRITER COUNT`.
  */
 import { writeSync } from 'node:fs';
-import { openEmbeddedStore } from './embedded-store.ts';
+import { openEmbeddedStore } from '../embedded-store.ts';
 
 const store = await openEmbeddedStore({ dir: process.argv[2] ?? '', retention: { historyRevisions: 200 } });
 writeSync(1, 'open\n');
