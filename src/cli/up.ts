@@ -9,6 +9,7 @@ interface Options extends ClusterSelection {
   hollowNodes: number;
   runtime: RuntimeName;
   runtimeEndpoint?: string;
+  etcdListen?: string;
   podCidr: string;
   serviceCidr: string;
   registryMirror: Record<string, string[]>;
@@ -44,6 +45,7 @@ function configOf(options: Options): ClusterConfig {
     nodes: options.nodes,
     hollowNodes: options.hollowNodes,
     registryMirrors: options.registryMirror,
+    ...(options.etcdListen ? { etcdListen: options.etcdListen } : {}),
     ...(options.runtimeEndpoint ? { runtimeEndpoint: options.runtimeEndpoint } : {}),
     args: {
       apiserver: { ...(options.history ? { history: options.history } : {}), ...options.apiserverArg },
@@ -82,6 +84,7 @@ export function upCommand(): Command {
     .option('--runtime-endpoint <socket>', 'CRI socket of a runtime that runs already')
     .option('--pod-cidr <cidr>', 'addresses of pods', defaultPodCidr)
     .option('--service-cidr <cidr>', 'addresses of services', defaultServiceCidr)
+    .option('--etcd-listen <host:port>', 'where the store answers as an etcd, for etcdctl and further API servers')
     .option('--registry-mirror <host=url>', 'registry that stands in for another; repeatable', mirror, {})
     .option('--history <time|size>', 'how much of the past can be read: 1h, 512Mi, or both with a comma (default: 5m)')
     .option('--wait <duration>', 'how long nodes may take to become ready', duration, 60_000)

@@ -14,7 +14,7 @@ import {
   parseTokenFile,
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
-import { openClusterStore, storeFlags, usesEtcd } from './cluster-store.ts';
+import { openClusterStore, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags, checkFlags, flag, list } from './flags.ts';
@@ -40,6 +40,8 @@ export async function openApiServer(
   const kept = storeFlags(args);
   const lifetime = new AbortController();
   const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
+  const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
+  if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const metrics = new MetricsRegistry();
   const audit = auditOptions(args);
   const server = await createClusterApiServer({
@@ -76,7 +78,7 @@ export async function openApiServer(
     // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
     aggregatorRouting: flag(args['enable-aggregator-routing'], true),
     // Others may serve the same cluster: who does is kept in the store.
-    sharedStore: usesEtcd(args),
+    sharedStore: sharesStore(config),
   });
   return {
     server,
@@ -84,6 +86,7 @@ export async function openApiServer(
     metrics,
     async close() {
       await server.close();
+      await face?.close();
       lifetime.abort(new Error('the API server has closed'));
       await store.close();
     },

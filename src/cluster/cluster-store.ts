@@ -1,11 +1,22 @@
 /** The store of a control plane: in its data directory, or in etcd where --etcd-servers says so. */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import type { Logger } from 'pino';
+import { ensureEtcdPki } from '../pki/index.ts';
 import { type StorageMediaType, storageMediaTypes } from '../server/index.ts';
-import { compactRegularly, openEmbeddedStore, openEtcdStore, parseRetention, type Retention, type Store } from '../store/index.ts';
+import {
+  compactRegularly,
+  type EtcdFace,
+  openEmbeddedStore,
+  openEtcdStore,
+  parseRetention,
+  type Retention,
+  type Store,
+  serveEtcd,
+} from '../store/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
-import type { ComponentArgs } from './config.ts';
+import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { durationMs, type etcdFlags, list } from './flags.ts';
 import type { Layout } from './layout.ts';
 
@@ -33,12 +44,26 @@ export function storeFlags(args: ComponentArgs): StoreFlags {
   };
 }
 
-/** Whether the cluster keeps its objects in an etcd, which other control planes may use as well. */
-export const usesEtcd = (args: ComponentArgs): boolean => list(args['etcd-servers']).length > 0;
+/** Whether other control planes may use the same store: it is in an etcd, or answers as one. */
+export const sharesStore = ({ args, etcdListen }: ClusterConfig): boolean =>
+  list(args.apiserver['etcd-servers']).length > 0 || etcdListen !== undefined;
+
+/** Has the store answer as an etcd, to clients with DATA-DIR/pki/etcd/client.crt. */
+export async function openEtcdFace(layout: Layout, config: ClusterConfig, listen: string, store: Store): Promise<EtcdFace> {
+  const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const isAddress = isIP(host) !== 0;
+  const pki = await ensureEtcdPki(layout.etcdPki, {
+    now: clock.now(),
+    ipAddresses: [config.advertiseAddress, ...(isAddress && !/^(0\.0\.0\.0|::)$/.test(host) ? [host] : [])],
+    dnsNames: isAddress ? [] : [host],
+  });
+  const tls = { ca: pki.ca.certificate, cert: pki.server.certificate, key: pki.server.key };
+  return serveEtcd({ store, clock, listen, tls });
+}
 
 /** Opens it; with etcd, old history is compacted away until the signal is aborted. */
 export async function openClusterStore(layout: Layout, args: ComponentArgs, logger: Logger, signal: AbortSignal): Promise<Store> {
-  if (!usesEtcd(args)) return openEmbeddedStore({ dir: layout.store, clock, logger, ...retentionOf(args) });
+  if (list(args['etcd-servers']).length === 0) return openEmbeddedStore({ dir: layout.store, clock, logger, ...retentionOf(args) });
   if (args.history) throw new ClusterError('--history is for the embedded store; for etcd there is --etcd-compaction-interval');
   const endpoints = list(args['etcd-servers']);
   for (const endpoint of endpoints)

@@ -31,6 +31,8 @@ export interface ClusterConfig {
   registryMirrors: Readonly<Record<string, readonly string[]>>;
   /** A CRI socket of somebody else's runtime; by default k8ts starts a containerd of its own. */
   runtimeEndpoint?: string;
+  /** Where the store answers as an etcd, `HOST:PORT`; by default it does not. */
+  etcdListen?: string;
   args: {
     apiserver: ComponentArgs;
     controllerManager: ComponentArgs;
@@ -89,6 +91,10 @@ export function configProblem(config: ClusterConfig): string | undefined {
   if (!Number.isInteger(config.apiPort) || config.apiPort < 0 || config.apiPort > 65535) return `invalid --api-port: ${config.apiPort}`;
   if (!Number.isInteger(config.nodes) || config.nodes < 0 || config.nodes > 64) return `invalid --nodes ${config.nodes}: must be 0 to 64`;
   if (config.runtimeEndpoint && config.nodes > 1) return `invalid --nodes ${config.nodes}: a runtime of --runtime-endpoint serves one node`;
+  if (config.etcdListen && !/^[^/]*[^/:]:\d{1,5}$/.test(config.etcdListen))
+    return `invalid --etcd-listen ${JSON.stringify(config.etcdListen)}: must be HOST:PORT`;
+  if (config.etcdListen && config.args.apiserver['etcd-servers'])
+    return 'invalid --etcd-listen: with --etcd-servers the objects are in an etcd, which listens itself';
   if (!Number.isInteger(config.hollowNodes) || config.hollowNodes < 0) return `invalid --hollow-nodes ${config.hollowNodes}`;
   return undefined;
 }

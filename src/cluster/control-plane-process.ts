@@ -3,7 +3,7 @@ import { createClient } from '../client/index.ts';
 import type { UserInfo } from '../server/index.ts';
 import { openApiServer } from './api-server.ts';
 import { readConfig } from './cluster-files.ts';
-import { usesEtcd } from './cluster-store.ts';
+import { sharesStore } from './cluster-store.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
 import { nodeNames } from './config.ts';
 import { checkControlLoopFlags, runClusterControllers, runClusterScheduler, untilStopped } from './control-loops.ts';
@@ -34,7 +34,7 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
 
   const { real, hollow } = nodeNames(config);
   const [firstNode] = [...real, ...hollow];
-  const options = { config, pki, logger, metrics, electsByDefault: usesEtcd(config.args.apiserver) };
+  const options = { config, pki, logger, metrics, electsByDefault: sharesStore(config) };
   const manager = {
     own: clientAs(component('kube-controller-manager'), 'kube-controller-manager'),
     forController: (name: string, account: string) => clientAs(controllerIdentity(account), `kube-controller-manager/${name}`),

@@ -8,6 +8,7 @@ export function layoutOf(dataDir: string) {
     dataDir,
     config: join(dataDir, 'cluster.json'),
     pki: join(dataDir, 'pki'),
+    etcdPki: join(dataDir, 'pki', 'etcd'),
     store: join(dataDir, 'store'),
     logs: join(dataDir, 'logs'),
     run: join(dataDir, 'run'),

@@ -144,6 +144,7 @@ async function settle(config: ClusterConfig, before: ClusterConfig | undefined):
     // Nodes are added; what runs already is not forgotten.
     nodes: Math.max(config.nodes, before?.nodes ?? 0),
     hollowNodes: Math.max(config.hollowNodes, before?.hollowNodes ?? 0),
+    ...(config.etcdListen || before?.etcdListen ? { etcdListen: config.etcdListen ?? before?.etcdListen ?? '' } : {}),
     apiPort: config.apiPort || before?.apiPort || ((await isFree('0.0.0.0', defaultApiPort)) ? defaultApiPort : await freePort()),
     // Only real nodes and pods reach the server from elsewhere than this machine's loopback.
     bindAddress: config.bindAddress || (containers ? '0.0.0.0' : '127.0.0.1'),

@@ -1,67 +1,83 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { storeContract } from './contract.ts';
 import { openEtcdStore } from './etcd-store.ts';
+import type { WatchBatch } from './store.ts';
+import { type EtcdProcess, freePorts, startEtcd, startEtcdCluster } from './testing/etcd.ts';
 
-const running: { child: ChildProcess; dir: string }[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-/** A fresh etcd on loopback; gives its address once it serves. */
-async function startEtcd(): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'k8ts-etcd-'));
-  const [clientPort, peerPort] = [await freePort(), await freePort()];
-  const url = (port: number) => `http://127.0.0.1:${port}`;
-  const child = spawn(
-    'etcd',
-    [
-      ...['--data-dir', dir, '--unsafe-no-fsync', '--logger', 'zap'],
-      ...['--listen-client-urls', url(clientPort), '--advertise-client-urls', url(clientPort)],
-      ...['--listen-peer-urls', url(peerPort), '--initial-advertise-peer-urls', url(peerPort)],
-      ...['--initial-cluster', `default=${url(peerPort)}`],
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  running.push({ child, dir });
-  let log = '';
-  for await (const chunk of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
-    log += chunk;
-    if (log.includes('serving insecure client requests') || log.includes('serving client traffic')) break;
-  }
-  child.stderr.resume();
-  if (child.exitCode !== null) throw new Error(`etcd did not start: ${log}`);
-  return `127.0.0.1:${clientPort}`;
-}
-
+const running: EtcdProcess[] = [];
 afterEach(async () => {
-  for (const { child, dir } of running.splice(0)) {
-    if (child.exitCode === null) {
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
-    rmSync(dir, { recursive: true, force: true });
-  }
+  await Promise.all(running.splice(0).map((etcd) => etcd.remove()));
 });
 
+async function etcd(args: readonly string[] = []): Promise<string> {
+  const started = await startEtcd({ args });
+  running.push(started);
+  return started.address;
+}
+
 describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd', () => {
-  storeContract('etcd', async () => openEtcdStore({ endpoints: [await startEtcd()] }), { virtualTime: false });
+  storeContract('etcd', async () => openEtcdStore({ endpoints: [await etcd()] }), { virtualTime: false });
 
   test('an etcd that is not there is an error that names it', async () => {
-    const store = openEtcdStore({ endpoints: [`127.0.0.1:${await freePort()}`], patienceMs: 200 });
+    const store = openEtcdStore({ endpoints: [`127.0.0.1:${(await freePorts(1))[0]}`], patienceMs: 200 });
     await expect(store.get('/a')).rejects.toThrow(/^etcd at 127\.0\.0\.1:\d+: Range: /);
+    await store.close();
+  });
+
+  test('a cluster that loses one member after another loses no write and no event', async () => {
+    const members = await startEtcdCluster(3);
+    running.push(...members);
+    const store = openEtcdStore({ endpoints: members.map((m) => m.address) });
+    await store.commit([], [{ put: '/begin', value: Buffer.from('') }]);
+    const stop = new AbortController();
+    const watched: string[] = [];
+    const watching = (async () => {
+      for await (const { events } of store.watch('/n/', { fromRevision: 2, signal: stop.signal }))
+        for (const event of events) watched.push(event.key);
+    })();
+    const written: string[] = [];
+    let next = 0;
+    const write = async (count: number) => {
+      for (const end = next + count; next < end; next++) {
+        const key = `/n/${next}`;
+        const done = await store.commit([{ key, modRevision: 0 }], [{ put: key, value: Buffer.from('x') }]).catch(() => undefined);
+        if (done?.ok) written.push(key);
+      }
+    };
+    await write(20);
+    for (const member of members) {
+      await Promise.all([member.kill(), write(20)]);
+      await write(20);
+      await member.restart();
+    }
+    const kept = (await store.range('/n/')).values.map((v) => v.key);
+    expect(kept).toEqual(expect.arrayContaining(written));
+    expect(written.length).toBeGreaterThan(100);
+    await expect.poll(() => watched.length, { timeout: 10_000 }).toBe(kept.length);
+    expect([...watched].sort()).toEqual([...kept].sort());
+    stop.abort();
+    await watching;
+    await store.close();
+  }, 40_000);
+
+  test("etcd's users are let in by password", async () => {
+    const address = await etcd();
+    const ctl = (...args: string[]) => {
+      const done = spawnSync('etcdctl', ['--endpoints', address, ...args], { env: { ...process.env, ETCDCTL_API: '3' }, encoding: 'utf8' });
+      if (done.status !== 0) throw new Error(done.stderr);
+    };
+    ctl('user', 'add', 'root:secret');
+    ctl('user', 'grant-role', 'root', 'root');
+    ctl('auth', 'enable');
+    const denied = openEtcdStore({ endpoints: [address] });
+    await expect(denied.get('/a')).rejects.toThrow('etcdserver: user name is empty');
+    await denied.close();
+    const store = openEtcdStore({ endpoints: [address], user: { name: 'root', password: 'secret' } });
+    const watching: AsyncIterator<WatchBatch> = store.watch('/')[Symbol.asyncIterator]();
+    const first = watching.next();
+    await store.commit([], [{ put: '/a', value: Buffer.from('1') }]);
+    expect((await first).value?.events[0]?.key).toBe('/a');
     await store.close();
   });
 });

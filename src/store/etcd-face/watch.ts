@@ -38,19 +38,17 @@ export function serveWatch(store: Store, clock: Clock, stream: Stream, lifetime:
   stream.on('end', () => stream.end());
   lifetime.addEventListener('abort', () => stream.end(), { signal: ended.signal });
 
-  /** Resolves when there is room for more. */
-  const send = async (response: object): Promise<void> => {
-    if (ended.signal.aborted || stream.write(response)) return;
-    await new Promise<void>((resolve) => {
+  /** Resolves when it is on its way: a client that does not read holds back one answer, not a queue of them. */
+  const send = (response: object): Promise<void> =>
+    new Promise((resolve) => {
+      if (ended.signal.aborted) return resolve();
       const go = () => {
-        stream.off('drain', go);
         ended.signal.removeEventListener('abort', go);
         resolve();
       };
-      stream.once('drain', go);
       ended.signal.addEventListener('abort', go, { once: true });
+      stream.write(response, go);
     });
-  };
 
   const tellProgress = () => {
     const least = Math.min(Number.POSITIVE_INFINITY, ...[...watchers.values()].map((w) => w.seen));
