@@ -20,11 +20,14 @@ import type { Aggregation } from './aggregation/index.ts';
 import type { Auditor } from './audit/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
-import { type Answer, objectAnswer, type RequestContext, textAnswer } from './exchange.ts';
+import { type Answer, type RequestContext, textAnswer } from './exchange.ts';
 import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { localTransport } from './local-transport.ts';
+import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
+import { exposition, expositionType } from './metrics/exposition.ts';
+import { registerServerMetrics } from './metrics/server-metrics.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
 import { createDispatch, notFound } from './registry/dispatch.ts';
@@ -119,6 +122,9 @@ export interface ApiServer {
 
 const hourSeconds = 3600;
 
+/** What /metrics/slis shows. */
+const slis: ReadonlySet<string> = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total']);
+
 /** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
 const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
 
@@ -130,7 +136,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const handlers: SubresourceHandler[] = [...(options.rest ?? [])];
   const routes: Route[] = [...(options.routes ?? [])];
   const admission: AdmissionPlugin[] = [...(options.admission ?? [])];
-  const registry: Registry = { clock, random, admission, table, ...(options.hooks ? { hooks: options.hooks } : {}) };
+  const registry: Registry = {
+    clock,
+    random,
+    admission,
+    admissionMetrics: createAdmissionMetrics(metrics, clock),
+    table,
+    ...(options.hooks ? { hooks: options.hooks } : {}),
+  };
   const prefix = options.storagePrefix ?? '/registry';
   const ttlOf = options.ttlSeconds ?? ((r: Resource) => (r.kind === 'Event' ? hourSeconds : undefined));
 
@@ -181,26 +194,24 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   handlers.push(...coreHandlers({ storageOf, clock, checkStore }));
 
-  const health = createHealth();
-  health.add({
-    name: 'etcd',
-    check: checkStore,
-  });
+  const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
+  health.add({ name: 'etcd', check: checkStore });
+  health.add({ name: 'etcd-readiness', check: checkStore }, ['readyz']);
   health.add(
     {
-      name: 'shutdown',
-      check() {
-        if (lifetime.signal.aborted) throw new Error('process is shutting down');
+      name: 'informer-sync',
+      async check(signal) {
+        await Promise.race([Promise.all([...storages.values()].map((s) => s.ready())), rejection(signal)]);
       },
     },
     ['readyz'],
   );
   health.add(
     {
-      name: 'informer-sync',
-      async check(signal) {
-        await Promise.race([Promise.all([...storages.values()].map((s) => s.ready())), rejection(signal)]);
+      name: 'shutdown',
+      check() {
+        if (lifetime.signal.aborted) throw new Error('process is shutting down');
       },
     },
     ['readyz'],
@@ -211,17 +222,35 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const merged = { table, handlers, aggregation: () => aggregation };
   const discovery = createDiscovery({ ...merged, serverAddress: () => `${address.address}:${address.port}` });
   const version = versionInfo(options.version);
+  registerServerMetrics({
+    registry: metrics,
+    version,
+    store,
+    counts: () =>
+      [...table.all()].flatMap(({ kind, resource, storage }) =>
+        storage !== undefined && resource === kind.resource
+          ? [{ group: resource.group, resource: resource.plural, count: storage.count() }]
+          : [],
+      ),
+  });
   const openApi = createOpenApi({ ...merged, version: version.gitVersion });
   const paths = () => [
+    '/.well-known/openid-configuration',
     '/api',
     ...new Set(
-      [...table.all()].map(({ resource }) => (resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersionOf(resource)}`)),
+      [...table.all()].flatMap(({ resource }) =>
+        resource.group === '' ? [`/api/${resource.version}`] : [`/apis/${resource.group}`, `/apis/${apiVersionOf(resource)}`],
+      ),
     ),
     '/apis',
+    '/apis/',
     ...health.paths(),
     '/metrics',
+    '/metrics/slis',
     '/openapi/v2',
     '/openapi/v3',
+    '/openapi/v3/',
+    '/openid/v1/jwks',
     '/version',
   ];
 
@@ -233,8 +262,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const path = context.path.length > 1 ? context.path.replace(/\/+$/, '') : context.path;
     // People read it with curl: indented, as upstream's.
     if (path === '/version') return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
-    if (path === '/metrics') return { type: 'raw', status: 200, contentType: metrics.contentType, body: await metrics.metrics() };
-    if (path === '/') return objectAnswer({ paths: paths().sort() });
+    if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
+    if (path === '/metrics/slis') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, slis) };
+    if (path === '/') return textAnswer(JSON.stringify({ paths: paths().sort() }, null, 2), 200, 'application/json');
     const answer = discovery(context) ?? (await openApi(context)) ?? (await health.answer(context));
     if (answer === undefined) throw notFound();
     return answer;
@@ -258,7 +288,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     anonymous: options.anonymous ?? true,
     authorizer: options.authorizer,
     requestTimeoutSeconds,
-    metrics: createRequestMetrics(metrics, clock),
+    metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
     cbor: options.cbor,
     limiter: flowControl?.limiter,
     auditor: options.auditor,

@@ -174,15 +174,19 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...server,
     async bootstrap(signal) {
       const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
-      await ensureSystemNamespaces(client, signal);
+      const hook = postStartHooks(server);
+      await hook('start-system-namespaces-controller', ensureSystemNamespaces(client, signal));
       const first = options.services.ranges[0];
       await Promise.all([
-        reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal }),
-        ensureSystemPriorityClasses(client, signal),
+        hook('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
+        hook('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
         server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
-        ensureAuthenticationTrust(client, options.authentication, signal),
+        hook('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
         first &&
-          ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
+          hook(
+            'bootstrap-controller',
+            ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
+          ),
       ]);
     },
     async close() {
@@ -192,6 +196,20 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       await server.close();
       streaming?.close();
     },
+  };
+}
+
+/** Names what is done after the start, so that health checks tell how far it is. */
+function postStartHooks(server: ApiServer): <T>(name: string, work: Promise<T>) => Promise<T> {
+  return async (name, work) => {
+    let isDone = false;
+    const check = () => {
+      if (!isDone) throw new Error('not finished');
+    };
+    server.addReadyCheck({ name: `poststarthook/${name}`, check }, ['healthz', 'livez', 'readyz']);
+    const result = await work;
+    isDone = true;
+    return result;
   };
 }
 

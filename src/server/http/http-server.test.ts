@@ -158,7 +158,9 @@ describe('answers', () => {
 
   test('tell health, version, metrics and what is served', async () => {
     expect((await send('GET', '/healthz')).body.toString()).toBe('ok');
-    expect((await send('GET', '/readyz?verbose')).body.toString()).toMatch(/^\[\+\]ping ok\n\[\+\]etcd ok\n[\s\S]*readyz check passed\n$/);
+    expect((await send('GET', '/readyz?verbose')).body.toString()).toMatch(
+      /^\[\+\]ping ok\n\[\+\]log ok\n\[\+\]etcd ok\n[\s\S]*readyz check passed\n$/,
+    );
     expect((await send('GET', '/readyz/etcd')).body.toString()).toBe('ok');
     expect((await send('GET', '/version')).json()).toMatchObject({ major: '1', minor: '36' });
     expect((await send('GET', '/metrics')).body.toString()).toContain(

@@ -1,88 +1,197 @@
 /** The API server's request metrics, with upstream's names and labels. */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Clock } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
+import { type Cell, counters, gauges, type HistogramCell, histograms } from '../metrics/family.ts';
+import type { RequestInfo } from '../request.ts';
 
 export interface RequestMetrics {
   /** A request has come; the result is called when it has been answered. */
   begin(context: RequestContext, longRunning: boolean): (status: number, bytes: number) => void;
 }
 
-const labels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const;
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+const sliBuckets = buckets.slice(2);
+const sizeBuckets = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
-const verbs = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection', 'connect']);
 /** Paths that may become a label; others would let any client make new time series. */
 const knownPaths = new Set(['/healthz', '/livez', '/readyz', '/metrics', '/version', '/api', '/apis', '/openapi/v2', '/openapi/v3']);
-
+const knownSubresources = new Set(
+  ['', 'status', 'scale', 'log', 'exec', 'attach', 'portforward', 'proxy', 'binding', 'eviction', 'token', 'approval', 'finalize'].concat([
+    'resize',
+    'ephemeralcontainers',
+  ]),
+);
 const connecting = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
+const verbOf: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT', proxy: 'CONNECT' };
+const readVerbs = new Set(['get', 'list', 'watch']);
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT']);
 
-function labelsOf({ info, method }: RequestContext): Record<(typeof labels)[number], string> {
-  const verb = connecting.has(info.subresource)
-    ? 'CONNECT'
-    : info.isResourceRequest && verbs.has(info.verb)
-      ? info.verb === 'create'
-        ? 'POST'
-        : info.verb === 'update'
-          ? 'PUT'
-          : info.verb.toUpperCase()
-      : method;
-  const scope = !info.isResourceRequest ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
-  return {
-    verb,
-    group: info.apiGroup,
-    version: info.apiVersion,
-    resource: info.resource,
-    subresource: info.isResourceRequest ? info.subresource : knownPaths.has(info.path) ? info.path : '',
-    scope,
-    component: 'apiserver',
-  };
+function reportedVerb({ info, method, body }: RequestContext): string {
+  if (!info.isResourceRequest) return methods.has(method) ? method : 'other';
+  if (connecting.has(info.subresource)) return 'CONNECT';
+  if (info.verb === 'patch' && body.contentType === 'application/apply-patch+yaml') return 'APPLY';
+  return verbOf[info.verb] ?? info.verb.toUpperCase();
 }
 
-export function createRequestMetrics(registry: Registry, clock: Clock): RequestMetrics {
-  const registers = [registry];
-  const total = new Counter({
+function scopeOf({ isResourceRequest, name, namespace, verb }: RequestInfo): string {
+  if (!isResourceRequest) return '';
+  if (name !== '' || verb === 'create') return 'resource';
+  return namespace === '' ? 'cluster' : 'namespace';
+}
+
+/** What is counted of requests of one kind. */
+interface Series {
+  duration: HistogramCell;
+  /** Of requests that the objectives are about. */
+  sli: HistogramCell | undefined;
+  sizes: HistogramCell | undefined;
+  longRunning: Cell | undefined;
+  /** By status code. */
+  total: Map<number, Cell>;
+  labels: Readonly<Record<string, string>>;
+  dryRun: string;
+}
+
+/** `isServed`: whether a resource may become a label. */
+export function createRequestMetrics(registry: Registry, clock: Clock, isServed: (info: RequestInfo) => boolean): RequestMetrics {
+  const total = counters(registry, {
     name: 'apiserver_request_total',
     help: 'Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.',
-    labelNames: [...labels, 'dry_run', 'code'],
-    registers,
   });
-  const duration = new Histogram({
+  const duration = histograms(registry, {
     name: 'apiserver_request_duration_seconds',
     help: 'Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.',
-    labelNames: [...labels, 'dry_run'],
     buckets,
-    registers,
   });
-  const inflight = new Gauge({
-    name: 'apiserver_current_inflight_requests',
-    help: 'Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
-    labelNames: ['request_kind'],
-    registers,
+  const sli = histograms(registry, {
+    name: 'apiserver_request_sli_duration_seconds',
+    help: 'Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.',
+    buckets: sliBuckets,
   });
-  const longRunning = new Gauge({
+  const sizes = histograms(registry, {
+    name: 'apiserver_response_sizes',
+    help: 'Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
+    buckets: sizeBuckets,
+  });
+  const running = gauges(registry, {
     name: 'apiserver_longrunning_requests',
-    help: 'Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component.',
-    labelNames: labels,
-    registers,
+    help: 'Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component. Not all requests are tracked this way.',
   });
+  const deprecated = gauges(registry, {
+    name: 'apiserver_requested_deprecated_apis',
+    help: 'Gauge of deprecated APIs that have been requested, broken out by API group, version, resource, subresource, and removed_release.',
+  });
+  const terminations = counters(registry, {
+    name: 'apiserver_request_terminations_total',
+    help: 'Number of requests which apiserver terminated in self-defense.',
+  });
+  const aborts = counters(registry, {
+    name: 'apiserver_request_aborts_total',
+    help: 'Number of requests which apiserver aborted possibly due to a timeout, for each group, version, verb, resource, subresource and scope',
+  });
+  const selfRequests = counters(registry, {
+    name: 'apiserver_selfrequest_total',
+    help: 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.',
+  });
+  const inflight = inflightGauges(registry, clock);
+  const known = new Map<string, Series>();
+
+  const seriesOf = (context: RequestContext): Series => {
+    const { info } = context;
+    const verb = reportedVerb(context);
+    const scope = scopeOf(info);
+    const dryRun = context.query.size > 0 && context.query.has('dryRun') ? 'All' : '';
+    const path = info.isResourceRequest ? '' : info.path;
+    const key = `${verb} ${info.apiGroup} ${info.apiVersion} ${info.resource} ${info.subresource} ${scope} ${dryRun} ${path}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const isKnown = info.isResourceRequest ? isServed(info) && knownSubresources.has(info.subresource) : knownPaths.has(info.path);
+    const { apiGroup: group, apiVersion: version, resource } = isKnown ? info : { apiGroup: '', apiVersion: '', resource: '' };
+    const subresource = !isKnown ? '' : info.isResourceRequest ? info.subresource : info.path;
+    const labels = { verb, group, version, resource, subresource, scope: isKnown ? scope : '', component: 'apiserver' };
+    const made: Series = {
+      duration: duration.with({ ...labels, dry_run: dryRun }),
+      sli: verb === 'WATCH' || verb === 'CONNECT' ? undefined : sli.with(labels),
+      sizes: verb === 'GET' || verb === 'LIST' ? sizes.with(labels) : undefined,
+      longRunning: undefined,
+      total: new Map(),
+      labels,
+      dryRun,
+    };
+    // What nobody serves, anybody may ask for.
+    if (isKnown) known.set(key, made);
+    return made;
+  };
+
+  const noteRefusal = (status: number, { labels }: Series) => {
+    if (status === 429 || status === 504) terminations.with({ code: String(status), ...labels }).inc();
+    if (status !== 504) return;
+    const { component: _component, ...rest } = labels;
+    aborts.with(rest).inc();
+  };
+
   return {
     begin(context, long) {
-      const common = labelsOf(context);
+      const series = seriesOf(context);
       const started = clock.monotonic();
-      const kind = ['get', 'list', 'watch'].includes(context.info.verb) ? 'readOnly' : 'mutating';
+      const isRead = readVerbs.has(context.info.verb);
       if (long) {
-        longRunning.inc(common);
-        context.signal.addEventListener('abort', () => longRunning.dec(common), { once: true });
-      } else inflight.inc({ request_kind: kind });
-      const dryRun = context.query.get('dryRun') ?? '';
-      return (status) => {
-        if (!long) {
-          inflight.dec({ request_kind: kind });
-          duration.observe({ ...common, dry_run: dryRun }, (clock.monotonic() - started) / 1000);
+        series.longRunning ??= running.with(series.labels);
+        series.longRunning.inc();
+      } else inflight.begin(isRead);
+      return (status, bytes) => {
+        const seconds = (clock.monotonic() - started) / 1000;
+        if (long) series.longRunning?.inc(-1);
+        else inflight.end(isRead);
+        series.duration.observe(seconds);
+        if (!long) series.sli?.observe(seconds);
+        series.sizes?.observe(bytes);
+        let cell = series.total.get(status);
+        if (cell === undefined) {
+          cell = total.with({ ...series.labels, dry_run: series.dryRun, code: String(status) });
+          series.total.set(status, cell);
         }
-        total.inc({ ...common, dry_run: dryRun, code: String(status) });
+        cell.inc();
+        if (status === 429 || status === 504) noteRefusal(status, series);
+        if (context.deprecation !== undefined) {
+          const { group = '', version = '', resource = '', subresource = '' } = series.labels;
+          deprecated.with({ group, version, resource, subresource, removed_release: context.deprecation.removedRelease }).value = 1;
+        }
+        if (context.local && context.user.name === 'system:apiserver') {
+          const { verb = '', group = '', resource = '', subresource = '' } = series.labels;
+          selfRequests.with({ verb, group, resource, subresource }).inc();
+        }
       };
     },
   };
+}
+
+/** The most requests that ran at once in the last second, by kind. */
+function inflightGauges(registry: Registry, clock: Clock) {
+  const family = gauges(registry, {
+    name: 'apiserver_current_inflight_requests',
+    help: 'Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
+  });
+  const kinds = { true: 'readOnly', false: 'mutating' } as const;
+  const states = [true, false].map((isRead) => ({
+    isRead,
+    now: 0,
+    most: 0,
+    since: 0,
+    cell: family.with({ request_kind: kinds[`${isRead}`] }),
+  }));
+  const stateOf = (isRead: boolean) => states.find((state) => state.isRead === isRead);
+  const change = (isRead: boolean, by: 1 | -1) => {
+    const state = stateOf(isRead);
+    if (state === undefined) return;
+    state.now += by;
+    const at = clock.monotonic();
+    if (at - state.since > 1000) {
+      state.most = state.now;
+      state.since = at;
+    } else if (state.now > state.most) state.most = state.now;
+    state.cell.value = state.most;
+  };
+  return { begin: (isRead: boolean) => change(isRead, 1), end: (isRead: boolean) => change(isRead, -1) };
 }

@@ -2,6 +2,7 @@
 import { groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
+import type { AdmissionMetrics } from '../metrics/admission-metrics.ts';
 import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest, FinishWrite, WriteHook } from '../request.ts';
 import type { ResourceTable } from './served-resource.ts';
 
@@ -10,6 +11,7 @@ export interface Registry {
   readonly random: Random;
   /** In order; all mutate before any validates. */
   readonly admission: readonly AdmissionPlugin[];
+  readonly admissionMetrics: AdmissionMetrics;
   readonly table: ResourceTable;
   /** A watch without timeoutSeconds ends after this to twice this (--min-request-timeout). Default 1800. */
   readonly minRequestTimeoutSeconds?: number | undefined;
@@ -53,18 +55,27 @@ export function admissionRequest(
   };
 }
 
-async function admitOnce(registry: Registry, request: AdmissionRequest): Promise<void> {
-  for (const plugin of registry.admission) if (plugin.admit !== undefined && plugin.handles(request)) await plugin.admit(request);
+async function admitOnce({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
+  for (const plugin of admission)
+    if (plugin.admit !== undefined && plugin.handles(request))
+      await admissionMetrics.measure(plugin.name, 'admit', request, () => plugin.admit?.(request));
 }
 
 /** Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. */
-export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
-  await admitOnce(registry, request);
-  if (!request.reinvocation.wanted) return;
-  request.reinvocation.isReinvocation = true;
-  await admitOnce(registry, request);
+export function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  return registry.admissionMetrics.measure(undefined, 'admit', request, async () => {
+    await admitOnce(registry, request);
+    if (!request.reinvocation.wanted) return;
+    request.reinvocation.isReinvocation = true;
+    await admitOnce(registry, request);
+  });
 }
 
-export async function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
-  for (const plugin of registry.admission) if (plugin.validate !== undefined && plugin.handles(request)) await plugin.validate(request);
+export function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  const { admission, admissionMetrics } = registry;
+  return admissionMetrics.measure(undefined, 'validate', request, async () => {
+    for (const plugin of admission)
+      if (plugin.validate !== undefined && plugin.handles(request))
+        await admissionMetrics.measure(plugin.name, 'validate', request, () => plugin.validate?.(request));
+  });
 }
