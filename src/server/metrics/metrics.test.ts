@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { ConfigMap, extensionsV1beta1 } from '../../api/index.ts';
+import { openTestServer } from '../testing/test-server.ts';
+
+it('tells what was asked and stored, under the names, labels and buckets that upstream promises', async () => {
+  const { server, admin, close } = await openTestServer({
+    admission: [{ name: 'Nothing', handles: () => true, validate: () => {} }],
+  });
+  try {
+    await admin.create(ConfigMap, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' } });
+    await admin.list(extensionsV1beta1.Deployment, { namespace: 'default' });
+    const transport = server.localTransport({ name: 'admin', groups: ['system:masters'] });
+    const get = (path: string) => transport.request({ method: 'GET', path, query: new URLSearchParams() });
+    await get('/healthz');
+    for (let i = 0; i < 3; i++) await get(`/api/v1/namespaces/default/nonsense${i}`);
+    const text = String((await get('/metrics')).body);
+    const lines = text.split('\n');
+
+    expect(text).toContain(
+      '# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb, dry run value,',
+    );
+    expect(lines).toContain(
+      'apiserver_request_total{verb="POST",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",dry_run="",code="201"} 1',
+    );
+    expect(lines).toContain(
+      'apiserver_request_duration_seconds_count{verb="POST",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",dry_run=""} 1',
+    );
+    const bounds = lines.flatMap((line) => /^apiserver_request_duration_seconds_bucket\{.*verb="POST".*le="(.*?)"/.exec(line)?.[1] ?? []);
+    expect(bounds).toEqual(
+      ['0.005', '0.025', '0.05', '0.1', '0.2', '0.4', '0.6', '0.8', '1', '1.25', '1.5', '2', '3', '4', '5', '6', '8', '10'].concat([
+        ...['15', '20', '30', '45', '60', '+Inf'],
+      ]),
+    );
+    expect(lines).toContain(
+      'apiserver_requested_deprecated_apis{group="extensions",version="v1beta1",resource="deployments",subresource="",removed_release="1.16"} 1',
+    );
+    expect(lines).toContain('apiserver_storage_objects{resource="configmaps"} 1');
+    expect(lines).toContain('apiserver_resource_objects{group="apps",resource="deployments"} 0');
+    expect(text).toMatch(
+      /apiserver_admission_controller_admission_duration_seconds_count\{name="Nothing",type="validate",operation="CREATE",rejected="false"\} 1/,
+    );
+    expect(text).toMatch(/apiserver_admission_step_admission_duration_seconds_count\{type="admit",operation="CREATE",rejected="false"\} 1/);
+    expect(text).toContain('kubernetes_build_info{major="1",minor="36"');
+    // What nobody serves is no label, however many ask for it.
+    expect(text).not.toContain('nonsense');
+    const slis = String((await get('/metrics/slis')).body);
+    expect(slis).toContain('kubernetes_healthcheck{type="healthz",name="ping"} 1');
+    expect(slis).not.toContain('apiserver_request_total');
+  } finally {
+    await close();
+  }
+});
