@@ -23,7 +23,8 @@ import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, type RequestContext, textAnswer } from './exchange.ts';
 import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
-import { createHttpServer, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
+import { createHttpServer, defaultLimits, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
+import { Lifecycle, type ShutdownOptions } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
 import { exposition, expositionType } from './metrics/exposition.ts';
@@ -82,6 +83,10 @@ export interface ApiServerOptions {
   flowControl?: FlowControlOptions;
   /** Default 60 (--request-timeout). */
   requestTimeoutSeconds?: number;
+  /** Default 1800 (--min-request-timeout): how long watches live at least whose clients do not say. */
+  minRequestTimeoutSeconds?: number;
+  /** How it ends. */
+  shutdown?: ShutdownOptions;
   /** Where keys begin (--etcd-prefix). Default `/registry`. */
   storagePrefix?: string;
   /** --storage-media-type. Default `application/json`; either is read. */
@@ -95,7 +100,9 @@ export interface ApiServerOptions {
 export interface ApiServer {
   /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */
   listen(entrance?: Server): Promise<{ address: string; port: number }>;
-  /** Ends watches, lets requests in flight finish, closes storages (not the store). */
+  /** Is no longer ready, then takes no more requests: ends watches and lets requests in flight finish. */
+  drain(): Promise<void>;
+  /** Drains, then closes storages (not the store). */
   close(): Promise<void>;
   /** One request through all filters, whichever way it came. */
   handle(incoming: Incoming): Promise<Outcome>;
@@ -131,12 +138,14 @@ const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, clock, random, logger, metrics } = options;
   const lifetime = new AbortController();
+  const lifecycle = new Lifecycle(clock, options.shutdown ?? {});
   const table = new ResourceTable();
   const storages = new Map<string, ResourceStorage>();
   const handlers: SubresourceHandler[] = [...(options.rest ?? [])];
   const routes: Route[] = [...(options.routes ?? [])];
   const admission: AdmissionPlugin[] = [...(options.admission ?? [])];
   const registry: Registry = {
+    minRequestTimeoutSeconds: options.minRequestTimeoutSeconds,
     clock,
     random,
     admission,
@@ -211,7 +220,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     {
       name: 'shutdown',
       check() {
-        if (lifetime.signal.aborted) throw new Error('process is shutting down');
+        if (lifecycle.isShuttingDown) throw new Error('process is shutting down');
       },
     },
     ['readyz'],
@@ -291,11 +300,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
     cbor: options.cbor,
     limiter: flowControl?.limiter,
+    lifecycle,
     auditor: options.auditor,
     handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
   });
 
   let http: HttpServer | undefined;
+  let draining: Promise<void> | undefined;
+  const drain = () => {
+    draining ??= lifecycle.shutDown(options.http?.drainMs ?? defaultLimits.drainMs).then(() => http?.close());
+    return draining;
+  };
   return {
     flowControl,
     table,
@@ -324,18 +339,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     addAdmission: (plugin) => void admission.push(plugin),
     addReadyCheck: (check, at = ['readyz']) => health.add(check, at),
-    localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifetime.signal }),
+    localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifecycle.ending }),
     async listen(entrance) {
       if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
       const { address: bindAddress, port } = address;
       const limits = options.http ?? {};
-      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, logger, handle, limits, lifetime: lifetime.signal });
+      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, random, logger, handle, limits, lifetime: lifetime.signal });
       address = await http.listen(entrance);
       return address;
     },
+    drain,
     async close() {
-      lifetime.abort(new Error('the API server is shutting down'));
-      await http?.close();
+      await drain();
+      lifetime.abort(new Error('the API server has shut down'));
       await options.auditor?.close();
       for (const storage of storages.values()) storage.close();
     },

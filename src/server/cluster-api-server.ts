@@ -190,6 +190,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       ]);
     },
     async close() {
+      await server.drain();
       lifetime.abort(new Error('the API server is shutting down'));
       webhooks.close();
       aggregation?.close();

@@ -36,6 +36,7 @@ export interface HttpServerOptions {
   bindAddress: string;
   port: number;
   clock: Clock;
+  random: Random;
   logger: Logger;
   handle(incoming: Incoming): Promise<Outcome>;
   limits?: Partial<HttpLimits>;
@@ -55,15 +56,16 @@ export interface HttpLimits {
   headersTimeoutMs: number;
   /** A client that takes nothing of a list or a watch for so long is cut off. Default 60 s. */
   stalledWriteMs: number;
+  /** How long requests in flight may take when the server stops. Default 5 s. */
+  drainMs: number;
+  /** With this probability an HTTP/2 client is told to connect anew, so that clients spread over servers (--goaway-chance). Default 0. */
+  goawayChance: number;
 }
 
-const defaultLimits: HttpLimits = { headersTimeoutMs: 30_000, stalledWriteMs: 60_000 };
+export const defaultLimits: HttpLimits = { headersTimeoutMs: 30_000, stalledWriteMs: 60_000, drainMs: 5_000, goawayChance: 0 };
 const handshakeTimeoutMs = 10_000;
 /** Go's http.DefaultMaxHeaderBytes: long label selectors and tokens fit. */
 const maxHeaderBytes = 1024 * 1024;
-/** How long requests in flight may take when the server stops. */
-const drainMs = 5_000;
-
 /** A request of either protocol. */
 interface Request {
   method: string;
@@ -140,8 +142,8 @@ function remoteAddressOf(socket: TLSSocket): string {
 const gone = new Error('the client has gone');
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { tls, clock, logger, handle, lifetime } = options;
-  const { headersTimeoutMs, stalledWriteMs } = { ...defaultLimits, ...options.limits };
+  const { tls, clock, random, logger, handle, lifetime } = options;
+  const { headersTimeoutMs, stalledWriteMs, drainMs, goawayChance } = { ...defaultLimits, ...options.limits };
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Duplex>();
   const open = new Set<RequestLifetime>();
@@ -210,6 +212,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _: number, rawHeaders: string[]) => {
       const { ':method': method = 'GET', ':path': url = '/' } = headers;
       stream.on('error', (error) => logger.debug({ err: error }, 'an HTTP/2 stream failed'));
+      // Streams that are open are served to their end.
+      if (goawayChance > 0 && random.next() < goawayChance) stream.session?.close();
       // A TLS socket behind a proxy of the same shape.
       const socket = stream.session?.socket as TLSSocket | undefined;
       void serve({ method, url, rawHeaders, socket, body: stream }, http2Reply(stream, method), begin(stream));
@@ -280,15 +284,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           resolve();
         });
         for (const session of sessions) session.close();
-        for (const socket of sockets) if (isIdleHttp1(socket)) socket.destroy();
+        for (const socket of sockets) endHttp1(socket);
       }),
   };
 }
 
-/** A kept-alive HTTP/1.1 connection between requests would hold the server open. */
-function isIdleHttp1(socket: Duplex): boolean {
-  const { alpnProtocol, _httpMessage } = socket as TLSSocket & { _httpMessage?: unknown };
-  return alpnProtocol !== 'h2' && !_httpMessage;
+/** A kept-alive HTTP/1.1 connection would hold the server open: between requests it ends at once, else after the answer. */
+function endHttp1(socket: Duplex): void {
+  const { alpnProtocol, _httpMessage: answering } = socket as TLSSocket & { _httpMessage?: ServerResponse };
+  if (alpnProtocol === 'h2') return;
+  if (!answering) socket.destroy();
+  else if (answering.headersSent) answering.once('finish', () => socket.end());
+  else answering.shouldKeepAlive = false;
 }
 
 const asError = (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason)));

@@ -8,6 +8,8 @@ import type { Clock, Random, Timer } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { RequestLimiter } from '../flowcontrol/index.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import type { AuthenticationMetrics } from '../metrics/access-metrics.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
@@ -58,6 +60,7 @@ export interface PipelineOptions {
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
   auditor?: Auditor | undefined;
+  lifecycle?: Lifecycle | undefined;
   /** Lets requests in when there is room for them; default: all at once. */
   limiter?: RequestLimiter | undefined;
   /** Whether CBOR may be spoken (the feature CBORServingAndStorage). Default false. */
@@ -68,6 +71,15 @@ export interface PipelineOptions {
 const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 /** --authorization-always-allow-paths' default. */
 const alwaysAllowed = new Set(['/healthz', '/readyz', '/livez']);
+
+/** What clients are told that come while the server ends (k8s.io/apiserver's WithRetryAfter). */
+const sentAway: Answer = {
+  type: 'raw',
+  status: 429,
+  contentType: 'text/plain; charset=utf-8',
+  body: 'The apiserver is shutting down, please try again later.\n',
+  headers: { connection: 'close', 'retry-after': '5', 'x-content-type-options': 'nosniff' },
+};
 
 export function statusAnswer(error: StatusError): Answer {
   return { type: 'object', status: error.code, item: { object: error.status } };
@@ -99,7 +111,7 @@ async function authenticate({ authenticators, anonymous, logger }: PipelineOptio
 }
 
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
-  const { clock, random, authorizer, metrics, logger, auditor } = options;
+  const { clock, random, authorizer, metrics, logger, auditor, lifecycle } = options;
 
   /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
   const identify = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<void> => {
@@ -125,6 +137,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   const run = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<Answer> => {
+    if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
     const badEscape = /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path);
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
@@ -170,7 +183,12 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const context = new PipelineContext(incoming, anonymousUser, random);
     context.cbor = options.cbor === true;
     const long = isLongRunning(context.info);
-    const done = metrics.begin(context, long);
+    const observed = metrics.begin(context, long);
+    const leave = lifecycle?.enter(lifetime, long);
+    const done = (code: number, bytes: number) => {
+      observed(code, bytes);
+      leave?.();
+    };
     let timer: Timer | undefined;
     let answer: Answer;
     try {

@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:http2';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ensurePki, type Pki } from '../pki/index.ts';
+import { systemClock, VirtualClock } from '../time/index.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { RequestLifetime } from './request-lifetime.ts';
+import { openTestServer } from './testing/test-server.ts';
+
+let pki: Pki;
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'k8ts-lifecycle-'));
+  pki = await ensurePki(dir, { now: systemClock.now() });
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+const headers = { authorization: 'Bearer admin' };
+
+interface Reply {
+  status: number;
+  headers: Record<string, unknown>;
+  text: string;
+}
+/** `agent: false`: a connection of its own. `onHead` is told when the status has come. */
+function get(port: number, path: string, onHead?: () => void): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port, path, headers, ca: pki.ca.certificate, agent: false }, (response) => {
+      onHead?.();
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() }),
+      );
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+async function start(options: Parameters<typeof openTestServer>[0]) {
+  /** Answers /slow when told to. */
+  const slow = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const under = await openTestServer({
+    tls: { cert: pki.apiserver.certificate, key: pki.apiserver.key, clientCa: pki.ca.certificate },
+    routes: [
+      async ({ path }) => {
+        if (path !== '/slow') return undefined;
+        asked.resolve();
+        await slow.promise;
+        return { type: 'raw', status: 200, contentType: 'text/plain', body: 'done' };
+      },
+    ],
+    ...options,
+  });
+  const { port } = await under.server.listen();
+  return { under, port, slow, asked };
+}
+
+test('a server that ends lets requests in flight finish, ends watches, and listens no longer', async () => {
+  const { under, port, slow, asked } = await start({});
+  const inFlight = get(port, '/slow');
+  const standing = Promise.withResolvers<void>();
+  const watch = get(port, '/api/v1/namespaces?watch=1', standing.resolve);
+  await Promise.all([asked.promise, standing.promise]);
+  const ended = under.close();
+  expect(await watch).toMatchObject({ status: 200, text: '' });
+  await expect(get(port, '/version')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  slow.resolve();
+  expect(await inFlight).toMatchObject({ status: 200, text: 'done' });
+  await ended;
+});
+
+test('sends new requests away while it ends, where told to, and is not ready', async () => {
+  const { under, port, slow, asked } = await start({ shutdown: { sendRetryAfter: true } });
+  const inFlight = get(port, '/slow');
+  await asked.promise;
+  const ended = under.close();
+  expect(await get(port, '/version')).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': '5', connection: 'close' },
+    text: 'The apiserver is shutting down, please try again later.\n',
+  });
+  expect((await get(port, '/readyz')).text).toContain('[-]shutdown failed: reason withheld');
+  slow.resolve();
+  expect((await inFlight).text).toBe('done');
+  await ended;
+  await expect(get(port, '/version')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+test('is not ready but serves during the delay', async () => {
+  const clock = new VirtualClock();
+  const lifecycle = new Lifecycle(clock, { delaySeconds: 10 });
+  const watch = new RequestLifetime();
+  lifecycle.enter(watch, true);
+  const down = lifecycle.shutDown(5000);
+  expect(lifecycle.isShuttingDown).toBe(true);
+  await clock.advance(9_999);
+  expect(watch.isOver).toBe(false);
+  await clock.advance(1);
+  await down;
+  expect(watch.isOver).toBe(true);
+  expect(lifecycle.ending.aborted).toBe(true);
+});
+
+test('gives up requests in flight that do not end', async () => {
+  const clock = new VirtualClock();
+  const lifecycle = new Lifecycle(clock, { sendRetryAfter: true });
+  lifecycle.enter(new RequestLifetime(), false);
+  const down = lifecycle.shutDown(5000);
+  await clock.advance(5000);
+  await down;
+});
+
+test('tells HTTP/2 clients to connect anew at the chance it is given', async () => {
+  const { under, port } = await start({ http: { goawayChance: 1 } });
+  const session = connect(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate });
+  const away = new Promise((resolve) => session.once('goaway', resolve));
+  const stream = session.request({ ':path': '/version', ...headers });
+  const status = new Promise((resolve) => stream.once('response', (answer) => resolve(answer[':status'])));
+  stream.resume();
+  expect(await status).toBe(200);
+  expect(await away).toBe(0);
+  session.close();
+  await under.close();
+});
