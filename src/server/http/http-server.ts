@@ -11,7 +11,7 @@ import type { AddressInfo, Server } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
-import type { Clock } from '../../time/index.ts';
+import type { Clock, Random } from '../../time/index.ts';
 import type { Upgrade } from '../exchange.ts';
 import type { Delivery } from '../pipeline/delivery.ts';
 import type { Incoming, Outcome } from '../pipeline/pipeline.ts';
@@ -40,7 +40,7 @@ export interface HttpServerOptions {
   logger: Logger;
   handle(incoming: Incoming): Promise<Outcome>;
   limits?: Partial<HttpLimits>;
-  /** Aborted when the server stops: ends what lives long. */
+  /** Aborted when the server has stopped: ends what is still there. */
   lifetime: AbortSignal;
 }
 
