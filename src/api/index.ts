@@ -12,6 +12,8 @@ export { decodeCbor } from './cbor/decode.ts';
 export { encodeCbor } from './cbor/encode.ts';
 export { type AskAuthorizer, type AuthorizerAnswer, type AuthorizerCheck, authorizerValue } from './cel/authorizer-functions.ts';
 export { type Budget, CompileError, CostError, type Expression, evaluationProblem } from './cel/index.ts';
+export { ConversionError, convertObject } from './convert/convert-object.ts';
+export { type ConvertOptions, convertDocuments, detectFormat, type FileFormat, fileFormats } from './convert/documents.ts';
 export { Binding } from './core/binding.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';

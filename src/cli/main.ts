@@ -1,5 +1,6 @@
 /** The `k8ts` executable: argument parsing only; each command's work is in the room it belongs to and loaded when it is called. */
 import { Command } from 'commander';
+import { apiCommand } from './api.ts';
 import { componentCommand } from './component.ts';
 import { downCommand } from './down.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
@@ -19,6 +20,7 @@ const program = new Command('k8ts')
   .addCommand(loadCommand())
   .addCommand(storeCommand())
   .addCommand(kubeconfigCommand())
+  .addCommand(apiCommand())
   .addCommand(componentCommand(), { hidden: true });
 
 try {
@@ -31,6 +33,7 @@ try {
 /** Errors that are meant for the user, and those of system calls (which name the file), say all in their message. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const saysAll = ['ClusterError', 'KubeconfigError', 'StoreUnusableError'].includes(error.constructor.name) || 'syscall' in error;
+  const saysAll =
+    ['ClusterError', 'KubeconfigError', 'StoreUnusableError', 'ConvertFailure'].includes(error.constructor.name) || 'syscall' in error;
   return saysAll ? error.message : (error.stack ?? error.message);
 }
