@@ -1,9 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ConfigMap, Deployment, MutatingWebhookConfiguration, Namespace, ValidatingWebhookConfiguration } from '../../src/api/index.ts';
+import {
+  apiVersionOf,
+  ConfigMap,
+  Deployment,
+  type KubeObject,
+  MutatingWebhookConfiguration,
+  Namespace,
+  type Resource,
+  ValidatingWebhookConfiguration,
+} from '../../src/api/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 import { type HookServer, jsonPatch, startHookServer } from './hook-server.ts';
 
 let api: TestApiServer;
+const create = <T extends KubeObject>(resource: Resource<T>, object: object, options?: { namespace: string }): Promise<T> =>
+  api.admin.create(resource, { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object } as never, options); // what is wrong with it is the server's to say
 let hook: HookServer;
 beforeEach(async () => {
   api = await startApiServer();
@@ -25,11 +36,10 @@ const webhookOf = (more: object = {}) => ({
   timeoutSeconds: 5,
   ...more,
 });
-const validating = (...webhooks: object[]) =>
-  api.admin.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks } as never);
-const mutating = (...webhooks: object[]) => api.admin.create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks } as never);
+const validating = (...webhooks: object[]) => create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks });
+const mutating = (...webhooks: object[]) => create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks });
 const configMap = (name: string, more: object = {}) => ({ metadata: { name }, data: { a: '1' }, ...more });
-const createMap = (name: string, more: object = {}) => api.admin.create(ConfigMap, configMap(name, more), { namespace });
+const createMap = (name: string, more: object = {}) => create(ConfigMap, configMap(name, more), { namespace });
 /** Configurations are followed: what is created takes effect when the server has read it. */
 const effective = () =>
   expect
@@ -79,7 +89,7 @@ describe('validating', () => {
   });
 
   test('selectors and match conditions decide who is asked', async () => {
-    await api.admin.create(Namespace, { metadata: { name: 'free', labels: { admission: 'off' } } });
+    await create(Namespace, { metadata: { name: 'free', labels: { admission: 'off' } } });
     await validating(
       webhookOf({
         namespaceSelector: { matchExpressions: [{ key: 'admission', operator: 'NotIn', values: ['off'] }] },
@@ -93,7 +103,7 @@ describe('validating', () => {
       .toBe(1);
     await createMap('unlabelled');
     await createMap('x', { metadata: { name: 'exempt', labels, annotations: { exempt: '' } } });
-    await api.admin.create(ConfigMap, { metadata: { name: 'x', labels } }, { namespace: 'free' });
+    await create(ConfigMap, { metadata: { name: 'x', labels } }, { namespace: 'free' });
     expect(hook.asked).toHaveLength(1);
     await createMap('y', { metadata: { name: 'y', labels } });
     expect(hook.asked).toHaveLength(2);
@@ -127,7 +137,7 @@ describe('validating', () => {
     let n = 0;
     await expect
       .poll(async () => {
-        await api.admin.create(Deployment, deployment(`d${n++}`), { namespace });
+        await create(Deployment, deployment(`d${n++}`), { namespace });
         return hook.asked.length;
       })
       .toBeGreaterThan(0);
