@@ -5,6 +5,7 @@
  */
 import { Environment, Optional, type ParseResult } from '@marcbachmann/cel-js';
 import { registerListFunctions } from './list-functions.ts';
+import { registerMathFunctions } from './math-functions.ts';
 import { type Budget, meter, nodesOf, withinBudget } from './metering.ts';
 import { linearMatches, registerStringFunctions } from './string-functions.ts';
 import { registerTypeFunctions } from './type-functions.ts';
@@ -18,6 +19,7 @@ export function celEnvironment(): Environment {
     registerStringFunctions(base);
     registerListFunctions(base);
     registerTypeFunctions(base);
+    registerMathFunctions(base);
   }
   return base.clone();
 }

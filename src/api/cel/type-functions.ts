@@ -117,6 +117,19 @@ function registerUrls(environment: Environment): void {
   part('getEscapedPath', (url) => url.pathname);
 }
 
+/** What no host of the internet has: unspecified, loopback, link-local, multicast, broadcast. */
+const notGlobal = [
+  '0.0.0.0/32',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '255.255.255.255/32',
+  '::/128',
+  '::1/128',
+  'fe80::/10',
+  'ff00::/8',
+];
+
 function registerAddresses(environment: Environment): void {
   const ipOf = (text: string) => {
     const ip = parseIp(text);
@@ -141,6 +154,10 @@ function registerAddresses(environment: Environment): void {
     .registerFunction('ip(string): net.IP', (text: string) => new IpValue(ipOf(text)))
     .registerFunction('net.IP.family(): int', ({ value }: IpValue) => BigInt(value.family))
     .registerFunction('string(net.IP): string', ({ value }: IpValue) => formatIp(value))
+    .registerFunction(
+      'net.IP.isGlobalUnicast(): bool',
+      ({ value }: IpValue) => !notGlobal.some((range) => cidrContains(cidrOf(range), value)),
+    )
     .registerFunction('isCIDR(string): bool', (text: string) => parseCidr(text) !== undefined)
     .registerFunction('cidr(string): net.CIDR', (text: string) => new CidrValue(cidrOf(text)))
     .registerFunction('net.CIDR.containsIP(net.IP): bool', ({ value }: CidrValue, ip: IpValue) => cidrContains(value, ip.value))
