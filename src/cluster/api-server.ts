@@ -19,6 +19,7 @@ import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags, checkFlags, flag, list } from './flags.ts';
 import type { Layout } from './layout.ts';
+import { servingOptions } from './serving-flags.ts';
 import { ensureClusterPki } from './up.ts';
 
 export interface RunningApiServer {
@@ -53,6 +54,7 @@ export async function openApiServer(
     metrics,
     auditor: audit && (await openAudit(audit, { clock, random, logger, registry: metrics })),
     kinds,
+    ...servingOptions(args),
     tls: {
       cert: pki.apiserver.certificate,
       key: pki.apiserver.key,

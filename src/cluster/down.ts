@@ -9,6 +9,7 @@ import { cleanupNode } from './node-cleanup.ts';
 import { nodeLayoutOf } from './node-layout.ts';
 import { placementOf, removeNamespaces } from './placement.ts';
 import { records, stopProcess } from './processes.ts';
+import { shutdownDelaySeconds } from './serving-flags.ts';
 import { contextName, kubeconfigPath } from './up.ts';
 
 export interface DownOptions {
@@ -27,7 +28,8 @@ export async function down(options: DownOptions): Promise<boolean> {
   const agents = processes.filter((p) => p.component !== 'control-plane');
   await Promise.all(agents.map((record) => stopProcess(layout, record, systemClock, 10_000)));
   const controlPlane = processes.find((p) => p.component === 'control-plane');
-  if (controlPlane) await stopProcess(layout, controlPlane, systemClock, 10_000);
+  const delayMs = config ? shutdownDelaySeconds(config.args.apiserver) * 1000 : 0;
+  if (controlPlane) await stopProcess(layout, controlPlane, systemClock, 10_000 + delayMs);
   if (config) {
     const nodes = nodeNames(config).real;
     await Promise.all(nodes.map((node) => cleanupNode(nodeLayoutOf(layout, node), config, placementOf(layout, config, node))));

@@ -40,6 +40,17 @@ export const etcdFlags = [
   'storage-backend',
   'storage-media-type',
 ] as const;
+/** kube-apiserver's flags of how it serves. */
+export const servingFlags = [
+  'enable-priority-and-fairness',
+  'max-requests-inflight',
+  'max-mutating-requests-inflight',
+  'request-timeout',
+  'min-request-timeout',
+  'goaway-chance',
+  'shutdown-delay-duration',
+  'shutdown-send-retry-after',
+] as const;
 export const apiserverFlags = [
   'enable-admission-plugins',
   'disable-admission-plugins',
@@ -53,6 +64,7 @@ export const apiserverFlags = [
   ...auditFlags,
   'enable-aggregator-routing',
   'history',
+  ...servingFlags,
   ...etcdFlags,
 ] as const;
 export const leaderElectionFlags = [
