@@ -1,0 +1,95 @@
+/** Who was let in, and what they were allowed, with upstream's metric names. */
+import type { Registry } from 'prom-client';
+import type { Clock } from '../../time/index.ts';
+import type { Authorizer, Decision, UserInfo } from '../request.ts';
+import { counters, histograms } from './family.ts';
+
+const buckets = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
+/** Remaining lifetimes: hours, days, weeks, months, a year. */
+const lifetimeBuckets = [0, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 345600, 604800, 2592000, 7776000, 15552000, 31104000];
+
+export interface AuthenticationMetrics {
+  /** Notes one attempt; `user` undefined: it failed. */
+  attempted(user: UserInfo | undefined, startedMs: number): void;
+  certificate(notAfter: Date): void;
+}
+
+const knownUsers = new Set(['admin', 'client', 'kube_proxy', 'kubelet', 'system:serviceaccount:kube-system:default']);
+
+/** Users by kind, so that their number does not make as many time series. */
+function userKind(name: string): string {
+  if (knownUsers.has(name)) return name;
+  if (name.includes('@')) return 'email_id';
+  return name.length === 36 ? 'uuid' : 'other';
+}
+
+export function createAuthenticationMetrics(registry: Registry, clock: Clock): AuthenticationMetrics {
+  const users = counters(registry, {
+    name: 'authenticated_user_requests',
+    help: 'Counter of authenticated requests broken out by username.',
+  });
+  const attempts = counters(registry, { name: 'authentication_attempts', help: 'Counter of authenticated attempts.' });
+  const durations = histograms(registry, {
+    name: 'authentication_duration_seconds',
+    help: 'Authentication duration in seconds broken out by result.',
+    buckets,
+  });
+  const lifetimes = histograms(registry, {
+    name: 'apiserver_client_certificate_expiration_seconds',
+    help: 'Distribution of the remaining lifetime on the certificate used to authenticate a request.',
+    buckets: lifetimeBuckets,
+  }).with({});
+  const outcome = (result: string) => ({ attempts: attempts.with({ result }), duration: durations.with({ result }) });
+  const success = outcome('success');
+  const failure = outcome('failure');
+  return {
+    attempted(user, startedMs) {
+      const { attempts: attempt, duration } = user === undefined ? failure : success;
+      attempt.inc();
+      duration.observe((clock.monotonic() - startedMs) / 1000);
+      if (user !== undefined) users.with({ username: userKind(user.name) }).inc();
+    },
+    certificate: (notAfter) => lifetimes.observe((notAfter.getTime() - clock.now()) / 1000),
+  };
+}
+
+const resultOf = { allow: 'allowed', deny: 'denied', noOpinion: 'no-opinion' } as const;
+
+/** The authorizer, measured. */
+export function measuredAuthorizer(authorizer: Authorizer, registry: Registry, clock: Clock): Authorizer {
+  const attempts = counters(registry, {
+    name: 'authorization_attempts_total',
+    help: "Counter of authorization attempts broken down by result. It can be either 'allowed', 'denied', 'no-opinion' or 'error'.",
+  });
+  const durations = histograms(registry, {
+    name: 'authorization_duration_seconds',
+    help: 'Authorization duration in seconds broken out by result.',
+    buckets,
+  });
+  const cells = new Map(
+    [...Object.values(resultOf), 'error'].map((result) => [
+      result,
+      { attempt: attempts.with({ result }), duration: durations.with({ result }) },
+    ]),
+  );
+  const note = (result: string, startedMs: number) => {
+    const cell = cells.get(result);
+    cell?.attempt.inc();
+    cell?.duration.observe((clock.monotonic() - startedMs) / 1000);
+  };
+  return {
+    ...authorizer,
+    async authorize(attributes) {
+      const startedMs = clock.monotonic();
+      let decision: Decision;
+      try {
+        decision = await authorizer.authorize(attributes);
+      } catch (error) {
+        note('error', startedMs);
+        throw error;
+      }
+      note(resultOf[decision.decision], startedMs);
+      return decision;
+    },
+  };
+}
