@@ -26,6 +26,7 @@ import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts
 import { createHttpServer, defaultLimits, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { Lifecycle, type ShutdownOptions } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
+import { createAuthenticationMetrics, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
 import { exposition, expositionType } from './metrics/exposition.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
@@ -295,7 +296,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     logger,
     authenticators: options.authenticators ?? [],
     anonymous: options.anonymous ?? true,
-    authorizer: options.authorizer,
+    authorizer: measuredAuthorizer(options.authorizer, metrics, clock),
+    authentication: createAuthenticationMetrics(metrics, clock),
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
     cbor: options.cbor,

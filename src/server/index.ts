@@ -1,6 +1,6 @@
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
-export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
+export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
@@ -28,7 +28,7 @@ export type {
   StorageWatchEvent,
   StorageWatchOptions,
 } from './storage/storage.ts';
-export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export { type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
+export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { KubeletTls } from './streaming/index.ts';
 export type { VersionInfo } from './version.ts';

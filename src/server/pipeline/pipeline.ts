@@ -59,6 +59,7 @@ export interface PipelineOptions {
   authorizer: Authorizer;
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
+  authentication?: AuthenticationMetrics | undefined;
   auditor?: Auditor | undefined;
   lifecycle?: Lifecycle | undefined;
   /** Lets requests in when there is room for them; default: all at once. */
@@ -91,7 +92,21 @@ function statusCode(answer: Answer): number {
   return 'status' in answer ? answer.status : 200;
 }
 
-async function authenticate({ authenticators, anonymous, logger }: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
+async function authenticate(options: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
+  const startedMs = options.clock.monotonic();
+  const { authentication } = options;
+  try {
+    const user = await userOf(options, credentials);
+    authentication?.attempted(user, startedMs);
+    if (credentials.certificate !== undefined && authentication) authentication.certificate(credentials.certificate.notAfter);
+    return user;
+  } catch (error) {
+    authentication?.attempted(undefined, startedMs);
+    throw error;
+  }
+}
+
+async function userOf({ authenticators, anonymous, logger }: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
   let refused = false;
   for (const authenticator of authenticators) {
     try {
@@ -146,7 +161,23 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     return options.limiter ? inTurn(context, options.limiter, long, proceed) : proceed(context);
   };
 
-  const deliver = (context: RequestContext, answer: Answer, done: (status: number, bytes: number) => void): Delivery => {
+  /** One line for each request, as upstream's httplog has it at --v=3. */
+  const logRequest = (context: RequestContext, status: number, startedMs: number) => {
+    const query = context.query.toString();
+    const { info, method, userAgent, auditId, remoteAddress } = context;
+    const fields = {
+      verb: info.isResourceRequest ? info.verb.toUpperCase() : method,
+      URI: query === '' ? context.path : `${context.path}?${query}`,
+      latency: `${(clock.monotonic() - startedMs).toFixed(6)}ms`,
+      userAgent,
+      'audit-ID': auditId,
+      srcIP: remoteAddress,
+      ...(status === 101 ? { hijacked: true } : { resp: status }),
+    };
+    logger.debug(fields, 'HTTP');
+  };
+
+  const deliver = (context: RequestContext, answer: Answer, done: (status: number, bytes: number) => void, startedMs: number): Delivery => {
     const trail = context.audit as AuditTrail | undefined; // what `identify` has set
     let status = statusCode(answer);
     let isFinished = false;
@@ -159,6 +190,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         if (isFinished) return;
         isFinished = true;
         done(status, bytes);
+        if (logger.isLevelEnabled('debug')) logRequest(context, status, startedMs);
         void trail?.finished();
       },
     };
@@ -190,6 +222,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       leave?.();
     };
     let timer: Timer | undefined;
+    const startedMs = clock.monotonic();
     let answer: Answer;
     try {
       if (!long) timer = endInTime(context, lifetime);
@@ -206,7 +239,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       warnings: context.warnings,
       auditId: context.auditId,
       context,
-      delivery: deliver(context, answer, done),
+      delivery: deliver(context, answer, done, startedMs),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     };
   };
