@@ -1,3 +1,5 @@
+import type { ApiServerProcessOptions, LoopProcessOptions } from './separate-processes.ts';
+
 export { ClusterError } from './cluster-error.ts';
 export { adminKubeconfig, logFiles } from './cluster-files.ts';
 export { type ClusterConfig, defaultDataDir, defaultPodCidr, defaultServiceCidr, type RuntimeName } from './config.ts';
@@ -14,3 +16,9 @@ export const runControlPlaneProcess = async (dataDir: string) =>
   (await import('./control-plane-process.ts')).runControlPlaneProcess(dataDir);
 export const runNodeProcess = async (dataDir: string, node: string) => (await import('./node-process.ts')).runNodeProcess(dataDir, node);
 export const runHollowNodesProcess = async (dataDir: string) => (await import('./hollow-nodes-process.ts')).runHollowNodesProcess(dataDir);
+export const runApiServerProcess = async (options: ApiServerProcessOptions) =>
+  (await import('./separate-processes.ts')).runApiServerProcess(options);
+export const runControllerManagerProcess = async (options: LoopProcessOptions) =>
+  (await import('./separate-processes.ts')).runControllerManagerProcess(options);
+export const runSchedulerProcess = async (options: LoopProcessOptions) =>
+  (await import('./separate-processes.ts')).runSchedulerProcess(options);

@@ -1,0 +1,112 @@
+/** The control plane's parts as processes of their own, as upstream's are, for several of each on one store. */
+import { Registry as MetricsRegistry } from 'prom-client';
+import { createClient, httpsTransport } from '../client/index.ts';
+import { systemClock as clock } from '../time/index.ts';
+import { openApiServer } from './api-server.ts';
+import { ClusterError } from './cluster-error.ts';
+import { readConfig } from './cluster-files.ts';
+import { type ComponentEnvironment, runComponent } from './component-process.ts';
+import type { ClusterConfig, ComponentArgs } from './config.ts';
+import { type ControlLoopOptions, checkControlLoopFlags, runClusterControllers, runClusterScheduler } from './control-loops.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { serviceAccountClients } from './service-account-clients.ts';
+import { ensureClusterPki } from './up.ts';
+
+export interface SeparateOptions {
+  /** Has the cluster's configuration (cluster.json) and certificates. */
+  dataDir: string;
+  /** Flags of the component, beside those that the configuration has. */
+  args: ComponentArgs;
+}
+
+export interface ApiServerProcessOptions extends SeparateOptions {
+  securePort?: number;
+  bindAddress?: string;
+  advertiseAddress?: string;
+}
+
+/** The API server that the others talk to, `https://HOST:PORT`; default: the configuration's. */
+export interface LoopProcessOptions extends SeparateOptions {
+  server?: string;
+}
+
+function configOf(layout: Layout): ClusterConfig {
+  const config = readConfig(layout);
+  if (!config) throw new ClusterError(`${layout.config} is missing`);
+  return config;
+}
+
+const withArgs = (config: ClusterConfig, component: keyof ClusterConfig['args'], args: ComponentArgs): ClusterConfig => ({
+  ...config,
+  args: { ...config.args, [component]: { ...config.args[component], ...args } },
+});
+
+export function runApiServerProcess(options: ApiServerProcessOptions): Promise<void> {
+  return runComponent('kube-apiserver', async (environment) => {
+    const layout = layoutOf(options.dataDir);
+    const config = configOf(layout);
+    const own: ClusterConfig = {
+      ...withArgs(config, 'apiserver', options.args),
+      apiPort: options.securePort ?? config.apiPort,
+      bindAddress: options.bindAddress ?? config.bindAddress,
+      advertiseAddress: options.advertiseAddress ?? config.advertiseAddress,
+    };
+    const { server, close } = await openApiServer(layout, own, environment);
+    try {
+      await server.listen();
+      await server.bootstrap(environment.signal);
+      environment.ready();
+      await ended(environment.signal);
+    } finally {
+      await close();
+    }
+  });
+}
+
+export function runControllerManagerProcess(options: LoopProcessOptions): Promise<void> {
+  return runComponent('kube-controller-manager', async (environment) => {
+    const { loop, transport, anonymous } = await prepare(options, 'controllerManager', 'controller-manager', environment);
+    const own = createClient(transport, { userAgent: 'kube-controller-manager' });
+    const forController = serviceAccountClients({ client: own, transport: anonymous, clock });
+    environment.ready();
+    await runClusterControllers(loop, { own, forController }, environment.signal);
+  });
+}
+
+export function runSchedulerProcess(options: LoopProcessOptions): Promise<void> {
+  return runComponent('kube-scheduler', async (environment) => {
+    const { loop, transport } = await prepare(options, 'scheduler', 'scheduler', environment);
+    environment.ready();
+    await runClusterScheduler(loop, createClient(transport, { userAgent: 'kube-scheduler' }), environment.signal);
+  });
+}
+
+/** What a control loop needs to talk to a server; like upstream's it stands for election unless told not to. */
+async function prepare(
+  { dataDir, server: given, args }: LoopProcessOptions,
+  component: 'controllerManager' | 'scheduler',
+  certificate: string,
+  { logger }: ComponentEnvironment,
+) {
+  const layout = layoutOf(dataDir);
+  const config = withArgs(configOf(layout), component, args);
+  checkControlLoopFlags(config);
+  const pki = await ensureClusterPki(layout, config);
+  const identity = pki.clients[certificate];
+  if (!identity) throw new Error(`there is no certificate ${certificate} in ${pki.dir}`);
+  const server = given ?? `https://127.0.0.1:${config.apiPort}`;
+  const ca = pki.ca.certificate;
+  const loop: ControlLoopOptions = { config, pki, logger, metrics: new MetricsRegistry(), electsByDefault: true };
+  return {
+    loop,
+    transport: httpsTransport({ server, ca, cert: identity.certificate, key: identity.key, clock }),
+    anonymous: httpsTransport({ server, ca, clock }),
+  };
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
