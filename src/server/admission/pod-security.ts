@@ -40,6 +40,7 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
       const { spec } = template;
       const found = (of: Level) => violations(of, spec, template.metadata?.annotations ?? {});
       if (request.resource === 'pods') {
+        request.auditAnnotation(`${prefix}enforce-policy`, `${level('enforce')}:${version('enforce')}`);
         const enforce = found(level('enforce'));
         if (enforce.length > 0)
           throw refuse(
