@@ -1,7 +1,8 @@
 /** Where a Service is reached from the API server, in the words of k8s.io/apiserver's service resolvers. */
-import { EndpointSlice, errors, Service } from '../api/index.ts';
+import { errors, Service } from '../api/index.ts';
 import type { Random } from '../time/index.ts';
 import { readObject, type Storages } from './storages.ts';
+import { resolveService, type ServiceAddress } from './webhook/service-address.ts';
 
 export interface ServiceReference {
   namespace: string;
@@ -9,13 +10,8 @@ export interface ServiceReference {
   port: number;
 }
 
-export interface Address {
-  host: string;
-  port: number;
-}
-
 /** Rejects where the Service is not there, or has no such port or no endpoint. */
-export type ServiceResolver = (reference: ServiceReference) => Promise<Address>;
+export type ServiceResolver = (reference: ServiceReference) => Promise<ServiceAddress>;
 
 export interface ServiceResolverOptions {
   storages: Storages;
@@ -25,32 +21,15 @@ export interface ServiceResolverOptions {
 }
 
 export function serviceResolver({ storages, random, toEndpoints }: ServiceResolverOptions): ServiceResolver {
-  const endpointOf = async (service: Service, portName: string): Promise<Address> => {
-    const { name, namespace } = service.metadata;
-    const slices = await storages(EndpointSlice).list({
-      namespace: namespace ?? '',
-      resourceVersion: '0',
-      matches: (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
-    });
-    const found = slices.items.flatMap(({ object: { ports, endpoints } }) =>
-      (ports ?? [])
-        .filter((p) => (p.name ?? '') === portName && p.port !== undefined)
-        .flatMap(({ port = 0 }) =>
-          (endpoints ?? []).filter((e) => e.conditions?.ready !== false).flatMap((e) => e.addresses.map((host) => ({ host, port }))),
-        ),
-    );
-    const chosen = found[Math.floor(random.next() * found.length)];
-    if (chosen === undefined) throw errors.serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-    return chosen;
-  };
+  if (toEndpoints) return (reference) => resolveService(storages, random, reference);
   return async ({ namespace, name, port }) => {
     const service = await readObject(storages, Service, namespace, name);
     if (service === undefined) throw errors.notFound(Service, name);
     const { type, clusterIP = '', externalName = '', ports } = service.spec ?? {};
     if (type === 'ExternalName') return { host: externalName, port };
-    if (!toEndpoints && clusterIP === 'None') throw new Error('cannot route to service with ClusterIP "None"');
-    const servicePort = ports?.find((p) => p.port === port);
-    if (servicePort === undefined) throw errors.serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
-    return toEndpoints ? endpointOf(service, servicePort.name ?? '') : { host: clusterIP, port };
+    if (clusterIP === 'None') throw new Error('cannot route to service with ClusterIP "None"');
+    if (!ports?.some((p) => p.port === port))
+      throw errors.serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
+    return { host: clusterIP, port };
   };
 }

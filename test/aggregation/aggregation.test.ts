@@ -1,4 +1,9 @@
 /** One API server serves, in its own name, what another one serves: a second server of ours with a custom resource of its own. */
+import { once } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { createServer, request as httpsRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { APIService, ConfigMap, CustomResourceDefinition, Service } from '../../src/api/index.ts';
 import { type Reply, startApiServer, type TestApiServer } from '../support/api-server.ts';
@@ -202,6 +207,73 @@ test('a server behind is told the whole identity and believes it', async () => {
     groups: ['ops', 'a, b', 'system:authenticated'],
     extra: { 'example.com/scopes': ['x', 'y'] },
   });
+});
+
+test('upgraded connections and bodies pass as they are, with who asks in headers of the proxy alone', async () => {
+  const seen: IncomingHttpHeaders[] = [];
+  const { certificate, key } = behind.pki.apiserver;
+  const echo = createServer({ cert: certificate, key, requestCert: true, ca: front.pki.frontProxyCa.certificate }, (request, response) => {
+    seen.push(request.headers);
+    response.writeHead(200, { 'content-type': request.headers['content-type'] ?? 'application/json' });
+    if (request.method === 'GET')
+      response.end('{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"echo.example.com/v1","resources":[]}');
+    else request.pipe(response);
+  });
+  echo.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    seen.push(request.headers);
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n');
+    socket.pipe(socket);
+  });
+  const port = await new Promise<number>((resolve) => echo.listen(0, '127.0.0.1', () => resolve((echo.address() as AddressInfo).port)));
+  try {
+    const spec = { ...apiService().spec, group: 'echo.example.com', service: { namespace: 'default', name: serviceName, port } };
+    await front.kubectl(['apply', '-f', '-'], JSON.stringify({ ...apiService(), metadata: { name: 'v1.echo.example.com' }, spec }));
+    await becomes('v1.echo.example.com', 'Passed');
+    const url = '/apis/echo.example.com/v1/namespaces/default/things';
+    const impersonated = {
+      'impersonate-user': Buffer.from('jürgen').toString('latin1'),
+      'impersonate-group': ['a', 'system:masters'] as unknown as string,
+      'impersonate-uid': '42',
+      'impersonate-extra-example.com%2fscopes': 'x',
+    };
+    const body = Buffer.from([0x6b, 0x38, 0x73, 0, 255, 1]);
+    const answer = await front.http('POST', `${url}?pretty=1&x=%2F`, body, {
+      ...impersonated,
+      'content-type': 'application/vnd.kubernetes.protobuf',
+    });
+    expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' } });
+    expect(Buffer.from(seen.at(-1)?.['x-remote-user'] as string, 'latin1').toString('utf8')).toBe('jürgen');
+    expect(seen.at(-1)).toMatchObject({
+      'x-remote-uid': '42',
+      'x-remote-group': 'a, system:masters, system:authenticated',
+      'x-remote-extra-example.com%2fscopes': 'x',
+      'content-length': '6',
+    });
+    expect(Object.keys(seen.at(-1) ?? {}).filter((name) => name.startsWith('impersonate') || name === 'authorization')).toEqual([]);
+
+    const { host, hostname } = new URL(front.url);
+    const upgraded = await new Promise<Duplex>((resolve, reject) => {
+      const sent = httpsRequest({
+        hostname,
+        port: front.port,
+        path: url,
+        ...front.tls,
+        headers: { host, connection: 'Upgrade', upgrade: 'echo' },
+      });
+      sent.on('upgrade', (_response, socket) => resolve(socket));
+      sent.on('response', (response) => reject(new Error(`refused: ${response.statusCode}`)));
+      sent.on('error', reject);
+      sent.end();
+    });
+    upgraded.write('hello');
+    expect(String((await once(upgraded, 'data'))[0])).toBe('hello');
+    expect(seen.at(-1)).toMatchObject({ 'x-remote-user': 'kubernetes-admin', upgrade: 'echo' });
+    upgraded.destroy();
+  } finally {
+    await front.admin.delete(APIService, 'v1.echo.example.com');
+    echo.closeAllConnections();
+    echo.close();
+  }
 });
 
 test('custom resources come and go with their APIServices', async () => {

@@ -1,8 +1,9 @@
 /** Another API server behind an APIService's Service: how requests reach it, as whom. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { APIService } from '../../api/index.ts';
+import { toHeader } from '../http/header-text.ts';
 import type { UserInfo } from '../request.ts';
-import type { Address, ServiceResolver } from '../service-resolver.ts';
+import type { ServiceResolver } from '../service-resolver.ts';
 import { type Backend, backend, hostPort } from '../streaming/kubelet-connection.ts';
 
 /** The certificate by which other API servers know this one, and believe its headers (--proxy-client-cert-file, -key-file), PEM. */
@@ -35,7 +36,7 @@ export function remoteServer(apiService: APIService, identity: ProxyIdentity | u
     ...own,
     unverified,
     async locate() {
-      const { host, port }: Address = await resolve({ namespace, name, port: portOf(apiService) });
+      const { host, port } = await resolve({ namespace, name, port: portOf(apiService) });
       return new URL(`https://${hostPort(host, port)}`);
     },
     close() {
@@ -52,12 +53,9 @@ const escaped = (key: string) =>
 /** Who asks, as the front-proxy headers say it (KEP-1205's authenticating proxy). */
 export function userHeaders({ name, uid, groups, extra = {} }: UserInfo): OutgoingHttpHeaders {
   return {
-    'X-Remote-User': headerValue(name),
-    ...(uid ? { 'X-Remote-Uid': headerValue(uid) } : {}),
-    ...(groups.length > 0 ? { 'X-Remote-Group': groups.map(headerValue) } : {}),
-    ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`X-Remote-Extra-${escaped(key)}`, values.map(headerValue)])),
+    'X-Remote-User': toHeader(name),
+    ...(uid ? { 'X-Remote-Uid': toHeader(uid) } : {}),
+    ...(groups.length > 0 ? { 'X-Remote-Group': groups.map(toHeader) } : {}),
+    ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`X-Remote-Extra-${escaped(key)}`, values.map(toHeader)])),
   };
 }
-
-/** Header values are bytes: a name beyond ASCII goes as UTF-8, as Go sends it. */
-const headerValue = (text: string) => Buffer.from(text, 'utf8').toString('latin1');

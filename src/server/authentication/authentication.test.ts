@@ -21,6 +21,7 @@ afterEach(() => memory.close());
 const credentials = (headers: Record<string, string>, certificate?: Credentials['certificate']): Credentials => ({
   ...(certificate ? { certificate } : {}),
   header: (name) => headers[name.toLowerCase()],
+  headers: Object.entries(headers),
   webSocketProtocols: [],
   remoteAddress: '127.0.0.1',
 });

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { fromHeader } from '../http/header-text.ts';
 import type { Authenticator, Credentials } from '../request.ts';
 
 type SignedBy = (certificate: NonNullable<Credentials['certificate']>) => boolean;
@@ -81,15 +82,15 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
       const name = first(usernameHeaders);
       if (name === undefined) return undefined;
       const uid = first(uidHeaders);
-      const groups = groupHeaders.flatMap((h) => headers.filter(([key]) => key === h).map(([, value]) => value));
+      const groups = groupHeaders.flatMap((h) => headers.filter(([key]) => key === h).map(([, value]) => fromHeader(value)));
       const extra: Record<string, string[]> = {};
       for (const [header, value] of headers) {
         const prefix = extraPrefixes.find((p) => header.startsWith(p));
         if (prefix === undefined) continue;
         const key = extraKey(header.slice(prefix.length));
-        extra[key] = [...(Object.hasOwn(extra, key) ? (extra[key] ?? []) : []), value];
+        extra[key] = [...(Object.hasOwn(extra, key) ? (extra[key] ?? []) : []), fromHeader(value)];
       }
-      return { name, groups, ...(uid === undefined ? {} : { uid }), ...(Object.keys(extra).length > 0 ? { extra } : {}) };
+      return { name: fromHeader(name), groups, ...(uid === undefined ? {} : { uid }), ...(Object.keys(extra).length > 0 ? { extra } : {}) };
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Acting as somebody else, for those who may (`kubectl --as`; k8s.io/apiserver's impersonation filter). */
 import { errors } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
+import { fromHeader } from '../http/header-text.ts';
 import type { Attributes, Authorizer, UserInfo } from '../request.ts';
 import { demand } from './authorize.ts';
 
@@ -16,10 +17,12 @@ function splitServiceAccount(name: string): { namespace: string; name: string } 
 
 /** Replaces the context's user where the request asks for that, after asking the authorizer about every part of it. */
 export async function impersonate(context: RequestContext, authorizer: Authorizer): Promise<void> {
-  const name = context.header('impersonate-user') ?? '';
-  const groups = context.headerValues('impersonate-group');
+  // In process there is no wire, and so no bytes to be text.
+  const text = context.local ? (value: string) => value : fromHeader;
+  const name = text(context.header('impersonate-user') ?? '');
+  const groups = context.headerValues('impersonate-group').map(text);
   const uid = context.header('impersonate-uid') ?? '';
-  const extras = context.rawHeaders.filter(([key]) => key.startsWith(extraPrefix));
+  const extras = context.rawHeaders.filter(([key]) => key.startsWith(extraPrefix)).map(([key, value]) => [key, text(value)] as const);
   if (name === '') {
     if (groups.length === 0 && uid === '' && extras.length === 0) return;
     throw errors.badRequest(`requested [${[...groups.map((g) => `{Group  ${g}}`)].join(' ')}] without impersonating a user`);

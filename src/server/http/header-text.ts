@@ -1,0 +1,5 @@
+/** Names in headers are UTF-8, as Go sends and takes them; Node gives and takes headers byte by byte, as Latin-1. */
+
+export const fromHeader = (value: string): string => (/[\x80-\xff]/.test(value) ? Buffer.from(value, 'latin1').toString('utf8') : value);
+
+export const toHeader = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
