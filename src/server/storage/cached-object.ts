@@ -57,6 +57,11 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
     return this.#object;
   }
 
+  /** Looks at the object without keeping it decoded: of a hundred thousand that are indexed, few are looked at again. */
+  glance<V>(read: (object: T) => V): V {
+    return read(this.#object ?? (JSON.parse(this.bytes.toString()) as T));
+  }
+
   /** The bytes as they are stored. */
   stored(): Buffer {
     return Buffer.concat([this.bytes.subarray(0, this.#versionAt), this.bytes.subarray(this.#versionAt + this.#versionLength)]);

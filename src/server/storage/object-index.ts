@@ -111,13 +111,13 @@ export class ObjectIndex<T extends KubeObject> {
       const values = this.#byField.get(field);
       if (!values) continue;
       if (before) {
-        const value = read(before.object);
+        const value = before.glance(read);
         const objects = values.get(value);
         objects?.delete(before.key);
         if (objects?.size === 0) values.delete(value);
       }
       if (after) {
-        const value = read(after.object);
+        const value = after.glance(read);
         const objects = values.get(value);
         if (objects) objects.set(after.key, after);
         else values.set(value, new Map([[after.key, after]]));

@@ -1,6 +1,6 @@
 /** The objects of one resource in memory, kept current by the store's feed, with their recent changes and who watches them. */
 import type { KubeObject } from '../../api/index.ts';
-import { CompactedError, type Store, StoreClosedError, type StoredValue, type StoreEvent } from '../../store/index.ts';
+import { CompactedError, type Store, StoreClosedError, type StoreEvent } from '../../store/index.ts';
 import type { Clock, Timer } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import { Change } from './change.ts';
@@ -132,15 +132,14 @@ export class WatchCache<T extends KubeObject> {
     for (;;) {
       try {
         await started;
-        const values = await this.#readAll();
+        const revision = await this.#readAll();
         if (this.#closed.signal.aborted) return;
-        for (const value of values.values) this.objects.set(this.#options.decode(value.key, value.modRevision, value.value));
-        this.#filledRevision = values.revision;
-        this.lastChange = values.revision;
-        this.log.clear(values.revision);
+        this.#filledRevision = revision;
+        this.lastChange = revision;
+        this.log.clear(revision);
         const early = this.#early ?? [];
         this.#early = undefined;
-        this.#apply(early.filter((event) => event.modRevision > values.revision));
+        this.#apply(early.filter((event) => event.modRevision > revision));
         this.#ready.resolve();
         return;
       } catch (error) {
@@ -154,23 +153,23 @@ export class WatchCache<T extends KubeObject> {
     }
   }
 
-  /** All pages as of one revision. */
-  async #readAll(): Promise<{ revision: number; values: StoredValue[] }> {
-    const { store, prefix } = this.#options;
-    const first = await store.range(`${prefix}/`, { limit: fillPage });
-    const values = first.values;
-    for (let page = first; page.more; ) {
+  /** All pages as of one revision, which it answers; no more than one of them is in memory twice. */
+  async #readAll(): Promise<number> {
+    const { store, prefix, decode } = this.#options;
+    let page = await store.range(`${prefix}/`, { limit: fillPage });
+    const { revision } = page;
+    for (;;) {
+      for (const value of page.values) this.objects.set(decode(value.key, value.modRevision, value.value));
       const last = page.values.at(-1);
-      if (!last) break;
+      if (!page.more || !last) return revision;
       try {
-        page = await store.range(`${prefix}/`, { limit: fillPage, startKey: `${last.key}\0`, revision: first.revision });
+        page = await store.range(`${prefix}/`, { limit: fillPage, startKey: `${last.key}\0`, revision });
       } catch (error) {
-        if (error instanceof CompactedError) return this.#readAll();
-        throw error;
+        if (!(error instanceof CompactedError)) throw error;
+        this.objects.clear();
+        return this.#readAll();
       }
-      for (const value of page.values) values.push(value);
     }
-    return { revision: first.revision, values };
   }
 
   #apply(events: readonly StoreEvent[]): void {
