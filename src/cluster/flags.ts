@@ -43,6 +43,7 @@ export const etcdFlags = [
 /** kube-apiserver's flags of how it serves. */
 export const servingFlags = [
   'enable-priority-and-fairness',
+  'profiling',
   'max-requests-inflight',
   'max-mutating-requests-inflight',
   'request-timeout',

@@ -3,13 +3,14 @@ import { servingOptions } from './serving-flags.ts';
 
 test('serving flags are read as kube-apiserver reads them', () => {
   expect(servingOptions({})).toEqual({
-    flowControl: { priorityAndFairness: true },
+    flowControl: { priorityAndFairness: true, dumps: false },
     http: { goawayChance: 0 },
     shutdown: { delaySeconds: 0, sendRetryAfter: false },
   });
   expect(
     servingOptions({
       'enable-priority-and-fairness': 'false',
+      profiling: 'true',
       'max-requests-inflight': '10',
       'max-mutating-requests-inflight': '0',
       'request-timeout': '1m30s',
@@ -19,7 +20,7 @@ test('serving flags are read as kube-apiserver reads them', () => {
       'shutdown-send-retry-after': 'true',
     }),
   ).toEqual({
-    flowControl: { priorityAndFairness: false, maxRequestsInFlight: 10, maxMutatingRequestsInFlight: 0 },
+    flowControl: { priorityAndFairness: false, dumps: true, maxRequestsInFlight: 10, maxMutatingRequestsInFlight: 0 },
     http: { goawayChance: 0.001 },
     requestTimeoutSeconds: 90,
     minRequestTimeoutSeconds: 60,

@@ -36,6 +36,7 @@ export function servingOptions(
   return {
     flowControl: {
       priorityAndFairness: flag(args['enable-priority-and-fairness'], true),
+      dumps: flag(args.profiling, false),
       ...(reads === undefined ? {} : { maxRequestsInFlight: reads }),
       ...(writes === undefined ? {} : { maxMutatingRequestsInFlight: writes }),
     },

@@ -265,6 +265,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ];
 
   const nonResource = async (context: RequestContext): Promise<Answer> => {
+    const dump = options.flowControl?.dumps ? flowControl?.fairness?.dump(context) : undefined;
+    if (dump !== undefined) return dump;
     for (const route of routes) {
       const answer = await route(context);
       if (answer !== undefined) return answer;

@@ -46,6 +46,13 @@ async function eventually<T extends KubeObject>(resource: Resource<T>, name: str
   throw new Error(`${name} did not become what it should be`);
 }
 
+const loopback = { name: 'admin', groups: ['system:masters'] };
+const asked = (name: string) => ({
+  method: 'GET',
+  path: `/debug/api_priority_and_fairness/${name}`,
+  query: new URLSearchParams(),
+});
+
 const rule = {
   subjects: [{ kind: 'User', user: { name: 'mallory' } }],
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
@@ -145,6 +152,27 @@ describe('priority and fairness', () => {
     expect(executing.reduce((a, b) => a + b, 0)).toBe(0);
     stop.abort();
     await pending;
+  });
+});
+
+describe('the dumps', () => {
+  afterEach(() => server.close());
+
+  it('show levels, queues and who waits', async () => {
+    await start({ dumps: true, maxRequestsInFlight: 8, maxMutatingRequestsInFlight: 0 });
+    const lists = Promise.all([1, 2, 3, 4].map(() => clientOf('carol').list(ConfigMap, { namespace: 'default' })));
+    const dump = (name: string) => server.localTransport(loopback).request(asked(name));
+    const [levels, queues, requests] = await Promise.all(
+      ['dump_priority_levels', 'dump_queues', 'dump_requests'].map(async (name) => String((await dump(name)).body).split('\n')),
+    );
+    expect(levels?.[0]).toBe(
+      'PriorityLevelName, ActiveQueues, IsIdle, IsQuiescing, WaitingRequests, ExecutingRequests, DispatchedRequests, RejectedRequests, TimedoutRequests, CancelledRequests',
+    );
+    expect(levels?.map((line) => line.split(',')[0])).toContain('global-default');
+    expect(queues?.[0]).toMatch(/^PriorityLevelName, +Index, +PendingRequests, +ExecutingRequests, /);
+    expect(requests?.[0]).toMatch(/^PriorityLevelName, +FlowSchemaName, +QueueIndex, +RequestIndexInQueue, +FlowDistingsher, /);
+    expect(requests?.find((line) => line.startsWith('global-default'))).toMatch(/^global-default, +global-default, +\d+, +0, +carol, /);
+    await lists;
   });
 });
 

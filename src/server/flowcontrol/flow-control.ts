@@ -6,6 +6,8 @@ import { createPriorityAndFairness, type PriorityAndFairness, type PriorityAndFa
 export interface FlowControlOptions extends Partial<InFlightLimits> {
   /** --enable-priority-and-fairness. Default true. */
   priorityAndFairness?: boolean;
+  /** Shows queues and who waits in them below /debug/api_priority_and_fairness (--profiling). Default false. */
+  dumps?: boolean;
 }
 
 const defaults: InFlightLimits = { maxRequestsInFlight: 400, maxMutatingRequestsInFlight: 200 };

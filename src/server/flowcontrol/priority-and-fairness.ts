@@ -5,9 +5,10 @@
 import type { Registry } from 'prom-client';
 import { FlowSchema, type KubeObject, PriorityLevelConfiguration, type Resource } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
-import type { RequestContext } from '../exchange.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
 import { follow, type Storages } from '../storages.ts';
 import { type Configured, configure, type Schema } from './configured.ts';
+import { dumpAnswer } from './dumps.ts';
 import { registerFlowMetrics } from './flow-metrics.ts';
 import type { Admission, RequestLimiter } from './limiter.ts';
 import { distinguisherOf } from './matching.ts';
@@ -28,6 +29,8 @@ export interface PriorityAndFairnessOptions {
 
 export interface PriorityAndFairness extends RequestLimiter {
   readonly configured: Configured;
+  /** /debug/api_priority_and_fairness/dump_*; undefined for any other path. */
+  dump(context: RequestContext): Answer | undefined;
   /** Takes the configuration from the API's objects from now on; resolves when it has read them. */
   follow(storages: Storages, options: { signal: AbortSignal; onError(error: unknown): void }): Promise<void>;
 }
@@ -116,6 +119,7 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     get configured() {
       return configured;
     },
+    dump: (context) => dumpAnswer(context, configured, clock.now() - clock.monotonic()),
     admit(context) {
       const { info, user } = context;
       if (info.verb === 'watch') countWatcher(context);
@@ -126,8 +130,10 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
       const { queues } = level;
       const work = estimateWork(context, workload, level.limits.nominal);
       counters.seats.observe(Math.max(work.seats, work.finalSeats));
-      const hand = queues.shape.queuing === undefined ? [] : schema.hand(distinguisherOf(schema.spec, user, info));
-      const answer = queues.begin(hand, work, () => context.signal, waitLimitMs);
+      const distinguisher = distinguisherOf(schema.spec, user, info);
+      const hand = queues.shape.queuing === undefined ? [] : schema.hand(distinguisher);
+      const about = { schema: schema.name, distinguisher, context };
+      const answer = queues.begin(hand, work, () => context.signal, waitLimitMs, about);
       if (typeof answer === 'string') return refused(schema, answer, 0);
       if (!(answer instanceof Promise)) return admitted(schema, work, answer);
       const arrived = clock.monotonic();

@@ -3,6 +3,7 @@
  * of the level's seats (KEP-1040; k8s.io/apiserver/pkg/util/flowcontrol/fairqueuing).
  */
 import type { Clock } from '../../time/index.ts';
+import type { RequestContext } from '../exchange.ts';
 import { DemandStatistics } from './demand-statistics.ts';
 import type { WorkEstimate } from './work-estimate.ts';
 
@@ -10,6 +11,13 @@ import type { WorkEstimate } from './work-estimate.ts';
 const estimatedSeconds = 0.003;
 
 export type RejectReason = 'queue-full' | 'concurrency-limit' | 'time-out' | 'cancelled';
+
+/** What of a request that waits is shown to who looks at the queues. */
+export interface RequestDigest {
+  schema: string;
+  distinguisher: string;
+  context: RequestContext;
+}
 
 interface Queue {
   readonly index: number;
@@ -27,6 +35,7 @@ interface Entry {
   readonly work: WorkEstimate;
   /** Seat-seconds. */
   readonly estimated: number;
+  readonly about: RequestDigest | undefined;
   readonly arrivedMs: number;
   startedMs: number;
   start?(): void;
@@ -95,19 +104,20 @@ export class QueueSet {
     work: WorkEstimate,
     signal: () => AbortSignal,
     waitLimitMs: number,
+    about?: RequestDigest,
   ): Seat | Promise<Seat | RejectReason> | RejectReason {
     const now = this.#clock.monotonic();
     const { queuing, exempt } = this.shape;
-    if (exempt) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, arrivedMs: now, startedMs: now }, now), false);
+    if (exempt) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, about, arrivedMs: now, startedMs: now }, now), false);
     this.#advance(now);
     const fits = this.#fits(work);
     if (queuing === undefined) {
-      if (fits) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, arrivedMs: now, startedMs: now }, now), false);
+      if (fits) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, about, arrivedMs: now, startedMs: now }, now), false);
       this.onContention();
       return 'concurrency-limit';
     }
     const queue = this.#queueFor(hand);
-    const entry: Entry = { queue, work, estimated: workOf(work), arrivedMs: now, startedMs: now };
+    const entry: Entry = { queue, work, estimated: workOf(work), about, arrivedMs: now, startedMs: now };
     if (fits && this.waiting === 0) return this.#seat(this.#start(entry, now), false);
     this.onContention();
     if (queue.waiting.length >= queuing.queueLengthLimit) return 'queue-full';
