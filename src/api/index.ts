@@ -1,6 +1,7 @@
 export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
 export { JsonPatchValue, jsonOf, ObjectValue } from './admissionregistration/mutation-types.ts';
 export { dynamicValue, namespaceValue, requestValue, VariablesValue } from './admissionregistration/request-types.ts';
+export { typeCheckPolicy } from './admissionregistration/type-checking.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';

@@ -21,6 +21,7 @@ import { serviceAccountController } from './service-account.ts';
 import { serviceCidrController } from './service-cidr.ts';
 import { persistentVolumeBinder } from './storage/binder.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
+import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
 export const clusterControllers: readonly Controller[] = [
@@ -47,5 +48,6 @@ export const clusterControllers: readonly Controller[] = [
   taintEvictionController,
   tokenCleanerController,
   ttlController,
+  validatingAdmissionPolicyStatusController,
   volumeProtectionController,
 ];

@@ -215,6 +215,32 @@ describe('validating', () => {
   });
 });
 
+test('expressions are checked by the types that the rules name', async () => {
+  const withControllers = await startApiServer({ controllers: true });
+  try {
+    const spec = {
+      matchConstraints: deploymentRules,
+      validations: [{ expression: 'object.spec.replicas > 1' }, { expression: 'object.spec.replica > 1' }],
+    };
+    await withControllers.admin.create(ValidatingAdmissionPolicy, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name: 'typed' },
+      spec,
+    } as never);
+    const status = async () => (await withControllers.admin.get(ValidatingAdmissionPolicy, 'typed')).status;
+    await expect.poll(async () => (await status())?.observedGeneration).toBe(1);
+    expect((await status())?.typeChecking?.expressionWarnings).toEqual([
+      {
+        fieldRef: 'spec.validations[1].expression',
+        warning: expect.stringMatching(/^apps\/v1, Kind=Deployment: ERROR: <input>:1:\d+: undefined field 'replica'/),
+      },
+    ]);
+  } finally {
+    await withControllers.close();
+  }
+});
+
 describe('mutating', () => {
   // Pods need an account.
   beforeEach(async () => {

@@ -15,12 +15,19 @@ const variablesType = 'kubernetes.variables';
 let base: Environment | undefined;
 let mutating: Environment | undefined;
 
-function admissionEnvironment(mutation: boolean): Environment {
-  if (!base) {
-    base = celEnvironment().registerVariable('object', 'dyn').registerVariable('oldObject', 'dyn');
-    declareRequest(base);
-    registerAuthorizer(base);
-  }
+/** An environment with the variables that every expression sees. */
+function makeEnvironment(objectType: (environment: Environment) => string): Environment {
+  const environment = celEnvironment();
+  const type = objectType(environment);
+  environment.registerVariable('object', type).registerVariable('oldObject', type);
+  declareRequest(environment);
+  registerAuthorizer(environment);
+  return environment;
+}
+
+function admissionEnvironment({ mutation, objectType }: CompilerOptions): Environment {
+  if (objectType) return makeEnvironment(objectType);
+  base ??= makeEnvironment(() => 'dyn');
   if (!mutation) return base.clone();
   if (!mutating) {
     mutating = base.clone();
@@ -33,6 +40,8 @@ export interface CompilerOptions {
   hasParams: boolean;
   /** With the constructors of MutatingAdmissionPolicies. */
   mutation?: boolean;
+  /** Declares the type of `object` and `oldObject`, where it is known. Default: found out at run time. */
+  objectType?: (environment: Environment) => string;
 }
 
 export interface ExpressionUse {
@@ -55,7 +64,7 @@ export class AdmissionCompiler {
   #environment(hasAuthorizer: boolean): Environment {
     let environment = this.#environments.get(hasAuthorizer);
     if (environment) return environment;
-    environment = admissionEnvironment(this.#options.mutation ?? false);
+    environment = admissionEnvironment(this.#options);
     if (this.#options.hasParams) environment.registerVariable('params', 'dyn');
     if (hasAuthorizer) environment.registerVariable('authorizer', authorizerType);
     if (this.#variables.size > 0)

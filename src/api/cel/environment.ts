@@ -8,6 +8,7 @@ import { registerListFunctions } from './list-functions.ts';
 import { registerMathFunctions } from './math-functions.ts';
 import { type Budget, meter, nodesOf, withinBudget } from './metering.ts';
 import { linearMatches, registerStringFunctions } from './string-functions.ts';
+import { registerTwoVariableMacros } from './two-variable-macros.ts';
 import { registerTypeFunctions } from './type-functions.ts';
 
 let base: Environment | undefined;
@@ -20,6 +21,7 @@ export function celEnvironment(): Environment {
     registerListFunctions(base);
     registerTypeFunctions(base);
     registerMathFunctions(base);
+    registerTwoVariableMacros(base);
   }
   return base.clone();
 }

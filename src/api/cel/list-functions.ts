@@ -26,6 +26,14 @@ const has = (list: readonly unknown[], wanted: unknown) => {
 };
 
 class Sets {}
+class Lists {}
+
+function flatten(list: readonly unknown[], depth: number): unknown[] {
+  spend(list.length);
+  return list.flatMap((item) => (Array.isArray(item) && depth > 0 ? flatten(item, depth - 1) : [item]));
+}
+
+const compare = (a: Ordered, b: Ordered) => (a < b ? -1 : a > b ? 1 : 0);
 
 export function registerListFunctions(environment: Environment): void {
   environment
@@ -46,6 +54,33 @@ export function registerListFunctions(environment: Environment): void {
       const out: unknown[] = [];
       for (const item of list) if (!has(out, item)) out.push(item);
       return out;
+    })
+    .registerFunction('list.slice(int, int): list', (list: unknown[], from: bigint, to: bigint) => {
+      if (from < 0n || to < 0n) throw new Error(`cannot slice(${from}, ${to}), negative indexes not supported`);
+      if (from > to) throw new Error(`cannot slice(${from}, ${to}), start index must be less than or equal to end index`);
+      if (to > BigInt(list.length)) throw new Error(`cannot slice(${from}, ${to}), list is length ${list.length}`);
+      spend(Number(to - from));
+      return list.slice(Number(from), Number(to));
+    })
+    .registerFunction('list.flatten(): list', (list: unknown[]) => flatten(list, 1))
+    .registerFunction('list.flatten(int): list', (list: unknown[], depth: bigint) => {
+      if (depth < 0n) throw new Error('level must be non-negative');
+      return flatten(list, Number(depth));
+    })
+    .registerFunction('list.reverse(): list', (list: unknown[]) => {
+      spend(list.length);
+      return list.toReversed();
+    })
+    .registerFunction('list.sort(): list', (list: Ordered[]) => {
+      spend(list.length * Math.max(1, Math.log2(list.length || 1)));
+      return list.toSorted(compare);
+    })
+    .registerType('net.Lists', Lists)
+    .registerConstant('lists', 'net.Lists', new Lists())
+    .registerFunction('net.Lists.range(int): list<int>', (_: Lists, count: bigint) => {
+      // Paid for before it is made.
+      spend(Math.max(0, Number(count)));
+      return Array.from({ length: Math.max(0, Number(count)) }, (_, i) => BigInt(i));
     })
     .registerType('net.Sets', Sets)
     .registerConstant('sets', 'net.Sets', new Sets())

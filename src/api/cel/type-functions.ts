@@ -45,6 +45,7 @@ class FormatValue {
   }
 }
 class Formats {}
+class IpFunctions {}
 
 const nano = 1_000_000_000n;
 const isWhole = ({ nano: n }: Quantity) => n % nano === 0n && n / nano < 2n ** 63n && n / nano >= -(2n ** 63n);
@@ -149,6 +150,9 @@ function registerAddresses(environment: Environment): void {
   };
   environment
     .registerType('net.IP', IpValue)
+    .registerType('net.IPFunctions', IpFunctions)
+    .registerConstant('ip', 'net.IPFunctions', new IpFunctions())
+    .registerFunction('net.IPFunctions.isCanonical(string): bool', (_: IpFunctions, text: string) => formatIp(ipOf(text)) === text)
     .registerType('net.CIDR', CidrValue)
     .registerFunction('isIP(string): bool', (text: string) => parseIp(text) !== undefined)
     .registerFunction('ip(string): net.IP', (text: string) => new IpValue(ipOf(text)))
@@ -200,6 +204,10 @@ function registerFormats(environment: Environment): void {
   environment
     .registerType('kubernetes.NamedFormat', FormatValue)
     .registerType('kubernetes.Formats', Formats)
+    .registerFunction('kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>', (_: Formats, name: string) => {
+      const check = Object.hasOwn(namedFormats, name) ? namedFormats[name] : undefined;
+      return check ? Optional.of(new FormatValue(check)) : Optional.none();
+    })
     .registerConstant('format', 'kubernetes.Formats', new Formats())
     .registerFunction('kubernetes.NamedFormat.validate(string): optional<list<string>>', ({ check }: FormatValue, text: string) => {
       const problems = check(text);
