@@ -21,6 +21,7 @@ import { apiserverFlags, checkFlags, flag, list } from './flags.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions } from './serving-flags.ts';
 import { ensureClusterPki } from './up.ts';
+import { versionOptions } from './version-flags.ts';
 
 export interface RunningApiServer {
   server: ClusterApiServer;
@@ -54,6 +55,7 @@ export async function openApiServer(
     metrics,
     auditor: audit && (await openAudit(audit, { clock, random, logger, registry: metrics })),
     kinds,
+    ...versionOptions(args),
     ...servingOptions(args),
     tls: {
       cert: pki.apiserver.certificate,

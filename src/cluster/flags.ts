@@ -62,6 +62,8 @@ export const apiserverFlags = [
   'default-not-ready-toleration-seconds',
   'default-unreachable-toleration-seconds',
   'api-audiences',
+  'runtime-config',
+  'feature-gates',
   ...auditFlags,
   'enable-aggregator-routing',
   'history',
