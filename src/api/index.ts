@@ -1,4 +1,5 @@
 export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
+export { atomicPlaces, typeNameProblem } from './admissionregistration/apply-configurations.ts';
 export { JsonPatchValue, jsonOf, ObjectValue } from './admissionregistration/mutation-types.ts';
 export { dynamicValue, namespaceValue, requestValue, VariablesValue } from './admissionregistration/request-types.ts';
 export { typeCheckPolicy } from './admissionregistration/type-checking.ts';
@@ -79,6 +80,7 @@ export * from './openapi/documents.ts';
 export { mergeOpenApiV2, type RemoteDocument } from './openapi/merge.ts';
 export type { OpenApiResource, OpenApiSubresource } from './openapi/paths.ts';
 export { encodeOpenApiV2 } from './openapi/protobuf.ts';
+export { encodeOpenApiV3 } from './openapi/protobuf-v3.ts';
 export * from './patch/json-patch.ts';
 export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';

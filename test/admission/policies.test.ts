@@ -267,7 +267,7 @@ describe('mutating', () => {
             expression: `Object{
               spec: Object.spec{
                 initContainers: [
-                  Object.spec.initContainers{ name: "mesh-proxy", image: "mesh/proxy:v1.0.0", args: ["proxy", "sidecar"], restartPolicy: "Always" }
+                  Object.spec.initContainers{ name: "mesh-proxy", image: "mesh/proxy:v1.0.0", restartPolicy: "Always" }
                 ]
               }
             }`,
@@ -286,10 +286,9 @@ describe('mutating', () => {
     await expect
       .poll(() =>
         createPod(`p${drafts++}`).then((pod) =>
-          pod.spec?.initContainers?.map(({ name, image, args, restartPolicy, terminationMessagePath }) => ({
+          pod.spec?.initContainers?.map(({ name, image, restartPolicy, terminationMessagePath }) => ({
             name,
             image,
-            args,
             restartPolicy,
             terminationMessagePath,
           })),
@@ -299,7 +298,6 @@ describe('mutating', () => {
         {
           name: 'mesh-proxy',
           image: 'mesh/proxy:v1.0.0',
-          args: ['proxy', 'sidecar'],
           restartPolicy: 'Always',
           terminationMessagePath: '/dev/termination-log',
         },
@@ -346,6 +344,15 @@ describe('mutating', () => {
     expect(bad.body).toContain('spec.mutations[0].applyConfiguration.expression: Invalid value: \\"1\\": must evaluate to Object');
     expect(bad.body).toContain('spec.mutations[1].jsonPatch.expression: Invalid value: \\"[1]\\": must evaluate to list(JSONPatch)');
     expect(bad.body).toContain('spec.reinvocationPolicy: Required value');
+    await mutate('wipes', [
+      {
+        patchType: 'ApplyConfiguration',
+        applyConfiguration: { expression: 'Object{spec: Object.spec{tolerations: [Object.spec.tolerations{key: "x"}]}}' },
+      },
+    ]);
+    await outcome(createPod).toContain(
+      "policy 'wipes' with binding 'wipes' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.tolerations",
+    );
     await mutate('fails', [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/spec/none"}]' } }]);
     await outcome(createPod).toMatch(/^pods "probe-\d+" is forbidden: policy 'fails' with binding 'fails' denied request: JSON Patch: /);
   });

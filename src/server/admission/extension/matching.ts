@@ -84,7 +84,8 @@ function rulesMatch(rules: readonly NamedRuleWithOperations[], criteria: Criteri
   return undefined;
 }
 
-const labelsOf = (object: KubeObject | undefined) => object && (object.metadata?.labels ?? {});
+/** Of what has metadata: the options of a connection have none, and match no selector. */
+const labelsOf = (object: KubeObject | undefined) => object?.metadata && (object.metadata.labels ?? {});
 
 function objectMatches(selector: Selector, { object, oldObject }: AdmissionRequest): boolean {
   if (selector.everything) return true;

@@ -72,7 +72,12 @@ export interface ConfigurationProblem<P extends Policy, B extends Binding> {
 }
 
 class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
+  override readonly name: string = 'ConfigurationError';
+}
+
+/** The policy itself is at fault, whatever binds it. */
+class PolicyError extends ConfigurationError {
+  override readonly name = 'PolicyError';
 }
 
 /** Reviews that authentication and authorization themselves stand on. */
@@ -132,7 +137,7 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
     const { group, version } = parseApiVersion(paramKind.apiVersion ?? '');
     const served = context.table.findKind(group, version, paramKind.kind ?? '');
     if (!served?.storage)
-      throw new ConfigurationError(
+      throw new PolicyError(
         `failed to find resource referenced by paramKind: '${apiVersionOf({ group, version })}, Kind=${paramKind.kind}'`,
       );
     const ref = bound?.paramRef;
@@ -182,7 +187,12 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
             params = await paramsOf(policy, binding, request);
           } catch (error) {
             if (!(error instanceof ConfigurationError) && !(error instanceof StatusError)) throw error;
-            if (failsClosed(policy)) onProblem({ policy, binding, message: `failed to configure binding: ${error.message}` });
+            if (!failsClosed(policy)) continue;
+            if (error instanceof PolicyError)
+              onProblem({ policy, binding: undefined, message: `failed to configure policy: ${error.message}` });
+            else onProblem({ policy, binding, message: `failed to configure binding: ${error.message}` });
+            // Said once, of all its bindings.
+            if (error instanceof PolicyError) break;
             continue;
           }
           for (const param of params) yield { policy: compiledPolicy, binding, matched, namespace, params: param };

@@ -1,6 +1,7 @@
 import {
   type AdmissionCompiler,
   applyJsonPatch,
+  atomicPlaces,
   type Budget,
   deepEqual,
   dynamicValue,
@@ -12,6 +13,7 @@ import {
   mergeTyped,
   ObjectValue,
   PatchError,
+  typeNameProblem,
 } from '../../../api/index.ts';
 import { nodeOf } from '../../registry/served-resource.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../request.ts';
@@ -68,7 +70,14 @@ function applied({ type, value: { source } }: CompiledMutation, value: unknown, 
   if (!(value instanceof ObjectValue)) throw new ExpressionError(`expression '${source}' must evaluate to Object`);
   const node = nodeOf(matched);
   if (!node) throw new ExpressionError(`no type is known of ${matched.resource.kind}`);
+  const misnamed = typeNameProblem(value);
+  if (misnamed !== undefined) throw new ExpressionError(`type mismatch: ${misnamed}`);
   const configuration = jsonOf(value) as Record<string, unknown>; // an ObjectValue's fields
+  const atomics = atomicPlaces(node, configuration);
+  if (atomics.length > 0)
+    throw new ExpressionError(
+      `error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ${atomics.join(', ')}`,
+    );
   const { metadata } = configuration;
   for (const field of fixedMetadata)
     if (typeof metadata === 'object' && metadata !== null && Object.hasOwn(metadata, field))
@@ -119,7 +128,8 @@ export function mutatingAdmissionPolicy(context: ExtensionContext): AdmissionPlu
     async admit(request) {
       const checks = new AuthorizerChecks(context.authorizer, request.user);
       const found = policies.matches(request, ({ policy, binding, message }) => {
-        throw denied(request, `policy '${policy.metadata.name}' with binding '${binding?.metadata.name}' denied request: ${message}`);
+        const bound = binding ? ` with binding '${binding.metadata.name}'` : '';
+        throw denied(request, `policy '${policy.metadata.name}'${bound} denied request: ${message}`);
       });
       for await (const match of found) {
         const { policy } = match.policy;
