@@ -24,9 +24,14 @@ export interface Random {
   next(): number;
 }
 
+/** Asked several times a request, and the same for a second. */
+let lastSecond = { second: Number.NaN, text: '' };
+
 /** The present as the API writes it (RFC 3339, whole seconds): `2026-01-02T03:04:05Z`. */
 export function timestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(clock.now() / 1000);
+  if (second !== lastSecond.second) lastSecond = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return lastSecond.text;
 }
 
 /** The present in MicroTime form: `2026-01-02T03:04:05.000000Z`. */

@@ -6,11 +6,14 @@ import type { Writable } from 'node:stream';
 
 export type ReplyHeaders = Record<string, string | number | string[]>;
 
+/** Called with an error where the chunk has not been, or not all, written. */
+export type Written = (error?: Error | null) => void;
+
 export interface Reply {
   /** Status and headers (lower-case names), sent with the first bytes or, `atOnce`, alone. */
   head(status: number, headers: ReplyHeaders, atOnce?: boolean): void;
-  /** Whether there is room for more; where not, `drained` tells when. */
-  write(chunk: Uint8Array): boolean;
+  /** Whether there is room for more; where not, `drained` tells when. `written`: the chunk is out, and may be used for other things. */
+  write(chunk: Uint8Array, written?: Written): boolean;
   drained(signal: AbortSignal): Promise<unknown>;
   end(chunk?: Uint8Array): void;
   /** Breaks it off: the client sees a broken answer rather than a wrong one. */
@@ -33,7 +36,11 @@ export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
       for (const name of connectionHeaders) if (out[name] !== undefined) delete out[name];
       stream.respond(out, method === 'HEAD' ? { endStream: true } : undefined);
     },
-    write: (chunk) => !hasBody() || stream.write(chunk),
+    write(chunk, written) {
+      if (hasBody()) return stream.write(chunk, written);
+      written?.();
+      return true;
+    },
     drained: (signal) => drained(stream, signal),
     end(chunk) {
       if (chunk !== undefined && hasBody()) stream.end(chunk);
@@ -49,7 +56,7 @@ export function http1Reply(response: ServerResponse): Reply {
       response.writeHead(status, headers);
       if (atOnce) response.flushHeaders();
     },
-    write: (chunk) => response.write(chunk),
+    write: (chunk, written) => response.write(chunk, written),
     drained: (signal) => drained(response, signal),
     end: (chunk) => void (chunk === undefined ? response.end() : response.end(chunk)),
     destroy: () => void response.destroy(),

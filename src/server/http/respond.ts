@@ -10,15 +10,11 @@ import { type Encoding, negotiate, type Representation } from '../representation
 import { encodeAnswer, encodeEvents, hasProtobuf } from '../representation/encode.ts';
 import { present } from '../representation/present.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
+import { fillSlab, giveSlab, slabBytes, takeSlab } from './slabs.ts';
 
 const compress = promisify(gzip);
 /** Smaller answers are cheaper to send than to compress (upstream's threshold). */
 const gzipThresholdBytes = 128 * 1024;
-/**
- * What lies in memory in many pieces, as the items of a list, is written in slabs of about this size: a write has its price, and a
- * slow reader of a long list holds one slab.
- */
-const slabBytes = 256 * 1024;
 /** These show JSON to people. */
 const prettyAgents = ['curl', 'Wget', 'Mozilla/5.0'];
 
@@ -99,22 +95,34 @@ async function writeWhole(sending: Sending, status: number, headers: ReplyHeader
   if (context.method === 'HEAD') reply.end();
   else if (size <= slabBytes) reply.end(Buffer.concat(chunks, size));
   else {
-    const write = patientWriter(sending);
-    for (const slab of slabs(chunks)) await write(slab);
+    await writeInSlabs(sending, chunks);
     reply.end();
   }
 }
 
-function* slabs(chunks: readonly Buffer[]): Generator<Buffer> {
-  let first = 0;
-  let bytes = 0;
-  for (const [i, chunk] of chunks.entries()) {
-    bytes += chunk.length;
-    if (bytes < slabBytes && i + 1 < chunks.length) continue;
-    yield first === i ? chunk : Buffer.concat(chunks.slice(first, i + 1), bytes);
-    first = i + 1;
-    bytes = 0;
+/** A slow reader of a long list holds one slab. */
+async function writeInSlabs(sending: Sending, pieces: readonly Buffer[]): Promise<void> {
+  const slab = takeSlab();
+  const cursor = { piece: 0, offset: 0 };
+  for (;;) {
+    const filled = fillSlab(slab, pieces, cursor);
+    if (filled === 0) break;
+    await writtenOut(sending, slab.subarray(0, filled));
   }
+  // Where a write failed it may still be looked at, and is left to the garbage.
+  giveSlab(slab);
+}
+
+/** Resolves when nothing reads the chunk any more; rejects when it can't be written, and when the client takes nothing for too long. */
+function writtenOut({ reply, clock, stalledMs }: Sending, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(stalledMs, () => reject(new Error('the client reads nothing')), { background: true });
+    reply.write(chunk, (error) => {
+      timer.cancel();
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answer & { type: 'watch' }, encoding: Encoding): Promise<void> {

@@ -22,12 +22,13 @@ export async function get(context: RequestContext, served: ServedResource): Prom
 
 /** What storage is asked for a list or a watch. */
 export function selectionOf(served: ServedResource, query: ListQuery, namespace: string) {
-  const { matches, name, exact } = compileSelection(query.labelSelector, query.fieldSelector, served.kind);
+  const { matches, matchesLabels, name, exact } = compileSelection(query.labelSelector, query.fieldSelector, served.kind);
   const indexed = exact.find(({ field }) => field !== 'metadata.name' && field !== 'metadata.namespace' && served.indexes.has(field));
   return {
     ...(served.resource.namespaced && namespace !== '' ? { namespace } : {}),
     ...(name === undefined ? {} : { name }),
     ...(matches === undefined ? {} : { matches }),
+    ...(matchesLabels === undefined ? {} : { matchesLabels }),
     ...(indexed === undefined ? {} : { indexed }),
   };
 }

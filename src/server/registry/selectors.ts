@@ -2,7 +2,9 @@
 import { errors, type KindDefinition, type KubeObject, parseFieldSelector, parseSelector, SelectorError } from '../../api/index.ts';
 
 export interface Selection {
+  /** By fields. */
   matches?: (object: KubeObject) => boolean;
+  matchesLabels?: (labels: Readonly<Record<string, string>> | undefined) => boolean;
   /** The one name asked for, where `metadata.name=` says so: lets storage read a single key. */
   name?: string;
   /** A field that storage may keep an index of. */
@@ -27,12 +29,9 @@ export function compileSelection(labelSelector: string, fieldSelector: string, k
   const name = fields?.exactly('metadata.name');
   if (name !== undefined) selection.name = name;
   selection.exact = (fields?.requirements ?? []).filter((r) => r.operator === '=');
-  const byLabel = labels === undefined || labels.everything ? undefined : labels;
-  const byField = fields === undefined || fields.everything ? undefined : fields;
-  if (byLabel === undefined && byField === undefined) return selection;
-  selection.matches = (object) =>
-    (byLabel === undefined || byLabel.matches(object.metadata.labels)) &&
-    (byField === undefined || byField.matches((field) => fieldReader(kind, field)(object)));
+  if (labels !== undefined && !labels.everything) selection.matchesLabels = (given) => labels.matches(given);
+  if (fields !== undefined && !fields.everything)
+    selection.matches = (object) => fields.matches((field) => fieldReader(kind, field)(object));
   return selection;
 }
 

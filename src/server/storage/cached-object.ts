@@ -1,6 +1,8 @@
 import type { KubeObject } from '../../api/index.ts';
 import type { Cached } from './storage.ts';
 
+type Labels = Readonly<Record<string, string>>;
+
 const metadataOpening = Buffer.from('"metadata":{');
 const closingBrace = '}'.charCodeAt(0);
 /** kind and apiVersion come first and are short. */
@@ -13,7 +15,11 @@ export function encodeObject(object: KubeObject): Buffer {
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: unversioned, ...rest }));
 }
 
-/** An object in the cache. Its bytes are made once; it is decoded when first looked at, or shares the object that was written. */
+/**
+ * An object in the cache. Its bytes are made once and are all that the cache holds: the object that was written, or was decoded from
+ * them, lives as long as somebody works with it (informers of this process share it), and is decoded again when it is wanted again.
+ * Its labels, which selections ask for, are kept.
+ */
 export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T> {
   readonly key: string;
   readonly revision: number;
@@ -21,7 +27,9 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
   /** Where `"resourceVersion":"N",` begins in `bytes`, and how long it is. */
   readonly #versionAt: number;
   readonly #versionLength: number;
-  #object: T | undefined;
+  #object: WeakRef<T> | undefined;
+  /** Undefined: not looked at yet. */
+  #labels: Labels | null | undefined;
 
   private constructor(key: string, revision: number, stored: Buffer, versionAt: number, object: T | undefined) {
     const head = stored.subarray(0, versionAt);
@@ -37,7 +45,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
     this.bytes = bytes;
     this.#versionAt = versionAt;
     this.#versionLength = this.bytes.length - stored.length;
-    this.#object = object;
+    if (object !== undefined) this.#hold(object);
   }
 
   /** `written`: the object that `stored` is the encoding of, where it is at hand. */
@@ -53,13 +61,23 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   get object(): T {
     // What is stored is what was encoded from a T.
-    this.#object ??= JSON.parse(this.bytes.toString()) as T;
-    return this.#object;
+    return this.#object?.deref() ?? this.#hold(JSON.parse(this.bytes.toString()) as T);
   }
 
-  /** Looks at the object without keeping it decoded: of a hundred thousand that are indexed, few are looked at again. */
+  #hold(object: T): T {
+    this.#object = new WeakRef(object);
+    this.#labels ??= object.metadata.labels ?? null;
+    return object;
+  }
+
+  get labels(): Labels | undefined {
+    if (this.#labels === undefined) this.#labels = this.object.metadata.labels ?? null;
+    return this.#labels ?? undefined;
+  }
+
+  /** Looks at the object and does not care for it to live on: of a hundred thousand that are indexed, few are looked at again. */
   glance<V>(read: (object: T) => V): V {
-    return read(this.#object ?? (JSON.parse(this.bytes.toString()) as T));
+    return read(this.#object?.deref() ?? (JSON.parse(this.bytes.toString()) as T));
   }
 
   /** The bytes as they are stored. */
@@ -69,12 +87,13 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   /** The same state under another revision: what a DELETED event carries. */
   restamped(revision: number): CachedObject<T> {
+    const object = this.#object?.deref();
     return new CachedObject<T>(
       this.key,
       revision,
       this.stored(),
       this.#versionAt,
-      this.#object && { ...this.#object, metadata: { ...this.#object.metadata, resourceVersion: String(revision) } },
+      object && { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } },
     );
   }
 }

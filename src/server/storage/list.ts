@@ -9,6 +9,7 @@ import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { revisionAtTime, versionExpired } from './past.ts';
+import { selects } from './selects.ts';
 import type { StorageList, StorageListOptions } from './storage.ts';
 import { parseResourceVersion, tooLargeResourceVersion } from './versions.ts';
 import type { WatchCache } from './watch-cache.ts';
@@ -90,9 +91,10 @@ async function listAt<T extends KubeObject>(
   }
 }
 
-function selector<T extends KubeObject>({ name, matches }: StorageListOptions<T>): ((object: CachedObject<T>) => boolean) | undefined {
-  if (name === undefined) return matches && ((object) => matches(object.object));
-  return (object) => object.key.endsWith(`/${name}`) && (matches === undefined || matches(object.object));
+function selector<T extends KubeObject>({ name, ...selection }: StorageListOptions<T>): ((object: CachedObject<T>) => boolean) | undefined {
+  const accepts = selects(selection);
+  if (name === undefined) return accepts;
+  return (object) => object.key.endsWith(`/${name}`) && (accepts === undefined || accepts(object));
 }
 
 function fromCache<T extends KubeObject>({ cache }: Lister<T>, page: Page<T>, revision: number): StorageList<T> {

@@ -111,7 +111,8 @@ export class ObjectIndex<T extends KubeObject> {
       const values = this.#byField.get(field);
       if (!values) continue;
       if (before) {
-        const value = before.glance(read);
+        // The watchers of the change will ask for it as well.
+        const value = read(before.object);
         const objects = values.get(value);
         objects?.delete(before.key);
         if (objects?.size === 0) values.delete(value);

@@ -21,8 +21,10 @@ export interface StorageListOptions<T extends KubeObject = KubeObject> {
   namespace?: string;
   /** A single name (fieldSelector metadata.name=...). */
   name?: string;
-  /** Label and field selection. */
+  /** Field selection, or any other. */
   matches?: ((object: T) => boolean) | undefined;
+  /** Label selection alone: needs no decoded object. Both must accept. */
+  matchesLabels?: ((labels: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
   /** A hint: narrows the search by an index that the storage was opened with, e.g. spec.nodeName. `matches` must still test it. */
   indexed?: { field: string; value: string };
   limit?: number;
@@ -52,6 +54,8 @@ export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
   namespace?: string;
   name?: string;
   matches?: ((object: T) => boolean) | undefined;
+  /** Label selection alone: needs no decoded object. Both must accept. */
+  matchesLabels?: ((labels: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
   /** undefined: from now, with the present objects first as ADDED (Get State and Start at Most Recent); '0': the same at any version; else events after it. */
   resourceVersion?: string;
   /** Begin with the present objects, then a bookmark that carries `k8s.io/initial-events-end: "true"`. */

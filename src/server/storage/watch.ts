@@ -4,6 +4,7 @@
 import { errors, type KubeObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
+import { selects } from './selects.ts';
 import type { StorageWatchEvent, StorageWatchOptions } from './storage.ts';
 import { parseResourceVersion } from './versions.ts';
 import { below, everything, type WatchCache, withField } from './watch-cache.ts';
@@ -91,14 +92,13 @@ async function freshEnough<T extends KubeObject>(cache: WatchCache<T>, version: 
 
 function acceptor<T extends KubeObject>(
   source: WatchSource<T>,
-  { namespace, name, matches }: StorageWatchOptions<T>,
+  { namespace, name, ...selection }: StorageWatchOptions<T>,
 ): (object: CachedObject<T>) => boolean {
   const prefix = source.prefixOf(namespace);
   const suffix = name === undefined ? undefined : `/${name}`;
+  const selected = selects(selection);
   return (object) =>
-    object.key.startsWith(prefix) &&
-    (suffix === undefined || object.key.endsWith(suffix)) &&
-    (matches === undefined || matches(object.object));
+    object.key.startsWith(prefix) && (suffix === undefined || object.key.endsWith(suffix)) && (selected === undefined || selected(object));
 }
 
 function present<T extends KubeObject>(source: WatchSource<T>, options: StorageWatchOptions<T>): CachedObject<T>[] {
