@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   apiVersionOf,
   ConfigMap,
+  CustomResourceDefinition,
   Deployment,
   type KubeObject,
   MutatingWebhookConfiguration,
@@ -188,6 +189,36 @@ describe('mutating', () => {
     hook.answer = () => jsonPatch({ op: 'remove', path: '/nothing/here' });
     await expect(createMap('bad')).rejects.toThrow(/^Internal error occurred: /);
   });
+});
+
+test('custom resources are shown in the requested version; what is patched in is pruned by the schema', async () => {
+  await create(CustomResourceDefinition, {
+    metadata: { name: 'things.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'things', kind: 'Thing' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: { size: { type: 'integer' } } } } },
+          },
+        },
+      ],
+    },
+  });
+  await mutating(webhookOf({ rules: [{ operations: ['CREATE'], apiGroups: ['example.com'], apiVersions: ['*'], resources: ['*'] }] }));
+  hook.answer = () => jsonPatch({ op: 'add', path: '/spec/size', value: 3 }, { op: 'add', path: '/spec/unknown', value: 1 });
+  const post = async () => {
+    const body = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { generateName: 'x-' }, spec: { size: 1 } };
+    const reply = await api.http('POST', `/apis/example.com/v1/namespaces/${namespace}/things`, JSON.stringify(body));
+    return reply.status === 201 ? (JSON.parse(reply.body) as { spec: object }).spec : reply.status;
+  };
+  await expect.poll(post).toEqual({ size: 3 });
+  expect(hook.asked.at(-1)).toMatchObject({ kind: { group: 'example.com', version: 'v1', kind: 'Thing' }, object: { spec: { size: 1 } } });
 });
 
 describe('hostile', () => {
