@@ -24,7 +24,8 @@ const consumer = 'api-priority-and-fairness-config-consumer-v1';
 const autoUpdateAnnotation = 'apf.kubernetes.io/autoupdate-spec';
 
 type Configuration = FlowSchema | PriorityLevelConfiguration;
-type Wanted<S> = ReadonlyMap<string, { spec: S; mandatory: boolean }>;
+type Want<S> = { spec: S; mandatory: boolean };
+type Wanted<S> = ReadonlyMap<string, Want<S>>;
 
 function wanted<S>(mandatory: ReadonlyMap<string, S>, suggested: ReadonlyMap<string, S>): Wanted<S> {
   const all = new Map<string, { spec: S; mandatory: boolean }>();
@@ -67,7 +68,7 @@ export function danglingCondition(schema: FlowSchema, levels: ReadonlySet<string
     : { type: 'Dangling', status: 'True', reason: 'NotFound', message: `${about} but there is no such object` };
   const known = schema.status?.conditions?.find(({ type }) => type === 'Dangling');
   if (known && known.status === next.status && known.reason === next.reason && known.message === next.message) return undefined;
-  return { ...next, lastTransitionTime: known?.status === next.status ? (known.lastTransitionTime ?? now) : now } as FlowSchemaCondition;
+  return { ...next, lastTransitionTime: known?.status === next.status ? (known.lastTransitionTime ?? now) : now };
 }
 
 export interface FlowConfigurationOptions {
@@ -93,44 +94,51 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
       return undefined;
     }
   };
-  const ensure = async <T extends Configuration>(resource: Resource<T>, present: Map<string, T>, all: Wanted<T['spec']>) => {
-    for (const [name, { spec, mandatory }] of all) {
-      const current = present.get(name);
-      if (current === undefined) {
-        const object = {
-          apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
-          kind: resource.kind,
-          metadata: { name, annotations: { [autoUpdateAnnotation]: 'true' } },
-          spec,
-        } as unknown as T; // the wanted specs are the resource's own
-        const made = await write(client.create(resource, object, { signal, fieldManager: producer }));
-        if (made !== undefined && !present.has(name)) present.set(name, made);
-        continue;
-      }
-      const next = corrected(current, spec, mandatory);
-      if (next !== undefined) await write(client.update(resource, next, { signal, fieldManager: producer }));
+  const ensureOne = async <T extends Configuration>(
+    resource: Resource<T>,
+    present: Map<string, T>,
+    name: string,
+    want: Want<T['spec']>,
+  ) => {
+    const { spec, mandatory } = want;
+    const current = present.get(name);
+    if (current === undefined) {
+      const object = {
+        apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+        kind: resource.kind,
+        metadata: { name, annotations: { [autoUpdateAnnotation]: 'true' } },
+        spec,
+      } as unknown as T; // the wanted specs are the resource's own
+      const made = await write(client.create(resource, object, { signal, fieldManager: producer }));
+      if (made !== undefined && !present.has(name)) present.set(name, made);
+      return;
     }
+    const next = corrected(current, spec, mandatory);
+    if (next !== undefined) await write(client.update(resource, next, { signal, fieldManager: producer }));
+  };
+  /** All at once: what is written together is committed together. */
+  const ensure = async <T extends Configuration>(resource: Resource<T>, present: Map<string, T>, all: Wanted<T['spec']>) => {
     // What an earlier release suggested and nobody has made his own.
-    for (const [name, object] of present)
-      if (
-        !all.has(name) &&
-        object.metadata.annotations?.[autoUpdateAnnotation] === 'true' &&
-        object.metadata.deletionTimestamp === undefined
-      )
-        await write(client.delete(resource, name, { signal }));
+    const unwanted = [...present].filter(
+      ([name, { metadata }]) =>
+        !all.has(name) && metadata.annotations?.[autoUpdateAnnotation] === 'true' && metadata.deletionTimestamp === undefined,
+    );
+    await Promise.all([
+      ...[...all].map(([name, want]) => ensureOne(resource, present, name, want)),
+      ...unwanted.map(([name]) => write(client.delete(resource, name, { signal }))),
+    ]);
+  };
+  const tell = async (schema: FlowSchema, names: ReadonlySet<string>) => {
+    const condition = danglingCondition(schema, names, timestamp(clock));
+    if (condition === undefined) return;
+    const conditions = [...(schema.status?.conditions ?? []).filter(({ type }) => type !== 'Dangling'), condition];
+    const next = { ...schema, status: { ...schema.status, conditions } };
+    await write(client.updateStatus(FlowSchema, next, { signal, fieldManager: consumer }));
   };
   const reconcile = async () => {
-    await ensure(PriorityLevelConfiguration, levels, wantedLevels);
-    await ensure(FlowSchema, schemas, wantedSchemas);
+    await Promise.all([ensure(PriorityLevelConfiguration, levels, wantedLevels), ensure(FlowSchema, schemas, wantedSchemas)]);
     const names = new Set(levels.keys());
-    for (const schema of [...schemas.values()]) {
-      const condition = danglingCondition(schema, names, timestamp(clock));
-      if (condition === undefined) continue;
-      const conditions = [...(schema.status?.conditions ?? []).filter(({ type }) => type !== 'Dangling'), condition];
-      await write(
-        client.updateStatus(FlowSchema, { ...schema, status: { ...schema.status, conditions } }, { signal, fieldManager: consumer }),
-      );
-    }
+    await Promise.all([...schemas.values()].map((schema) => tell(schema, names)));
   };
 
   let running: Promise<void> | undefined;

@@ -55,7 +55,8 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     const demands = new Map(
       [...configured.levels].map(([name, { limits, queues }]) => {
         const { highest, smoothed } = queues.demand.period(now);
-        if (!queues.shape.exempt && highest > limits.nominal) contended = true;
+        // Who has used all there was may have wanted more: a level that does not queue cannot show it.
+        if (!queues.shape.exempt && highest > 0 && highest >= limits.nominal) contended = true;
         return [name, { limits, highest, smoothed }];
       }),
     );
