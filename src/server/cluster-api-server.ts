@@ -6,7 +6,7 @@ import { APIService, CustomResourceDefinition, type Resource } from '../api/inde
 import { createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
-import { type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
+import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
 import {
@@ -22,6 +22,7 @@ import {
   ensureKubernetesService,
   ensureSystemNamespaces,
   ensureSystemPriorityClasses,
+  ensureServiceCidr,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
@@ -184,8 +185,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         hook('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
         first &&
           hook(
-            'bootstrap-controller',
-            ensureKubernetesService(client, { clusterIp: first.at(1), ...options.advertise, ...(signal === undefined ? {} : { signal }) }),
+            'start-kubernetes-service-cidr-controller',
+            ensureServiceCidr(
+              client,
+              options.services.ranges.map((r) => r.cidr),
+              signal,
+            ),
           ),
       ]);
     },
@@ -209,6 +214,7 @@ function postStartHooks(server: ApiServer): <T>(name: string, work: Promise<T>) 
     };
     server.addReadyCheck({ name: `poststarthook/${name}`, check }, ['healthz', 'livez', 'readyz']);
     const result = await work;
+      await keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
     isDone = true;
     return result;
   };

@@ -1,3 +1,4 @@
+export { keepIpAddresses } from './ip-addresses.ts';
 export { type IpRange, parseIpRange } from './ip-range.ts';
 export { type PortRange, parsePortRange } from './port-range.ts';
 export { type ServiceAllocator, type ServiceAllocatorOptions, serviceAllocator } from './service-allocator.ts';
