@@ -3,7 +3,7 @@
  * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
  */
 import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
-import { createClient } from '../client/index.ts';
+import { type Client, createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
 import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
@@ -18,6 +18,8 @@ import {
 } from './authentication/index.ts';
 import { type AuthorizationOptions, createAuthorization, rbacEscalation, reconcileBootstrapPolicy } from './authorization/index.ts';
 import {
+  type EndpointLeases,
+  endpointLeases,
   ensureAuthenticationTrust,
   ensureKubernetesService,
   ensureSystemNamespaces,
@@ -172,6 +174,23 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   }
 
   return {
+  let endpoints: EndpointLeases | undefined;
+  /** Has the Service `kubernetes` lead here, and to the other servers of the store. */
+  const publishAddress = async (client: Client, clusterIp: string, signal: AbortSignal | undefined): Promise<void> => {
+    const { address, port } = options.advertise;
+    const service = { clusterIp, address, port };
+    if (!options.sharedStore) return ensureKubernetesService(client, { ...service, ...(signal ? { signal } : {}) });
+    endpoints = endpointLeases({
+      store: options.store,
+      prefix: options.storagePrefix ?? '/registry',
+      address,
+      clock,
+      publish: (addresses) => ensureKubernetesService(client, { ...service, addresses, signal: lifetime.signal }),
+      onError,
+    });
+    await endpoints.begin();
+  };
+
     ...server,
     async bootstrap(signal) {
       const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
@@ -184,6 +203,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
         hook('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
         first &&
+        first && hook('bootstrap-controller', publishAddress(client, first.at(1), signal)),
           hook(
             'start-kubernetes-service-cidr-controller',
             ensureServiceCidr(
@@ -197,6 +217,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     async close() {
       await server.drain();
       lifetime.abort(new Error('the API server is shutting down'));
+      // Before it stops to answer, so that no client is sent here any more; a store that is gone lets the lease end.
+      await endpoints?.end().catch(onError);
       webhooks.close();
       aggregation?.close();
       await server.close();

@@ -1,4 +1,5 @@
 export { ensureAuthenticationTrust } from './authentication-trust.ts';
+export { type EndpointLeases, type EndpointLeasesOptions, endpointLeases } from './endpoint-leases.ts';
 export { ensureKubernetesService, type KubernetesServiceOptions } from './kubernetes-service.ts';
 export { ensureSystemNamespaces, systemNamespaces } from './namespaces.ts';
 export { ensureSystemPriorityClasses } from './priority-classes.ts';
