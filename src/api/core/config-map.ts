@@ -53,7 +53,7 @@ export const configMap = defineKind<ConfigMap>({
     {
       name: 'Data',
       description: "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'.",
-      value: ({ binaryData = {}, data = {} }) => String(Object.keys(data).length + Object.keys(binaryData).length),
+      value: ({ binaryData = {}, data = {} }) => Object.keys(data).length + Object.keys(binaryData).length,
     },
     ageColumn,
   ],

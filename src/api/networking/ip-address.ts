@@ -6,7 +6,7 @@ import { formatIp, parseIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPathSegmentName } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const parentPath = new FieldPath('spec').child('parentRef');
@@ -53,6 +53,5 @@ export const ipAddress = defineKind<IPAddress>({
         return [parent, ...(namespace ? [namespace] : []), name].join('/');
       },
     },
-    ageColumn,
   ],
 });
