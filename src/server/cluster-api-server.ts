@@ -164,6 +164,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         resolve: serviceResolver({ storages, random, toEndpoints: options.aggregatorRouting ?? false }),
         clock,
         logger,
+        metrics: options.metrics,
         signal: lifetime.signal,
         onError,
       })

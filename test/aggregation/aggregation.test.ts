@@ -324,5 +324,6 @@ test('a server that goes away makes its group stale, and everything else goes on
   await becomes(`v1.${group}`, 'FailedDiscoveryCheck');
   const { stdout, stderr } = await front.kubectl(['get', 'fl', '-A']);
   expect(`${stdout}${stderr}`).toContain('the server is currently unable to handle the request');
+  expect((await front.http('GET', '/metrics')).body).toContain(`aggregator_unavailable_apiservice{name="v1.${group}"} 1`);
   expect((await front.kubectl(['get', 'ns', 'team', '-o', 'name'])).stdout).toBe('namespace/team\n');
 });

@@ -147,4 +147,9 @@ test('a document is cached by its hash and told apart by its tag', async () => {
   const { headers } = await server.http('GET', url);
   expect(headers).toMatchObject({ 'cache-control': 'public, immutable', etag: expect.stringMatching(/^"[0-9A-F]+"$/) });
   expect((await server.http('GET', url, undefined, { 'if-none-match': String(headers.etag) })).status).toBe(304);
+  // client-go before 1.27 asks for protobuf, which says the same in fewer bytes.
+  const binary = await server.http('GET', url, undefined, { accept: 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf' });
+  expect(binary).toMatchObject({ status: 200, headers: { 'content-type': 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf' } });
+  expect(binary.headers.etag).not.toBe(headers.etag);
+  expect(binary.body).toContain('replaceAppsV1NamespacedDeploymentScale');
 });

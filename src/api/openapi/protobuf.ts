@@ -3,65 +3,8 @@
  * openapiv2/OpenAPIv2.proto, whose field numbers stand here as far as our documents use them. kubectl before 1.27 validates,
  * patches and explains by nothing else.
  */
-import { ReverseWriter } from '../protobuf/wire.ts';
+import { any, double, encodeDocument, entries, flag, integer, message, repeated, struct, text, type Write } from './message-writers.ts';
 import type { Json } from './schemas.ts';
-
-/** Writes a message's content, or a whole field: backwards, as the writer does. */
-type Write = (writer: ReverseWriter, value: unknown) => void;
-
-const text =
-  (number: number): Write =>
-  (writer, value) =>
-    writer.stringField(number, String(value));
-const flag =
-  (number: number): Write =>
-  (writer, value) =>
-    value ? writer.intField(number, 1) : undefined;
-const integer =
-  (number: number): Write =>
-  (writer, value) =>
-    writer.intField(number, Number(value));
-const double =
-  (number: number): Write =>
-  (writer, value) => {
-    writer.double(Number(value));
-    writer.tag(number, 1);
-  };
-const message =
-  (number: number, content: Write): Write =>
-  (writer, value) => {
-    const mark = writer.length;
-    content(writer, value);
-    writer.close(number, mark);
-  };
-const repeated =
-  (field: Write): Write =>
-  (writer, value) => {
-    for (const item of (value as unknown[]).toReversed()) field(writer, item); // the document's own lists
-  };
-/** NamedSchema, NamedPathItem and their like. */
-const entries = (number: number, content: Write): Write => {
-  const entry = message(number, (writer, value) => {
-    const [name, item] = value as [string, unknown]; // of Object.entries, just below
-    message(2, content)(writer, item);
-    writer.stringField(1, name);
-  });
-  return (writer, value) => repeated(entry)(writer, Object.entries(value as Json)); // the document's own objects
-};
-/** An Any says in YAML what it holds, and JSON is YAML. */
-const anyContent: Write = (writer, value) => writer.stringField(2, JSON.stringify(value));
-const any = (number: number): Write => message(number, anyContent);
-
-/** A message with fields by their names in JSON; `x-` fields go to `extensions`, and those that the message does not have are left out. */
-function struct(fields: Readonly<Record<string, Write>>, extensions?: number): Write {
-  return (writer, value) => {
-    for (const [name, item] of Object.entries(value as Json).toReversed()) {
-      if (item === undefined || item === null) continue;
-      if (Object.hasOwn(fields, name)) fields[name]?.(writer, item);
-      else if (extensions !== undefined && name.startsWith('x-')) entries(extensions, anyContent)(writer, { [name]: item });
-    }
-  };
-}
 
 /** Schemas hold schemas. */
 const schema: Write = (writer, value) => schemaContent(writer, value);
@@ -150,8 +93,4 @@ const document = struct({
 });
 
 /** The bytes of a version 2 document as `openApiV2` makes it. */
-export function encodeOpenApiV2(openApi: Json): Uint8Array {
-  const writer = new ReverseWriter();
-  document(writer, openApi);
-  return writer.finish();
-}
+export const encodeOpenApiV2 = (openApi: Json): Uint8Array => encodeDocument(document, openApi);

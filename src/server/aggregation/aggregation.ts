@@ -3,6 +3,7 @@
  * handing requests to them.
  */
 import type { Logger } from 'pino';
+import { Counter, Gauge, type Registry as MetricsRegistry } from 'prom-client';
 import { type APIResourceList, APIService, type apidiscoveryV2, EndpointSlice, hasReason, Service } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
 import { type Clock, type Timer, timestamp } from '../../time/index.ts';
@@ -51,6 +52,7 @@ export interface AggregationOptions {
   resolve: ServiceResolver;
   clock: Clock;
   logger: Logger;
+  metrics: MetricsRegistry;
   signal: AbortSignal;
   onError(error: unknown): void;
 }
@@ -82,6 +84,23 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
   const remotes = new Map<string, Remote>();
   let generation = 0;
   let following = false;
+  const registers = [options.metrics];
+  new Gauge({
+    name: 'aggregator_unavailable_apiservice',
+    help: 'Gauge of APIServices which are marked as unavailable broken down by APIService name.',
+    labelNames: ['name'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { apiService } of remotes.values()) this.set({ name: apiService.metadata.name }, isAvailable(apiService) ? 0 : 1);
+    },
+  });
+  const unavailableTotal = new Counter({
+    name: 'aggregator_unavailable_apiservice_total',
+    help: 'Counter of APIServices which are marked as unavailable broken down by APIService name and reason.',
+    labelNames: ['name', 'reason'],
+    registers,
+  });
 
   const own = registration({ table: server.table, client, present, signal });
   let registering = false;
@@ -109,6 +128,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
   const setCondition = async (apiService: APIService, { status, reason, message }: Condition): Promise<void> => {
     const before = conditionOf(apiService);
     if (before?.status === status && before.reason === reason && before.message === message) return;
+    if (status === 'False' && before?.status !== 'False') unavailableTotal.inc({ name: apiService.metadata.name, reason: reason ?? '' });
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(clock);
     const others = (apiService.status?.conditions ?? []).filter(({ type }) => type !== 'Available');
     const conditions = [...others, { type: 'Available', status, lastTransitionTime, reason, message }];

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   encodeOpenApiV2,
+  encodeOpenApiV3,
   errors,
   mergeOpenApiV2,
   type OpenApiResource,
@@ -26,12 +27,13 @@ interface Built {
 }
 
 const jsonType = 'application/json';
-/** What clients ask for, and, without the @ that media types may not hold, what they are answered. */
-const protobufAsked = [
-  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
-  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
-];
-const protobufAnswered = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+/** What clients ask for, and, without the @ that media types may not hold, what they are answered; by OpenAPI's version. */
+const protobufTypes = { 2: protobufOf('v2'), 3: protobufOf('v3') };
+
+function protobufOf(version: string): { asked: string[]; answered: string } {
+  const answered = `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`;
+  return { asked: [`application/com.github.proto-openapi.spec.${version}@v1.0+protobuf`, answered], answered };
+}
 
 const built = (contentType: string, body: string | Uint8Array): Built => ({
   contentType,
@@ -40,14 +42,14 @@ const built = (contentType: string, body: string | Uint8Array): Built => ({
 });
 
 /** The first media type of the Accept header that a document can be given in. */
-function wanted(accept: string, hasProtobuf: boolean): 'json' | 'protobuf' {
+function wanted(accept: string, protobuf: { asked: string[]; answered: string } | undefined): 'json' | 'protobuf' {
   const asked = parseAccept(accept).map(({ type }) => type);
   if (asked.length === 0) return 'json';
   for (const type of asked) {
     if (type === jsonType || type === '*/*' || type === 'application/*') return 'json';
-    if (hasProtobuf && protobufAsked.includes(type)) return 'protobuf';
+    if (protobuf?.asked.includes(type)) return 'protobuf';
   }
-  throw errors.notAcceptable([jsonType, ...(hasProtobuf ? [protobufAnswered] : [])]);
+  throw errors.notAcceptable([jsonType, ...(protobuf ? [protobuf.answered] : [])]);
 }
 
 export interface OpenApiOptions {
@@ -120,7 +122,10 @@ export function createOpenApi({
     }
     const remotes = [...(aggregation()?.remotes() ?? [])];
     const isRemote = ({ group, version: v }: OpenApiResource) => remotes.some((r) => r.group === group && r.version === v);
-    const encoding = wanted(context.accept, path === 'openapi/v2');
+    const encoding = wanted(
+      context.accept,
+      path === 'openapi/v2' ? protobufTypes[2] : path === 'openapi/v3' ? undefined : protobufTypes[3],
+    );
     if (path === 'openapi/v2') {
       const v2 = async () => {
         const own = await openApiV2(
@@ -130,7 +135,7 @@ export function createOpenApi({
         return mergeOpenApiV2(own, await Promise.all(remotes.map(remoteDocument)));
       };
       if (encoding === 'json') return answer(await document(path, () => json(v2())), context);
-      return answer(await document(`${path} protobuf`, async () => built(protobufAnswered, encodeOpenApiV2(await v2()))), context);
+      return answer(await document(`${path} protobuf`, async () => built(protobufTypes[2].answered, encodeOpenApiV2(await v2()))), context);
     }
     const all = resources().filter((r) => !isRemote(r));
     const byPath = openApiV3Parts(all);
@@ -150,6 +155,8 @@ export function createOpenApi({
     }
     const part = byPath.get(path.slice('openapi/v3/'.length));
     if (part === undefined) throw notFound();
-    return answer(await document(path, () => json(openApiV3(part, version))), context);
+    const v3 = () => openApiV3(part, version);
+    if (encoding === 'json') return answer(await document(path, () => json(v3())), context);
+    return answer(await document(`${path} protobuf`, async () => built(protobufTypes[3].answered, encodeOpenApiV3(await v3()))), context);
   };
 }
