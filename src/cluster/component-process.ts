@@ -1,5 +1,7 @@
 /** What every background process of a cluster has: a log, an end on SIGTERM, and a word to its parent when it is ready. */
+import { writeSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { format } from 'node:util';
 import { type Logger, pino } from 'pino';
 import type { ComponentMessage, ParentMessage } from './processes.ts';
 
@@ -19,9 +21,30 @@ function tellParent(message: ComponentMessage): void {
   if (process.connected) process.send?.(message);
 }
 
+/** Where a log may find no room, or nobody who reads it: a full disk, a quota, a pipe that is full or closed. */
+const noRoom = ['ENOSPC', 'EDQUOT', 'EAGAIN', 'EPIPE'];
+
+/** A line of the log that finds no room is lost; the component goes on. */
+function bearNoRoom(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && noRoom.includes(String(error.code)))) throw error;
+}
+
+/** The component's log file; pino's own destination would end the process. */
+const standardOutput = {
+  write(line: string): void {
+    try {
+      writeSync(1, line);
+    } catch (error) {
+      bearNoRoom(error);
+    }
+  },
+};
+
 /** Runs a component until it is told to stop. A failure is logged, told to the parent, and ends the process with code 1. */
 export async function runComponent(name: string, run: (environment: ComponentEnvironment) => Promise<void>): Promise<void> {
-  const logger = pino({ level: process.env.K8TS_LOG_LEVEL ?? 'info', base: { component: name } });
+  const logger = pino({ level: process.env.K8TS_LOG_LEVEL ?? 'info', base: { component: name } }, standardOutput);
+  // What a library prints (lmdb-js each failed write) becomes a line too: a stream that found no room would end the process.
+  for (const method of ['log', 'info', 'warn', 'error'] as const) console[method] = (...what: unknown[]) => logger.warn(format(...what));
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(`received ${signal}`)));
   const controlPlane = Promise.withResolvers<void>();
