@@ -22,9 +22,9 @@ import {
   endpointLeases,
   ensureAuthenticationTrust,
   ensureKubernetesService,
+  ensureServiceCidr,
   ensureSystemNamespaces,
   ensureSystemPriorityClasses,
-  ensureServiceCidr,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
@@ -174,7 +174,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     await aggregation.synced;
   }
 
-  return {
   let endpoints: EndpointLeases | undefined;
   /** Has the Service `kubernetes` lead here, and to the other servers of the store. */
   const publishAddress = async (client: Client, clusterIp: string, signal: AbortSignal | undefined): Promise<void> => {
@@ -192,6 +191,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     await endpoints.begin();
   };
 
+  return {
     ...server,
     async bootstrap(signal) {
       const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
@@ -203,8 +203,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         hook('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
         server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
         hook('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
-        first &&
         first && hook('bootstrap-controller', publishAddress(client, first.at(1), signal)),
+        first &&
           hook(
             'start-kubernetes-service-cidr-controller',
             ensureServiceCidr(
@@ -214,12 +214,13 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
             ),
           ),
       ]);
+      await keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
     },
     async close() {
-      await server.drain();
-      lifetime.abort(new Error('the API server is shutting down'));
       // Before it stops to answer, so that no client is sent here any more; a store that is gone lets the lease end.
       await endpoints?.end().catch(onError);
+      await server.drain();
+      lifetime.abort(new Error('the API server is shutting down'));
       webhooks.close();
       aggregation?.close();
       await server.close();
@@ -237,7 +238,6 @@ function postStartHooks(server: ApiServer): <T>(name: string, work: Promise<T>) 
     };
     server.addReadyCheck({ name: `poststarthook/${name}`, check }, ['healthz', 'livez', 'readyz']);
     const result = await work;
-      await keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
     isDone = true;
     return result;
   };
