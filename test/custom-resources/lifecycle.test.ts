@@ -115,8 +115,8 @@ test('server-side apply merges lists by their keys and reports conflicts', async
   await apply('one', { cronSpec: '* * * * *', ports: [{ name: 'a', port: 1 }] });
   const both = await apply('two', { ports: [{ name: 'b', port: 2 }] });
   expect(both.spec.ports).toEqual([
-    { name: 'b', port: 2 },
     { name: 'a', port: 1 },
+    { name: 'b', port: 2 },
   ]);
   await expect(apply('two', { ports: [{ name: 'a', port: 9 }] })).rejects.toMatchObject({ code: 409 });
   const less = await apply('one', { cronSpec: '* * * * *' });
