@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/store/index.ts';
 import { canMount, mountSmallDisk } from '../../src/store/testing/small-disk.ts';
 import { startApiServer } from '../support/api-server.ts';
+import { startCluster } from '../support/cluster.ts';
+import { eventually } from '../support/wait.ts';
 
 const configMap = (name: string, bytes: number) =>
   JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { text: 'x'.repeat(bytes) } });
@@ -31,6 +33,32 @@ test.runIf(canMount)('on a full disk kubectl is told so, can read on, and can wr
     expect(await names()).toContain('configmap/after');
   } finally {
     await api.close();
+    disk.unmount();
+  }
+});
+
+test.runIf(canMount)('a cluster whose logs are on the full disk as well goes on', { timeout: 120_000 }, async () => {
+  const disk = mountSmallDisk('size=60m');
+  const ballast = join(disk.path, 'ballast');
+  const usual = process.env.TMPDIR;
+  process.env.TMPDIR = disk.path;
+  const cluster = await startCluster('--runtime', 'hollow', '--nodes', '1').finally(() => {
+    if (usual === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = usual;
+  });
+  try {
+    const create = (name: string) => cluster.tryKubectl(['create', '-f', '-'], configMap(name, 400_000));
+    expect(() => writeFileSync(ballast, Buffer.alloc(64_000_000))).toThrow('ENOSPC');
+    for (let i = 0; i < 5; i++) expect((await create(`big-${i}`)).stderr).toContain('database space exceeded');
+    expect(await cluster.kubectl('get', 'nodes', '-o', 'name')).toContain('node/');
+    rmSync(ballast);
+    await eventually('a write that fits again', async () => (await create('after')).code === 0);
+    const status = JSON.parse((await cluster.k8ts('status', '-o', 'json')).stdout);
+    expect(status.apiServer).toBe('ok');
+    expect(status.processes.every((process: { running: boolean }) => process.running)).toBe(true);
+  } finally {
+    rmSync(ballast, { force: true });
+    await cluster.down();
     disk.unmount();
   }
 });
