@@ -49,7 +49,12 @@ export interface TestApiServer {
 export interface TestApiServerOptions {
   /** Runs the controllers beside it. */
   controllers?: boolean;
-  server?: Partial<Pick<ClusterApiServerOptions, 'cbor' | 'serves' | 'http' | 'requestTimeoutSeconds' | 'aggregatorRouting'>>;
+  server?: Partial<
+    Pick<
+      ClusterApiServerOptions,
+      'cbor' | 'serves' | 'http' | 'sharedStore' | 'storageMediaType' | 'storagePrefix' | 'requestTimeoutSeconds' | 'aggregatorRouting'
+    >
+  >;
   /** Names that its certificate has beside those that every API server's has. */
   dnsNames?: readonly string[];
   /** Whose word it takes for who a user is, PEM; default: that of its own front-proxy authority. */
