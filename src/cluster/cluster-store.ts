@@ -17,7 +17,8 @@ import {
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
-import { durationMs, type etcdFlags, list } from './flags.ts';
+import type { etcdFlags } from './control-plane-flags.ts';
+import { durationMs, list } from './flags.ts';
 import type { Layout } from './layout.ts';
 
 export interface StoreFlags {

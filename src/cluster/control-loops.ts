@@ -9,7 +9,8 @@ import type { Pki } from '../pki/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import type { ClusterConfig } from './config.ts';
-import { checkFlags, controllerManagerFlags, durationMs, leaderElection, schedulerFlags } from './flags.ts';
+import { controllerManagerFlags, leaderElection, schedulerFlags } from './control-plane-flags.ts';
+import { checkFlags, durationMs } from './flags.ts';
 
 export interface ControlLoopOptions {
   config: ClusterConfig;
