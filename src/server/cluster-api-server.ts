@@ -6,7 +6,7 @@ import { APIService, CustomResourceDefinition, type Resource } from '../api/inde
 import { type Client, createClient } from '../client/index.ts';
 import { certificateRequester, defaultAdmission } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
-import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator } from './allocation/index.ts';
+import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
 import {
@@ -128,7 +128,15 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     server.addAdmission(plugin);
   server.addAdmission(certificateRequester);
   if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
-  const allocator = serviceAllocator({ ...options.services, storages, random, signal: lifetime.signal, onError });
+  const claims = options.sharedStore ? storeClaims(options.store, options.storagePrefix ?? '/registry', clock) : undefined;
+  const allocator = serviceAllocator({
+    ...options.services,
+    storages,
+    random,
+    signal: lifetime.signal,
+    onError,
+    ...(claims ? { claims } : {}),
+  });
   // The registry calls it for Services only.
   hooks.set('services', allocator as WriteHook as WriteHook);
 

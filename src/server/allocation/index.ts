@@ -1,3 +1,4 @@
+export { type Claims, storeClaims } from './claims.ts';
 export { keepIpAddresses } from './ip-addresses.ts';
 export { type IpRange, parseIpRange } from './ip-range.ts';
 export { type PortRange, parsePortRange } from './port-range.ts';

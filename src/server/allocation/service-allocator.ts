@@ -13,6 +13,7 @@ import {
 import type { Random } from '../../time/index.ts';
 import type { WriteHook } from '../request.ts';
 import { follow, type Storages } from '../storages.ts';
+import type { Claims } from './claims.ts';
 import type { IpRange } from './ip-range.ts';
 import type { PortRange } from './port-range.ts';
 import { addressBand, pickFree, portBand, Reservations } from './reservations.ts';
@@ -27,6 +28,8 @@ export interface ServiceAllocatorOptions {
   ports: PortRange;
   signal: AbortSignal;
   onError(error: unknown): void;
+  /** Where other servers give out of the same ranges. */
+  claims?: Claims;
 }
 
 export interface ServiceAllocator extends WriteHook<Service> {
@@ -35,13 +38,28 @@ export interface ServiceAllocator extends WriteHook<Service> {
 }
 
 const specPath = new FieldPath('spec');
+/** Owns what other servers have claimed; no Service has such a uid. */
+const otherServer = '(another API server)';
+
+/** A value that a write under way has reserved. */
+interface Taken {
+  pool: Reservations;
+  value: string;
+}
+
+function failing(undo: () => void): (error: unknown) => never {
+  return (error) => {
+    undo();
+    throw error;
+  };
+}
 
 /**
  * Gives Services their addresses and node ports, and takes care that nobody gets what another has. It keeps no state of its own
  * in the store: what is taken is what Services say.
  */
 export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAllocator {
-  const { ranges, ports, random } = options;
+  const { ranges, ports, random, claims } = options;
   const addresses = new Reservations();
   const nodePorts = new Reservations();
   // Not the name: with generateName it may still change.
@@ -71,29 +89,62 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       await synced;
       next.spec ??= {};
       const owner = keyOf(next);
-      const reserved: (() => void)[] = [];
-      const undo = () => {
-        for (const giveBack of reserved) giveBack();
-      };
-      const take = (pool: Reservations, value: string) => {
-        pool.reserve(value, owner);
-        reserved.push(() => pool.giveBack(value, owner));
-      };
+      const asked = structuredClone(next.spec);
+      /** What other servers have just claimed, kept away from here until it is settled. */
+      const elsewhere: Taken[] = [];
       try {
-        setFamilies(next, ranges);
-        const held = new Set(prev === undefined ? [] : addressesOf(prev));
-        allocateAddresses(next, held, owner, take);
-        const heldPorts = new Set(prev === undefined ? [] : portsOf(prev));
-        allocatePorts(next, heldPorts, owner, take);
-      } catch (error) {
-        undo();
-        throw error;
+        for (;;) {
+          const taken = allocate(next, prev, owner);
+          const undo = () => {
+            for (const { pool, value } of taken) pool.giveBack(value, owner);
+          };
+          if (!claims || dryRun || taken.length === 0)
+            return (succeeded) => {
+              if (!succeeded || dryRun) undo();
+            };
+          const others = new Set(await claims.claim(taken.map(claimOf), owner).catch(failing(undo)));
+          if (others.size === 0)
+            return (succeeded) => {
+              if (succeeded) return;
+              undo();
+              claims.release(taken.map(claimOf), owner).catch(options.onError);
+            };
+          undo();
+          for (const lost of taken.filter((t) => others.has(claimOf(t)))) {
+            lost.pool.reserve(lost.value, otherServer);
+            elsewhere.push(lost);
+          }
+          next.spec = structuredClone(asked);
+        }
+      } finally {
+        for (const { pool, value } of elsewhere) pool.giveBack(value, otherServer);
       }
-      return (succeeded) => {
-        if (!succeeded || dryRun) undo();
-      };
     },
   };
+
+  /** Gives the Service what it needs; it is reserved for it from here on. */
+  function allocate(next: Service, prev: Service | undefined, owner: string): Taken[] {
+    const taken: Taken[] = [];
+    const take = (pool: Reservations, value: string) => {
+      pool.reserve(value, owner);
+      taken.push({ pool, value });
+    };
+    try {
+      setFamilies(next, ranges);
+      const held = new Set(prev === undefined ? [] : addressesOf(prev));
+      allocateAddresses(next, held, owner, take);
+      const heldPorts = new Set(prev === undefined ? [] : portsOf(prev));
+      allocatePorts(next, heldPorts, owner, take);
+      return taken;
+    } catch (error) {
+      for (const { pool, value } of taken) pool.giveBack(value, owner);
+      throw error;
+    }
+  }
+
+  function claimOf({ pool, value }: Taken): string {
+    return `${pool === addresses ? 'clusterips' : 'nodeports'}/${value}`;
+  }
 
   function allocateAddresses(
     service: Service,
