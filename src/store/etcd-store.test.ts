@@ -61,6 +61,27 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     await store.close();
   }, 40_000);
 
+  test('a member that says nothing any more is left, with the watch', async () => {
+    const members = await startEtcdCluster(3);
+    running.push(...members);
+    const store = openEtcdStore({ endpoints: members.map((m) => m.address) });
+    const watching = store.watch('/')[Symbol.asyncIterator]();
+    const first = watching.next();
+    await store.commit([], [{ put: '/a', value: Buffer.from('1') }]);
+    expect((await first).value?.events[0]?.key).toBe('/a');
+    // The one that it talks to, as if it were cut off: connections stand, nothing comes.
+    members[0]?.child.kill('SIGSTOP');
+    try {
+      expect((await store.get('/a'))?.value.toString()).toBe('1');
+      const next = watching.next();
+      await expect.poll(async () => (await store.commit([], [{ put: '/b', value: Buffer.from('2') }])).ok, { timeout: 10_000 }).toBe(true);
+      expect((await next).value?.events[0]?.key).toBe('/b');
+    } finally {
+      members[0]?.child.kill('SIGCONT');
+    }
+    await store.close();
+  }, 40_000);
+
   test("etcd's users are let in by password", async () => {
     const address = await etcd();
     const ctl = (...args: string[]) => {
