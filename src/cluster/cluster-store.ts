@@ -25,6 +25,7 @@ export interface StoreFlags {
   storagePrefix: string;
   storageMediaType: StorageMediaType;
   storeCheckTimeoutMs: number;
+  ttlSeconds?: (resource: { kind: string }) => number | undefined;
 }
 
 /** What --etcd-* and --storage-* say to the API server, checked. */
@@ -42,6 +43,7 @@ export function storeFlags(args: ComponentArgs): StoreFlags {
     // Checked above.
     storageMediaType: mediaType as StorageMediaType,
     storeCheckTimeoutMs: durationMs(args['etcd-healthcheck-timeout'] ?? '2s'),
+    ...eventTtl(args),
   };
 }
 
@@ -97,4 +99,12 @@ function retentionOf(args: ComponentArgs): { retention?: Retention } {
       `invalid --history ${JSON.stringify(args.history)}: must be a time such as 1h, a size such as 512Mi, or both: 1h,512Mi`,
     );
   return { retention };
+}
+
+/** --event-ttl: how long Events are kept after they were last written. */
+function eventTtl(args: ComponentArgs): Pick<StoreFlags, 'ttlSeconds'> {
+  if (!args['event-ttl']) return {};
+  const seconds = durationMs(args['event-ttl']) / 1000;
+  if (seconds < 1) throw new ClusterError(`invalid --event-ttl ${JSON.stringify(args['event-ttl'])}: must be at least 1s`);
+  return { ttlSeconds: ({ kind }) => (kind === 'Event' ? Math.ceil(seconds) : undefined) };
 }

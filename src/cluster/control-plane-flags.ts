@@ -47,6 +47,7 @@ export const apiserverFlags = [
   ...auditFlags,
   'enable-aggregator-routing',
   'history',
+  'event-ttl',
   ...servingFlags,
   ...etcdFlags,
 ] as const;

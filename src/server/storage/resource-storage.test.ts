@@ -343,6 +343,22 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     expect(names(await events.list())).toEqual([]);
   });
 
+  test('an update starts the time to live over, one that changes nothing does not', async () => {
+    const events = openResourceStorage<Event>({ store, prefix: '/registry/events', resource: Event, clock, ttlSeconds: () => 3600 });
+    for (const name of ['renewed', 'left']) {
+      await events.create({ kind: 'Event', apiVersion: 'v1', metadata: meta(name, 'default'), involvedObject: {} });
+    }
+    await clock.advance(1_800_000);
+    await events.update('default', 'renewed', {}, ({ object }) => ({ ...object, count: 2 }));
+    await events.update('default', 'left', {}, ({ object }) => ({ ...object }));
+    const iterator = events.watch({ resourceVersion: String(await store.revision()), signal: controller.signal })[Symbol.asyncIterator]();
+    for (const name of ['left', 'renewed']) {
+      await clock.advance(2_000_000);
+      expect(await iterator.next()).toMatchObject({ value: { type: 'DELETED', cached: { object: { metadata: { name } } } } });
+      expect(names(await events.list())).toEqual(name === 'left' ? ['renewed'] : []);
+    }
+  });
+
   test('when the watch of the store is lost, watches end and the cache is read anew', async () => {
     const broken = new AbortController();
     let failures = 1;
