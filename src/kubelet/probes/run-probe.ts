@@ -1,6 +1,5 @@
 /** One attempt of a probe. */
 import { connect } from 'node:net';
-import { credentials, Client as GrpcClient, status as grpcStatus } from '@grpc/grpc-js';
 import type { Probe } from '../../api/index.ts';
 import { type Runtime, RuntimeError } from '../../runtime/index.ts';
 import { expand } from '../containers/expansion.ts';
@@ -95,7 +94,9 @@ function dial(host: string, port: number, signal: AbortSignal): Promise<void> {
 
 /** grpc.health.v1.Health/Check; its two messages are written by hand: one string field, one enum field. */
 async function checkGrpc(host: string, port: number, service: string, timeoutMs: number, signal: AbortSignal): Promise<ProbeOutcome> {
-  const client = new GrpcClient(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials.createInsecure(), {
+  // Few probes speak gRPC: what it takes is loaded by the first that does.
+  const { Client, credentials, status: grpcStatus } = await import('@grpc/grpc-js');
+  const client = new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials.createInsecure(), {
     'grpc.primary_user_agent': userAgent,
   });
   const name = Buffer.from(service, 'utf8');
