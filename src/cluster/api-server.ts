@@ -14,6 +14,7 @@ import {
   parseTokenFile,
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStore, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
@@ -42,13 +43,15 @@ export async function openApiServer(
   checkFlags(args, apiserverFlags);
   const kept = storeFlags(args);
   const lifetime = new AbortController();
+  const metrics = new MetricsRegistry();
+  const encryption = await openClusterEncryption(config, { logger, metrics });
   const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
-  const metrics = new MetricsRegistry();
   const audit = auditOptions(args);
   const server = await createClusterApiServer({
     store,
+    encryption,
     ...kept,
     clock,
     random,

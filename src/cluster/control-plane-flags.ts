@@ -46,6 +46,8 @@ export const apiserverFlags = [
   'feature-gates',
   ...auditFlags,
   'enable-aggregator-routing',
+  'encryption-provider-config',
+  'encryption-provider-config-automatic-reload',
   'history',
   'event-ttl',
   ...servingFlags,

@@ -1,7 +1,10 @@
 /** Who changed what, when: the embedded store's history as changes of objects. */
 import { kinds } from '../api/index.ts';
+import type { Encryption } from '../server/index.ts';
 import { openStoreReader, type StoredChange } from '../store/index.ts';
 import { systemClock } from '../time/index.ts';
+import { openClusterEncryption } from './cluster-encryption.ts';
+import { readConfig } from './cluster-files.ts';
 import { layoutOf } from './layout.ts';
 import { diff, type FieldChange } from './object-diff.ts';
 import { requireEmbeddedStore } from './store-commands.ts';
@@ -50,16 +53,31 @@ interface StoredObject {
 /** Calls `each` with every change that is kept and selected, oldest first. Works beside a running cluster. */
 export async function readStoreLog(dataDir: string, selection: LogSelection, each: (change: ObjectChange) => void): Promise<void> {
   requireEmbeddedStore(dataDir);
+  const config = readConfig(layoutOf(dataDir));
+  const encryption = config && (await openClusterEncryption(config, { reload: false }));
   const reader = openStoreReader(layoutOf(dataDir).store);
   try {
     const accepts = selector(selection);
     for (const stored of reader.changes(selection.agoMs === undefined ? undefined : systemClock.now() - selection.agoMs)) {
-      const change = describe(stored);
+      const change = describe(encryption ? await opened(stored, encryption) : stored);
       if (accepts(change)) each(change);
     }
   } finally {
+    encryption?.close();
     await reader.close();
   }
+}
+
+/** With plain values where the configuration of today opens them; the others are shown by their keys alone. */
+async function opened(stored: StoredChange, encryption: Encryption): Promise<StoredChange> {
+  const open = async (value: Buffer | undefined): Promise<Buffer | undefined> => {
+    try {
+      return value && (await encryption.open(value, stored.key)).plain;
+    } catch {
+      return value;
+    }
+  };
+  return { ...stored, before: await open(stored.before), after: await open(stored.after) };
 }
 
 /** The kind that a name on the command line means. */

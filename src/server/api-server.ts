@@ -20,6 +20,7 @@ import type { Aggregation } from './aggregation/index.ts';
 import type { Auditor } from './audit/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
+import type { Encryption } from './encryption/index.ts';
 import { type Answer, type RequestContext, textAnswer } from './exchange.ts';
 import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
 import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
@@ -92,6 +93,8 @@ export interface ApiServerOptions {
   storagePrefix?: string;
   /** --storage-media-type. Default `application/json`; either is read. */
   storageMediaType?: StorageMediaType;
+  /** Encryption at rest; closed with the server. Default: none. */
+  encryption?: Encryption | undefined;
   /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
   storeCheckTimeoutMs?: number;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
@@ -175,6 +178,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       logger,
       indexes,
       form: storedForm(kind, options.storageMediaType ?? 'application/json'),
+      transformer: options.encryption?.transformerOf({ group: resource.group, resource: resource.plural }),
       // Of the definition as it is when something is read.
       ...(kind.custom ? { repair: (stored: KubeObject) => custom.get(groupResourceOf(resource))?.repair(stored) ?? stored } : {}),
       ...(ttl === undefined ? {} : { ttlSeconds: () => ttl }),
@@ -207,6 +211,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
   health.add({ name: 'etcd', check: checkStore });
+  for (const check of options.encryption?.healthChecks ?? []) health.add(check);
   health.add({ name: 'etcd-readiness', check: checkStore }, ['readyz']);
   health.add(
     {
@@ -358,6 +363,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       lifetime.abort(new Error('the API server has shut down'));
       await options.auditor?.close();
       for (const storage of storages.values()) storage.close();
+      options.encryption?.close();
     },
   };
 }

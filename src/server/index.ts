@@ -1,9 +1,10 @@
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
-export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
+export { type Encryption, openEncryption } from './encryption/index.ts';
 export {
   type Answer,
   type AnswerEvent,

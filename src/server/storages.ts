@@ -4,6 +4,7 @@
  */
 import type { KubeObject, Resource } from '../api/index.ts';
 import { hasReason } from '../api/index.ts';
+import { TransformationError } from './storage/sealed-values.ts';
 import type { ResourceStorage } from './storage/storage.ts';
 
 /** The storage of a built-in resource, in its storage version. */
@@ -72,7 +73,9 @@ export function follow<T extends KubeObject>(
         await watchOnce(version);
       } catch (error) {
         if (signal.aborted) return;
-        if (!hasReason(error, 'Expired')) throw error;
+        // What can't be read now, a key server that comes back or another configuration may open.
+        if (error instanceof TransformationError) await storage.ready();
+        else if (!hasReason(error, 'Expired')) throw error;
       }
     }
   };

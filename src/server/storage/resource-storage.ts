@@ -2,11 +2,13 @@ import type { Logger } from 'pino';
 import { errors, type KubeObject, type Resource } from '../../api/index.ts';
 import type { Operation, Store, StoredValue } from '../../store/index.ts';
 import type { Clock } from '../../time/index.ts';
+import type { Transformer } from '../encryption/index.ts';
 import { CachedObject, encodeObject } from './cached-object.ts';
 import { LeasePool } from './lease-pool.ts';
 import { list } from './list.ts';
 import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
+import { OpenedFeed, SealedValues, sealedStore, TransformationError } from './sealed-values.ts';
 import type { Preconditions, ResourceStorage } from './storage.ts';
 import type { StoredForm } from './stored-form.ts';
 import { parseResourceVersion } from './versions.ts';
@@ -28,6 +30,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   ttlSeconds?: (object: T) => number | undefined;
   /** How objects lie in the store. Default: as JSON in the storage version. */
   form?: StoredForm;
+  /** What is between that form and the store: encryption at rest. Default: nothing. */
+  transformer?: Transformer | undefined;
   /** What lies in the store as it should be now; the same object where nothing changes (custom resources). */
   repair?(stored: T): T;
   /** A watcher with more events waiting than this is cut off. */
@@ -39,9 +43,12 @@ const updateAttempts = 100;
 
 /** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
 export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
-  const { store, prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
+  const { prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
-  const feed = feedOf(store, clock, logger);
+  const sealed = options.transformer && new SealedValues(options.transformer);
+  const store = sealed ? sealedStore(options.store, sealed) : options.store;
+  const feedOfAll = feedOf(options.store, clock, logger);
+  const feed = sealed ? new OpenedFeed(feedOfAll, sealed) : feedOfAll;
   const leasePool = new LeasePool(store, clock);
   /** Objects on their way through the store, by the buffer that holds their encoding: what comes back need not be decoded. */
   const written = new WeakMap<Buffer, { object: T; json: Buffer; cached?: CachedObject<T> }>();
@@ -50,11 +57,12 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     const known = written.get(value);
     if (known) {
       known.cached ??= CachedObject.of(key, revision, known.json, known.object);
+      if (sealed?.isStale(value)) outdated.add(known.cached);
       return known.cached;
     }
     const { json, isCurrent } = form?.read(value) ?? { json: value, isCurrent: true };
     const cached = repair ? repaired(key, revision, json, repair) : CachedObject.of<T>(key, revision, json);
-    if (!isCurrent) outdated.add(cached);
+    if (!isCurrent || sealed?.isStale(value)) outdated.add(cached);
     return cached;
   };
   /** Objects whose stored form is not what is served: the next update writes them anew though nothing else changes. */
@@ -114,7 +122,12 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
    */
   async function modify(namespace: string, name: string, step: Step): Promise<CachedObject<T>> {
     const key = keyOf(namespace, name);
-    await cache.ready();
+    try {
+      await cache.filled();
+    } catch (error) {
+      // One value that can't be read keeps the cache from being filled, not the others from being used.
+      if (!(error instanceof TransformationError)) throw error;
+    }
     let current = cache.objects.get(key);
     let isFresh = false;
     if (!current) {
@@ -137,7 +150,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       if (!operation) {
         if (isFresh) return current;
         const newest: CachedObject<T> | undefined = await fresh(key);
-        if (newest?.revision === current.revision) return current;
+        // Another key may write since the cache has it: then the same is to be written anew.
+        if (newest?.revision === current.revision && !(sealed && outdated.has(newest))) return current;
         current = newest;
         isFresh = true;
         continue;
@@ -157,8 +171,13 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       const revision = await pastRevision(store, clock, getOptions);
       if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
       const version = parseResourceVersion(getOptions.resourceVersion);
-      if (version === undefined) await cache.waitForNow();
-      else await cache.waitFor(version);
+      try {
+        if (version === undefined) await cache.waitForNow();
+        else await cache.waitFor(version);
+      } catch (error) {
+        if (error instanceof TransformationError) return fresh(keyOf(namespace, name));
+        throw error;
+      }
       return cache.objects.get(keyOf(namespace, name));
     },
 

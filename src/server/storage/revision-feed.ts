@@ -15,9 +15,22 @@ export interface FeedSubscriber {
   end(): void;
 }
 
+/** What a cache follows: the store's events, and how far they have been told. */
+export interface Feed {
+  /** The subscriber has been given everything up to here. */
+  readonly revision: number;
+  /** Resolves when events after `revision` are being delivered. */
+  subscribe(prefix: string, subscriber: FeedSubscriber): Promise<void>;
+  unsubscribe(prefix: string): void;
+  /** Calls `resolve` when `revision` has been seen, unless cancelled. */
+  whenSeen(revision: number, resolve: () => void): { cancel(): void };
+  /** Resolves when the feed delivers (again). */
+  started(): Promise<void>;
+}
+
 const retryMs = 1000;
 
-export class RevisionFeed {
+export class RevisionFeed implements Feed {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger | undefined;
@@ -35,7 +48,6 @@ export class RevisionFeed {
     this.#logger = logger;
   }
 
-  /** Resolves when events after `revision` are being delivered. */
   subscribe(prefix: string, subscriber: FeedSubscriber): Promise<void> {
     if (this.#subscribers.has(prefix)) throw new Error(`two storages share the key prefix ${prefix}`);
     this.#subscribers.set(prefix, subscriber);
@@ -54,7 +66,6 @@ export class RevisionFeed {
     this.#running = undefined;
   }
 
-  /** Calls `resolve` when `revision` has been seen, unless cancelled. */
   whenSeen(revision: number, resolve: () => void): { cancel(): void } {
     const waiter = { revision, resolve };
     if (this.revision >= revision) resolve();
@@ -92,7 +103,6 @@ export class RevisionFeed {
     }
   }
 
-  /** Resolves when the feed delivers (again). */
   started(): Promise<void> {
     return this.#started.promise;
   }

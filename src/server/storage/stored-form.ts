@@ -13,7 +13,9 @@ import {
   openEnvelope,
   parseApiVersion,
 } from '../../api/index.ts';
+import { isEncrypted } from '../encryption/transformer.ts';
 import { encodeObject } from './cached-object.ts';
+import { TransformationError } from './sealed-values.ts';
 
 export const storageMediaTypes = ['application/json', 'application/vnd.kubernetes.protobuf'] as const;
 export type StorageMediaType = (typeof storageMediaTypes)[number];
@@ -25,6 +27,7 @@ export interface StoredForm {
   read(value: Buffer): { json: Buffer; isCurrent: boolean };
 }
 
+const letterK = 0x6b;
 /** Every value in protobuf begins so: `k8s` and a zero byte. */
 const isProtobuf = (value: Buffer) => value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
 
@@ -57,6 +60,8 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): S
     },
 
     read(value) {
+      // There is no encryption configuration, or none for this resource, and there was one.
+      if (value[0] === letterK && isEncrypted(value)) throw new TransformationError('identity transformer tried to read encrypted data');
       if (isProtobuf(value)) {
         const { apiVersion, kind: name } = openEnvelope(value);
         const from = kindNode({ ...parseApiVersion(apiVersion), kind: name });

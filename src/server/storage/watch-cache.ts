@@ -6,7 +6,8 @@ import type { CachedObject } from './cached-object.ts';
 import { Change } from './change.ts';
 import { ChangeLog } from './change-log.ts';
 import { ObjectIndex } from './object-index.ts';
-import type { RevisionFeed } from './revision-feed.ts';
+import type { Feed } from './revision-feed.ts';
+import { TransformationError } from './sealed-values.ts';
 import { tooLargeResourceVersion } from './versions.ts';
 import { Watchers } from './watchers.ts';
 
@@ -18,7 +19,7 @@ const fillPage = 5000;
 
 export interface WatchCacheOptions<T extends KubeObject> {
   store: Store;
-  feed: RevisionFeed;
+  feed: Feed;
   clock: Clock;
   /** Without trailing slash. */
   prefix: string;
@@ -38,6 +39,10 @@ export class WatchCache<T extends KubeObject> {
   /** The last revision that changed an object of this resource. */
   lastChange = 0;
   #ready = Promise.withResolvers<void>();
+  /** Why the cache can't be filled, where waiting does not help: a value that can't be read. */
+  #unreadable: TransformationError | undefined;
+  /** Rejects when that turns out. */
+  #refusal = Promise.withResolvers<never>();
   #bookmarkTimer: Timer | undefined;
   readonly #closed = new AbortController();
 
@@ -46,6 +51,7 @@ export class WatchCache<T extends KubeObject> {
     this.objects = new ObjectIndex(options.indexes);
     // Whoever waits for the cache is told; nobody has to.
     this.#ready.promise.catch(() => {});
+    this.#refusal.promise.catch(() => {});
     const started = options.feed.subscribe(options.prefix, {
       apply: (events) => this.#apply(events),
       lost: () => this.#lost(),
@@ -63,6 +69,12 @@ export class WatchCache<T extends KubeObject> {
     return this.#ready.promise;
   }
 
+  /** As `ready`, but throws TransformationError where that is what keeps the cache from being filled. */
+  async filled(): Promise<void> {
+    if (this.#unreadable) throw this.#unreadable;
+    await (this.#early ? Promise.race([this.#ready.promise, this.#refusal.promise]) : this.#ready.promise);
+  }
+
   close(): void {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
@@ -77,7 +89,7 @@ export class WatchCache<T extends KubeObject> {
 
   /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. */
   async waitFor(revision: number): Promise<void> {
-    if (this.#early) await this.ready();
+    if (this.#early) await this.filled();
     if (this.revision >= revision) return;
     await new Promise<void>((resolve, reject) => {
       const timer = this.#options.clock.setTimer(freshnessTimeoutMs, () => {
@@ -89,7 +101,7 @@ export class WatchCache<T extends KubeObject> {
         resolve();
       });
     });
-    if (this.#early) await this.ready();
+    if (this.#early) await this.filled();
   }
 
   /** Waits until the cache shows everything that was durable when this was called. */
@@ -139,18 +151,29 @@ export class WatchCache<T extends KubeObject> {
         this.log.clear(revision);
         const early = this.#early ?? [];
         this.#early = undefined;
+        this.#unreadable = undefined;
         this.#apply(early.filter((event) => event.modRevision > revision));
-        this.#ready.resolve();
+        // Not where one of these can't be read.
+        if (!this.#early) this.#ready.resolve();
         return;
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         if (error instanceof StoreClosedError) return this.close();
         this.objects.clear();
-        this.#options.onFillError(error);
+        // Once, and not at each attempt, for what may stay so.
+        if (!(error instanceof TransformationError) || error.message !== this.#unreadable?.message) this.#options.onFillError(error);
+        if (error instanceof TransformationError) this.#refuse(error);
         await this.#options.clock.sleep(retryMs, this.#closed.signal).catch(() => {});
         if (this.#closed.signal.aborted) return;
       }
     }
+  }
+
+  #refuse(error: TransformationError): void {
+    this.#unreadable = error;
+    this.#refusal.reject(error);
+    this.#refusal = Promise.withResolvers();
+    this.#refusal.promise.catch(() => {});
   }
 
   /** All pages as of one revision, which it answers; no more than one of them is in memory twice. */
@@ -180,7 +203,14 @@ export class WatchCache<T extends KubeObject> {
     for (const event of events) {
       const before = this.objects.get(event.key);
       if (event.modRevision <= this.#filledRevision) continue;
-      const after = event.type === 'put' && event.value ? this.#options.decode(event.key, event.modRevision, event.value) : undefined;
+      let after: CachedObject<T> | undefined;
+      try {
+        after = event.type === 'put' && event.value ? this.#options.decode(event.key, event.modRevision, event.value) : undefined;
+      } catch {
+        // Reading everything anew meets the same value, and says what is wrong with it; other resources go on.
+        this.#lost();
+        return;
+      }
       if (!before && !after) continue;
       if (after) this.objects.set(after);
       else this.objects.delete(event.key);
@@ -196,8 +226,11 @@ export class WatchCache<T extends KubeObject> {
     if (this.#early) this.#early = [];
     else {
       this.#early = [];
+      const before = this.#ready;
       this.#ready = Promise.withResolvers();
       this.#ready.promise.catch(() => {});
+      // Where it has been lost while it was being filled, somebody still waits.
+      this.#ready.promise.then(before.resolve, before.reject);
       void this.#refill();
     }
     for (const watcher of this.watchers) watcher.end();

@@ -87,7 +87,7 @@ export async function* watch<T extends KubeObject>(
 async function freshEnough<T extends KubeObject>(cache: WatchCache<T>, version: number | undefined, withInitial: boolean): Promise<void> {
   if (version === undefined) await cache.waitForNow();
   else if (withInitial) await cache.waitFor(version);
-  else await cache.ready();
+  else await cache.filled();
 }
 
 function acceptor<T extends KubeObject>(
