@@ -1,17 +1,29 @@
+import type { DownOptions } from './down.ts';
 import type { ApiServerProcessOptions, LoopProcessOptions } from './separate-processes.ts';
+import type { LogSelection, ObjectChange } from './store-log.ts';
+import type { UpOptions } from './up.ts';
 
 export { ClusterError } from './cluster-error.ts';
 export { adminKubeconfig, logFiles } from './cluster-files.ts';
 export { type ClusterConfig, defaultDataDir, defaultPodCidr, defaultServiceCidr, type RuntimeName } from './config.ts';
-export { down } from './down.ts';
-export { loadImages } from './load-images.ts';
 export type { FieldChange } from './object-diff.ts';
-export { type ClusterStatus, clusterStatus } from './status.ts';
-export { backupClusterStore, checkClusterStore, compactClusterStore, restoreClusterStore } from './store-commands.ts';
-export { type LogSelection, type ObjectChange, readStoreLog } from './store-log.ts';
-export { type UpOptions, type UpResult, up } from './up.ts';
+export type { ClusterStatus } from './status.ts';
+export type { LogSelection, ObjectChange } from './store-log.ts';
+export type { UpOptions, UpResult } from './up.ts';
 
-// What runs a component is loaded by the process that runs it, not by every command.
+// What a command or a component needs is loaded by the process that runs it, not by every one.
+export const up = async (options: UpOptions) => (await import('./up.ts')).up(options);
+export const down = async (options: DownOptions) => (await import('./down.ts')).down(options);
+export const clusterStatus = async (dataDir: string) => (await import('./status.ts')).clusterStatus(dataDir);
+export const loadImages = async (dataDir: string, archive: string) => (await import('./load-images.ts')).loadImages(dataDir, archive);
+export const checkClusterStore = async (dataDir: string) => (await import('./store-commands.ts')).checkClusterStore(dataDir);
+export const compactClusterStore = async (dataDir: string) => (await import('./store-commands.ts')).compactClusterStore(dataDir);
+export const backupClusterStore = async (dataDir: string, file: string) =>
+  (await import('./store-commands.ts')).backupClusterStore(dataDir, file);
+export const restoreClusterStore = async (dataDir: string, file: string) =>
+  (await import('./store-commands.ts')).restoreClusterStore(dataDir, file);
+export const readStoreLog = async (dataDir: string, selection: LogSelection, each: (change: ObjectChange) => void) =>
+  (await import('./store-log.ts')).readStoreLog(dataDir, selection, each);
 export const runControlPlaneProcess = async (dataDir: string) =>
   (await import('./control-plane-process.ts')).runControlPlaneProcess(dataDir);
 export const runNodeProcess = async (dataDir: string, node: string) => (await import('./node-process.ts')).runNodeProcess(dataDir, node);
