@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { controlPlaneV8Flags } from '../src/cluster/v8-flags.ts';
 import { systemClock as clock } from '../src/time/index.ts';
 import { openRawClient, type RawClient } from './api/raw-client.ts';
 import type { Order, Report } from './api/server.ts';
@@ -28,11 +29,11 @@ const watcherCount = 100;
 const storedPods = 10_000;
 /** The time after which memory is told: what is garbage goes when the server rests. */
 const restMs = 20_000;
-/** As `k8ts up` starts its processes. */
-const flags = ['--max-semi-space-size=2'];
 
 async function startServer(dir: string): Promise<{ server: ChildProcess; where: Exclude<Report, 'done'> }> {
-  const server = fork(join(import.meta.dirname, 'api/server.ts'), [dir], { execArgv: ['--disable-warning=ExperimentalWarning', ...flags] });
+  const server = fork(join(import.meta.dirname, 'api/server.ts'), [dir], {
+    execArgv: ['--disable-warning=ExperimentalWarning', ...controlPlaneV8Flags],
+  });
   const where = await Promise.race([
     once(server, 'message').then(([message]) => message as Exclude<Report, 'done'>), // its first word
     once(server, 'exit').then(([code]) => Promise.reject(new Error(`the server ended with ${code}`))),

@@ -17,6 +17,7 @@ import { cniBinDir } from './node-layout.ts';
 import { controlPlaneNamespace, launcherOf, nodePortAddress, place, placementOf, prepareNamespaces } from './placement.ts';
 import { close, freePort, isFree, listen } from './ports.ts';
 import { type ParentMessage, release, startComponent, stopProcess, whenReady } from './processes.ts';
+import { controlPlaneV8Flags, leanV8Flags } from './v8-flags.ts';
 
 export interface UpOptions {
   dataDir: string;
@@ -188,13 +189,10 @@ function preflight(config: ClusterConfig): void {
   if (missing.length > 0) throw new ClusterError(`not installed: ${missing.join(', ')}; install them ("npm run up" does), ${hint}`);
 }
 
-/** V8 gives memory back earlier with a small young generation; components hold mostly long-lived objects. */
-const lean = ['--max-semi-space-size=2'];
-
 interface Component {
   component: string;
   args: string[];
-  nodeFlags: string[];
+  nodeFlags: readonly string[];
   launcher: readonly string[];
 }
 
@@ -204,16 +202,16 @@ function components(layout: Layout, config: ClusterConfig): Component[] {
     {
       component: 'control-plane',
       args: ['control-plane'],
-      nodeFlags: lean,
+      nodeFlags: controlPlaneV8Flags,
       launcher: launcherOf(controlPlaneNamespace(layout, config)),
     },
     ...real.map((name) => ({
       component: `node-${name}`,
       args: ['node', '--node', name],
-      nodeFlags: lean,
+      nodeFlags: leanV8Flags,
       launcher: launcherOf(placementOf(layout, config, name).namespace),
     })),
-    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: lean, launcher: [] }] : []),
+    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: leanV8Flags, launcher: [] }] : []),
   ];
 }
 
