@@ -4,7 +4,7 @@
  * fsync, without it after. So is `eventTurnBatching`: the group commit above does the merging, and with it a failed commit rejects
  * a promise that nobody holds.
  */
-import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -144,8 +144,8 @@ function allocateReaderTable(path: string): void {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= readerTableBytes) return;
   const file = openSync(path, 'w', 0o600);
   try {
+    // Room is set aside as it is written; the table holds nothing that a crash could lose.
     writeSync(file, Buffer.alloc(readerTableBytes));
-    fsyncSync(file);
   } finally {
     closeSync(file);
   }
