@@ -5,7 +5,8 @@
 import { podLimits, podRequests } from './core/pod-resources.ts';
 import { isPodTerminal } from './core/pod-state.ts';
 import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
-import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
+import type { ResourceClaim } from './generated/resource.v1.ts';
+import { addQuantities, compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
 import type { KubeObject } from './resource.ts';
 import { groupResourceOf } from './resource.ts';
 
@@ -26,6 +27,7 @@ export function quotaUsage(resource: { group: string; plural: string }, object: 
   if (plainCounts.has(name)) usage[name] = one;
   if (name === 'services') Object.assign(usage, serviceUsage(object as Service));
   if (name === 'persistentvolumeclaims') Object.assign(usage, claimUsage(object as PersistentVolumeClaim));
+  if (name === 'resourceclaims.resource.k8s.io') Object.assign(usage, deviceUsage(object as ResourceClaim));
   return usage;
 }
 
@@ -56,6 +58,26 @@ function claimUsage(claim: PersistentVolumeClaim): Usage {
   return usage;
 }
 
+/** What a request for all devices may come to: a claim's results have no more room (AllocationResultsMaxSize). */
+const mostDevices = 32;
+
+/** The devices of each class that a claim may get; of alternatives the worst. */
+function deviceUsage({ spec }: ResourceClaim): Usage {
+  const usage: Usage = {};
+  for (const { exactly, firstAvailable = [] } of spec?.devices?.requests ?? []) {
+    const worst = new Map<string, number>();
+    for (const { deviceClassName, allocationMode, count } of [...(exactly ? [exactly] : []), ...firstAvailable]) {
+      const devices = allocationMode === 'All' ? mostDevices : allocationMode === 'ExactCount' ? Number(count ?? 0) : 0;
+      worst.set(deviceClassName, Math.max(worst.get(deviceClassName) ?? 0, devices));
+    }
+    for (const [deviceClass, devices] of worst) {
+      const name = `${deviceClass}.deviceclass.resource.k8s.io/devices`;
+      usage[name] = addQuantities(usage[name] ?? zero, parseQuantity(devices));
+    }
+  }
+  return usage;
+}
+
 /** A finished pod counts as an object only. */
 function podUsage(pod: Pod): Usage {
   const usage: Usage = { 'count/pods': one };
@@ -73,14 +95,22 @@ function podUsage(pod: Pod): Usage {
   return usage;
 }
 
-/** Whether the quota's scopes take the object in. Scopes are about pods; a quota with one counts nothing else. */
+/** Whether the quota's scopes take the object in. Scopes are about pods, one about claims; a quota with one counts nothing else. */
 export function quotaMatches(quota: ResourceQuota, resource: { group: string; plural: string }, object: KubeObject): boolean {
   const selectors = [
     ...(quota.spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: [] as string[] })),
     ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
   ];
   if (selectors.length === 0) return true;
-  if (groupResourceOf(resource) !== 'pods') return false;
+  const name = groupResourceOf(resource);
+  if (name === 'persistentvolumeclaims') {
+    const classes = attributesClasses(object as PersistentVolumeClaim);
+    return selectors.every(
+      ({ scopeName, operator, values }) =>
+        scopeName === 'VolumeAttributesClass' && classes.some((className) => matchesClass(className, operator, values ?? [])),
+    );
+  }
+  if (name !== 'pods') return false;
   const pod = object as Pod;
   return selectors.every(({ scopeName, operator, values }) => {
     switch (scopeName) {
@@ -100,6 +130,16 @@ export function quotaMatches(quota: ResourceQuota, resource: { group: string; pl
         return false;
     }
   });
+}
+
+/** The classes that the claim wants, has or is on its way to; one empty name where there are none. */
+function attributesClasses({ spec, status }: PersistentVolumeClaim): string[] {
+  const named = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].flatMap((className) => className || []);
+  return named.length > 0 ? named : [''];
 }
 
 function isBestEffort(spec: PodSpec | undefined): boolean {

@@ -23,6 +23,7 @@ const additionDelayMs = 1000;
 export function countedResource(name: string): string {
   if (name.startsWith('count/')) return name.slice('count/'.length);
   if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/')) return 'persistentvolumeclaims';
+  if (name.endsWith('.deviceclass.resource.k8s.io/devices')) return 'resourceclaims.resource.k8s.io';
   if (name.startsWith('services.')) return 'services';
   const plain = ['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services'];
   return plain.includes(name) ? name : 'pods';
@@ -69,7 +70,10 @@ export const resourceQuotaController = defineController('resourcequota-controlle
   const usageChanged = (resource: Resource, a: KubeObject, b: KubeObject) => {
     const [before, after] = [quotaUsage(resource, a), quotaUsage(resource, b)];
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    return [...names].some((n) => compareQuantities(before[n] ?? '0', after[n] ?? '0') !== 0);
+    return (
+      [...names].some((n) => compareQuantities(before[n] ?? '0', after[n] ?? '0') !== 0) ||
+      quotas.lister.list(b.metadata.namespace).some((quota) => quotaMatches(quota, resource, a) !== quotaMatches(quota, resource, b))
+    );
   };
 
   const informerOf = async (name: string, signal: AbortSignal) => {
