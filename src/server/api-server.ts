@@ -14,6 +14,14 @@ import {
   servedKinds,
 } from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
+import {
+  createHealth,
+  exposition,
+  expositionType,
+  type HealthCheck,
+  type HealthEndpoint,
+  healthMetricNames,
+} from '../observability/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import type { Aggregation } from './aggregation/index.ts';
@@ -21,15 +29,13 @@ import type { Auditor } from './audit/index.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import type { Encryption } from './encryption/index.ts';
-import { type Answer, type RequestContext, textAnswer } from './exchange.ts';
+import { type Answer, healthAnswer, type RequestContext, textAnswer } from './exchange.ts';
 import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
-import { createHealth, type HealthCheck, type HealthEndpoint } from './health.ts';
 import { createHttpServer, defaultLimits, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { Lifecycle, type ShutdownOptions } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
 import { createAuthenticationMetrics, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
-import { exposition, expositionType } from './metrics/exposition.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
@@ -132,9 +138,6 @@ export interface ApiServer {
 }
 
 const hourSeconds = 3600;
-
-/** What /metrics/slis shows. */
-const slis: ReadonlySet<string> = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total']);
 
 /** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
 const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
@@ -280,9 +283,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // People read it with curl: indented, as upstream's.
     if (path === '/version') return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
-    if (path === '/metrics/slis') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, slis) };
+    if (path === '/metrics/slis')
+      return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, healthMetricNames) };
     if (path === '/') return textAnswer(JSON.stringify({ paths: paths().sort() }, null, 2), 200, 'application/json');
-    const answer = discovery(context) ?? (await openApi(context)) ?? (await health.answer(context));
+    const answer = discovery(context) ?? (await openApi(context)) ?? (await healthAnswer(health, context));
     if (answer === undefined) throw notFound();
     return answer;
   };

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import type { KubeObject, ListMeta, ObjectMeta } from '../api/index.ts';
+import type { Health } from '../observability/index.ts';
 import type { Admission } from './flowcontrol/index.ts';
 import type { ServedResource } from './registry/served-resource.ts';
 import type { RequestInfo, UserInfo } from './request.ts';
@@ -113,4 +114,12 @@ export function objectAnswer(object: object, status = 200): Answer {
 
 export function textAnswer(body: string, status = 200, contentType = 'text/plain; charset=utf-8'): Answer {
   return { type: 'raw', status, contentType, body };
+}
+
+/** A health endpoint's answer; undefined for other paths. */
+export function healthAnswer(health: Health, context: RequestContext): Promise<Answer> | undefined {
+  const headers = { 'x-content-type-options': 'nosniff' };
+  return health
+    .answer(context)
+    ?.then(({ status, body }) => ({ type: 'raw', status, contentType: 'text/plain; charset=utf-8', body, headers }));
 }

@@ -1,9 +1,11 @@
+export type { HealthCheck, HealthEndpoint } from '../observability/index.ts';
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
+export { type ComponentRoute, type ComponentServer, openComponentServer } from './component/component-server.ts';
 export { type Encryption, openEncryption } from './encryption/index.ts';
 export {
   type Answer,
@@ -15,7 +17,6 @@ export {
   textAnswer,
   type Upgrade,
 } from './exchange.ts';
-export type { HealthCheck, HealthEndpoint } from './health.ts';
 export type { TlsOptions } from './http/http-server.ts';
 export type { Incoming, Outcome } from './pipeline/pipeline.ts';
 export type { HandlerCall, SubresourceHandler } from './registry/resource-handler.ts';

@@ -1,8 +1,8 @@
 /** Metrics of encryption at rest, with upstream's names and labels. */
 import { createHash } from 'node:crypto';
 import type { Registry } from 'prom-client';
+import { counters, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
-import { counters, gauges, histograms } from '../metrics/family.ts';
 
 type Direction = 'from_storage' | 'to_storage';
 

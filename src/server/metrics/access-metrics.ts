@@ -1,8 +1,8 @@
 /** Who was let in, and what they were allowed, with upstream's metric names. */
 import type { Registry } from 'prom-client';
+import { counters, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Authorizer, Decision, UserInfo } from '../request.ts';
-import { counters, histograms } from './family.ts';
 
 const buckets = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
 /** Remaining lifetimes: hours, days, weeks, months, a year. */

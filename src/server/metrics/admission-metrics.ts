@@ -1,8 +1,8 @@
 /** How long admission takes, by plugin and by step, with upstream's names and labels. */
 import type { Registry } from 'prom-client';
+import { type HistogramCell, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { AdmissionRequest } from '../request.ts';
-import { type HistogramCell, histograms } from './family.ts';
 
 const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 

@@ -1,8 +1,8 @@
 /** The API server's request metrics, with upstream's names and labels. */
 import type { Registry } from 'prom-client';
+import { type Cell, counters, gauges, type HistogramCell, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import { type Cell, counters, gauges, type HistogramCell, histograms } from '../metrics/family.ts';
 import type { RequestInfo } from '../request.ts';
 
 export interface RequestMetrics {

@@ -1,6 +1,5 @@
 /** /healthz, /livez and /readyz with their checks, in upstream's words. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Answer, type RequestContext, textAnswer } from './exchange.ts';
 
 export interface HealthCheck {
   name: string;
@@ -10,13 +9,25 @@ export interface HealthCheck {
 
 export type HealthEndpoint = 'healthz' | 'livez' | 'readyz';
 
+export interface HealthRequest {
+  path: string;
+  query: URLSearchParams;
+  signal: AbortSignal;
+}
+
+/** Text for people; never to be taken for anything else by a browser. */
+export interface HealthAnswer {
+  status: number;
+  body: string;
+}
+
 const endpoints = ['healthz', 'livez', 'readyz'] as const;
 
 export interface Health {
   /** Default: all three endpoints. */
   add(check: HealthCheck, endpoints?: readonly HealthEndpoint[]): void;
   /** Undefined for a path that is no health endpoint. */
-  answer(context: RequestContext): Promise<Answer> | undefined;
+  answer(request: HealthRequest): Promise<HealthAnswer> | undefined;
   /** Paths for the root's list. */
   paths(): string[];
 }
@@ -42,19 +53,13 @@ function line({ name, problem, excluded }: Result): string {
   return problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: reason withheld\n`;
 }
 
-/** Text for people; never taken for anything else by a browser. */
-const plain = (body: string, status = 200): Answer => ({
-  ...(textAnswer(body, status) as Answer & { type: 'raw' }), // what textAnswer makes
-  headers: { 'x-content-type-options': 'nosniff' },
-});
-
 type Note = (type: string, result: Result) => void;
 
-async function report(endpoint: string, checks: readonly HealthCheck[], context: RequestContext, note: Note): Promise<Answer> {
-  const exclude = new Set(context.query.getAll('exclude'));
+async function report(endpoint: string, checks: readonly HealthCheck[], request: HealthRequest, note: Note): Promise<HealthAnswer> {
+  const exclude = new Set(request.query.getAll('exclude'));
   const results = await Promise.all(
     checks.map((check): Result | Promise<Result> =>
-      exclude.has(check.name) ? { name: check.name, excluded: true } : run(check, context.signal),
+      exclude.has(check.name) ? { name: check.name, excluded: true } : run(check, request.signal),
     ),
   );
   for (const result of results) if (!result.excluded) note(endpoint, result);
@@ -64,10 +69,13 @@ async function report(endpoint: string, checks: readonly HealthCheck[], context:
     unknown.length === 0
       ? ''
       : `warn: some health checks cannot be excluded: no matches for ${unknown.map((n) => JSON.stringify(n)).join(',')}\n`;
-  if (results.some(({ problem }) => problem !== undefined)) return plain(`${text}${warning}${endpoint} check failed\n`, 500);
-  if (!context.query.has('verbose')) return plain('ok');
-  return plain(`${text}${warning}${endpoint} check passed\n`);
+  if (results.some(({ problem }) => problem !== undefined)) return { status: 500, body: `${text}${warning}${endpoint} check failed\n` };
+  if (!request.query.has('verbose')) return { status: 200, body: 'ok' };
+  return { status: 200, body: `${text}${warning}${endpoint} check passed\n` };
 }
+
+/** What /metrics/slis shows. */
+export const healthMetricNames: ReadonlySet<string> = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total']);
 
 /** Counts what checks have found, as upstream's component-base does. */
 function healthMetrics(registry: Registry | undefined): Note {
@@ -99,15 +107,15 @@ export function createHealth(registry?: Registry): Health {
     add(check, at = endpoints) {
       for (const endpoint of at) checks[endpoint]?.push(check);
     },
-    answer(context) {
-      const [endpoint = '', ...rest] = context.path.replace(/^\/+|\/+$/g, '').split('/');
+    answer(request) {
+      const [endpoint = '', ...rest] = request.path.replace(/^\/+|\/+$/g, '').split('/');
       const list = checks[endpoint];
       if (list === undefined) return undefined;
-      if (rest.length === 0) return report(endpoint, list, context, note);
+      if (rest.length === 0) return report(endpoint, list, request, note);
       const check = list.find(({ name }) => name === rest.join('/'));
       if (check === undefined) return undefined;
-      return run(check, context.signal).then(({ problem }) =>
-        problem === undefined ? textAnswer('ok') : plain(`internal server error: ${problem}\n`, 500),
+      return run(check, request.signal).then(({ problem }) =>
+        problem === undefined ? { status: 200, body: 'ok' } : { status: 500, body: `internal server error: ${problem}\n` },
       );
     },
     paths: () => Object.entries(checks).flatMap(([endpoint, list]) => [`/${endpoint}`, ...list.map(({ name }) => `/${endpoint}/${name}`)]),

@@ -1,0 +1,16 @@
+/**
+ * What every component shows of itself, in upstream's words (k8s.io/component-base): metrics, health, logs, traces. It knows no
+ * component and no transport; whoever listens asks it for text.
+ */
+export {
+  createHealth,
+  type Health,
+  type HealthAnswer,
+  type HealthCheck,
+  type HealthEndpoint,
+  type HealthRequest,
+  healthMetricNames,
+} from './health.ts';
+export { exposition, expositionType } from './metrics/exposition.ts';
+export { Cell, counters, type Family, gauges, HistogramCell, histograms } from './metrics/family.ts';
+export { type BuildInfo, registerBuildInfo, registerProcessMetrics } from './metrics/process-metrics.ts';
