@@ -43,6 +43,7 @@ const defaults = {
   kubeReserved: {} as Record<string, string>,
   registerNode: true,
   seccompDefault: false,
+  allowedUnsafeSysctls: [] as string[],
   podLogsDir: '/var/log/pods',
   staticPodPath: '',
 };

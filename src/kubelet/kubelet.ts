@@ -20,6 +20,7 @@ import { admitPod } from './pod/admission.ts';
 import { configSource, isMirrorPod, isStaticPod, podKey, uidOf } from './pod/identity.ts';
 import { newestContainer, podObserver } from './pod/observed-pod.ts';
 import { containerLogPath, kubeletPaths } from './pod/paths.ts';
+import { refusedSysctl } from './pod/sysctls.ts';
 import { probeManager } from './probes/probe-manager.ts';
 import { mirrorPods } from './sources/mirror-pods.ts';
 import { objectSource } from './sources/object-source.ts';
@@ -120,7 +121,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           const node = agent?.node();
           if (isStaticPod(candidate) || !node) return undefined;
           const running = others.map((w) => w.pod);
-          return refusedUnderPressure(candidate, pressure()) ?? admitPod(candidate, running, node, allocatable());
+          return (
+            refusedUnderPressure(candidate, pressure()) ??
+            refusedSysctl(candidate, config.allowedUnsafeSysctls) ??
+            admitPod(candidate, running, node, allocatable())
+          );
         },
         onStarted: (seconds) => metrics.podStarted(seconds),
         networkNotReady: () => agent?.networkNotReady(),

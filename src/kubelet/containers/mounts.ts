@@ -1,5 +1,5 @@
 /** A container's mounts: its volumes, /etc/hosts and the file for its last words. */
-import { mkdir, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Pod, VolumeMount } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
@@ -17,22 +17,43 @@ const propagations: Record<string, cri.MountPropagation> = {
 
 /** The place below a volume that subPath names, made if it is not there; refuses what leads out of the volume. */
 async function subPathOf(volume: string, subPath: string): Promise<string> {
-  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
-    throw new ContainerConfigError(`subPath ${JSON.stringify(subPath)} must stay in its volume`);
+  if (subPath.startsWith('/')) throw new ContainerConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..'))
+    throw new ContainerConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
   const path = join(volume, subPath);
-  const exists = await stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
-  if (!exists) await mkdir(path, { recursive: true, mode: 0o750 });
-  const [root, real] = await Promise.all([realpath(volume), realpath(path)]);
+  const root = await realpath(volume);
+  await makeLike(root, path);
+  const real = await realpath(path);
   // Names may begin with two dots: the atomic writer's do.
   if (/^\.\.(\/|$)/.test(relative(root, real)))
     throw new ContainerConfigError(`failed to prepare subPath for volumeMount: ${path} leads out of its volume`);
   return real;
+}
+
+/** Makes a directory where nothing is, and its parents; whoever may write the volume may write it too. */
+async function makeLike(volume: string, path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found) return;
+  await makeLike(volume, dirname(path));
+  const parent = await realpath(dirname(path));
+  // Nothing is made where a link leads out of the volume; the caller refuses it.
+  if (/^\.\.(\/|$)/.test(relative(volume, parent)))
+    throw new ContainerConfigError(`failed to prepare subPath for volumeMount: ${path} leads out of its volume`);
+  await mkdir(path);
+  // The mode that mkdir takes is subject to the umask.
+  await chmod(path, (await stat(volume)).mode & 0o777);
+}
+
+/** `subPathExpr` with its variables; unlike in a command, all of them must be known. */
+function expandSubPath(expression: string, env: ReadonlyMap<string, string>): string {
+  return expand(expression, (name) => {
+    const value = env.get(name);
+    if (value === undefined) throw new ContainerConfigError(`missing value for ${JSON.stringify(name)}`);
+    return value;
+  });
 }
 
 async function volumeMount(
@@ -41,7 +62,7 @@ async function volumeMount(
   env: ReadonlyMap<string, string>,
   hollow: boolean,
 ): Promise<cri.Mount> {
-  const sub = mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => env.get(name));
+  const sub = mount.subPathExpr === undefined ? mount.subPath : expandSubPath(mount.subPathExpr, env);
   return {
     containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
     hostPath: sub && !hollow ? await subPathOf(volume.path, sub) : volume.path,
@@ -85,7 +106,9 @@ export async function containerMounts({ pod, container, volumes, env, paths, hos
   }
   const file = join(paths.container(uidOf(pod), container.name), nonce);
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, '', { mode: 0o666 });
+  await writeFile(file, '');
+  // Whoever the container runs as may write it, whatever the kubelet's umask.
+  await chmod(file, 0o666);
   mounts.push({ ...plain, containerPath: container.terminationMessagePath ?? '/dev/termination-log', hostPath: file });
   return mounts;
 }

@@ -2,6 +2,7 @@ import { type Pod, podLimits, podRequests, toResourceList } from '../../api/inde
 import type { cri } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
 import { isHostNetwork, uidOf } from '../pod/identity.ts';
+import { dottedSysctl } from '../pod/sysctls.ts';
 import { podHostname, podResolver, type ResolverConfig } from './dns.ts';
 import { sandboxAnnotations, sandboxLabels } from './labels.ts';
 import { linuxResources } from './linux-resources.ts';
@@ -50,7 +51,7 @@ export function sandboxConfig(
     linux: {
       cgroupParent,
       securityContext: sandboxSecurityContext(pod),
-      sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
+      sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [dottedSysctl(name), value])),
       resources: sandboxResources,
     },
   };

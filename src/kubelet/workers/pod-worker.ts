@@ -167,8 +167,17 @@ export function podWorker(
       terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container)),
       probes: { started: (id) => probes.started(id), ready: (id) => probes.ready(id) },
     });
-    statuses.set(pod, status);
+    statuses.set(pod, held(status));
     return status;
+  }
+
+  /** Others take what an ended pod had (its ports, its place, its exclusive volumes): it has not ended while a container of it runs. */
+  function held(status: PodStatus): PodStatus {
+    const ends = status.phase === 'Succeeded' || status.phase === 'Failed';
+    if (!ends || !observed?.containers.some((c) => c.state === 'running')) return status;
+    const { reason: _reason, message: _message, ...rest } = status;
+    const { phase, reason, message } = previousStatus() ?? {};
+    return { ...rest, phase: phase ?? 'Pending', ...(reason ? { reason } : {}), ...(message ? { message } : {}) };
   }
 
   async function look(cancel: AbortSignal): Promise<void> {
@@ -197,7 +206,7 @@ export function podWorker(
   }
 
   function reject(rejection: Rejection): void {
-    events.pod(pod, 'Warning', rejection.reason, rejection.message);
+    events.pod(pod, 'Warning', rejection.reason, rejection.message.replace(/^Pod was rejected: /, ''));
     terminate({ verdict: rejection });
   }
 
