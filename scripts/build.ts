@@ -2,7 +2,7 @@
  * Bundles the executable: one file a command chunk, so that `k8ts status` reads little and the control plane starts from a warm
  * compile cache. lmdb stays outside: it carries a native binary.
  */
-import { globSync, rmSync } from 'node:fs';
+import { globSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -50,5 +50,7 @@ const result = await build({
   },
 });
 
-// A failed build leaves the last good one; a good one takes away what it no longer has.
-for (const file of globSync('dist/**/*.js', { cwd: root })) if (!(file in result.metafile.outputs)) rmSync(join(root, file));
+// A failed build leaves the last good one. A cluster that runs goes on loading what it was built of: that is taken away a day later.
+const yesterday = Date.now() - 24 * 3600 * 1000;
+for (const file of globSync('dist/**/*.js', { cwd: root }))
+  if (!(file in result.metafile.outputs) && statSync(join(root, file)).mtimeMs < yesterday) rmSync(join(root, file));
