@@ -19,6 +19,7 @@ import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 import { serviceCidrController } from './service-cidr.ts';
+import { attributesClassProtectionController } from './storage/attributes-class-protection.ts';
 import { persistentVolumeBinder } from './storage/binder.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
 import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status.ts';
@@ -50,4 +51,5 @@ export const clusterControllers: readonly Controller[] = [
   ttlController,
   validatingAdmissionPolicyStatusController,
   volumeProtectionController,
+  attributesClassProtectionController,
 ];

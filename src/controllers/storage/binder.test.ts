@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/index.ts';
+import { PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttributesClass } from '../../api/index.ts';
 import { startCluster, type TestCluster } from '../testing/cluster.ts';
+import { attributesClassProtectionController } from './attributes-class-protection.ts';
 import { persistentVolumeBinder } from './binder.ts';
 import { claimProtectionController, volumeProtectionController } from './protection.ts';
 
 let c: TestCluster;
 beforeEach(async () => {
-  c = await startCluster([persistentVolumeBinder, claimProtectionController, volumeProtectionController]);
+  c = await startCluster([
+    persistentVolumeBinder,
+    claimProtectionController,
+    volumeProtectionController,
+    attributesClassProtectionController,
+  ]);
 });
 afterEach(() => c.stop());
 
@@ -93,4 +99,16 @@ test('a claim that a pod uses stays until the pod is gone', async () => {
   await c.settle();
   expect(await c.find(PersistentVolumeClaim, 'data')).toBeUndefined();
   expect(await c.find(PersistentVolume, 'v')).toBeUndefined();
+});
+
+test('an attributes class that a claim names stays until the claim is gone', async () => {
+  await c.create(VolumeAttributesClass, { metadata: { name: 'gold' }, driverName: 'd.example.com', parameters: { iops: '1' } });
+  await claim('1Gi', { volumeAttributesClassName: 'gold' });
+  await c.settle();
+  await c.client.delete(VolumeAttributesClass, 'gold');
+  await c.settle();
+  expect(await c.find(VolumeAttributesClass, 'gold')).toBeDefined();
+  await c.client.delete(PersistentVolumeClaim, 'data', { namespace: 'work' });
+  await c.settle();
+  expect(await c.find(VolumeAttributesClass, 'gold')).toBeUndefined();
 });
