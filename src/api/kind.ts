@@ -83,9 +83,11 @@ export interface ScalePaths {
 
 /** The rules of a subresource that writes part of the object: status, resize, ephemeralcontainers, approval, ... */
 export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
-  /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and, of metadata, managedFields. */
+  /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and metadata. */
   update?(next: T, prev: T, context: StrategyContext): void;
   validate?(next: T, prev: T, errors: FieldErrors): void;
+  /** Writers of the status don't touch labels, annotations, finalizers and owners either (metav1.ResetObjectMetaForStatus). Default: they may. */
+  keepsMetadata?: boolean;
 }
 
 export interface KindDefinition<T extends KubeObject = KubeObject> {

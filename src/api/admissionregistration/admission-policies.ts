@@ -77,6 +77,7 @@ export const validatingAdmissionPolicy = defineKind<ValidatingAdmissionPolicy>({
   },
   subresources: {
     status: {
+      keepsMetadata: true,
       validate({ status }, _prev, errors) {
         const warnings = statusPath.child('typeChecking', 'expressionWarnings');
         for (const [i, { fieldRef, warning }] of (status?.typeChecking?.expressionWarnings ?? []).entries()) {

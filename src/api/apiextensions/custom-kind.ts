@@ -100,7 +100,12 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
     ),
     subresources: {
       ...(hasStatus(version)
-        ? { status: { validate: (next: KubeObject, prev: KubeObject, errors: FieldErrors) => validate(next, prev, errors) } }
+        ? {
+            status: {
+              keepsMetadata: true,
+              validate: (next: KubeObject, prev: KubeObject, errors: FieldErrors) => validate(next, prev, errors),
+            },
+          }
         : {}),
       ...(scalePaths ? { scale: scalePaths } : {}),
     },

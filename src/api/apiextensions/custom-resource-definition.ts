@@ -114,6 +114,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   },
   subresources: {
     status: {
+      keepsMetadata: true,
       validate(next, _prev, errors) {
         validateStatus(next, errors);
         validateStoredVersions(next, errors);

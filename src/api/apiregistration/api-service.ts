@@ -57,7 +57,7 @@ export const apiService = defineKind<APIService>({
   defaults({ spec }) {
     if (spec?.service) spec.service.port ??= defaultPort;
   },
-  subresources: { status: { validate: (next, _, errors) => validateStatus(next, errors) } },
+  subresources: { status: { keepsMetadata: true, validate: (next, _, errors) => validateStatus(next, errors) } },
   validate(obj, errors) {
     const name = apiServiceName({ group: obj.spec?.group ?? '', version: obj.spec?.version ?? '' });
     if (obj.metadata.name !== name && isPathSegmentName(obj.metadata.name).length === 0)

@@ -64,6 +64,7 @@ export const storageVersion = defineKind<StorageVersion>({
   validateName,
   subresources: {
     status: {
+      keepsMetadata: true,
       validate({ status }, _prev, errors) {
         const servers = status?.storageVersions ?? [];
         for (const [i, server] of servers.entries()) validateServer(server, statusPath.child('storageVersions').index(i), errors);

@@ -157,7 +157,14 @@ export const deployment = defineKind<Deployment>({
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },
   subresources: {
-    status: { validate: validateStatus },
+    status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+        if (prev.metadata.labels === undefined) delete next.metadata.labels;
+        else next.metadata.labels = prev.metadata.labels;
+      },
+      validate: validateStatus,
+    },
     scale: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas', selector: 'spec.selector' },
   },
   columns: [

@@ -196,7 +196,6 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
       update(next, prev, context) {
         const conditions = mergeConditions(next, prev, (type) => !decisions.includes(type), context);
         next.spec = prev.spec;
-        next.metadata = { ...prev.metadata, resourceVersion: next.metadata.resourceVersion, ...managed(next) };
         next.status = { ...next.status, conditions };
       },
       validate: validateStatusUpdate,
@@ -205,7 +204,6 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
       update(next, prev, context) {
         const conditions = mergeConditions(next, prev, (type) => decisions.includes(type), context);
         next.spec = prev.spec;
-        next.metadata = { ...prev.metadata, resourceVersion: next.metadata.resourceVersion, ...managed(next) };
         next.status = { ...prev.status, conditions };
       },
       validate: validateStatusUpdate,
@@ -228,8 +226,3 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
     { name: 'Condition', description: 'Conditions applied to the request, such as approval or denial.', value: statusCell },
   ],
 });
-
-/** A subresource's writer is remembered as such. */
-function managed({ metadata: { managedFields } }: CertificateSigningRequest) {
-  return managedFields === undefined ? {} : { managedFields };
-}

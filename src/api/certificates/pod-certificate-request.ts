@@ -143,7 +143,7 @@ export const podCertificateRequest = defineKind<PodCertificateRequest>({
   generation: false,
   validateCreate: ({ spec }, errors) => validateSpec(spec ?? {}, errors),
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
-  subresources: { status: { validate: validateStatus } },
+  subresources: { status: { keepsMetadata: true, validate: validateStatus } },
   fieldSelectors: {
     'spec.signerName': ({ spec }) => spec.signerName,
     'spec.podName': ({ spec }) => spec.podName,

@@ -49,9 +49,6 @@ export const namespace = defineKind<Namespace>({
   fieldSelectors: { 'status.phase': ({ status }) => status?.phase ?? '', name: ({ metadata }) => metadata.name },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate(next, _prev, errors) {
         const phase = next.status?.phase ?? '';
         if (!next.metadata.deletionTimestamp) {

@@ -100,9 +100,6 @@ export const node = defineKind<Node>({
   fieldSelectors: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate(next, _prev, errors) {
         validateResources(next, errors);
         const seen = new Set<string>();

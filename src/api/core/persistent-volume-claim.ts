@@ -85,9 +85,6 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate({ status }, _prev, errors) {
         for (const field of ['capacity', 'allocatedResources'] as const)
           for (const [name, value] of Object.entries(status?.[field] ?? {}))

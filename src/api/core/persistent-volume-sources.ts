@@ -54,7 +54,7 @@ const sourceRules: SourceRules = {
   rbd: (source, path, errors) => requireFields(source, ['monitors', 'image'], path, errors),
   quobyte: validateQuobyte,
   cephfs: (source, path, errors) => requireFields(source, ['monitors'], path, errors),
-  iscsi: (source, path, errors, volumeName) => validateIscsi(source, volumeName, false, path, errors),
+  iscsi: (source, path, errors, volumeName) => validateIscsi(source, { volumeName }, path, errors),
   cinder: (source, path, errors) => {
     requireFields(source, ['volumeID'], path, errors);
     if (source.secretRef) validateSecretRef(source.secretRef, true, path.child('secretRef'), errors);
@@ -99,5 +99,5 @@ export function validatePersistentVolumeSource(spec: PersistentVolumeSpec, volum
   // The rule and the source are of the same kind, which the compiler can't follow through a variable.
   const rule = sourceRules[first] as (source: unknown, path: FieldPath, errors: FieldErrors, volumeName: string) => void;
   rule(spec[first], path.child(first === 'gcePersistentDisk' ? 'persistentDisk' : first), errors, volumeName);
-  for (const kind of others) errors.forbidden(path.child(kind), 'may not specify more than 1 volume type');
+  for (const kind of others) errors.forbidden(path.child(kind === 'cephfs' ? 'cephFS' : kind), 'may not specify more than 1 volume type');
 }

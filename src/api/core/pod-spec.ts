@@ -101,27 +101,33 @@ function validateHostUsers(spec: PodSpec, path: FieldPath, errors: FieldErrors):
   if (spec.hostIPC) errors.forbidden(path.child('HostIPC'), detail);
 }
 
-function validateHostNames(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
-  if (spec.hostname) requireDnsLabel(errors, path.child('hostname'), spec.hostname);
-  if (spec.subdomain) requireDnsLabel(errors, path.child('subdomain'), spec.subdomain);
+function validateHostAliases(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   for (const [i, { hostnames = [], ip }] of (spec.hostAliases ?? []).entries()) {
-    const at = path.child('hostAliases').index(i);
+    const at = path.index(i);
     reject(errors, at.child('ip'), ip, isIp(ip));
     for (const [j, name] of hostnames.entries()) reject(errors, at.child('hostnames').index(j), name, isDns1123Subdomain(name));
   }
+}
+
+function validateHostnameOverride(spec: PodSpec, at: FieldPath, errors: FieldErrors): void {
   const { hostnameOverride } = spec;
   if (hostnameOverride === undefined) return;
-  const at = path.child('hostnameOverride');
   if (hostnameOverride.length > 64) errors.tooLong(at, 64);
   reject(errors, at, hostnameOverride, isDns1123Subdomain(hostnameOverride));
   if (spec.hostNetwork) errors.forbidden(at, 'may not be specified when hostNetwork is true');
   if (spec.setHostnameAsFQDN) errors.forbidden(at, 'may not be specified when setHostnameAsFQDN is true');
 }
 
-function validateNamesOfOthers(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
-  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const) {
+function validateNamesOfOthers(
+  spec: PodSpec,
+  fields: readonly ('serviceAccountName' | 'nodeName' | 'priorityClassName' | 'runtimeClassName')[],
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
+  for (const field of fields) {
     const name = spec[field];
-    if (name) reject(errors, path.child(field), name, isDns1123Subdomain(name));
+    // A runtime class that is there has a name; the others may be empty.
+    if (name || (name === '' && field === 'runtimeClassName')) reject(errors, path.child(field), name, isDns1123Subdomain(name));
   }
 }
 
@@ -146,11 +152,14 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErr
   validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child('topologySpreadConstraints'), errors);
   validateHostProcess(spec, path, errors);
   validateHostUsers(spec, path, errors);
-  validateNamesOfOthers(spec, path, errors);
+  validateNamesOfOthers(spec, ['serviceAccountName', 'nodeName'], path, errors);
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined) reject(errors, path.child('activeDeadlineSeconds'), deadline, isInRange(deadline, 1, 2 ** 31 - 1));
-  validateHostNames(spec, path, errors);
+  for (const field of ['hostname', 'subdomain'] as const) if (spec[field]) requireDnsLabel(errors, path.child(field), spec[field]);
   validateTolerations(spec.tolerations ?? [], path.child('tolerations'), errors);
+  validateHostAliases(spec, path.child('hostAliases'), errors);
+  validateHostnameOverride(spec, path.child('hostnameOverride'), errors);
+  validateNamesOfOthers(spec, ['priorityClassName', 'runtimeClassName'], path, errors);
   if (spec.preemptionPolicy !== undefined)
     requireOneOf(errors, path.child('preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   if (spec.overhead) validateContainerResources({ limits: spec.overhead }, new Set(), path.child('overhead'), errors);

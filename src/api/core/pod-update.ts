@@ -21,7 +21,8 @@ import { computePodQos, isSidecar } from './pod-resources.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
-const wholePath = new FieldPath();
+// How upstream prints the path of the object itself.
+const wholePath = new FieldPath('[]');
 const annotationsPath = new FieldPath('metadata').child('annotations');
 
 const updatable = [

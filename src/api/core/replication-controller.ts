@@ -48,9 +48,6 @@ export const replicationController = defineKind<ReplicationController>({
   fieldSelectors: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate({ status }, _prev, errors) {
         if (!status) return;
         const whole = 'cannot be greater than status.replicas';

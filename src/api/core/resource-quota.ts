@@ -150,9 +150,6 @@ export const resourceQuota = defineKind<ResourceQuota>({
   },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate: (next, _prev, errors) => validateStatus(next, errors),
     },
   },

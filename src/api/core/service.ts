@@ -65,9 +65,6 @@ export const service = defineKind<Service>({
   fieldSelectors: { 'spec.clusterIP': ({ spec }) => spec.clusterIP ?? '', 'spec.type': ({ spec }) => spec.type ?? '' },
   subresources: {
     status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-      },
       validate: (next, _prev, errors) => validateServiceStatus(next, errors),
     },
   },

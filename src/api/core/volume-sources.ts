@@ -55,20 +55,21 @@ function validateInitiator(name: string, unknownForm: string, path: FieldPath, e
   else if (!form.test(name)) errors.invalid(path, name, 'must be valid format');
 }
 
-/** iSCSI, in a pod (`inPod`) or a persistent volume. `volumeName` bounds the length of the initiator's interface name. */
+/** iSCSI, in a pod (with a `volumePath`) or a persistent volume. `volumeName` bounds the length of the initiator's interface name. */
 export function validateIscsi(
   source: ISCSIPersistentVolumeSource,
-  volumeName: string,
-  inPod: boolean,
+  { volumeName, volumePath }: { volumeName: string; volumePath?: FieldPath },
   path: FieldPath,
   errors: FieldErrors,
 ): void {
+  const inPod = volumePath !== undefined;
   const { initiatorName, iqn, lun = 0, targetPortal = '' } = source;
   const unknownForm = inPod ? 'must be valid format starting with iqn, eui, or naa' : 'must be valid format';
   requireFields(source, ['targetPortal'], path, errors);
   if (initiatorName !== undefined && byteLength(`${volumeName}:${targetPortal}`) > 64) {
     const tooLong = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
-    errors.invalid(path.child('targetportal'), targetPortal, tooLong);
+    if (volumePath) errors.invalid(volumePath.child('name'), volumeName, tooLong);
+    else errors.invalid(path.child('targetportal'), targetPortal, tooLong);
   }
   if (!iqn) errors.required(path.child('iqn'));
   else validateInitiator(iqn, unknownForm, path.child('iqn'), errors);

@@ -25,6 +25,8 @@ import {
 
 interface VolumeContext {
   volumeName: string;
+  /** Where the volume is, of which the source is a part. */
+  volumePath: FieldPath;
   /** Only known where the spec is a pod's own. */
   podName: string | undefined;
   isPod: boolean;
@@ -65,7 +67,7 @@ const sourceRules: SourceRules = {
     validateKeysToPaths(source.items ?? [], path.child('items'), errors);
   },
   nfs: validateNfs,
-  iscsi: (source, path, errors, { volumeName }) => validateIscsi(source, volumeName, true, path, errors),
+  iscsi: (source, path, errors, { volumeName, volumePath }) => validateIscsi(source, { volumeName, volumePath }, path, errors),
   glusterfs: (source, path, errors) => requireFields(source, ['endpoints', 'path'], path, errors),
   flocker: validateFlocker,
   persistentVolumeClaim: (source, path, errors) => requireFields(source, ['claimName'], path, errors),
@@ -114,6 +116,9 @@ const sourceRules: SourceRules = {
 // Object.keys gives the table's own keys.
 const sourceKinds = Object.keys(sourceRules) as (keyof VolumeSource)[];
 
+/** How upstream spells these kinds where they are one too many. */
+const surplusNames: Partial<Record<keyof VolumeSource, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
+
 function validateSource(volume: Volume, context: VolumeContext, path: FieldPath, errors: FieldErrors): void {
   const [first, ...others] = sourceKinds.filter((kind) => volume[kind] !== undefined && volume[kind] !== null);
   if (!first) {
@@ -124,7 +129,7 @@ function validateSource(volume: Volume, context: VolumeContext, path: FieldPath,
   const rule = sourceRules[first] as (source: unknown, path: FieldPath, errors: FieldErrors, context: VolumeContext) => void;
   // Upstream reports a GCE disk under its internal name.
   rule(volume[first], path.child(first === 'gcePersistentDisk' ? 'persistentDisk' : first), errors, context);
-  for (const kind of others) errors.forbidden(path.child(kind), 'may not specify more than 1 volume type');
+  for (const kind of others) errors.forbidden(path.child(surplusNames[kind] ?? kind), 'may not specify more than 1 volume type');
   if (volume.ephemeral && context.podName && context.volumeName) {
     const claim = `${context.podName}-${context.volumeName}`;
     for (const message of isDns1123Subdomain(claim))
@@ -145,7 +150,7 @@ export function validateVolumes(
     const at = path.index(i);
     const { name = '' } = volume;
     const before = errors.list.length;
-    validateSource(volume, { volumeName: name, podName: pod.name, isPod: pod.isPod }, at, errors);
+    validateSource(volume, { volumeName: name, volumePath: at, podName: pod.name, isPod: pod.isPod }, at, errors);
     if (!name) errors.required(at.child('name'));
     else requireDnsLabel(errors, at.child('name'), name);
     if (valid.has(name)) errors.duplicate(at.child('name'), name);

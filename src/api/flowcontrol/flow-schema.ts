@@ -110,7 +110,7 @@ export const flowSchema = defineKind<FlowSchema>({
   defaults(schema) {
     if (schema.spec) schema.spec.matchingPrecedence ||= defaultPrecedence;
   },
-  subresources: { status: true },
+  subresources: { status: { keepsMetadata: true } },
   validate(schema, errors) {
     const { spec, status } = schema;
     const precedence = spec?.matchingPrecedence ?? 0;

@@ -79,7 +79,7 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     queuing.handSize ||= defaultQueuing.handSize;
     queuing.queueLengthLimit ||= defaultQueuing.queueLengthLimit;
   },
-  subresources: { status: true },
+  subresources: { status: { keepsMetadata: true } },
   validate({ metadata: { name }, spec, status }, errors) {
     const { type = '', limited, exempt } = spec ?? {};
     if ((name === 'exempt') !== (type === 'Exempt'))

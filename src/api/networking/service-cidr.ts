@@ -31,6 +31,7 @@ export const serviceCidr = defineKind<ServiceCIDR>({
   },
   subresources: {
     status: {
+      keepsMetadata: true,
       validate: ({ status }, _prev, errors) => validateConditions(status?.conditions, new FieldPath('status').child('conditions'), errors),
     },
   },

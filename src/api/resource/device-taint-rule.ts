@@ -37,6 +37,7 @@ export const deviceTaintRule = defineKind<DeviceTaintRule>({
   validateUpdate: (next, prev, errors) => validateSpec(next, prev, errors),
   subresources: {
     status: {
+      keepsMetadata: true,
       validate({ status }, _prev, errors) {
         validateConditions(status?.conditions, conditionsPath, errors);
         const count = status?.conditions?.length ?? 0;

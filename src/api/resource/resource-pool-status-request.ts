@@ -35,6 +35,7 @@ export const resourcePoolStatusRequest = defineKind<ResourcePoolStatusRequest>({
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
   subresources: {
     status: {
+      keepsMetadata: true,
       validate({ status }, prev, errors) {
         if (prev.status) validateImmutable(status, prev.status, statusPath, errors);
         if (!status) return;

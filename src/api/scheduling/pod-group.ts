@@ -33,6 +33,7 @@ export const podGroup = defineKind<PodGroup>({
   },
   subresources: {
     status: {
+      keepsMetadata: true,
       validate({ status }, _prev, errors) {
         validateConditions(status?.conditions, statusPath.child('conditions'), errors);
         for (const [i, claim] of (status?.resourceClaimStatuses ?? []).entries())

@@ -45,7 +45,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec, prev.spec, specPath, errors);
   },
-  subresources: { status: true },
+  subresources: { status: { keepsMetadata: true } },
   columns: [
     nameColumn,
     {

@@ -53,7 +53,7 @@ export const storageVersionMigration = defineKind<StorageVersionMigration>({
       if (next.spec?.resource?.[field] !== prev.spec?.resource?.[field])
         errors.invalid(new FieldPath(field), next.spec?.resource?.[field] ?? '', fieldImmutable);
   },
-  subresources: { status: { validate: validateStatus } },
+  subresources: { status: { keepsMetadata: true, validate: validateStatus } },
   columns: [
     nameColumn,
     {

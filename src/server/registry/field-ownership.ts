@@ -19,8 +19,7 @@ export function resetFields(served: ServedResource, subresource: string): FieldS
   if (!status) return undefined;
   if (subresource === '') return { 'f:status': emptySet };
   if (subresource !== 'status') return undefined;
-  // Where the kind has rules of its own for its status, they may let metadata through.
-  const kept = typeof status === 'object' && 'update' in status ? ['status', 'metadata'] : ['status'];
+  const kept = typeof status === 'object' && 'keepsMetadata' in status && status.keepsMetadata ? ['status'] : ['status', 'metadata'];
   const fields = nodeOf(served)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
   return Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
 }

@@ -96,13 +96,14 @@ export function isScale(value: boolean | SubresourceStrategy | ScalePaths | unde
   return typeof value === 'object' && 'specReplicas' in value;
 }
 
-/** Keeps everything but the status, and of metadata what status writers may not touch. */
-function keepAllButStatus(next: Parted & Record<string, unknown>, prev: Parted & Record<string, unknown>): void {
+/** Keeps everything but the status, and metadata where the kind says so. */
+function keepAllButStatus(next: Parted & Record<string, unknown>, prev: Parted & Record<string, unknown>, keepsMetadata = false): void {
   for (const field of Object.keys({ ...next, ...prev })) {
     if (field === 'status' || field === 'metadata' || field === 'kind' || field === 'apiVersion') continue;
     if (prev[field] === undefined) delete next[field];
     else next[field] = prev[field];
   }
+  if (!keepsMetadata) return;
   const { managedFields, resourceVersion, name, namespace, uid } = next.metadata;
   // A foreign uid, name or namespace is still refused by validation.
   next.metadata = {
@@ -126,7 +127,8 @@ export function prepareForSubresource(
   keepMeta(next.metadata, prev.metadata);
   if (strategy.update !== undefined) strategy.update(next, prev, context);
   // A wire object's fields are open to be walked.
-  else if (subresource === 'status') keepAllButStatus(next as Parted & Record<string, unknown>, prev as Parted & Record<string, unknown>);
+  else if (subresource === 'status')
+    keepAllButStatus(next as Parted & Record<string, unknown>, prev as Parted & Record<string, unknown>, strategy.keepsMetadata);
 }
 
 export function validateUpdate(kind: KindDefinition, next: KubeObject, prev: KubeObject, strategy?: SubresourceStrategy): void {
