@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { apiCommand } from './api.ts';
 import { componentCommand } from './component.ts';
 import { downCommand } from './down.ts';
+import { encryptionCommand } from './encryption.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
 import { loadCommand } from './load.ts';
 import { logsCommand } from './logs.ts';
@@ -19,6 +20,7 @@ const program = new Command('k8ts')
   .addCommand(logsCommand())
   .addCommand(loadCommand())
   .addCommand(storeCommand())
+  .addCommand(encryptionCommand())
   .addCommand(kubeconfigCommand())
   .addCommand(apiCommand())
   .addCommand(componentCommand(), { hidden: true });

@@ -1,4 +1,5 @@
 import type { DownOptions } from './down.ts';
+import type { RewriteOptions } from './encryption-rewrite.ts';
 import type { ApiServerProcessOptions, LoopProcessOptions } from './separate-processes.ts';
 import type { LogSelection, ObjectChange } from './store-log.ts';
 import type { UpOptions } from './up.ts';
@@ -6,6 +7,7 @@ import type { UpOptions } from './up.ts';
 export { ClusterError } from './cluster-error.ts';
 export { adminKubeconfig, logFiles } from './cluster-files.ts';
 export { type ClusterConfig, defaultDataDir, defaultPodCidr, defaultServiceCidr, type RuntimeName } from './config.ts';
+export type { RewriteFailure, RewriteOptions, RewriteProgress, RewriteResult } from './encryption-rewrite.ts';
 export type { FieldChange } from './object-diff.ts';
 export type { ClusterStatus } from './status.ts';
 export type { LogSelection, ObjectChange } from './store-log.ts';
@@ -22,6 +24,8 @@ export const backupClusterStore = async (dataDir: string, file: string) =>
   (await import('./store-commands.ts')).backupClusterStore(dataDir, file);
 export const restoreClusterStore = async (dataDir: string, file: string) =>
   (await import('./store-commands.ts')).restoreClusterStore(dataDir, file);
+export const rewriteCluster = async (dataDir: string, options: RewriteOptions) =>
+  (await import('./encryption-rewrite.ts')).rewriteCluster(dataDir, options);
 export const readStoreLog = async (dataDir: string, selection: LogSelection, each: (change: ObjectChange) => void) =>
   (await import('./store-log.ts')).readStoreLog(dataDir, selection, each);
 export const runControlPlaneProcess = async (dataDir: string) =>
