@@ -157,14 +157,7 @@ export const deployment = defineKind<Deployment>({
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },
   subresources: {
-    status: {
-      update(next, prev) {
-        next.spec = prev.spec;
-        if (prev.metadata.labels === undefined) delete next.metadata.labels;
-        else next.metadata.labels = prev.metadata.labels;
-      },
-      validate: validateStatus,
-    },
+    status: { keepsMetadata: 'labels', validate: validateStatus },
     scale: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas', selector: 'spec.selector' },
   },
   columns: [

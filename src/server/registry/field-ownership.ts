@@ -19,9 +19,11 @@ export function resetFields(served: ServedResource, subresource: string): FieldS
   if (!status) return undefined;
   if (subresource === '') return { 'f:status': emptySet };
   if (subresource !== 'status') return undefined;
-  const kept = typeof status === 'object' && 'keepsMetadata' in status && status.keepsMetadata ? ['status'] : ['status', 'metadata'];
+  const keepsMetadata = typeof status === 'object' && 'keepsMetadata' in status ? status.keepsMetadata : false;
+  const kept = keepsMetadata === true ? ['status'] : ['status', 'metadata'];
   const fields = nodeOf(served)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
-  return Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
+  const reset: FieldSet = Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
+  return keepsMetadata === 'labels' ? { ...reset, 'f:metadata': { 'f:labels': emptySet } } : reset;
 }
 
 /** The object with managedFields that say what this write by create, update or patch changed. */

@@ -97,13 +97,22 @@ export function isScale(value: boolean | SubresourceStrategy | ScalePaths | unde
 }
 
 /** Keeps everything but the status, and metadata where the kind says so. */
-function keepAllButStatus(next: Parted & Record<string, unknown>, prev: Parted & Record<string, unknown>, keepsMetadata = false): void {
+function keepAllButStatus(
+  next: Parted & Record<string, unknown>,
+  prev: Parted & Record<string, unknown>,
+  keepsMetadata: boolean | 'labels' = false,
+): void {
   for (const field of Object.keys({ ...next, ...prev })) {
     if (field === 'status' || field === 'metadata' || field === 'kind' || field === 'apiVersion') continue;
     if (prev[field] === undefined) delete next[field];
     else next[field] = prev[field];
   }
   if (!keepsMetadata) return;
+  if (keepsMetadata === 'labels') {
+    if (prev.metadata.labels === undefined) delete next.metadata.labels;
+    else next.metadata.labels = prev.metadata.labels;
+    return;
+  }
   const { managedFields, resourceVersion, name, namespace, uid } = next.metadata;
   // A foreign uid, name or namespace is still refused by validation.
   next.metadata = {
