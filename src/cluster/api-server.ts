@@ -7,6 +7,7 @@ import {
   type AuthorizationMode,
   auditOptions,
   type ClusterApiServer,
+  type ComponentAddress,
   createClusterApiServer,
   openAudit,
   parseIpRange,
@@ -33,14 +34,16 @@ export interface RunningApiServer {
   close(): Promise<void>;
 }
 
-/** Opens the store and makes the server; it does not listen yet. */
+/** Opens the store and makes the server; it does not listen yet. `components`: where those beside it answer, for ComponentStatus. */
 export async function openApiServer(
   layout: Layout,
   config: ClusterConfig,
-  { logger }: Pick<ComponentEnvironment, 'logger'>,
+  environment: Pick<ComponentEnvironment, 'loggerFor'>,
+  components?: ReadonlyMap<string, ComponentAddress>,
 ): Promise<RunningApiServer> {
   const args = config.args.apiserver;
   checkFlags(args, apiserverFlags);
+  const logger = await environment.loggerFor('kube-apiserver', args);
   const kept = storeFlags(args);
   const lifetime = new AbortController();
   const metrics = new MetricsRegistry();
@@ -51,6 +54,7 @@ export async function openApiServer(
   const audit = auditOptions(args);
   const server = await createClusterApiServer({
     store,
+    components: components ?? defaultComponents,
     encryption,
     ...kept,
     clock,
@@ -100,6 +104,12 @@ export async function openApiServer(
     },
   };
 }
+
+/** Where upstream's API server looks for the others: each on the same machine, at its port. */
+const defaultComponents: ReadonlyMap<string, ComponentAddress> = new Map([
+  ['scheduler', { host: '127.0.0.1', port: 10259 }],
+  ['controller-manager', { host: '127.0.0.1', port: 10257 }],
+]);
 
 function kubeletClient(pki: Pki) {
   const client = pki.clients['apiserver-kubelet-client'];

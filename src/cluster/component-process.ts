@@ -3,10 +3,15 @@ import { writeSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { format } from 'node:util';
 import { type Logger, pino } from 'pino';
+import { klogFormatter } from '../observability/index.ts';
+import type { ComponentArgs } from './config.ts';
+import { logOptions } from './log-flags.ts';
 import type { ComponentMessage, ParentMessage } from './processes.ts';
 
 export interface ComponentEnvironment {
   logger: Logger;
+  /** The log of one of several components in this process, as its --v and --logging-format ask for it. */
+  loggerFor(component: string, args: ComponentArgs): Promise<Logger>;
   /** Aborted by SIGTERM and SIGINT. */
   signal: AbortSignal;
   /** Tells `k8ts up` that the component is ready. */
@@ -40,9 +45,23 @@ const standardOutput = {
   },
 };
 
+const levelOf = (given: string | undefined) => given ?? process.env.K8TS_LOG_LEVEL ?? 'info';
+
+/** Without flags the log is the process' own: one record of pino's a line. */
+async function componentLogger(logger: Logger, component: string, args: ComponentArgs): Promise<Logger> {
+  const { level, format } = logOptions(args);
+  if (format === undefined) return level === undefined ? logger : logger.child({}, { level });
+  const klogLine = await klogFormatter();
+  const { pid } = process;
+  return pino(
+    { level: levelOf(level), base: { component } },
+    { write: (line: string) => standardOutput.write(klogLine(line, format, pid)) },
+  );
+}
+
 /** Runs a component until it is told to stop. A failure is logged, told to the parent, and ends the process with code 1. */
 export async function runComponent(name: string, run: (environment: ComponentEnvironment) => Promise<void>): Promise<void> {
-  const logger = pino({ level: process.env.K8TS_LOG_LEVEL ?? 'info', base: { component: name } }, standardOutput);
+  const logger = pino({ level: levelOf(undefined), base: { component: name } }, standardOutput);
   // What a library prints (lmdb-js each failed write) becomes a line too: a stream that found no room would end the process.
   for (const method of ['log', 'info', 'warn', 'error'] as const) console[method] = (...what: unknown[]) => logger.warn(format(...what));
   const stop = new AbortController();
@@ -67,6 +86,7 @@ export async function runComponent(name: string, run: (environment: ComponentEnv
   try {
     await run({
       logger,
+      loggerFor: (component, args) => componentLogger(logger, component, args),
       signal: stop.signal,
       ready: () => tellParent({ ready: true }),
       controlPlane: controlPlane.promise,

@@ -2,13 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import type { Registry as MetricsRegistry } from 'prom-client';
+import { Registry as MetricsRegistry } from 'prom-client';
 import { type Client, createInformerFactory, LeadershipLostError } from '../client/index.ts';
 import { runControllerManager } from '../controllers/index.ts';
 import type { Pki } from '../pki/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
+import type { ComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
-import type { ClusterConfig } from './config.ts';
+import { serveComponent } from './component-endpoints.ts';
+import type { ComponentEnvironment } from './component-process.ts';
+import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { controllerManagerFlags, leaderElection, schedulerFlags } from './control-plane-flags.ts';
 import { checkFlags, durationMs } from './flags.ts';
 
@@ -27,6 +30,54 @@ const identity = () => `${hostname()}_${randomUUID()}`;
 export function checkControlLoopFlags(config: ClusterConfig): void {
   checkFlags(config.args.controllerManager, controllerManagerFlags);
   checkFlags(config.args.scheduler, schedulerFlags);
+}
+
+export type ControlLoopName = 'kube-scheduler' | 'kube-controller-manager';
+
+/** What a control loop runs with, and where it answers. */
+export interface ControlLoop {
+  name: ControlLoopName;
+  options: ControlLoopOptions;
+  /** Undefined where --secure-port=0 wants none. */
+  endpoint: ComponentServer | undefined;
+}
+
+const argsOf = (config: ClusterConfig, name: ControlLoopName): ComponentArgs =>
+  name === 'kube-scheduler' ? config.args.scheduler : config.args.controllerManager;
+
+/** The configuration as /configz shows it: by its API group, what flags have decided. */
+function configurationOf({ config, electsByDefault }: ControlLoopShared, name: ControlLoopName): object {
+  const args = argsOf(config, name);
+  const election = leaderElection(args, electsByDefault);
+  const leader = {
+    LeaderElect: election !== false,
+    LeaseDuration: args['leader-elect-lease-duration'] ?? '15s',
+    RenewDeadline: args['leader-elect-renew-deadline'] ?? '10s',
+    RetryPeriod: args['leader-elect-retry-period'] ?? '2s',
+    ResourceLock: args['leader-elect-resource-lock'] ?? 'leases',
+    ResourceName: args['leader-elect-resource-name'] ?? name,
+    ResourceNamespace: args['leader-elect-resource-namespace'] ?? 'kube-system',
+  };
+  if (name === 'kube-scheduler') return { 'kubescheduler.config.k8s.io': { LeaderElection: leader } };
+  const Generic = { Controllers: (args.controllers ?? '*').split(','), LeaderElection: leader };
+  return { 'kubecontrollermanager.config.k8s.io': { Generic, KubeCloudShared: { ClusterCIDR: config.podCidr, ClusterName: config.name } } };
+}
+
+type ControlLoopShared = Pick<ControlLoopOptions, 'config' | 'pki' | 'electsByDefault'>;
+
+/** Prepares a control loop: its log, its metrics, and the HTTPS that tells of them. */
+export async function prepareControlLoop(
+  shared: ControlLoopShared,
+  environment: Pick<ComponentEnvironment, 'loggerFor'>,
+  name: ControlLoopName,
+  client: Client,
+): Promise<ControlLoop> {
+  const args = argsOf(shared.config, name);
+  const logger = await environment.loggerFor(name, args);
+  const metrics = new MetricsRegistry();
+  const configz = () => configurationOf(shared, name);
+  const endpoint = await serveComponent({ name, args, client, pki: shared.pki, logger, metrics, configz });
+  return { name, options: { ...shared, logger, metrics }, endpoint };
 }
 
 /** Runs until the signal is aborted; throws LeadershipLostError. */

@@ -4,6 +4,7 @@ import { auditFlags } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { durationMs, flag } from './flags.ts';
+import { logFlags } from './log-flags.ts';
 
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
 export const etcdFlags = [
@@ -52,6 +53,7 @@ export const apiserverFlags = [
   'event-ttl',
   ...servingFlags,
   ...etcdFlags,
+  ...logFlags,
 ] as const;
 export const leaderElectionFlags = [
   'leader-elect',
@@ -62,8 +64,10 @@ export const leaderElectionFlags = [
   'leader-elect-resource-name',
   'leader-elect-resource-namespace',
 ] as const;
-export const controllerManagerFlags = ['controllers', 'node-monitor-grace-period', 'node-cidr-mask-size', ...leaderElectionFlags] as const;
-export const schedulerFlags = leaderElectionFlags;
+/** Of the HTTPS of the scheduler and the controller manager, and of what they tell. */
+const loopFlags = ['bind-address', 'secure-port', ...logFlags, ...leaderElectionFlags] as const;
+export const controllerManagerFlags = ['controllers', 'node-monitor-grace-period', 'node-cidr-mask-size', ...loopFlags] as const;
+export const schedulerFlags = loopFlags;
 
 type LeaderElection = Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'> &
   Partial<Pick<LeaderElectionOptions, 'name' | 'namespace'>>;

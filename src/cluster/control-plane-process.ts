@@ -1,12 +1,12 @@
 /** The control plane in one process: API server on the durable store, controllers, scheduler. */
 import { createClient } from '../client/index.ts';
-import type { UserInfo } from '../server/index.ts';
+import type { ComponentAddress, UserInfo } from '../server/index.ts';
 import { openApiServer } from './api-server.ts';
 import { readConfig } from './cluster-files.ts';
 import { sharesStore } from './cluster-store.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
 import { nodeNames } from './config.ts';
-import { checkControlLoopFlags, runClusterControllers, runClusterScheduler, untilStopped } from './control-loops.ts';
+import { checkControlLoopFlags, prepareControlLoop, runClusterControllers, runClusterScheduler, untilStopped } from './control-loops.ts';
 import { ensureDnsAddon } from './dns-addon.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { markControlPlane } from './mark-control-plane.ts';
@@ -20,11 +20,13 @@ const component = (name: string): UserInfo => ({ name: `system:${name}`, groups:
 const administrator: UserInfo = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
 
 async function runControlPlane(layout: Layout, environment: ComponentEnvironment): Promise<void> {
-  const { logger, signal } = environment;
+  const { signal } = environment;
   const config = readConfig(layout);
   if (!config) throw new Error(`${layout.config} is missing`);
   checkControlLoopFlags(config);
-  const { server, pki, metrics, close } = await openApiServer(layout, config, environment);
+  /** Where the two loops answer, once they do. */
+  const components = new Map<string, ComponentAddress>();
+  const { server, pki, close } = await openApiServer(layout, config, environment, components);
   // Away from the host's network, it still answers at the host's 127.0.0.1.
   await server.listen(controlPlaneNamespace(layout, config) ? await environment.entrance : undefined);
   await server.bootstrap(signal);
@@ -34,19 +36,34 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
 
   const { real, hollow } = nodeNames(config);
   const [firstNode] = [...real, ...hollow];
-  const options = { config, pki, logger, metrics, electsByDefault: sharesStore(config) };
+  const shared = { config, pki, electsByDefault: sharesStore(config) };
   const manager = {
     own: clientAs(component('kube-controller-manager'), 'kube-controller-manager'),
     forController: (name: string, account: string) => clientAs(controllerIdentity(account), `kube-controller-manager/${name}`),
   };
   const scheduler = clientAs(component('kube-scheduler'), 'kube-scheduler');
+  const loops = await Promise.all([
+    prepareControlLoop(shared, environment, 'kube-scheduler', scheduler),
+    prepareControlLoop(shared, environment, 'kube-controller-manager', manager.own),
+  ]);
+  const [ofScheduler, ofManager] = loops;
+  for (const { name, endpoint } of loops) if (endpoint) components.set(name.replace(/^kube-/, ''), { ...endpoint, host: endpoint.address });
   try {
     await Promise.all([
       ...(firstNode ? [markControlPlane(clientAs(administrator, 'k8ts'), firstNode, signal)] : []),
-      untilStopped((term) => runClusterControllers(options, manager, term), { metrics, prefix: 'workqueue_', logger }, signal),
-      untilStopped((term) => runClusterScheduler(options, scheduler, term), { metrics, prefix: 'scheduler_', logger }, signal),
+      untilStopped(
+        (term) => runClusterControllers(ofManager.options, manager, term),
+        { ...ofManager.options, prefix: 'workqueue_' },
+        signal,
+      ),
+      untilStopped(
+        (term) => runClusterScheduler(ofScheduler.options, scheduler, term),
+        { ...ofScheduler.options, prefix: 'scheduler_' },
+        signal,
+      ),
     ]);
   } finally {
+    await Promise.all(loops.map(({ endpoint }) => endpoint?.close()));
     await close();
   }
 }

@@ -2,6 +2,7 @@
 import { type kubeletconfigV1beta1, parseGoDuration } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { logFlags } from './log-flags.ts';
 
 /** Fails on a flag that the component does not know, in upstream's words. */
 export function checkFlags(args: ComponentArgs, known: readonly string[]): void {
@@ -21,8 +22,18 @@ export const kubeletFlags = [
   'serialize-image-pulls',
   'node-status-update-frequency',
   'seccomp-default',
+  'healthz-bind-address',
+  'healthz-port',
+  ...logFlags,
 ] as const;
-export const proxyFlags = ['masquerade-all', 'iptables-min-sync-period', 'iptables-sync-period'] as const;
+export const proxyFlags = [
+  'masquerade-all',
+  'iptables-min-sync-period',
+  'iptables-sync-period',
+  'metrics-bind-address',
+  'healthz-bind-address',
+  ...logFlags,
+] as const;
 /** The kubelet's flags as the configuration they stand for. */
 export function kubeletConfiguration(args: ComponentArgs): Partial<kubeletconfigV1beta1.KubeletConfiguration> {
   checkFlags(args, kubeletFlags);

@@ -17,7 +17,9 @@ import { type Layout, layoutOf } from './layout.ts';
 import { nodeContainerd } from './node-containerd.ts';
 import { type NodeLayout, nodeLayoutOf } from './node-layout.ts';
 import { nextHopFrom, type Placement, placementOf, serverUrlFor } from './placement.ts';
+import { portFlag } from './port-flag.ts';
 import { portNear } from './ports.ts';
+import { serveProxy } from './proxy-endpoints.ts';
 import { ensureClusterPki, kubeletServerCertificate } from './up.ts';
 
 const defaultKubeletPort = 10250;
@@ -45,14 +47,20 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   const machine = await readMachine(node.dir);
   const metrics = new MetricsRegistry();
   // In a namespace they are free; on the host somebody else's kubelet may have them. The API server reads the port from the status.
-  const [port, healthzPort] = await Promise.all([portNear(defaultKubeletPort), portNear(defaultHealthzPort)]);
+  const kubeletArgs = config.args.kubelet;
+  const [port, healthzPort, kubeletLogger, proxyLogger] = await Promise.all([
+    portNear(defaultKubeletPort),
+    portFlag(kubeletArgs, 'healthz-port') ?? portNear(defaultHealthzPort),
+    environment.loggerFor('kubelet', kubeletArgs),
+    environment.loggerFor('kube-proxy', config.args.proxy),
+  ]);
   const kubelet = createKubelet({
     nodeName,
     client,
     runtime,
     clock: systemClock,
     random: systemRandom,
-    logger,
+    logger: kubeletLogger,
     machine,
     registry: metrics,
     rootDir: node.kubelet,
@@ -76,22 +84,33 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     tls: await kubeletTls(layout, config, nodeName),
     port,
     healthzPort,
+    healthzAddress: kubeletArgs['healthz-bind-address'],
     metrics,
     clock: systemClock,
-    logger,
+    logger: kubeletLogger,
   });
   await server.listen();
   const proxyInformers = createInformerFactory({
     client: clientAs('proxy', 'kube-proxy'),
     clock: systemClock,
     random: systemRandom,
-    logger,
+    logger: proxyLogger,
   });
+  const proxy = proxyOptions(config.args.proxy);
+  const proxyServer = await serveProxy(config, proxyLogger, proxy.syncMs);
   const runs = [
     kubelet.run(signal),
     proxyInformers.run(signal),
     runProxy(
-      { informers: proxyInformers, clock: systemClock, logger, nodeName, podCidr: config.podCidr, ...proxyOptions(config.args.proxy) },
+      {
+        informers: proxyInformers,
+        clock: systemClock,
+        logger: proxyLogger,
+        nodeName,
+        podCidr: config.podCidr,
+        observer: proxyServer.observer,
+        ...proxy,
+      },
       signal,
     ),
     runNodeRoutes({ informers: proxyInformers, clock: systemClock, logger, nodeName, nextHop: nextHopFrom(config) }, signal),
@@ -104,7 +123,7 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   try {
     await work;
   } finally {
-    await server.close();
+    await Promise.all([server.close(), proxyServer.close()]);
   }
 }
 

@@ -1,13 +1,12 @@
 /** The control plane's parts as processes of their own, as upstream's are, for several of each on one store. */
-import { Registry as MetricsRegistry } from 'prom-client';
 import { createClient, httpsTransport } from '../client/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
 import { ClusterError } from './cluster-error.ts';
 import { readConfig } from './cluster-files.ts';
-import { type ComponentEnvironment, runComponent } from './component-process.ts';
+import { runComponent } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
-import { type ControlLoopOptions, checkControlLoopFlags, runClusterControllers, runClusterScheduler } from './control-loops.ts';
+import { checkControlLoopFlags, prepareControlLoop, runClusterControllers, runClusterScheduler } from './control-loops.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { serviceAccountClients } from './service-account-clients.ts';
 import { ensureClusterPki } from './up.ts';
@@ -65,19 +64,22 @@ export function runApiServerProcess(options: ApiServerProcessOptions): Promise<v
 
 export function runControllerManagerProcess(options: LoopProcessOptions): Promise<void> {
   return runComponent('kube-controller-manager', async (environment) => {
-    const { loop, transport, anonymous } = await prepare(options, 'controllerManager', 'controller-manager', environment);
+    const { shared, transport, anonymous } = await prepare(options, 'controllerManager', 'controller-manager');
     const own = createClient(transport, { userAgent: 'kube-controller-manager' });
     const forController = serviceAccountClients({ client: own, transport: anonymous, clock });
+    const loop = await prepareControlLoop(shared, environment, 'kube-controller-manager', own);
     environment.ready();
-    await runClusterControllers(loop, { own, forController }, environment.signal);
+    await runClusterControllers(loop.options, { own, forController }, environment.signal).finally(() => loop.endpoint?.close());
   });
 }
 
 export function runSchedulerProcess(options: LoopProcessOptions): Promise<void> {
   return runComponent('kube-scheduler', async (environment) => {
-    const { loop, transport } = await prepare(options, 'scheduler', 'scheduler', environment);
+    const { shared, transport } = await prepare(options, 'scheduler', 'scheduler');
+    const client = createClient(transport, { userAgent: 'kube-scheduler' });
+    const loop = await prepareControlLoop(shared, environment, 'kube-scheduler', client);
     environment.ready();
-    await runClusterScheduler(loop, createClient(transport, { userAgent: 'kube-scheduler' }), environment.signal);
+    await runClusterScheduler(loop.options, client, environment.signal).finally(() => loop.endpoint?.close());
   });
 }
 
@@ -86,7 +88,6 @@ async function prepare(
   { dataDir, server: given, args }: LoopProcessOptions,
   component: 'controllerManager' | 'scheduler',
   certificate: string,
-  { logger }: ComponentEnvironment,
 ) {
   const layout = layoutOf(dataDir);
   const config = withArgs(configOf(layout), component, args);
@@ -96,9 +97,8 @@ async function prepare(
   if (!identity) throw new Error(`there is no certificate ${certificate} in ${pki.dir}`);
   const server = given ?? `https://127.0.0.1:${config.apiPort}`;
   const ca = pki.ca.certificate;
-  const loop: ControlLoopOptions = { config, pki, logger, metrics: new MetricsRegistry(), electsByDefault: true };
   return {
-    loop,
+    shared: { config, pki, electsByDefault: true },
     transport: httpsTransport({ server, ca, cert: identity.certificate, key: identity.key, clock }),
     anonymous: httpsTransport({ server, ca, clock }),
   };

@@ -16,3 +16,6 @@ export {
 } from './nodes/node-network.ts';
 export { type NodeRoutesOptions, removeNodeRoutes, runNodeRoutes } from './nodes/routes.ts';
 export { cleanupProxy, type ProxyOptions, runProxy } from './proxy/proxy.ts';
+export { createProxyHealth } from './proxy/proxy-health.ts';
+export { createProxyMetrics } from './proxy/proxy-metrics.ts';
+export { type ListenAddress, openProxyServer, type ProxyServer } from './proxy/proxy-server.ts';

@@ -11,6 +11,8 @@ export {
   type HealthRequest,
   healthMetricNames,
 } from './health.ts';
+export type { LogFormat } from './logs/klog.ts';
 export { exposition, expositionType } from './metrics/exposition.ts';
 export { Cell, counters, type Family, gauges, HistogramCell, histograms } from './metrics/family.ts';
 export { type BuildInfo, registerBuildInfo, registerProcessMetrics } from './metrics/process-metrics.ts';
+export const klogFormatter = async () => (await import('./logs/klog.ts')).klogLine;

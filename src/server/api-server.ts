@@ -26,6 +26,7 @@ import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import type { Aggregation } from './aggregation/index.ts';
 import type { Auditor } from './audit/index.ts';
+import type { ComponentAddress } from './component/component-probe.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import type { Encryption } from './encryption/index.ts';
@@ -103,6 +104,8 @@ export interface ApiServerOptions {
   encryption?: Encryption | undefined;
   /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
   storeCheckTimeoutMs?: number;
+  /** Where the components beside it answer, for ComponentStatus, by name; may change. Default: none is known. */
+  components?: ReadonlyMap<string, ComponentAddress>;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
   ttlSeconds?: (resource: Resource) => number | undefined;
 }
@@ -209,7 +212,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const timer = clock.setTimer(options.storeCheckTimeoutMs ?? 2000, () => late.abort(new Error('context deadline exceeded')));
     await Promise.race([store.revision(), rejection(late.signal)]).finally(() => timer.cancel());
   };
-  handlers.push(...coreHandlers({ storageOf, clock, checkStore }));
+  const { components } = options;
+  handlers.push(...coreHandlers({ storageOf, clock, checkStore, ...(components ? { components } : {}) }));
 
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });

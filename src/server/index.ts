@@ -5,6 +5,7 @@ export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } 
 export { parseTokenFile } from './authentication/index.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
+export type { ComponentAddress } from './component/component-probe.ts';
 export { type ComponentRoute, type ComponentServer, openComponentServer } from './component/component-server.ts';
 export { type Encryption, openEncryption } from './encryption/index.ts';
 export {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import type { Pod } from '../../api/index.ts';
+import { exposition, expositionType, healthMetricNames } from '../../observability/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from '../containers/labels.ts';
@@ -11,7 +12,6 @@ import type { MachineInfo } from '../node/machine.ts';
 import { findContainer } from '../pod/containers.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import type { ContainerExits } from './container-exits.ts';
-import { expositionType } from './exposition.ts';
 import { LogRequestError, loggedContainer, parseLogRequest } from './logs/log-request.ts';
 import { readLog } from './logs/read-log.ts';
 import { CommandError, type CommandPath, failureOf, parseCommandPath } from './remote-command.ts';
@@ -72,15 +72,8 @@ async function runningPods({ runtime, kubelet }: EndpointDependencies, signal: A
   });
 }
 
-async function ownMetrics(registry: Registry, wanted: (name: string) => boolean): Promise<string> {
-  const texts = await Promise.all(
-    registry
-      .getMetricsAsArray()
-      .filter((m) => wanted(m.name))
-      .map((m) => registry.getSingleMetricAsString(m.name)),
-  );
-  return `${texts.join('\n\n')}\n`;
-}
+const ownMetrics = (registry: Registry, wanted: (name: string) => boolean): Promise<string> =>
+  exposition(registry, new Set(registry.getMetricsAsArray().flatMap(({ name }) => (wanted(name) ? [name] : []))));
 
 const isProbeMetric = (name: string) => name.startsWith('prober_');
 
@@ -171,6 +164,8 @@ export async function answer(dependencies: EndpointDependencies, request: Endpoi
       return sendJson(response, { kubeletconfig: kubelet.config ?? {} });
     case '/metrics':
       return send(response, 200, expositionType, await ownMetrics(metrics, (name) => !isProbeMetric(name)));
+    case '/metrics/slis':
+      return send(response, 200, expositionType, await exposition(metrics, healthMetricNames));
     case '/metrics/probes':
       return send(response, 200, expositionType, await ownMetrics(metrics, isProbeMetric));
     case '/metrics/resource':

@@ -17,5 +17,3 @@ export function metric(name: string, type: 'counter' | 'gauge', help: string, sa
   });
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
-
-export const expositionType = 'text/plain; version=0.0.4; charset=utf-8';

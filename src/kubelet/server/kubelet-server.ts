@@ -34,6 +34,8 @@ export interface KubeletServerOptions {
   port?: number;
   /** Plain HTTP on loopback for /healthz; default 10248, 0: none. */
   healthzPort?: number;
+  /** --healthz-bind-address; default 127.0.0.1. */
+  healthzAddress?: string | undefined;
   metrics: Registry;
   clock: Clock;
   logger: Logger;
@@ -156,7 +158,7 @@ export function createKubeletServer(options: KubeletServerOptions): KubeletServe
     async listen() {
       const healthzPort = options.healthzPort ?? 10248;
       const bound = await listenOn(server, options.port ?? 10250, options.address ?? '0.0.0.0');
-      if (healthzPort !== 0) await listenOn(health, healthzPort, '127.0.0.1');
+      if (healthzPort !== 0) await listenOn(health, healthzPort, options.healthzAddress ?? '127.0.0.1');
       for (const which of [server, health]) which.on('error', (error) => logger.error({ err: error }, "the kubelet's server failed"));
       return { address: bound.address, port: bound.port };
     },

@@ -9,6 +9,7 @@ import type { Clock } from '../../time/index.ts';
 import { deleteStaleConntrack } from './conntrack.ts';
 import { iptablesRestore, iptablesSave, missingJumps, removeChains } from './iptables.ts';
 import { iptablesRules, type RuleSet, restoreInput } from './iptables-rules.ts';
+import type { ProxyChange, ProxyObserver } from './proxy-metrics.ts';
 import { type ServicePort, servicePorts } from './service-map.ts';
 
 export interface ProxyOptions {
@@ -24,11 +25,13 @@ export interface ProxyOptions {
   syncMs?: number;
   /** Called after each rewrite, e.g. for metrics and readiness. */
   onSynced?: (ports: number) => void;
+  /** Is told of changes and writes. */
+  observer?: ProxyObserver | undefined;
 }
 
 /** Runs until the signal is aborted; rules stay, so that traffic goes on without the proxy. */
 export async function runProxy(options: ProxyOptions, signal: AbortSignal): Promise<void> {
-  const { informers, clock, logger, nodeName, podCidr, masqueradeAll = false, minSyncMs = 200, syncMs = 30_000 } = options;
+  const { informers, clock, logger, nodeName, podCidr, masqueradeAll = false, minSyncMs = 200, syncMs = 30_000, observer } = options;
   const services = informers.for(Service);
   const slices = informers.for(EndpointSlice);
   slices.addIndex('service', (slice) => {
@@ -38,8 +41,9 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
   const portsOf = new Map<string, ServicePort[]>();
   const dirty = new Set<string>();
   let wake = () => {};
-  const touch = (key: string | undefined) => {
+  const touch = (key: string | undefined, what: ProxyChange) => {
     if (!key) return;
+    observer?.queued(what);
     dirty.add(key);
     wake();
   };
@@ -50,16 +54,22 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
   };
   const removers = [
     services.addHandler({
-      add: (s) => touch(keyOfService(s)),
-      update: (s) => touch(keyOfService(s)),
-      delete: (s) => touch(keyOfService(s)),
+      add: (s) => touch(keyOfService(s), 'service'),
+      update: (s) => touch(keyOfService(s), 'service'),
+      delete: (s) => touch(keyOfService(s), 'service'),
     }),
-    slices.addHandler({ add: (s) => touch(keyOfSlice(s)), update: (s) => touch(keyOfSlice(s)), delete: (s) => touch(keyOfSlice(s)) }),
+    slices.addHandler({
+      add: (s) => touch(keyOfSlice(s), 'endpoint'),
+      update: (s) => touch(keyOfSlice(s), 'endpoint'),
+      delete: (s) => touch(keyOfSlice(s), 'endpoint'),
+    }),
   ];
   await Promise.all([services.whenSynced(signal), slices.whenSynced(signal)]);
 
   let applied: RuleSet | undefined;
   const sync = async () => {
+    const startedMs = clock.monotonic();
+    const full = applied === undefined;
     const before: ServicePort[] = [];
     const after: ServicePort[] = [];
     for (const key of dirty) {
@@ -82,6 +92,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     }
     applied = rules;
     await deleteStaleConntrack(before, after);
+    observer?.synced(startedMs, full);
     options.onSynced?.(portsOf.size);
   };
 
@@ -93,6 +104,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
       } catch (error) {
         // Whatever the kernel holds now is unknown: the next round writes everything.
         applied = undefined;
+        observer?.failed();
         logger.error({ err: error }, 'Failed to sync iptables rules');
       }
       await pause(applied === undefined ? 1000 : minSyncMs);

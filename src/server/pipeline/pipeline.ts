@@ -3,7 +3,7 @@
  * is given), impersonation, authorization, then the handler. Whatever goes wrong becomes a Status.
  */
 import type { Logger } from 'pino';
-import { errors, StatusError } from '../../api/index.ts';
+import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
 import type { Clock, Random, Timer } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
@@ -168,7 +168,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const fields = {
       verb: info.isResourceRequest ? info.verb.toUpperCase() : method,
       URI: query === '' ? context.path : `${context.path}?${query}`,
-      latency: `${(clock.monotonic() - startedMs).toFixed(6)}ms`,
+      latency: formatGoDuration(BigInt(Math.round((clock.monotonic() - startedMs) * 1e6))),
       userAgent,
       'audit-ID': auditId,
       srcIP: remoteAddress,

@@ -1,29 +1,41 @@
-/**
- * ComponentStatus, deprecated since v1.19: made up when it is read. Of upstream's three components only the store is known to this
- * server; scheduler and controller manager say themselves, by their leases, that they are alive.
- */
+/** ComponentStatus, deprecated since v1.19: made up when it is read, from what the components say of themselves at that moment. */
 import { type ComponentStatus, errors, type ObjectMeta } from '../../api/index.ts';
+import { type ComponentAddress, probeComponent } from '../component/component-probe.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 
-export function componentStatusHandler({ checkStore }: { checkStore(): Promise<void> }): SubresourceHandler {
-  const etcd = async (): Promise<ComponentStatus> => {
-    const failure = await checkStore().then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+export interface ComponentStatusDependencies {
+  checkStore(): Promise<void>;
+  /** Where the components beside this server answer, by name (`scheduler`, `controller-manager`); read anew each time. */
+  components?: ReadonlyMap<string, ComponentAddress>;
+}
+
+type Condition = NonNullable<ComponentStatus['conditions']>[number];
+
+const healthy = (message: string): Condition => ({ type: 'Healthy', status: 'True', message });
+const unhealthy = (message: string): Condition => ({ type: 'Healthy', status: 'False', message });
+
+export function componentStatusHandler({ checkStore, components }: ComponentStatusDependencies): SubresourceHandler {
+  const etcd = () =>
+    checkStore().then(
+      () => healthy('ok'),
+      (error: unknown): Condition => ({
+        ...unhealthy(''),
+        error: error instanceof Error ? error.message : String(error),
+      }),
     );
-    return {
-      kind: 'ComponentStatus',
-      apiVersion: 'v1',
-      // Nothing stored: it has a name, and no identity, version or age.
-      metadata: { name: 'etcd-0' } as ObjectMeta,
-      conditions: [
-        {
-          type: 'Healthy',
-          ...(failure === undefined ? { status: 'True', message: 'ok' } : { status: 'False', message: '', error: failure }),
-        },
-      ],
-    };
+  const probe = async (address: ComponentAddress): Promise<Condition> => {
+    const { healthy: isHealthy, message } = await probeComponent(address);
+    return isHealthy ? healthy(message) : unhealthy(message);
   };
+  const checks = (): Map<string, () => Promise<Condition>> =>
+    new Map([...[...(components ?? [])].map(([name, address]) => [name, () => probe(address)] as const), ['etcd-0', etcd] as const]);
+  const statusOf = async (name: string, check: () => Promise<Condition>): Promise<ComponentStatus> => ({
+    kind: 'ComponentStatus',
+    apiVersion: 'v1',
+    // Nothing stored: it has a name, and no identity, version or age.
+    metadata: { name } as ObjectMeta,
+    conditions: [await check()],
+  });
   return {
     group: '',
     resource: 'componentstatuses',
@@ -31,10 +43,13 @@ export function componentStatusHandler({ checkStore }: { checkStore(): Promise<v
     verbs: ['get', 'list'],
     async handle({ context, served }) {
       if (served.warning !== undefined) context.warn(served.warning);
-      const object = await etcd();
-      if (context.info.verb === 'list') return { type: 'list', resource: served, metadata: {}, items: [{ object }] };
-      if (context.info.name !== object.metadata.name) throw errors.notFound(served.resource, context.info.name);
-      return { type: 'object', status: 200, item: { object }, resource: served };
+      if (context.info.verb === 'list') {
+        const objects = await Promise.all([...checks()].map(([name, check]) => statusOf(name, check)));
+        return { type: 'list', resource: served, metadata: {}, items: objects.map((object) => ({ object })) };
+      }
+      const check = checks().get(context.info.name);
+      if (check === undefined) throw errors.notFound(served.resource, context.info.name);
+      return { type: 'object', status: 200, item: { object: await statusOf(context.info.name, check) }, resource: served };
     },
   };
 }

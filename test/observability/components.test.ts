@@ -1,0 +1,108 @@
+/** What the components beside the API server tell of themselves, asked as a monitoring system and as kubectl ask. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startCluster, type TestCluster } from '../support/cluster.ts';
+
+let cluster: TestCluster;
+let ports: { scheduler: number; controllerManager: number };
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
+
+function get(port: number, path: string, options: { admin?: boolean; token?: string } = {}): Promise<{ status: number; body: string }> {
+  const { admin = false, token } = options;
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        agent: false,
+        // The certificate is the cluster's own and can be checked.
+        ca: pem('ca.crt'),
+        ...(admin ? { cert: pem('admin.crt'), key: pem('admin.key') } : {}),
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      },
+      (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => {
+          body += chunk.toString();
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      },
+    );
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+beforeAll(async () => {
+  ports = { scheduler: await freePort(), controllerManager: await freePort() };
+  cluster = await startCluster(
+    ...['--runtime', 'hollow'],
+    ...['--scheduler-arg', `secure-port=${ports.scheduler}`, '--controller-manager-arg', `secure-port=${ports.controllerManager}`],
+    ...['--scheduler-arg', 'logging-format=text', '--scheduler-arg', 'v=3'],
+    ...['--apiserver-arg', 'logging-format=json', '--apiserver-arg', 'v=3'],
+  );
+});
+afterAll(() => cluster?.down());
+
+it('lists the components as kubectl shows them', async () => {
+  await expect
+    .poll(async () =>
+      (await cluster.kubectl('get', 'componentstatuses', '--no-headers')).split('\n').map((line) => line.split(/\s+/).slice(0, 3)),
+    )
+    .toEqual([['scheduler', 'Healthy', 'ok'], ['controller-manager', 'Healthy', 'ok'], ['etcd-0', 'Healthy', 'ok'], ['']]);
+});
+
+it('tells everybody how it is, and those who may, its metrics and configuration', async () => {
+  for (const port of Object.values(ports)) {
+    expect(await get(port, '/healthz?verbose')).toEqual({ status: 200, body: '[+]ping ok\nhealthz check passed\n' });
+    expect((await get(port, '/livez')).body).toBe('ok');
+    expect((await get(port, '/readyz')).body).toBe('ok');
+    const refused = await get(port, '/metrics');
+    expect(refused.status).toBe(403);
+    expect(JSON.parse(refused.body).message).toBe('forbidden: User "system:anonymous" cannot get path "/metrics"');
+    expect((await get(port, '/metrics', { token: 'nonsense' })).status).toBe(401);
+    expect((await get(port, '/nowhere', { admin: true })).status).toBe(404);
+  }
+  const token = (await cluster.kubectl('create', 'token', 'default')).trim();
+  expect((await get(ports.scheduler, '/metrics', { token })).status).toBe(403);
+  await cluster.kubectl('create', 'clusterrole', 'scrape', '--verb=get', '--non-resource-url=/metrics');
+  await cluster.kubectl('create', 'clusterrolebinding', 'scrape', '--clusterrole=scrape', '--serviceaccount=kube-system:default');
+  const other = (await cluster.kubectl('create', 'token', 'default', '-n', 'kube-system')).trim();
+  await expect.poll(async () => (await get(ports.scheduler, '/metrics', { token: other })).status).toBe(200);
+
+  const scheduler = (await get(ports.scheduler, '/metrics', { admin: true })).body;
+  expect(scheduler).toContain('# HELP scheduler_pending_pods [STABLE] Number of pending pods');
+  expect(scheduler).not.toContain('workqueue_');
+  const manager = (await get(ports.controllerManager, '/metrics', { admin: true })).body;
+  expect(manager).toContain('workqueue_adds_total{name="');
+  expect(JSON.parse((await get(ports.controllerManager, '/configz', { admin: true })).body)).toMatchObject({
+    'kubecontrollermanager.config.k8s.io': { Generic: { Controllers: ['*'], LeaderElection: { LeaderElect: false } } },
+  });
+});
+
+it('logs as it is told to', () => {
+  const lines = readFileSync(join(cluster.dataDir, 'logs', 'control-plane.log'), 'utf8').split('\n');
+  expect(
+    lines.find((line) =>
+      /^I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ kube-scheduler\.ts:1\] "HTTP" verb="GET" URI="\/metrics" latency="[\d.]+(µs|ms|s)" .*resp=200$/.test(
+        line,
+      ),
+    ),
+  ).toBeDefined();
+  const listed = lines.find((line) => line.includes('componentstatuses'));
+  expect(JSON.parse(listed ?? '')).toMatchObject({ caller: 'kube-apiserver.ts:1', msg: 'HTTP', v: 3, verb: 'LIST', resp: 200 });
+});
