@@ -95,7 +95,8 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     await expect(denied.get('/a')).rejects.toThrow('etcdserver: user name is empty');
     await denied.close();
     const store = openEtcdStore({ endpoints: [address], user: { name: 'root', password: 'secret' } });
-    const watching: AsyncIterator<WatchBatch> = store.watch('/')[Symbol.asyncIterator]();
+    const fromRevision = (await store.revision()) + 1;
+    const watching: AsyncIterator<WatchBatch> = store.watch('/', { fromRevision })[Symbol.asyncIterator]();
     const first = watching.next();
     await store.commit([], [{ put: '/a', value: Buffer.from('1') }]);
     expect((await first).value?.events[0]?.key).toBe('/a');
