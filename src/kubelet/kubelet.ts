@@ -16,7 +16,7 @@ import type { Kubelet, KubeletOptions } from './kubelet-options.ts';
 import { kubeletMetrics } from './metrics.ts';
 import { type NodeAgent, nodeAgent } from './node/node-agent.ts';
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts';
-import { admitPod } from './pod/admission.ts';
+import { admitPod, judgeResize } from './pod/admission.ts';
 import { configSource, isMirrorPod, isStaticPod, podKey, uidOf } from './pod/identity.ts';
 import { newestContainer, podObserver } from './pod/observed-pod.ts';
 import { containerLogPath, kubeletPaths } from './pod/paths.ts';
@@ -126,6 +126,17 @@ export function createKubelet(options: KubeletOptions): Kubelet {
             refusedSysctl(candidate, config.allowedUnsafeSysctls) ??
             admitPod(candidate, running, node, allocatable())
           );
+        },
+        admitResize(candidate) {
+          const others = [...workers.values()].filter((w) => w.state !== 'terminated' && uidOf(w.pod) !== uidOf(candidate));
+          return judgeResize(
+            candidate,
+            others.map((w) => w.pod),
+            allocatable(),
+          );
+        },
+        onFreed() {
+          for (const other of workers.values()) if (other.resizeDeferred) other.wake();
         },
         onStarted: (seconds) => metrics.podStarted(seconds),
         networkNotReady: () => agent?.networkNotReady(),

@@ -1,3 +1,4 @@
+import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
@@ -64,6 +65,11 @@ function keepMetadata(next: Pod, prev: Pod): void {
   next.metadata = { ...prev.metadata, name, namespace, uid: uid || prev.metadata.uid, managedFields, resourceVersion };
 }
 
+/** Subresources that change the spec raise the generation, too: the kubelet's status tells which one it has seen. */
+function countChange(next: Pod, prev: Pod): void {
+  if (!semanticEqual(next.spec, prev.spec)) next.metadata.generation = (prev.metadata.generation ?? 0) + 1;
+}
+
 /** All changes but those of the containers' resources are dropped; a different list of containers is left for validation to refuse. */
 function keepAllButResources(next: Pod, prev: Pod): void {
   const lists = ['containers', 'initContainers'] as const;
@@ -81,6 +87,7 @@ function keepAllButResources(next: Pod, prev: Pod): void {
   next.spec = spec;
   next.status = prev.status;
   keepMetadata(next, prev);
+  countChange(next, prev);
 }
 
 export const pod = defineKind<Pod>({
@@ -170,6 +177,7 @@ export const pod = defineKind<Pod>({
         next.spec = { ...prev.spec, ephemeralContainers: next.spec.ephemeralContainers };
         next.status = prev.status;
         keepMetadata(next, prev);
+        countChange(next, prev);
       },
       validate(next, prev, errors) {
         validatePodSpec(next.spec, specPath, errors, { isPod: true, podName: next.metadata.name });

@@ -50,11 +50,13 @@ export function dropForeign(next: Service, prev: Service): void {
   const { spec } = next;
   const lost = (needs: (service: Service) => boolean) => needs(prev) && !needs(next);
   const isSame = (field: keyof Service['spec']) => semanticEqual(spec[field], prev.spec[field]);
-  if (lost(needsClusterIp) && isSame('clusterIP') && isSame('clusterIPs')) {
-    delete spec.clusterIP;
-    delete spec.clusterIPs;
-    delete spec.ipFamilies;
-    delete spec.ipFamilyPolicy;
+  if (lost(needsClusterIp)) {
+    if (isSame('clusterIP') && isSame('clusterIPs')) {
+      delete spec.clusterIP;
+      delete spec.clusterIPs;
+    }
+    if (isSame('ipFamilies')) delete spec.ipFamilies;
+    if (isSame('ipFamilyPolicy')) delete spec.ipFamilyPolicy;
   }
   if (lost(needsNodePort) && semanticEqual(nodePortsOf(next), nodePortsOf(prev))) for (const port of spec.ports ?? []) delete port.nodePort;
   if (lost(needsHealthCheckNodePort) && isSame('healthCheckNodePort')) delete spec.healthCheckNodePort;

@@ -1,5 +1,7 @@
 /** Whether this node takes a pod that was bound to it (the scheduler may have seen an older state, or not been asked). */
 import { compareQuantities, type Node, type Pod, podRequests, type ResourceList, tryParseQuantity, zeroQuantity } from '../../api/index.ts';
+import type { ResizeRefusal } from '../resize/pod-resize.ts';
+import { isStaticPod } from './identity.ts';
 
 export interface Rejection {
   reason: string;
@@ -17,16 +19,37 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: Pick<Node, 'met
   }
   const limit = Number(allocatable.pods ?? Number.POSITIVE_INFINITY);
   if (others.length + 1 > limit) return outOf('pods', 1, others.length, limit);
-  const requested = podRequests(pod.spec);
-  for (const [name, amount] of requested) {
+  return refusedResources(pod, others, allocatable);
+}
+
+const unitOf = (resource: string) => (resource === 'cpu' ? 1_000_000n : 1_000_000_000n);
+const capacityOf = (allocatable: ResourceList, resource: string) => tryParseQuantity(allocatable[resource] ?? '0') ?? zeroQuantity;
+
+function refusedResources(pod: Pod, others: readonly Pod[], allocatable: ResourceList): Rejection | undefined {
+  for (const [name, amount] of podRequests(pod.spec)) {
     if (amount.nano === 0n) continue;
-    const capacity = tryParseQuantity(allocatable[name] ?? '0') ?? zeroQuantity;
+    const capacity = capacityOf(allocatable, name);
     const used = others.reduce((sum, other) => sum + (podRequests(other.spec).get(name)?.nano ?? 0n), 0n);
     if (compareQuantities({ nano: used + amount.nano, format: 'DecimalSI' }, capacity) <= 0) continue;
-    const unit = name === 'cpu' ? 1_000_000n : 1_000_000_000n;
+    const unit = unitOf(name);
     return outOf(name, Number(amount.nano / unit), Number(used / unit), Number(capacity.nano / unit));
   }
   return undefined;
+}
+
+/** Whether a pod that this node runs can have what its spec asks for now (upstream's canResizePod). */
+export function judgeResize(pod: Pod, others: readonly Pod[], allocatable: ResourceList): ResizeRefusal | undefined {
+  if (isStaticPod(pod)) return { reason: 'Infeasible', message: 'In-place resize of static-pods is not supported' };
+  const requested = podRequests(pod.spec);
+  for (const name of ['cpu', 'memory']) {
+    const amount = requested.get(name) ?? zeroQuantity;
+    const capacity = capacityOf(allocatable, name);
+    if (compareQuantities(amount, capacity) <= 0) continue;
+    const [wanted, has] = [amount.nano / unitOf(name), capacity.nano / unitOf(name)];
+    return { reason: 'Infeasible', message: `Node didn't have enough capacity: ${name}, requested: ${wanted}, capacity: ${has}` };
+  }
+  const refused = refusedResources(pod, others, allocatable);
+  return refused && { reason: 'Deferred', message: refused.message.replace(/^Pod was rejected: /, '') };
 }
 
 function outOf(resource: string, requested: number, used: number, capacity: number): Rejection {

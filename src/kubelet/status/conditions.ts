@@ -2,7 +2,7 @@
 import type { ContainerStatus, Pod, PodCondition, PodPhase } from '../../api/index.ts';
 import { isSidecar } from '../pod/containers.ts';
 
-type Verdict = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>;
+type Verdict = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message' | 'observedGeneration'>;
 
 const names = (list: readonly string[]) => `[${list.join(' ')}]`;
 
@@ -79,13 +79,16 @@ export interface ConditionInput {
   sandboxReady: boolean;
   /** What the pod's conditions are now: readiness gates of others, transition times. */
   previous: readonly PodCondition[];
+  /** What there is to say of a resize. */
+  resize?: readonly Verdict[];
   now: string;
 }
 
 /** The conditions that the kubelet owns. */
-export function podConditions({ pod, init, regular, phase, sandboxReady, previous, now }: ConditionInput): PodCondition[] {
+export function podConditions({ pod, init, regular, phase, sandboxReady, previous, resize = [], now }: ConditionInput): PodCondition[] {
   const containers = containersReady(pod, init, regular, phase);
   const verdicts: Verdict[] = [
+    ...resize,
     { type: 'PodReadyToStartContainers', status: sandboxReady ? 'True' : 'False' },
     initialized(pod, init, regular, phase),
     ready(pod, containers, previous, phase),
@@ -94,9 +97,10 @@ export function podConditions({ pod, init, regular, phase, sandboxReady, previou
   ];
   return verdicts.map((verdict) => {
     const before = previous.find((c) => c.type === verdict.type);
+    const observedGeneration = verdict.observedGeneration ?? pod.metadata.generation;
     return {
       type: verdict.type,
-      ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+      ...(observedGeneration === undefined ? {} : { observedGeneration }),
       status: verdict.status,
       lastTransitionTime: before?.status === verdict.status && before.lastTransitionTime ? before.lastTransitionTime : now,
       ...(verdict.reason ? { reason: verdict.reason } : {}),

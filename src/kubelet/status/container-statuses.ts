@@ -1,5 +1,5 @@
 /** Container statuses as the API shows them, from what the runtime has, what the API said before, and why a container waits. */
-import type { ContainerState, ContainerStatus, Pod } from '../../api/index.ts';
+import type { ContainerState, ContainerStatus, Pod, ResourceRequirements } from '../../api/index.ts';
 import { type AnyContainer, type ContainerSort, isSidecar, restartsAfter } from '../pod/containers.ts';
 import type { ObservedContainer, ObservedPod } from '../pod/observed-pod.ts';
 
@@ -16,6 +16,8 @@ export interface ContainerStatusSources {
   /** What the container left in its termination message file, or its log. */
   terminationMessage(container: ObservedContainer): string;
   probes: { started(containerId: string): boolean; ready(containerId: string): boolean };
+  /** What a running container has, where that may differ from what it was promised. */
+  resourcesOf?(containerId: string): ResourceRequirements | undefined;
 }
 
 export const rfc3339 = (milliseconds: number) => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
@@ -107,7 +109,7 @@ export function containerStatus(
         ? (previous.lastState ?? {})
         : {},
     ...(sort === 'ephemeral' ? {} : { started }),
-    ...resourcesOf(container, newest),
+    ...resourcesOf(container, newest, newest.state === 'running' ? sources.resourcesOf?.(newest.id) : undefined),
   };
   // One that is about to run again waits, with the reason why not yet; what ended is then its last state.
   if (newest.state === 'exited' && why && (isSidecar(container) || restartsAfter(pod, container, sort, newest.exitCode))) {
@@ -118,11 +120,16 @@ export function containerStatus(
 
 const waitingState = ({ reason, message }: WaitingReason) => ({ reason, ...(message ? { message } : {}) });
 
-function resourcesOf(container: AnyContainer, observed: ObservedContainer): Partial<ContainerStatus> {
-  const { requests, limits } = container.resources ?? {};
+function resourcesOf(
+  container: AnyContainer,
+  observed: ObservedContainer,
+  actual: ResourceRequirements = container.resources ?? {},
+): Partial<ContainerStatus> {
+  const { requests, limits } = actual;
+  const allocated = container.resources?.requests;
   const user = observed.status.user?.linux;
   return {
-    ...(requests ? { allocatedResources: requests } : {}),
+    ...(allocated ? { allocatedResources: allocated } : {}),
     resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },
     ...(user ? { user: { linux: { uid: user.uid ?? 0, gid: user.gid ?? 0, supplementalGroups: user.supplementalGroups ?? [] } } } : {}),
     ...(container.volumeMounts?.length

@@ -2,6 +2,7 @@
 import type { Pod, PodStatus } from '../../api/index.ts';
 import { isHostNetwork } from '../pod/identity.ts';
 import { qosClass } from '../pod/qos-class.ts';
+import type { ResizeCondition } from '../resize/pod-resize.ts';
 import { podConditions } from './conditions.ts';
 import { type ContainerStatusSources, containerStatus } from './container-statuses.ts';
 import { podPhase } from './phase.ts';
@@ -16,6 +17,8 @@ export interface PodStatusInput extends ContainerStatusSources {
   terminal: boolean;
   /** Overrides what containers say: the node evicted or refused the pod, or its deadline passed. */
   verdict?: { reason: string; message: string } | undefined;
+  /** What there is to say of a resize. */
+  resize?: readonly ResizeCondition[];
 }
 
 export function podStatus(input: PodStatusInput): PodStatus {
@@ -42,6 +45,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
     sandboxReady: sandbox?.ready === true && (isHostNetwork(pod) || sandbox.ips.length > 0),
     // Readiness gates are others' business: read them where they write them.
     previous: [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])],
+    resize: input.resize ?? [],
     now,
   });
   const sandboxIPs = isHostNetwork(pod) ? nodeIPs : (sandbox?.ips ?? []);

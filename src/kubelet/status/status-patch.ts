@@ -20,6 +20,10 @@ const owned: readonly (keyof PodStatus)[] = [
   'qosClass',
 ];
 
+/** Conditions of the kubelet that come and go. */
+const passing = ['PodResizePending', 'PodResizeInProgress'];
+const has = (status: PodStatus | undefined, type: string) => status?.conditions?.some((c) => c.type === type) ?? false;
+
 /** Undefined where there is nothing to change. */
 export function statusPatch(current: PodStatus | undefined, wanted: PodStatus): Patch | undefined {
   const patch: Patch = {};
@@ -38,13 +42,15 @@ export function statusPatch(current: PodStatus | undefined, wanted: PodStatus): 
     const { lastProbeTime: _, ...comparable } = before;
     return !isDeepStrictEqual(comparable, condition);
   });
-  if (conditions.length > 0) {
-    patch.conditions = conditions.map((condition) => {
+  const over = passing.filter((type) => has(current, type) && !has(wanted, type));
+  if (conditions.length > 0 || over.length > 0) {
+    const changed = conditions.map((condition) => {
       const before = current?.conditions?.find((c) => c.type === condition.type);
       // A merge keeps what it does not name.
       const gone = (['reason', 'message'] as const).filter((key) => before?.[key] && !condition[key]);
       return { ...condition, ...Object.fromEntries(gone.map((key) => [key, null])) };
     });
+    patch.conditions = [...changed, ...over.map((type) => ({ type, $patch: 'delete' }))];
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }

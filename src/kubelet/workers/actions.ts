@@ -17,7 +17,7 @@ export interface Kill {
   observed: ObservedContainer;
   container: AnyContainer;
   message: string;
-  reason: 'LivenessProbe' | 'StartupProbe' | 'Changed';
+  reason: 'LivenessProbe' | 'StartupProbe' | 'Changed' | 'Resized';
 }
 
 export interface PodActions {
@@ -44,9 +44,18 @@ const messages = {
   LivenessProbe: (name: string) => `Container ${name} failed liveness probe, will be restarted`,
   StartupProbe: (name: string) => `Container ${name} failed startup probe, will be restarted`,
   Changed: (name: string) => `Container ${name} definition changed, will be restarted`,
+  Resized: (name: string) => `Container ${name} resize requires restart`,
 };
 
-export function podActions(pod: Pod, observed: ObservedPod | undefined, probes: ProbeFindings): PodActions {
+/** Whether a running container has to be replaced to get the resources that it was promised. */
+export type ResizeNeeds = (container: ObservedContainer) => boolean;
+
+export function podActions(
+  pod: Pod,
+  observed: ObservedPod | undefined,
+  probes: ProbeFindings,
+  resizes: ResizeNeeds = () => false,
+): PodActions {
   const newest = observed?.sandboxes[0];
   const usable = newest?.ready && (isHostNetwork(pod) || newest.ips.length > 0);
   const attempt = newest ? newest.attempt + 1 : 0;
@@ -62,7 +71,7 @@ export function podActions(pod: Pod, observed: ObservedPod | undefined, probes: 
   }
 
   const initialized = pod.spec.containers.some((c) => inSandbox(c.name) !== undefined);
-  const init = initActions(pod, inSandbox, probes, initialized);
+  const init = initActions(pod, inSandbox, probes, resizes, initialized);
   actions.kill.push(...init.kill);
   if (init.failed) return { ...actions, killPod: true, start: [] };
   if (!init.complete) {
@@ -80,11 +89,12 @@ export function podActions(pod: Pod, observed: ObservedPod | undefined, probes: 
       if (again) starts.push({ container, sort: 'regular' });
       continue;
     }
-    const kill = reasonToKill(container, present, probes);
+    const kill = reasonToKill(container, present, probes, resizes);
     if (!kill) kept++;
     else {
       actions.kill.push(kill);
-      if (kill.reason === 'Changed' || pod.spec.restartPolicy !== 'Never') starts.push({ container, sort: 'regular' });
+      if (kill.reason === 'Changed' || kill.reason === 'Resized' || pod.spec.restartPolicy !== 'Never')
+        starts.push({ container, sort: 'regular' });
     }
   }
   if (kept === 0 && starts.length === 0) return { ...actions, killPod: true, kill: [], start: [] };
@@ -112,6 +122,7 @@ function initActions(
   pod: Pod,
   inSandbox: (name: string) => ObservedContainer | undefined,
   probes: ProbeFindings,
+  resizes: ResizeNeeds,
   initialized: boolean,
 ): { complete: boolean; failed: boolean; start: Start[]; kill: Kill[] } {
   const start: Start[] = [];
@@ -120,7 +131,7 @@ function initActions(
     const present = inSandbox(container.name);
     const next: Start = { container, sort: 'init' };
     if (isSidecar(container)) {
-      const doomed = present?.state === 'running' ? reasonToKill(container, present, probes) : undefined;
+      const doomed = present?.state === 'running' ? reasonToKill(container, present, probes, resizes) : undefined;
       if (doomed) kill.push(doomed);
       if (present?.state !== 'running' || doomed) start.push(next);
       // Those after it wait until it has started once; later it comes and goes on its own.
@@ -139,7 +150,8 @@ function initActions(
   return { complete: true, failed: false, start, kill };
 }
 
-function reasonToKill(container: AnyContainer, observed: ObservedContainer, probes: ProbeFindings): Kill | undefined {
-  const reason = observed.hash !== '' && observed.hash !== containerHash(container) ? 'Changed' : probes.failed(observed.id);
+function reasonToKill(container: AnyContainer, observed: ObservedContainer, probes: ProbeFindings, resizes: ResizeNeeds): Kill | undefined {
+  const changed = observed.hash !== '' && observed.hash !== containerHash(container);
+  const reason = changed ? 'Changed' : (probes.failed(observed.id) ?? (resizes(observed) ? 'Resized' : undefined));
   return reason && { observed, container, reason, message: messages[reason](container.name) };
 }

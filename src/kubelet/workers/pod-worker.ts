@@ -3,7 +3,8 @@
  * again, until there is nothing to do; then it sleeps until something wakes it. Its states are syncing, terminating (stopping
  * everything, never to start again) and terminated (nothing left but containers kept for their logs).
  */
-import { formatGoMilliseconds, type Pod, type PodStatus } from '../../api/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { formatGoMilliseconds, goDurationMs, type Pod, type PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
 import type { ResolverConfig } from '../containers/dns.ts';
@@ -17,6 +18,7 @@ import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
 import { concernsKubelet } from '../pod/pod-change.ts';
 import type { ProbeManager } from '../probes/probe-manager.ts';
+import { podResize, type ResizeRefusal } from '../resize/pod-resize.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { podStatus } from '../status/pod-status.ts';
 import type { StatusManager } from '../status/status-manager.ts';
@@ -43,6 +45,10 @@ export interface PodWorkerDependencies {
   runtimeHandler(className: string): Promise<string>;
   /** Whether the node takes the pod. */
   admit(pod: Pod): Rejection | undefined;
+  /** Whether the node can give a pod that it runs what it wants now. */
+  admitResize(pod: Pod): ResizeRefusal | undefined;
+  /** The pod has left resources to others. */
+  onFreed(): void;
   /** Why no pod with a network of its own can start now; undefined: it can. */
   networkNotReady(): string | undefined;
   /** All of the pod's containers run, this long after the kubelet first saw it. */
@@ -61,6 +67,8 @@ export interface TerminateOptions {
 export interface PodWorker {
   readonly pod: Pod;
   readonly state: 'syncing' | 'terminating' | 'terminated';
+  /** It wants more than the node can give it now. */
+  readonly resizeDeferred: boolean;
   /** The newest look at the runtime. */
   readonly observed: ObservedPod | undefined;
   /** The pod's desired state has changed; a deletion timestamp on it begins its end. */
@@ -87,7 +95,15 @@ export function podWorker(
   const uid = uidOf(initial);
   const log = logger.child({ pod: formatPod(initial) });
 
-  let pod = initial;
+  const resize = podResize(
+    { context, cgroups, judge: deps.admitResize, cfsPeriodMicros: goDurationMs(context.config.cpuCFSQuotaPeriod) * 1000 },
+    initial,
+    !options.fresh || initial.status?.startTime !== undefined,
+  );
+
+  /** As the API has it; `pod` is what runs of it. */
+  let desired = initial;
+  let pod = resize.allocated(initial);
   let state: PodWorker['state'] = 'syncing';
   let observed: ObservedPod | undefined;
   let unseen = !options.fresh;
@@ -166,6 +182,8 @@ export function podWorker(
       waiting: (name) => waiting.get(name),
       terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container)),
       probes: { started: (id) => probes.started(id), ready: (id) => probes.ready(id) },
+      resourcesOf: resize.resourcesOf,
+      resize: resize.conditions(),
     });
     statuses.set(pod, held(status));
     return status;
@@ -217,6 +235,8 @@ export function podWorker(
       admitted = true;
     }
     if (unseen || observed) await look(cancel);
+    resize.note(observed);
+    pod = resize.agree(desired);
     const status = publish();
     if (status.phase === 'Running' && seenAtMs !== undefined) {
       deps.onStarted((clock.monotonic() - seenAtMs) / 1000);
@@ -225,10 +245,25 @@ export function podWorker(
     if (status.phase === 'Succeeded' || status.phase === 'Failed') return terminate();
     if (deadlinePassed(status)) return;
 
-    const actions = podActions(pod, observed, probes);
+    await actuateResize(cancel);
+    const actions = podActions(pod, observed, probes, resize.restarts);
     unseen = true;
     if (await act(actions, cancel)) dirty = true;
     else if (!dirty && timer === undefined) retryMs = retryFirstMs;
+  }
+
+  async function actuateResize(cancel: AbortSignal): Promise<void> {
+    const before = resize.conditions();
+    try {
+      await resize.actuate(pod, observed, cancel);
+    } catch (error) {
+      cancel.throwIfAborted();
+      log.warn({ err: error }, 'Failed to resize pod');
+      retryLater();
+    }
+    if (isDeepStrictEqual(resize.conditions(), before)) return;
+    publish();
+    deps.onFreed();
   }
 
   function deadlinePassed(status: PodStatus): boolean {
@@ -261,7 +296,7 @@ export function podWorker(
       probes.forgetContainer(target.id);
     }
     const killed = new Set(actions.kill.map((k) => k.container.name));
-    const starts = actions.start.filter(({ container }) => !killed.has(container.name) && !crashing(container.name));
+    const starts = actions.start.filter(({ container }) => !crashing(container.name));
     if (starts.length === 0 && !actions.createSandbox) {
       if (observed) await refreshVolumes(cancel);
       if (actions.start.length > 0) publish();
@@ -272,9 +307,10 @@ export function podWorker(
 
   /** Whether a container that ended has to wait before it starts again; says so, and comes back in time. */
   function crashing(name: string): boolean {
-    const last = newestContainer(observed, name);
+    // What was just stopped to be replaced waits for its earlier ends alone.
+    const last = observed?.containers.find((c) => c.name === name && c.state === 'exited');
     const container = findContainer(pod, name)?.container;
-    if (last?.state !== 'exited' || !container) return false;
+    if (!last || !container) return false;
     const key = `${uid}/${name}/${containerHash(container)}`;
     const leftMs = restarts.remaining(key, last.finishedAtMs);
     if (leftMs === 0) {
@@ -385,6 +421,7 @@ export function podWorker(
     waiting.clear();
     state = 'terminated';
     publish();
+    deps.onFreed();
     await volumes.remove(uid);
     await cgroups.remove(uid);
     await afterEnd(cancel);
@@ -415,9 +452,13 @@ export function podWorker(
     get observed() {
       return observed;
     },
+    get resizeDeferred() {
+      return resize.deferred;
+    },
     update(next) {
-      const before = pod;
-      pod = next;
+      const before = desired;
+      desired = next;
+      pod = resize.allocated(next);
       if (next.metadata.deletionTimestamp) {
         if (state === 'terminated') return wake();
         return terminate({ graceSeconds: next.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(next) });
