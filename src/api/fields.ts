@@ -49,6 +49,8 @@ export interface FieldError {
   field: string;
   /** What follows the field in the message: `Invalid value: "x": must be ...`. */
   body: string;
+  /** An update may keep what is wrong so, as objects have it from before it was refused. */
+  ratchets?: true;
 }
 
 /** `spec.replicas: Invalid value: -1: must be greater than or equal to 0`. */
@@ -56,9 +58,29 @@ export function fieldErrorMessage(error: FieldError): string {
   return `${error.field}: ${error.body}`;
 }
 
+const goEscapes: Record<string, string> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '\x07': '\\a', '\b': '\\b', '\f': '\\f', '\v': '\\v' };
+
+function goEscape(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
+  const known = goEscapes[char];
+  if (known !== undefined) return known;
+  if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;
+  return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`;
+}
+
+/** A text as Go quotes it (`%q`): what can be printed stays as it is. */
+export function goQuote(text: string): string {
+  const escaped = text.replace(/["\\]/g, '\\$&');
+  return `"${/^[ -~]*$/.test(text) ? escaped : escaped.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, goEscape)}"`;
+}
+
+/** Go's JSON writes these characters so that HTML can hold them. */
+const htmlCharacters: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
+
 function quoted(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  return typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (typeof value === 'string') return goQuote(value);
+  return typeof value === 'object' ? JSON.stringify(value).replace(/[<>&]/g, (char) => htmlCharacters[char] ?? char) : String(value);
 }
 
 /** Collects what is wrong with an object. */
@@ -66,7 +88,26 @@ export class FieldErrors {
   readonly list: FieldError[] = [];
 
   #add(type: FieldErrorType, path: FieldPath, label: string, detail: string): void {
-    this.list.push({ type, field: path.toString() || '<nil>', body: detail === '' ? label : `${label}: ${detail}` });
+    const body = detail === '' ? label : `${label}: ${detail}`;
+    this.list.push({ type, field: path.toString() || '<nil>', body, ...(this.#ratchets ? { ratchets: true } : {}) });
+  }
+
+  #ratchets = false;
+
+  /** What `check` reports is no reason to refuse an update of an object that has the same wrong already. */
+  ratcheting(check: () => void): void {
+    const outer = this.#ratchets;
+    this.#ratchets = true;
+    check();
+    this.#ratchets = outer;
+  }
+
+  /** Drops what may stay as it was in the object before, of which `previous` tells what is wrong; called only where there is such. */
+  dropKept(previous: () => FieldErrors): void {
+    if (!this.list.some((error) => error.ratchets)) return;
+    const known = new Set(previous().list.flatMap((error) => (error.ratchets ? [error.body] : [])));
+    const left = this.list.filter((error) => !error.ratchets || !known.has(error.body));
+    this.list.splice(0, this.list.length, ...left);
   }
 
   get ok(): boolean {
@@ -100,7 +141,7 @@ export class FieldErrors {
       'FieldValueNotSupported',
       path,
       `Unsupported value: ${quoted(value)}`,
-      `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`,
+      `supported values: ${supported.map(goQuote).join(', ')}`,
     );
   }
 

@@ -68,6 +68,28 @@ export function validateFinalizers(finalizers: readonly string[] | undefined, pa
     errors.invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
+const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
+/** Finalizers of built-in kinds have a domain, or are the server's own. */
+export function requireStandardFinalizer(finalizer: string, path: FieldPath, errors: FieldErrors): void {
+  if (!finalizer.includes('/') && !standardFinalizers.includes(finalizer))
+    errors.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
+}
+
+/** Groups whose kinds, as custom resources, take finalizers without a domain as well. */
+const looseGroups = new Set(['admissionregistration.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
+/** `requireStandardFinalizer` on each finalizer, where the kind demands it. */
+export function validateStandardFinalizers(
+  kind: { custom?: unknown; resource: { group: string } },
+  finalizers: readonly string[] | undefined,
+  errors: FieldErrors,
+): void {
+  if (!finalizers || kind.custom !== undefined || looseGroups.has(kind.resource.group)) return;
+  const path = metadataPath.child('finalizers');
+  for (const [i, finalizer] of finalizers.entries()) requireStandardFinalizer(finalizer, path.index(i), errors);
+}
+
 /** A client's name in managedFields: printable, at most 128 bytes. */
 export function validateFieldManager(manager: string, path: FieldPath, errors: FieldErrors): void {
   if (byteLength(manager) > 128) errors.tooLong(path, 128);
@@ -157,38 +179,22 @@ export function validateObjectMetaUpdate(
   if (next.managedFields !== prev.managedFields) validateManagedFields(next.managedFields, path.child('managedFields'), errors);
 }
 
-export interface LabelSelectorRules {
-  /** Whether invalid label values in expressions are tolerated (objects stored before they were checked). */
-  allowInvalidValues?: boolean;
-}
-
-function validateLabelSelectorRequirement(
-  { key, operator, values }: LabelSelectorRequirement,
-  path: FieldPath,
-  errors: FieldErrors,
-  rules: LabelSelectorRules,
-): void {
+function validateLabelSelectorRequirement({ key, operator, values }: LabelSelectorRequirement, path: FieldPath, errors: FieldErrors): void {
   if (operator === 'In' || operator === 'NotIn') {
     if (!values?.length) errors.required(path.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
   } else if (operator === 'Exists' || operator === 'DoesNotExist') {
     if (values?.length) errors.forbidden(path.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
   } else errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
   validateLabelName(key ?? '', path.child('key'), errors);
-  if (rules.allowInvalidValues) return;
   for (const [i, value] of (values ?? []).entries())
-    for (const message of isLabelValue(value)) errors.invalid(path.child('values').index(i), value, message);
+    for (const message of isLabelValue(value)) errors.ratcheting(() => errors.invalid(path.child('values').index(i), value, message));
 }
 
-export function validateLabelSelector(
-  selector: LabelSelector | undefined | null,
-  path: FieldPath,
-  errors: FieldErrors,
-  rules: LabelSelectorRules = {},
-): void {
+export function validateLabelSelector(selector: LabelSelector | undefined | null, path: FieldPath, errors: FieldErrors): void {
   if (!selector) return;
   validateLabels(selector.matchLabels, path.child('matchLabels'), errors);
   for (const [i, expression] of (selector.matchExpressions ?? []).entries())
-    validateLabelSelectorRequirement(expression, path.child('matchExpressions').index(i), errors, rules);
+    validateLabelSelectorRequirement(expression, path.child('matchExpressions').index(i), errors);
 }
 
 const conditionReasonPattern = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';

@@ -87,7 +87,8 @@ export const errors = {
       details(r, name),
     ),
   invalid: (kind: { group: string; kind: string }, name: string, list: readonly FieldError[]) => {
-    const messages = list.map(fieldErrorMessage);
+    // The message says a thing once, however many causes say it.
+    const messages = [...new Set(list.map(fieldErrorMessage))];
     const text = messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`;
     const label = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
     return new StatusError(422, 'Invalid', `${label} ${JSON.stringify(name)} is invalid${messages.length > 0 ? `: ${text}` : ''}`, {

@@ -10,6 +10,11 @@ export function reject(errors: FieldErrors, path: FieldPath, value: unknown, mes
   for (const message of messages) errors.invalid(path, value, message);
 }
 
+/** As `reject`, of values that objects may have from before they were refused, and keep. */
+export function rejectNew(errors: FieldErrors, path: FieldPath, value: unknown, messages: readonly string[]): void {
+  if (messages.length > 0) errors.ratcheting(() => reject(errors, path, value, messages));
+}
+
 /** A string that must be there. */
 export function require(errors: FieldErrors, path: FieldPath, value: string | undefined, detail = ''): value is string {
   if (value) return true;

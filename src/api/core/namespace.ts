@@ -1,7 +1,8 @@
-import { FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Namespace } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { isQualifiedName, nameIsDnsLabel } from '../names.ts';
+import { requireStandardFinalizer } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { reject } from './checks.ts';
 
@@ -12,7 +13,11 @@ export const kubernetesFinalizer = 'kubernetes';
 
 const finalizersPath = new FieldPath('spec').child('finalizers');
 const phasePath = new FieldPath('status').child('Phase');
-const standardFinalizers = [kubernetesFinalizer, 'orphan', 'foregroundDeletion'];
+
+function validateFinalizer(finalizer: string, path: FieldPath, errors: FieldErrors): void {
+  reject(errors, path, finalizer, isQualifiedName(finalizer));
+  requireStandardFinalizer(finalizer, path, errors);
+}
 
 export const namespace = defineKind<Namespace>({
   resource: Namespace,
@@ -40,11 +45,7 @@ export const namespace = defineKind<Namespace>({
     next.status = prev.status;
   },
   validate(namespace, errors) {
-    for (const finalizer of namespace.spec.finalizers ?? []) {
-      reject(errors, finalizersPath, finalizer, isQualifiedName(finalizer));
-      if (!finalizer.includes('/') && !standardFinalizers.includes(finalizer))
-        errors.invalid(finalizersPath, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
-    }
+    for (const finalizer of namespace.spec.finalizers ?? []) validateFinalizer(finalizer, finalizersPath, errors);
   },
   fieldSelectors: { 'status.phase': ({ status }) => status?.phase ?? '', name: ({ metadata }) => metadata.name },
   subresources: {
@@ -62,8 +63,7 @@ export const namespace = defineKind<Namespace>({
         next.status = prev.status;
       },
       validate(next, _prev, errors) {
-        for (const [i, finalizer] of (next.spec.finalizers ?? []).entries())
-          reject(errors, finalizersPath.index(i), finalizer, isQualifiedName(finalizer));
+        for (const [i, finalizer] of (next.spec.finalizers ?? []).entries()) validateFinalizer(finalizer, finalizersPath.index(i), errors);
       },
     },
   },

@@ -11,6 +11,7 @@ import {
   semanticEqual,
   validateObjectMeta,
   validateObjectMetaUpdate,
+  validateStandardFinalizers,
 } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
@@ -49,6 +50,7 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
 export function validateCreate(kind: KindDefinition, object: KubeObject): void {
   const problems = new FieldErrors();
   validateObjectMeta(object.metadata, { namespaced: kind.resource.namespaced, nameRule: kind.validateName }, problems);
+  validateStandardFinalizers(kind, object.metadata.finalizers, problems);
   kind.validate?.(object, problems);
   kind.validateCreate?.(object, problems);
   throwInvalid(kind, object.metadata.name, problems);
@@ -143,11 +145,18 @@ export function prepareForSubresource(
 export function validateUpdate(kind: KindDefinition, next: KubeObject, prev: KubeObject, strategy?: SubresourceStrategy): void {
   const problems = new FieldErrors();
   validateObjectMetaUpdate(next.metadata, prev.metadata, problems);
+  validateStandardFinalizers(kind, next.metadata.finalizers, problems);
   if (strategy !== undefined) strategy.validate?.(next, prev, problems);
   else {
     kind.validate?.(next, problems);
     kind.validateUpdate?.(next, prev, problems);
   }
+  problems.dropKept(() => {
+    const before = new FieldErrors();
+    if (strategy !== undefined) strategy.validate?.(prev, prev, before);
+    else kind.validate?.(prev, before);
+    return before;
+  });
   throwInvalid(kind, next.metadata.name, problems);
 }
 
