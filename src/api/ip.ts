@@ -120,9 +120,27 @@ export function cidrContains(cidr: Cidr, ip: IpAddress): boolean {
   return ip.family === cidr.address.family && ip.value >> bits === cidr.address.value >> bits;
 }
 
-/** What is wrong with an IP address, in upstream's words. */
+/** The text without the zeros that lead IPv4's numbers, and a prefix length. */
+const withoutLeadingZeros = (text: string) => text.replace(/(^|[.:/])0+(?=\d+($|[./]))/g, '$1');
+
+/** `::ffff:10.9.8.7`: software disagrees on whether that is an IPv4 address. */
+const isMapped = ({ family, value }: IpAddress) => family === 6 && value >> 32n === 0xffffn;
+
+/** What is wrong with an IP address, in upstream's words (KEP-4858). */
 export function isIp(text: string): string[] {
-  return parseIp(text) ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
+  const ip = parseIp(text);
+  if (ip) return isMapped(ip) ? ['must not be an IPv4-mapped IPv6 address'] : [];
+  return [
+    parseIp(withoutLeadingZeros(text)) ? 'must not have leading 0s' : 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+  ];
+}
+
+/** As `isIp`, and written as RFC 5952 wants it. */
+export function isCanonicalIp(text: string): string[] {
+  const wrong = isIp(text);
+  const ip = parseIp(text);
+  if (wrong.length > 0 || !ip || formatIp(ip) === text) return wrong;
+  return [`must be in canonical form (${JSON.stringify(formatIp(ip))})`];
 }
 
 export function isIpv4(text: string): string[] {
@@ -133,7 +151,23 @@ export function isIpv6(text: string): string[] {
   return parseIp(text)?.family === 6 ? [] : ['must be a valid IPv6 address'];
 }
 
-/** What is wrong with a CIDR block, in upstream's words. */
+/** What is wrong with a CIDR block, in upstream's words (KEP-4858). */
 export function isCidr(text: string): string[] {
-  return parseCidr(text) ? [] : ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'];
+  const cidr = parseCidr(text);
+  if (!cidr)
+    return [
+      parseCidr(withoutLeadingZeros(text))
+        ? 'must not have leading 0s in IP or prefix length'
+        : 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+    ];
+  if (isMapped(cidr.address)) return ['must not have an IPv4-mapped IPv6 address'];
+  return networkOf(cidr).value === cidr.address.value ? [] : ['must not have bits set beyond the prefix length'];
+}
+
+/** As `isCidr`, and written as RFC 5952 wants it. */
+export function isCanonicalCidr(text: string): string[] {
+  const wrong = isCidr(text);
+  const cidr = parseCidr(text);
+  if (wrong.length > 0 || !cidr || formatCidr(cidr) === text) return wrong;
+  return [`must be in canonical form (${JSON.stringify(formatCidr(cidr))})`];
 }

@@ -1,5 +1,5 @@
 /** The string formats that upstream's validation knows (kube-openapi's strfmt); others are ignored. */
-import { isCidr, isIp } from '../ip.ts';
+import { parseCidr, parseIp } from '../ip.ts';
 import { parseGoDuration, parseRfc3339 } from '../time-format.ts';
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -23,7 +23,7 @@ function isDate(text: string): boolean {
 const formats: Record<string, (text: string) => boolean> = {
   bsonobjectid: (text) => /^[0-9a-f]{24}$/i.test(text),
   byte: (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text),
-  cidr: (text) => isCidr(text).length === 0,
+  cidr: (text) => parseCidr(text) !== undefined,
   creditcard: (text) => /^\d{13,19}$/.test(text.replace(/[ -]/g, '')),
   date: isDate,
   datetime: (text) => parseRfc3339(text) !== undefined,
@@ -31,8 +31,8 @@ const formats: Record<string, (text: string) => boolean> = {
   email: (text) => /^[^\s@<>]+@[^\s@<>]+$/.test(text),
   hexcolor: (text) => /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i.test(text),
   hostname: (text) => text.length <= 255 && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\.?$/i.test(text),
-  ipv4: (text) => dotted.test(text) && isIp(text).length === 0,
-  ipv6: (text) => text.includes(':') && isIp(text).length === 0,
+  ipv4: (text) => dotted.test(text) && parseIp(text) !== undefined,
+  ipv6: (text) => text.includes(':') && parseIp(text) !== undefined,
   isbn: (text) => /^(\d{9}[\dX]|\d{13})$/.test(text.replace(/[ -]/g, '')),
   isbn10: (text) => /^\d{9}[\dX]$/.test(text.replace(/[ -]/g, '')),
   isbn13: (text) => /^\d{13}$/.test(text.replace(/[ -]/g, '')),

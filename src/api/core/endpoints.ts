@@ -4,12 +4,12 @@ import { isIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { protocols, reject, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
+import { protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
 import { requireNonSpecialIp } from './endpoint-addresses.ts';
 
 function validateAddress(address: EndpointAddress, path: FieldPath, errors: FieldErrors): void {
   const wrong = isIp(address.ip ?? '');
-  reject(errors, path.child('ip'), address.ip ?? '', wrong);
+  rejectNew(errors, path.child('ip'), address.ip ?? '', wrong);
   if (address.hostname) requireDnsLabel(errors, path.child('hostname'), address.hostname);
   if (address.nodeName !== undefined) reject(errors, path.child('nodeName'), address.nodeName, isDns1123Subdomain(address.nodeName));
   requireNonSpecialIp(errors, path.child('ip'), address.ip ?? '');

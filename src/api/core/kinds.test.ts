@@ -220,7 +220,7 @@ describe('service', () => {
       [
         'spec.ports[0].name: Required value',
         'spec.ports[1].name: Required value',
-        'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+        'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}',
       ],
     ],
     [

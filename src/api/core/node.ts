@@ -5,7 +5,7 @@ import { defineKind } from '../kind.ts';
 import { isLabelValue } from '../names.ts';
 import { validateLabelName } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { reject, requireOneOf } from './checks.ts';
+import { rejectNew, requireOneOf } from './checks.ts';
 import { validateResourceQuantity } from './resource-names.ts';
 import { taintEffects } from './scheduling-rules.ts';
 
@@ -23,9 +23,17 @@ function validateTaints(taints: readonly Taint[], errors: FieldErrors): void {
     if (wrong.length > 0) errors.invalid(at.child('value'), taint.value, wrong.join(';'));
     requireOneOf(errors, at.child('effect'), taint.effect, taintEffects);
     const key = `${taint.effect} ${taint.key}`;
-    if (seen.has(key)) errors.duplicate(at, taint, 'taints must be unique by key and effect pair');
+    if (seen.has(key)) {
+      const shown = { Key: taint.key, Value: taint.value ?? '', Effect: taint.effect, TimeAdded: taint.timeAdded ?? null };
+      errors.duplicate(at, shown, 'taints must be unique by key and effect pair');
+    }
     seen.add(key);
   }
+}
+
+/** Dynamic kubelet configuration is gone: nobody may ask for it any more. */
+function dropConfigSource(node: Node): void {
+  delete node.spec.configSource;
 }
 
 function validateResources(node: Node, errors: FieldErrors): void {
@@ -37,7 +45,7 @@ function validateResources(node: Node, errors: FieldErrors): void {
 function validatePodCidrs(cidrs: readonly string[], errors: FieldErrors): void {
   const path = specPath.child('podCIDRs');
   for (const [i, cidr] of cidrs.entries()) {
-    reject(errors, path.index(i), cidr, isCidr(cidr));
+    rejectNew(errors, path.index(i), cidr, isCidr(cidr));
     if (cidrs.indexOf(cidr) < i) errors.duplicate(path.index(i), cidr);
   }
   const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.address.family));
@@ -80,8 +88,10 @@ export const node = defineKind<Node>({
     else if (podCIDRs[0] !== undefined) node.spec.podCIDR = podCIDRs[0];
     if (node.status && !node.status.allocatable && node.status.capacity) node.status.allocatable = { ...node.status.capacity };
   },
+  create: dropConfigSource,
   update(next, prev) {
     next.status = prev.status;
+    if (!prev.spec.configSource) dropConfigSource(next);
   },
   validate(node, errors) {
     validateTaints(node.spec.taints ?? [], errors);
@@ -105,7 +115,7 @@ export const node = defineKind<Node>({
         const seen = new Set<string>();
         for (const [i, address] of (next.status?.addresses ?? []).entries()) {
           const key = `${address.type} ${address.address}`;
-          if (seen.has(key)) errors.duplicate(statusPath.child('addresses').index(i), address);
+          if (seen.has(key)) errors.duplicate(statusPath.child('addresses').index(i), { Type: address.type, Address: address.address });
           seen.add(key);
         }
       },
@@ -143,7 +153,10 @@ export const node = defineKind<Node>({
       name: 'Kernel-Version',
       priority: 1,
       description: "Kernel Version reported by the node from 'uname -r' (e.g. 3.16.0-0.bpo.4-amd64).",
-      value: ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>',
+      value: ({ status }) => {
+        const { architecture, kernelVersion } = status?.nodeInfo ?? {};
+        return kernelVersion ? `${kernelVersion}${architecture ? ` (${architecture})` : ''}` : '<unknown>';
+      },
     },
     {
       name: 'Container-Runtime',

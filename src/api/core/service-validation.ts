@@ -4,7 +4,7 @@ import type { Service, ServicePort } from '../generated/core.v1.ts';
 import { isCidr, isIp, parseIp } from '../ip.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
 import { validateLabels } from '../object-meta.ts';
-import { allowOneOf, protocols, reject, requireDnsLabel, requireOneOf, requirePort, requireQualifiedName } from './checks.ts';
+import { allowOneOf, protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requirePort, requireQualifiedName } from './checks.ts';
 import { requireNonSpecialIp } from './endpoint-addresses.ts';
 import { isExternallyAccessible, isHeadless, needsHealthCheckNodePort } from './service-traits.ts';
 
@@ -58,7 +58,9 @@ function validatePorts({ spec }: Service, errors: FieldErrors): void {
   }
   for (const [i, { port, protocol }] of ports.entries()) {
     const key = `${protocol}/${port}`;
-    if (numbers.has(key)) errors.duplicate(portsPath.index(i), { protocol, port });
+    // What upstream shows is a port of its own, of which just these two are known.
+    if (numbers.has(key))
+      errors.duplicate(portsPath.index(i), { Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 });
     numbers.add(key);
   }
 }
@@ -105,7 +107,7 @@ export function validateClusterIps(service: Service, errors: FieldErrors): void 
     }
     const wrong = isIp(ip);
     isInvalid ||= wrong.length > 0;
-    reject(errors, path.index(i), ip, wrong);
+    rejectNew(errors, path.index(i), ip, wrong);
   }
   if (clusterIPs.length > 2) errors.invalid(path, clusterIPs, 'may only hold up to 2 values');
   if (isInvalid || isHeadless(service)) return;
@@ -126,11 +128,11 @@ function validateLoadBalancer({ metadata, spec }: Service, errors: FieldErrors):
   if (ranges.length > 0) {
     const path = specPath.child('LoadBalancerSourceRanges');
     if (!isBalanced) errors.forbidden(path, onlyLoadBalancer);
-    for (const [i, range] of ranges.entries()) reject(errors, path.index(i), range.trim(), isCidr(range.trim()));
+    for (const [i, range] of ranges.entries()) rejectNew(errors, path.index(i), range.trim(), isCidr(range.trim()));
   } else if (annotation !== undefined) {
     const path = annotationsPath.key(sourceRangesAnnotation);
     if (!isBalanced) errors.forbidden(path, onlyLoadBalancer);
-    if (annotation.trim() !== '') for (const range of annotation.split(',')) reject(errors, path, range.trim(), isCidr(range.trim()));
+    if (annotation.trim() !== '') for (const range of annotation.split(',')) rejectNew(errors, path, range.trim(), isCidr(range.trim()));
   }
   const allocate = spec.allocateLoadBalancerNodePorts;
   if (allocate !== undefined && !isBalanced) errors.forbidden(specPath.child('allocateLoadBalancerNodePorts'), onlyLoadBalancer);
@@ -162,7 +164,7 @@ function validateTraffic(service: Service, errors: FieldErrors): void {
   if (spec.internalTrafficPolicy === undefined) {
     if (spec.type !== 'ExternalName') errors.required(internalPath);
   } else allowOneOf(errors, internalPath, spec.internalTrafficPolicy, policies);
-  const distributions = ['PreferClose', 'PreferSameNode', 'PreferSameZone'];
+  const distributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
   allowOneOf(errors, specPath.child('trafficDistribution'), spec.trafficDistribution, distributions);
 }
 
@@ -184,7 +186,7 @@ export function validateService(service: Service, errors: FieldErrors): void {
   for (const [i, ip] of (service.spec.externalIPs ?? []).entries()) {
     const path = specPath.child('externalIPs').index(i);
     const wrong = isIp(ip);
-    reject(errors, path, ip, wrong);
+    rejectNew(errors, path, ip, wrong);
     if (wrong.length === 0) requireNonSpecialIp(errors, path, ip);
   }
   requireOneOf(errors, specPath.child('type'), service.spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']);
@@ -203,8 +205,10 @@ function validateKept(field: 'clusterIPs' | 'ipFamilies', next: Service, prev: S
     errors.invalid(path.index(0), now, `primary ${what} can not be unset`);
     return;
   }
+  // Upstream reports a family at the first one, whichever it is.
   for (const [i, value] of before.entries())
-    if (now[i] !== undefined && now[i] !== value) errors.invalid(path.index(i), now, 'may not change once set');
+    if (now[i] !== undefined && now[i] !== value)
+      errors.invalid(path.index(field === 'ipFamilies' ? 0 : i), now, 'may not change once set');
   if (now.length < before.length && next.spec.ipFamilyPolicy !== 'SingleStack')
     errors.invalid(
       specPath.child('ipFamilyPolicy'),
@@ -226,11 +230,16 @@ export function validateServiceUpdate(next: Service, prev: Service, errors: Fiel
 }
 
 /** What a cloud's controller says of a load balancer. */
-export function validateServiceStatus({ status }: Service, errors: FieldErrors): void {
+export function validateServiceStatus({ spec, status }: Service, errors: FieldErrors): void {
+  if (spec.type !== 'LoadBalancer' && status?.loadBalancer?.ingress?.length) {
+    const path = new FieldPath('status').child('loadBalancer', 'ingress');
+    errors.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'");
+    return;
+  }
   for (const [i, ingress] of (status?.loadBalancer?.ingress ?? []).entries()) {
     const path = new FieldPath('status').child('loadBalancer', 'ingress').index(i);
     if (ingress.ip) {
-      reject(errors, path.child('ip'), ingress.ip, isIp(ingress.ip));
+      rejectNew(errors, path.child('ip'), ingress.ip, isIp(ingress.ip));
       if (ingress.ipMode === undefined) errors.required(path.child('ipMode'), 'must be specified when `ip` is set');
       else allowOneOf(errors, path.child('ipMode'), ingress.ipMode, ['Proxy', 'VIP']);
     } else if (ingress.ipMode !== undefined) errors.forbidden(path.child('ipMode'), 'may not be specified when `ip` is not set');

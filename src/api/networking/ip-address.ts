@@ -2,7 +2,7 @@ import { reject } from '../core/checks.ts';
 import { FieldPath } from '../fields.ts';
 import { IPAddress } from '../generated/networking.v1.ts';
 import * as v1beta1 from '../generated/networking.v1beta1.ts';
-import { formatIp, parseIp } from '../ip.ts';
+import { isCanonicalIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPathSegmentName } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
@@ -11,19 +11,13 @@ import { sameShape } from '../served-version.ts';
 
 const parentPath = new FieldPath('spec').child('parentRef');
 
-/** The name is the address, in its one canonical form. */
-function validateName(name: string): string[] {
-  const ip = parseIp(name);
-  if (!ip) return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
-  return formatIp(ip) === name ? [] : [`must be in canonical form (${JSON.stringify(formatIp(ip))})`];
-}
-
 export const ipAddress = defineKind<IPAddress>({
   resource: IPAddress,
   shortNames: ['ip'],
   versions: [sameShape(v1beta1.IPAddress, IPAddress)],
   generation: false,
-  validateName,
+  // The name is the address, in its one canonical form.
+  validateName: isCanonicalIp,
   validate({ spec }, errors) {
     const parent = spec?.parentRef;
     if (!parent) {

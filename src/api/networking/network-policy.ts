@@ -1,4 +1,4 @@
-import { reject } from '../core/checks.ts';
+import { reject, rejectNew } from '../core/checks.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import * as extensions from '../generated/extensions.v1beta1.ts';
 import { type IPBlock, NetworkPolicy, type NetworkPolicyPeer, type NetworkPolicyPort } from '../generated/networking.v1.ts';
@@ -34,11 +34,11 @@ function validateIpBlock({ cidr = '', except = [] }: IPBlock, path: FieldPath, e
     errors.required(path.child('cidr'));
     return;
   }
-  reject(errors, path.child('cidr'), cidr, isCidr(cidr));
+  rejectNew(errors, path.child('cidr'), cidr, isCidr(cidr));
   const block = parseCidr(cidr);
   for (const [i, text] of except.entries()) {
     const at = path.child('except').index(i);
-    reject(errors, at, text, isCidr(text));
+    rejectNew(errors, at, text, isCidr(text));
     const inner = parseCidr(text);
     if (block && inner && (!cidrContains(block, inner.address) || inner.prefixLength <= block.prefixLength))
       errors.invalid(at, text, 'must be a strict subset of `cidr`');

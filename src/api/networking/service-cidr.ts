@@ -2,7 +2,7 @@ import { reject } from '../core/checks.ts';
 import { FieldPath } from '../fields.ts';
 import { ServiceCIDR } from '../generated/networking.v1.ts';
 import * as v1beta1 from '../generated/networking.v1beta1.ts';
-import { isCidr, parseCidr } from '../ip.ts';
+import { isCanonicalCidr, parseCidr } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { validateConditions } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
@@ -20,7 +20,7 @@ export const serviceCidr = defineKind<ServiceCIDR>({
     const [first, second] = cidrs.map(parseCidr);
     if (first && second && first.address.family === second.address.family)
       errors.invalid(cidrsPath, spec, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96');
-    for (const [i, cidr] of cidrs.entries()) reject(errors, cidrsPath.index(i), cidr, isCidr(cidr));
+    for (const [i, cidr] of cidrs.entries()) reject(errors, cidrsPath.index(i), cidr, isCanonicalCidr(cidr));
   },
   // A range may gain its second family; what it has stays.
   validateUpdate(next, prev, errors) {
