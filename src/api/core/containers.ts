@@ -81,13 +81,13 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
   const at = path.child('restartPolicyRules');
   if (rules.length > maxRestartRules) errors.tooMany(at, rules.length, maxRestartRules);
   for (const [i, { action, exitCodes }] of rules.entries()) {
-    allowOneOf(errors, at.index(i).child("action"), action ?? "", ['Restart', 'RestartAllContainers']);
+    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart', 'RestartAllContainers']);
     const codesPath = at.index(i).child('exitCodes');
     if (!exitCodes) {
       errors.required(codesPath, 'must be specified');
       continue;
     }
-    allowOneOf(errors, codesPath.child("operator"), exitCodes.operator ?? "", ['In', 'NotIn']);
+    allowOneOf(errors, codesPath.child('operator'), exitCodes.operator ?? '', ['In', 'NotIn']);
     const values = exitCodes.values ?? [];
     if (values.length === 0) errors.invalid(codesPath.child('values'), values, 'at least one value must be specified');
     if (values.length > 255) errors.tooMany(codesPath.child('values'), values.length, 255);

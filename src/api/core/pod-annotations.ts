@@ -26,7 +26,7 @@ export function validatePodAnnotations(annotations: Annotations, spec: PodSpec, 
     errors.invalid(path.key(mirrorPodAnnotation), mirror, 'must set spec.nodeName if mirror pod annotation is set');
   const cost = annotations[deletionCostAnnotation];
   if (cost !== undefined && !(/^(0|-?[1-9]\d*)$/.test(cost) && Math.abs(Number(cost)) < 2 ** 31))
-    errors.invalid(path.key(deletionCostAnnotation), cost, 'must be a 32bit integer');
+    errors.ratcheting(() => errors.invalid(path.key(deletionCostAnnotation), cost, 'must be a 32bit integer'));
   const names = new Set([...eachContainer(spec, path)].map(([container]) => container.name));
   for (const [key, value] of Object.entries(annotations)) {
     if (key === seccompPod || key.startsWith(seccompPrefix)) validateSeccompValue(value, path.child(key), errors);

@@ -4,7 +4,7 @@ import type { PodDNSConfig, PodResourceClaim, PodSpec, PodTemplateSpec } from '.
 import { isIp } from '../ip.ts';
 import { isDns1123Subdomain, isDns1123SubdomainWithUnderscore, isInRange } from '../names.ts';
 import { validateAnnotations, validateLabels } from '../object-meta.ts';
-import { reject, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
+import { reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
 import { validateContainers } from './containers.ts';
 import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { validateHostProcess, validatePodOs } from './pod-os.ts';
@@ -30,11 +30,16 @@ function validateResourceClaims(claims: readonly PodResourceClaim[], path: Field
     else if (names.has(claim.name)) errors.duplicate(at.child('name'), claim.name);
     else requireDnsLabel(errors, at.child('name'), claim.name);
     if (claim.name) names.add(claim.name);
-    const { resourceClaimName, resourceClaimTemplateName } = claim;
+    const { name = '', resourceClaimName, resourceClaimTemplateName } = claim;
+    const shown = {
+      Name: name,
+      ResourceClaimName: resourceClaimName ?? null,
+      ResourceClaimTemplateName: resourceClaimTemplateName ?? null,
+    };
     if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
-      errors.invalid(at, claim, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
+      errors.invalid(at, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
     if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
-      errors.invalid(at, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
+      errors.invalid(at, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
     for (const field of ['resourceClaimName', 'resourceClaimTemplateName'] as const) {
       const name = claim[field];
       if (name !== undefined) reject(errors, at.child(field), name, isDns1123Subdomain(name));
@@ -76,7 +81,7 @@ function validateDnsConfig(config: PodDNSConfig | undefined, policy: string | un
   }
   if (nameservers.length > maxNameservers)
     errors.invalid(path.child('nameservers'), nameservers, `must not have more than ${maxNameservers} nameservers`);
-  for (const [i, server] of nameservers.entries()) reject(errors, path.child('nameservers').index(i), server, isIp(server));
+  for (const [i, server] of nameservers.entries()) rejectNew(errors, path.child('nameservers').index(i), server, isIp(server));
   if (searches.length > maxSearches)
     errors.invalid(path.child('searches'), searches, `must not have more than ${maxSearches} search paths`);
   if (searches.join(' ').length > maxSearchCharacters)
@@ -104,7 +109,7 @@ function validateHostUsers(spec: PodSpec, path: FieldPath, errors: FieldErrors):
 function validateHostAliases(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   for (const [i, { hostnames = [], ip }] of (spec.hostAliases ?? []).entries()) {
     const at = path.index(i);
-    reject(errors, at.child('ip'), ip, isIp(ip));
+    rejectNew(errors, at.child('ip'), ip, isIp(ip));
     for (const [j, name] of hostnames.entries()) reject(errors, at.child('hostnames').index(j), name, isDns1123Subdomain(name));
   }
 }

@@ -11,12 +11,12 @@ import type {
   ResourceList,
   Toleration,
 } from '../generated/core.v1.ts';
-import { parseIp } from '../ip.ts';
-import { isDns1123Subdomain, isInRange } from '../names.ts';
+import { isIp, parseIp } from '../ip.ts';
+import { isDns1123Subdomain, isInRange, isUserOrGroupId } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
-import { reject, requireQualifiedName } from './checks.ts';
+import { allowOneOf, reject, rejectNew, requireQualifiedName } from './checks.ts';
 import { goDiff } from './go-diff.ts';
-import { mirrorPodAnnotation, validatePodAnnotationsUpdate } from './pod-annotations.ts';
+import { mirrorPodAnnotation, validatePodAnnotations, validatePodAnnotationsUpdate } from './pod-annotations.ts';
 import { computePodQos, isSidecar } from './pod-resources.ts';
 
 const specPath = new FieldPath('spec');
@@ -33,17 +33,21 @@ const updatable = [
   '`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
 ].join(',');
 
-function validateDeadline(next: PodSpec, prev: PodSpec, errors: FieldErrors): void {
+/** Answers whether the other rules count, which upstream leaves out after a deadline that is out of range or later than before. */
+function validateDeadline(next: PodSpec, prev: PodSpec, errors: FieldErrors): boolean {
   const path = specPath.child('activeDeadlineSeconds');
   const { activeDeadlineSeconds: now } = next;
   const { activeDeadlineSeconds: before } = prev;
   if (now === undefined) {
     if (before !== undefined) errors.invalid(path, null, 'must not update from a positive integer to nil value');
-    return;
+    return true;
   }
   const wrong = isInRange(now, 0, 2 ** 31 - 1);
   reject(errors, path, now, wrong);
-  if (wrong.length === 0 && before !== undefined && before < now) errors.invalid(path, now, 'must be less than or equal to previous value');
+  if (wrong.length > 0) return false;
+  if (before === undefined || before >= now) return true;
+  errors.invalid(path, now, 'must be less than or equal to previous value');
+  return false;
 }
 
 function validateTolerationsKept(next: readonly Toleration[], prev: readonly Toleration[], errors: FieldErrors): void {
@@ -110,7 +114,7 @@ export function validatePodUpdate(next: Pod, prev: Pod, errors: FieldErrors): vo
     errors.forbidden(specPath.child(field), 'pod updates may not add or remove containers');
     return;
   }
-  validateDeadline(next.spec, prev.spec, errors);
+  if (!validateDeadline(next.spec, prev.spec, errors)) return;
   validateTolerationsKept(next.spec.tolerations ?? [], prev.spec.tolerations ?? [], errors);
   const gates = new Set((prev.spec.schedulingGates ?? []).map((gate) => gate.name));
   for (const [i, { name }] of (next.spec.schedulingGates ?? []).entries())
@@ -146,15 +150,89 @@ function validateIps(field: 'podIPs' | 'hostIPs', ips: readonly { ip: string }[]
   const families = new Set<number>();
   for (const [i, { ip }] of ips.entries()) {
     const parsed = parseIp(ip);
-    if (!parsed) errors.invalid(path.index(i), ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)');
-    else families.add(parsed.family);
-    if (ips.slice(0, i).some((other) => other.ip === ip)) errors.duplicate(path.index(i), ips[i]);
+    rejectNew(errors, path.index(i), ip, isIp(ip));
+    if (parsed) families.add(parsed.family);
+    if (ips.slice(0, i).some((other) => other.ip === ip)) errors.duplicate(path.index(i), { IP: ip });
   }
-  if (ips.length > 1 && families.size !== ips.length) errors.invalid(path, ips, 'may specify no more than one IP for each IP family');
+  if (ips.length > 1 && families.size !== ips.length)
+    errors.invalid(
+      path,
+      ips.map(({ ip }) => ({ IP: ip })),
+      'may specify no more than one IP for each IP family',
+    );
+}
+
+/** The claims that were made for the pod are those that its spec names. */
+function validateClaimStatuses({ spec, status }: Pod, errors: FieldErrors): void {
+  const known = new Set((spec.resourceClaims ?? []).map((claim) => claim.name));
+  const seen = new Set<string>();
+  for (const [i, { name, resourceClaimName }] of (status?.resourceClaimStatuses ?? []).entries()) {
+    const path = statusPath.child('resourceClaimStatuses').index(i).child('name');
+    if (!known.has(name)) errors.invalid(path, name, 'must match the name of an entry in `spec.resourceClaims`');
+    if (seen.has(name)) errors.duplicate(path, name);
+    seen.add(name);
+    if (resourceClaimName !== undefined) reject(errors, path, resourceClaimName, isDns1123Subdomain(resourceClaimName));
+  }
+}
+
+function validateUser({ user }: ContainerStatus, osName: string, path: FieldPath, errors: FieldErrors): void {
+  if (!user?.linux) return;
+  if (osName === 'windows') {
+    errors.forbidden(path, 'cannot be set for a windows pod');
+    return;
+  }
+  const { gid, supplementalGroups = [], uid } = user.linux;
+  reject(errors, path.child('uid'), uid ?? 0, isUserOrGroupId(uid ?? 0));
+  reject(errors, path.child('gid'), gid ?? 0, isUserOrGroupId(gid ?? 0));
+  for (const [g, group] of supplementalGroups.entries())
+    reject(errors, path.child('supplementalGroups').index(g), group, isUserOrGroupId(group));
+}
+
+/** The devices that a container got are of kinds that it asked for, each named once. */
+function validateDevices(status: ContainerStatus, container: Container | undefined, path: FieldPath, errors: FieldErrors): void {
+  const { claims = [], requests = {} } = container?.resources ?? {};
+  const asked = new Set([...Object.keys(requests), ...claims.map(({ name, request }) => `claim:${name}${request ? `/${request}` : ''}`)]);
+  for (const [i, { name, resources = [] }] of (status.allocatedResourcesStatus ?? []).entries()) {
+    const at = path.index(i);
+    if (container && !asked.has(name))
+      errors.invalid(
+        at.child('name'),
+        name,
+        name.startsWith('claim:')
+          ? "must match one of the container's resource claims in a format 'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty"
+          : "must match one of the container's resource requests",
+      );
+    const seen = new Set<string>();
+    for (const [r, { health, resourceID }] of resources.entries()) {
+      const resourcePath = at.child('resources').index(r);
+      allowOneOf(errors, resourcePath.child('health'), health ?? '', ['Healthy', 'Unhealthy', 'Unknown']);
+      if (seen.has(resourceID)) errors.duplicate(resourcePath.child('resourceID'), resourceID);
+      seen.add(resourceID);
+    }
+  }
+}
+
+function validateContainerStatuses({ spec, status = {} }: Pod, errors: FieldErrors): void {
+  const lists = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
+  for (const list of lists)
+    for (const [i, one] of (status[list] ?? []).entries())
+      validateUser(one, spec.os?.name ?? 'linux', statusPath.child(list).index(i).child('linux'), errors);
+  for (const list of lists) {
+    const containers = list === 'initContainerStatuses' ? spec.initContainers : spec.containers;
+    for (const [i, one] of (status[list] ?? []).entries()) {
+      const path = statusPath.child(list).index(i).child('allocatedResourcesStatus');
+      if (list !== 'ephemeralContainerStatuses') {
+        const container = containers?.find(({ name }) => name === one.name);
+        validateDevices(one, container, path, errors);
+      } else if (one.allocatedResourcesStatus?.length) errors.forbidden(path, 'must not be specified in container status');
+    }
+  }
 }
 
 /** What a kubelet may say of a pod: conditions with proper names, containers that stay ended, QoS as it was. */
 export function validatePodStatusUpdate(next: Pod, prev: Pod, errors: FieldErrors): void {
+  validatePodAnnotationsUpdate(next.metadata.annotations, prev.metadata.annotations, annotationsPath, errors);
+  validatePodAnnotations(next.metadata.annotations, next.spec, annotationsPath, errors);
   const { status = {} } = next;
   const { status: old = {} } = prev;
   const conditionsPath = new FieldPath('metadata').child('conditions');
@@ -177,11 +255,13 @@ export function validatePodStatusUpdate(next: Pod, prev: Pod, errors: FieldError
     validateEnds(status[field] ?? [], old[field] ?? [], mayRestart, statusPath.child(field), errors);
   const ephemeral = 'ephemeralContainerStatuses';
   validateEnds(status[ephemeral] ?? [], old[ephemeral] ?? [], () => false, statusPath.child(ephemeral), errors);
+  validateClaimStatuses(next, errors);
   validateIps('podIPs', status.podIPs ?? [], errors);
-  validateIps('hostIPs', status.hostIPs ?? [], errors);
   const hostIp = status.hostIPs?.[0]?.ip;
   if (hostIp !== undefined && hostIp !== status.hostIP)
     errors.invalid(statusPath.child('hostIPs').index(0).child('ip'), hostIp, 'must be equal to `hostIP`');
+  validateIps('hostIPs', status.hostIPs ?? [], errors);
+  validateContainerStatuses(next, errors);
 }
 
 /** Ephemeral containers come and stay as they are. */

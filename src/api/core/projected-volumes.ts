@@ -43,7 +43,7 @@ function validateToken(token: ServiceAccountTokenProjection, volumePath: FieldPa
   if (seconds < 600) errors.invalid(path.child('expirationSeconds'), seconds, 'may not specify a duration less than 10 minutes');
   if (seconds > 2 ** 32) errors.invalid(path.child('expirationSeconds'), seconds, 'may not specify a duration larger than 2^32 seconds');
   if (!token.path) errors.required(volumePath.child('path'));
-  else requireLocalPath(errors, volumePath.child('path'), token.path);
+  else errors.ratcheting(() => requireLocalPath(errors, volumePath.child('path'), token.path));
 }
 
 /** `example.com/name`, with a host name of at least two labels. */

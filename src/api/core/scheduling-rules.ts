@@ -13,7 +13,7 @@ import type {
 import type { LabelSelector } from '../generated/meta.v1.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue } from '../names.ts';
 import { validateLabelName, validateLabelSelector } from '../object-meta.ts';
-import { allowOneOf, notPositive, reject, requireQualifiedName } from './checks.ts';
+import { allowOneOf, notPositive, reject, rejectNew, requireQualifiedName } from './checks.ts';
 
 function validateNodeRequirement(requirement: NodeSelectorRequirement, checkValues: boolean, path: FieldPath, errors: FieldErrors): void {
   const { key = '', operator, values = [] } = requirement;
@@ -26,7 +26,7 @@ function validateNodeRequirement(requirement: NodeSelectorRequirement, checkValu
     if (values.length !== 1) errors.required(at, "must be specified single value when `operator` is 'Lt' or 'Gt'");
   } else errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
   validateLabelName(key, path.child('key'), errors);
-  if (checkValues) for (const [i, value] of values.entries()) reject(errors, at.index(i), value, isLabelValue(value));
+  if (checkValues) for (const [i, value] of values.entries()) rejectNew(errors, at.index(i), value, isLabelValue(value));
 }
 
 function validateNodeFieldRequirement(requirement: NodeSelectorRequirement, path: FieldPath, errors: FieldErrors): void {

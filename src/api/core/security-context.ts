@@ -22,7 +22,10 @@ function validateSeccompProfile(profile: SeccompProfile | undefined, path: Field
   if (profile.type === 'Localhost') {
     if (profile.localhostProfile === undefined) errors.required(at, 'must be set when seccomp type is Localhost');
     else requireDescendingPath(errors, at, profile.localhostProfile);
-  } else if (profile.localhostProfile !== undefined) errors.invalid(at, profile, 'can only be set when seccomp type is Localhost');
+  } else if (profile.localhostProfile !== undefined) {
+    const shown = { Type: profile.type ?? '', LocalhostProfile: profile.localhostProfile };
+    errors.invalid(at, shown, 'can only be set when seccomp type is Localhost');
+  }
 }
 
 /** Longest path that Linux takes (PATH_MAX - 1). */
@@ -119,9 +122,11 @@ function validateSysctls(spec: PodSpec, context: PodSecurityContext, path: Field
       errors.invalid(at, name, `must have at most ${maxSysctlLength} characters and match regex ${sysctlPattern}`);
     else if (seen.has(name)) errors.duplicate(at, name);
     const dotted = (name ?? '').replaceAll('/', '.');
-    if (spec.hostNetwork && dotted.startsWith('net.')) errors.invalid(at, name, "may not be specified when 'hostNetwork' is true");
-    if (spec.hostIPC && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(dotted))
-      errors.invalid(at, name, "may not be specified when 'hostIPC' is true");
+    errors.ratcheting(() => {
+      if (spec.hostNetwork && dotted.startsWith('net.')) errors.invalid(at, name, "may not be specified when 'hostNetwork' is true");
+      else if (spec.hostIPC && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(dotted))
+        errors.invalid(at, name, "may not be specified when 'hostIPC' is true");
+    });
     seen.add(name);
   }
 }
