@@ -3,7 +3,7 @@ import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate } from '../generated/core.v1.ts';
 import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
 import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
-import { allowOneOf, reject } from './checks.ts';
+import { allowOneOf, reject, rejectNew } from './checks.ts';
 import { requirePositiveQuantity } from './resource-names.ts';
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
@@ -30,7 +30,7 @@ function validateDataSource(source: DataSource, path: FieldPath, errors: FieldEr
   if (apiGroup === '') {
     if (kind !== 'PersistentVolumeClaim')
       errors.invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
-  } else reject(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
+  } else rejectNew(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
   if (namespace) reject(errors, path.child('namespace'), namespace, isDns1123Label(namespace));
 }
 
@@ -54,13 +54,16 @@ export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpe
   const storagePath = path.child('resources').key('storage');
   if (storage === undefined) errors.required(storagePath);
   else requirePositiveQuantity(storage, storagePath, errors);
-  for (const field of ['storageClassName', 'volumeAttributesClassName'] as const) {
-    const name = spec[field];
-    if (name) reject(errors, path.child(field), name, isDns1123Subdomain(name));
-  }
+  const { storageClassName, volumeAttributesClassName } = spec;
+  if (storageClassName) reject(errors, path.child('storageClassName'), storageClassName, isDns1123Subdomain(storageClassName));
   allowOneOf(errors, path.child('volumeMode'), spec.volumeMode, volumeModes);
   validateDataSources(spec, path, errors);
+  if (volumeAttributesClassName)
+    reject(errors, path.child('volumeAttributesClassName'), volumeAttributesClassName, isDns1123Subdomain(volumeAttributesClassName));
 }
+
+const isSet = (value: unknown) =>
+  Boolean(value) && (typeof value !== 'object' || (value !== null && (!Array.isArray(value) || value.length > 0)));
 
 /** What claims are made from: of metadata, only labels and annotations. */
 export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {
@@ -68,7 +71,8 @@ export function validatePersistentVolumeClaimTemplate(template: PersistentVolume
   const at = path.child('metadata');
   validateAnnotations(annotations, at.child('annotations'), errors);
   validateLabels(labels, at.child('labels'), errors);
+  // Upstream names the field after its Go name, whose first letter alone it makes small.
   for (const [field, value] of Object.entries(rest))
-    if (value !== undefined && value !== null) errors.forbidden(at.child(field), 'cannot be set');
+    if (isSet(value)) errors.forbidden(at.child(field === 'uid' ? 'uID' : field), 'cannot be set');
   validatePersistentVolumeClaimSpec(template.spec ?? {}, path.child('spec'), errors);
 }

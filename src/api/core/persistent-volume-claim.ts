@@ -1,20 +1,23 @@
 import { deepCopy, semanticEqual } from '../equality.ts';
-import { FieldPath } from '../fields.ts';
-import { PersistentVolumeClaim } from '../generated/core.v1.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import { PersistentVolumeClaim, type PersistentVolumeClaimStatus } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
+import { isQualifiedName } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { canonicalQuantity, compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { formatAccessModes } from './access-modes.ts';
+import { reject } from './checks.ts';
 import { validatePersistentVolumeClaimSpec } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
 import { defaultPersistentVolumeClaimSpec } from './pod-defaults.ts';
-import { validateResourceQuantity } from './resource-names.ts';
+import { isNativeResource, requireNonNegativeValue } from './resource-names.ts';
 
 /** Where the class was said before it was a field. */
 export const storageClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
 
 const specPath = new FieldPath('spec');
+const statusPath = new FieldPath('status');
 const storagePath = specPath.child('resources', 'requests', 'storage');
 
 /** A claim's data source and its newer form say the same, unless another namespace is meant. */
@@ -42,6 +45,50 @@ function withoutAllowedChanges(next: PersistentVolumeClaim, prev: PersistentVolu
   return spec;
 }
 
+/** Of native resources a claim has storage only. */
+function validateResourceKey(name: string, path: FieldPath, errors: FieldErrors): boolean {
+  const wrong = isQualifiedName(name);
+  reject(errors, path, name, wrong);
+  if (wrong.length > 0) return false;
+  const isKnown = name === 'storage' || !isNativeResource(name);
+  if (!isKnown) errors.notSupported(path, name, ['storage']);
+  return isKnown;
+}
+
+const resizeStates = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+  'NodeResizePending',
+].sort();
+
+function validateStatus(status: PersistentVolumeClaimStatus, errors: FieldErrors): void {
+  for (const [name, value] of Object.entries(status.capacity ?? {}))
+    requireNonNegativeValue(value, statusPath.child('capacity').key(name), errors);
+  const statesPath = statusPath.child('allocatedResourceStatus');
+  for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
+    validateResourceKey(name, statesPath, errors);
+    if (!resizeStates.includes(state)) errors.notSupported(statesPath, name, resizeStates);
+  }
+  const allocatedPath = statusPath.child('allocatedResources');
+  for (const [name, value] of Object.entries(status.allocatedResources ?? {}))
+    if (validateResourceKey(name, allocatedPath, errors)) requireNonNegativeValue(value, allocatedPath.key(name), errors);
+}
+
+/** The annotation may go or come only together with the field that took its place. */
+function validateClassAnnotation(next: PersistentVolumeClaim, prev: PersistentVolumeClaim, errors: FieldErrors): void {
+  const before = prev.metadata.annotations?.[storageClassAnnotation];
+  const now = next.metadata.annotations?.[storageClassAnnotation];
+  const isUpgrade =
+    before !== undefined &&
+    prev.spec.storageClassName === undefined &&
+    next.spec.storageClassName === before &&
+    (now === undefined || now === before);
+  if (!isUpgrade && (before ?? '') !== (now ?? ''))
+    errors.invalid(new FieldPath('metadata').child('annotations', storageClassAnnotation), now ?? '', fieldImmutable);
+}
+
 export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   resource: PersistentVolumeClaim,
   shortNames: ['pvc'],
@@ -63,6 +110,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   validate: ({ spec }, errors) => validatePersistentVolumeClaimSpec(spec, specPath, errors),
   validateUpdate(next, prev, errors) {
+    validateClassAnnotation(next, prev, errors);
     const spec = withoutAllowedChanges(next, prev);
     if (!semanticEqual(spec, prev.spec)) {
       const detail = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
@@ -85,11 +133,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   subresources: {
     status: {
-      validate({ status }, _prev, errors) {
-        for (const field of ['capacity', 'allocatedResources'] as const)
-          for (const [name, value] of Object.entries(status?.[field] ?? {}))
-            validateResourceQuantity(name, value, new FieldPath('status').child(field).key(name), errors);
-      },
+      validate: ({ status }, _prev, errors) => validateStatus(status ?? {}, errors),
     },
   },
   columns: [

@@ -1,6 +1,6 @@
-import { semanticEqual } from '../equality.ts';
+import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import { PersistentVolume, type PersistentVolumeSpec } from '../generated/core.v1.ts';
+import { PersistentVolume, type PersistentVolumeSpec, type VolumeNodeAffinity } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
@@ -12,7 +12,7 @@ import { validateAccessModes, volumeModes } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
 import { storageClassAnnotation } from './persistent-volume-claim.ts';
 import { persistentVolumeSources, validatePersistentVolumeSource } from './persistent-volume-sources.ts';
-import { requirePositiveQuantity } from './resource-names.ts';
+import { requireNonNegativeValue, requirePositiveQuantity } from './resource-names.ts';
 import { validateNodeSelector } from './scheduling-rules.ts';
 
 const specPath = new FieldPath('spec');
@@ -22,7 +22,10 @@ function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: Field
   const names = Object.keys(capacity);
   if (names.length === 0) errors.required(path);
   if (capacity.storage === undefined || names.length > 1) errors.notSupported(path, capacity, ['storage']);
-  for (const [name, value] of Object.entries(capacity)) requirePositiveQuantity(value, path.key(name), errors);
+  for (const [name, value] of Object.entries(capacity)) {
+    requireNonNegativeValue(value, path.key(name), errors);
+    requirePositiveQuantity(value, path.key(name), errors);
+  }
 }
 
 function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors): void {
@@ -40,8 +43,7 @@ function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors)
   }
   validatePersistentVolumeSource(spec, metadata.name ?? '', specPath, errors);
   if (spec.local && !spec.nodeAffinity) errors.required(affinityPath, 'Local volume requires node affinity');
-  const isRoot = spec.hostPath?.path?.split('/').every((part) => part === '' || part === '.') ?? false;
-  if (isRoot && spec.persistentVolumeReclaimPolicy === 'Recycle')
+  if (spec.hostPath && isRootPath(spec.hostPath.path ?? '') && spec.persistentVolumeReclaimPolicy === 'Recycle')
     errors.forbidden(policyPath, "may not be 'recycle' for a hostPath mount of '/'");
   const { storageClassName, volumeAttributesClassName: attributes } = spec;
   if (storageClassName) reject(errors, specPath.child('storageClassName'), storageClassName, isDns1123Subdomain(storageClassName));
@@ -51,6 +53,36 @@ function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors)
   if (attributes === '') errors.required(path, 'an empty string is disallowed');
   else reject(errors, path, attributes, isDns1123Subdomain(attributes));
   if (!spec.csi) errors.required(specPath.child('csi'), 'has to be specified when using volumeAttributesClassName');
+}
+
+/** Whether an absolute path leads to the root, by whatever detours. */
+function isRootPath(path: string): boolean {
+  if (!path.startsWith('/')) return false;
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.length === 0;
+}
+
+const stableLabels: Record<string, string> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+};
+
+/** `affinity` with the labels' beta names replaced where `next` has the stable ones in the same place. */
+function withStableLabels(affinity: VolumeNodeAffinity, next: VolumeNodeAffinity | undefined): VolumeNodeAffinity {
+  const renamed = deepCopy(affinity);
+  for (const [t, term] of (renamed.required?.nodeSelectorTerms ?? []).entries())
+    for (const [e, expression] of (term.matchExpressions ?? []).entries()) {
+      const key = next?.required?.nodeSelectorTerms?.[t]?.matchExpressions?.[e]?.key;
+      if (key !== undefined && stableLabels[expression.key] === key) expression.key = key;
+    }
+  return renamed;
 }
 
 function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
@@ -96,7 +128,7 @@ export const persistentVolume = defineKind<PersistentVolume>({
       );
     if (next.spec.volumeMode !== prev.spec.volumeMode)
       errors.invalid(new FieldPath('volumeMode'), next.spec.volumeMode ?? null, fieldImmutable);
-    if (prev.spec.nodeAffinity && !semanticEqual(next.spec.nodeAffinity, prev.spec.nodeAffinity))
+    if (prev.spec.nodeAffinity && !semanticEqual(next.spec.nodeAffinity, withStableLabels(prev.spec.nodeAffinity, next.spec.nodeAffinity)))
       errors.invalid(
         new FieldPath('nodeAffinity'),
         next.spec.nodeAffinity ?? null,

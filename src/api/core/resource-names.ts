@@ -1,7 +1,7 @@
 /** What kinds of resources there are, by name (upstream: pkg/apis/core/helper, docs/design/resources.md). */
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import { isQualifiedName } from '../names.ts';
-import { compareQuantities, formatQuantity, quantityFormatMessage, tryParseQuantity } from '../quantity.ts';
+import { compareQuantities, formatQuantity, quantityFormatMessage, quantityValue, tryParseQuantity } from '../quantity.ts';
 import { notNegative, notPositive, reject } from './checks.ts';
 
 const compute = ['cpu', 'memory', 'ephemeral-storage'];
@@ -84,6 +84,12 @@ export function validateResourceQuantity(name: string, value: string, path: Fiel
   if (isIntegerResource(name) && quantity.nano % 1_000_000_000n !== 0n)
     errors.invalid(path, formatQuantity(quantity), 'must be an integer');
   return true;
+}
+
+/** A quantity that is not negative, in the words of volumes' capacities. */
+export function requireNonNegativeValue(value: string, path: FieldPath, errors: FieldErrors): void {
+  const quantity = tryParseQuantity(value);
+  if (quantity && quantity.nano < 0n) errors.invalid(path, quantityValue(quantity), 'must be a valid resource quantity');
 }
 
 /** A quantity above zero. Answers whether it is. */
