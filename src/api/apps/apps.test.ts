@@ -56,8 +56,17 @@ describe('validation', () => {
   const mismatch = 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`';
   it.each<[string, object, string[]]>([
     ['Deployment', { replicas: -1 }, ['spec.replicas: Invalid value: -1: must be greater than or equal to 0']],
-    ['Deployment', { selector: null }, ['spec.selector: Required value']],
+    ['Deployment', { selector: null }, ['spec.selector: Required value', mismatch]],
     ['Deployment', { selector: {} }, ['spec.selector: Invalid value: {}: empty selector is invalid for deployment']],
+    ['ReplicaSet', { selector: {} }, ['spec.selector: Invalid value: {}: empty selector is invalid for deployment']],
+    [
+      'Deployment',
+      { selector: { matchExpressions: [{ key: 'app', operator: 'Near' }] } },
+      [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Near": not a valid selector operator',
+        'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Near"}]}: invalid label selector',
+      ],
+    ],
     ['Deployment', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
     ['ReplicaSet', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
     ['StatefulSet', { selector: { matchLabels: { app: 'api' } } }, [mismatch]],
@@ -70,7 +79,7 @@ describe('validation', () => {
     [
       'Deployment',
       { strategy: { type: 'Slow' } },
-      ['spec.strategy.type: Unsupported value: "Slow": supported values: "Recreate", "RollingUpdate"'],
+      ['spec.strategy: Unsupported value: {"Type":"Slow","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"'],
     ],
     [
       'Deployment',

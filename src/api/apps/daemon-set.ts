@@ -38,7 +38,8 @@ function setTemplateGeneration({ metadata }: DaemonSet, value: number): void {
 function validateUpdateStrategy({ updateStrategy = {} }: DaemonSetSpec, path: FieldPath, errors: FieldErrors): void {
   if (updateStrategy.type === 'OnDelete') return;
   if (updateStrategy.type !== 'RollingUpdate') {
-    errors.notSupported(path, updateStrategy, ['RollingUpdate', 'OnDelete']);
+    const shown = { Type: updateStrategy.type ?? '', RollingUpdate: updateStrategy.rollingUpdate ?? null };
+    errors.notSupported(path, shown, ['RollingUpdate', 'OnDelete']);
     return;
   }
   const at = path.child('rollingUpdate');
@@ -52,10 +53,10 @@ function validateUpdateStrategy({ updateStrategy = {} }: DaemonSetSpec, path: Fi
   const surge = !isZero(rollingUpdate.maxSurge);
   requireNonNegativeIntOrPercent(rollingUpdate.maxUnavailable, at.child('maxUnavailable'), errors);
   requireNonNegativeIntOrPercent(rollingUpdate.maxSurge, at.child('maxSurge'), errors);
-  if (unavailable && surge) errors.invalid(at.child('maxSurge'), rollingUpdate.maxSurge, 'may not be set when maxUnavailable is non-zero');
-  else if (!unavailable && !surge) errors.required(at.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0');
   requireAtMost100Percent(rollingUpdate.maxUnavailable, at.child('maxUnavailable'), errors);
   requireAtMost100Percent(rollingUpdate.maxSurge, at.child('maxSurge'), errors);
+  if (unavailable && surge) errors.invalid(at.child('maxSurge'), rollingUpdate.maxSurge, 'may not be set when maxUnavailable is non-zero');
+  else if (!unavailable && !surge) errors.required(at.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0');
 }
 
 function applyDefaults(ds: DaemonSet, strategy: 'OnDelete' | 'RollingUpdate'): void {

@@ -1,4 +1,4 @@
-import { allowOneOf, requireNonNegative } from '../core/checks.ts';
+import { requireNonNegative } from '../core/checks.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import { semanticEqual } from '../equality.ts';
 import type { FieldErrors } from '../fields.ts';
@@ -79,7 +79,7 @@ function validateStrategy(strategy: DeploymentStrategy, path: FieldPath, errors:
     return;
   }
   if (strategy.type !== 'RollingUpdate') {
-    allowOneOf(errors, path.child('type'), strategy.type ?? '', ['Recreate', 'RollingUpdate']);
+    errors.notSupported(path, { Type: strategy.type ?? '', RollingUpdate: strategy.rollingUpdate ?? null }, ['Recreate', 'RollingUpdate']);
     return;
   }
   const at = path.child('rollingUpdate');
@@ -142,8 +142,8 @@ export const deployment = defineKind<Deployment>({
   validate({ spec }, errors) {
     requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
     validateWorkloadSelector(spec.selector, 'deployment', specPath.child('selector'), errors);
-    validateSelectorMatches(spec.selector, spec.template, specPath.child('template'), errors);
-    validateAlwaysTemplate(spec.template, 'ReplicaSet', specPath.child('template'), errors);
+    if (validateSelectorMatches(spec.selector, spec.template, specPath, errors))
+      validateAlwaysTemplate(spec.template, 'ReplicaSet', specPath.child('template'), errors);
     validateStrategy(spec.strategy ?? {}, specPath.child('strategy'), errors);
     requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
     requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);

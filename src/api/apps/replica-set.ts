@@ -37,9 +37,10 @@ export const replicaSet = defineKind<ReplicaSet>({
   validate({ spec }, errors) {
     requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
     requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
-    validateWorkloadSelector(spec.selector, 'ReplicaSet', specPath.child('selector'), errors);
-    validateSelectorMatches(spec.selector, spec.template, specPath.child('template'), errors);
-    validateAlwaysTemplate(spec.template, 'ReplicaSet', specPath.child('template'), errors);
+    // Upstream says so of a ReplicaSet, too.
+    validateWorkloadSelector(spec.selector, 'deployment', specPath.child('selector'), errors);
+    if (validateSelectorMatches(spec.selector, spec.template, specPath, errors))
+      validateAlwaysTemplate(spec.template, 'ReplicaSet', specPath.child('template'), errors);
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);

@@ -42,7 +42,7 @@ function validateUpdateStrategy({ updateStrategy = {} }: StatefulSetSpec, errors
     requireNonNegativeIntOrPercent(maxUnavailable, at.child('maxUnavailable'), errors);
     if (isZero(maxUnavailable)) errors.invalid(at.child('maxUnavailable'), maxUnavailable, 'cannot be 0');
     requireAtMost100Percent(maxUnavailable, at.child('maxUnavailable'), errors);
-  } else errors.invalid(path, updateStrategy, "must be 'RollingUpdate' or 'OnDelete'");
+  } else errors.invalid(path, { Type: type, RollingUpdate: rollingUpdate ?? null }, "must be 'RollingUpdate' or 'OnDelete'");
 }
 
 function validateRetentionPolicy({ persistentVolumeClaimRetentionPolicy: policy }: StatefulSetSpec, errors: FieldErrors): void {
@@ -59,7 +59,6 @@ function validateTemplate(template: PodTemplateSpec, errors: FieldErrors): void 
   validateLabels(labels, path.child('labels'), errors);
   validateAnnotations(annotations, path.child('annotations'), errors);
   validatePodAnnotations(annotations, template.spec, path.child('annotations'), errors);
-  validateRunsForEver(template, 'StatefulSet', path, errors);
 }
 
 const mutable = [
@@ -135,8 +134,8 @@ export const statefulSet = defineKind<StatefulSet>({
       validateLabelSelector(spec.selector, selectorPath, errors);
       if (isEmptySelector(spec.selector)) errors.invalid(selectorPath, spec.selector, 'empty selector is invalid for statefulset');
     }
-    validateSelectorMatches(spec.selector, spec.template, specPath.child('template'), errors);
-    validateTemplate(spec.template, errors);
+    if (validateSelectorMatches(spec.selector, spec.template, specPath, errors, '')) validateTemplate(spec.template, errors);
+    validateRunsForEver(spec.template, 'StatefulSet', specPath.child('template'), errors);
   },
   validateUpdate(next, prev, errors) {
     if (!semanticEqual(fixedPart(next.spec), fixedPart(prev.spec)))

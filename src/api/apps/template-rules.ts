@@ -30,17 +30,26 @@ export function validateWorkloadSelector(selector: LabelSelector | undefined, ki
   if (isEmptySelector(selector)) errors.invalid(path, selector, `empty selector is invalid for ${kind}`);
 }
 
-/** The selector must select the pods that the template makes. */
+/**
+ * The selector must select the pods that the template makes; none selects none. Answers whether it can be read at all, without which
+ * upstream does not look at the template.
+ */
 export function validateSelectorMatches(
   selector: LabelSelector | undefined,
   template: PodTemplateSpec | undefined,
-  path: FieldPath,
+  specPath: FieldPath,
   errors: FieldErrors,
-): void {
+  unreadable = 'invalid label selector',
+): boolean {
   const read = readSelector(selector);
-  if (!read || read.everything || selector === undefined) return;
+  if (!read) {
+    errors.invalid(specPath.child('selector'), selector, unreadable);
+    return false;
+  }
   const labels = template?.metadata?.labels;
-  if (!read.matches(labels)) errors.invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`');
+  if (!read.everything && !read.matches(labels))
+    errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+  return true;
 }
 
 /** A template of pods that run for ever. */
