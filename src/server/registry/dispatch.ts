@@ -33,7 +33,7 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
         h.subresource === subresource &&
         (h.version === undefined || h.version === served.resource.version),
     );
-  const answerOf: Dispatch = async (context) => {
+  const answerOf = (context: RequestContext): Answer | Promise<Answer> => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
     if (served === undefined || !fitsScope(context, served)) throw notFound();
@@ -41,7 +41,7 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     const wrong = info.parts.length > 1 ? isPathSegmentName(info.name) : [];
     if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
     const own = custom(served, info.subresource);
-    const handler = own.find((h) => h.verbs.includes(info.verb));
+    const handler = own.find((h) => h.verbs.includes(info.verb) || (h.takesOptions && context.method === 'OPTIONS'));
     if (handler !== undefined) return handler.handle(handlerCall(registry, context, served));
     if (info.subresource !== '') {
       const answer = subresource(registry, context, served);
@@ -50,7 +50,12 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     }
     return wholeObject(registry, context, served);
   };
-  return async (context) => prepared(await answerOf(context));
+  return async (context) => {
+    const answer = await answerOf(context);
+    if (answer.type !== 'object' && answer.type !== 'list' && answer.type !== 'watch') return answer;
+    const version = answer.resource?.version;
+    return version?.prepare === undefined ? answer : prepared(answer, version);
+  };
 }
 
 /** For metrics and the audit log: versions that are to go, or have gone upstream. */
@@ -62,14 +67,11 @@ function noteDeprecation(context: RequestContext, { resource }: ServedResource):
 }
 
 /** What answers are shown in, converted where that takes its time. */
-async function prepared(answer: Answer): Promise<Answer> {
-  if (answer.type !== 'object' && answer.type !== 'list' && answer.type !== 'watch') return answer;
-  const version = answer.resource?.version;
-  if (version?.prepare === undefined) return answer;
+async function prepared(answer: Answer & { type: 'object' | 'list' | 'watch' }, version: ServedVersion): Promise<Answer> {
   if (answer.type === 'watch') return { ...answer, events: preparedEvents(answer.events, version) };
   // What has a resource is objects of it.
   const items = answer.type === 'list' ? answer.items : [answer.item as Item];
-  await version.prepare(
+  await version.prepare?.(
     items.map((item) => item.object),
     'served',
   );
@@ -94,7 +96,7 @@ function fitsScope({ info, path }: RequestContext, { resource }: ServedResource)
   return info.namespace === '' || info.resource === 'namespaces' || !path.includes('/namespaces/');
 }
 
-async function wholeObject(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+function wholeObject(registry: Registry, context: RequestContext, served: ServedResource): Answer | Promise<Answer> {
   const { info } = context;
   const { kind } = served;
   const named = info.parts.length > 1;

@@ -127,7 +127,8 @@ async function proxy(call: HandlerCall, { base, backend }: Target): Promise<Answ
     return passUpgrade(result, upgrade, signal);
   }
   // Relative links need a folder to be relative to (upstream's issue 4958).
-  if (rest === '') return { type: 'raw', status: 301, contentType: 'text/plain', body: '', headers: { location: `${own}/${search}` } };
+  if (rest === '' && (method === 'GET' || method === 'HEAD'))
+    return { type: 'raw', status: 301, contentType: 'text/plain', body: '', headers: { location: `${own}/${search}` } };
   const headers = { ...requestHeaders(context), 'x-forwarded-uri': context.path, 'x-forwarded-proto': 'https' };
   const body = method === 'GET' || method === 'HEAD' ? {} : { body: context.body.stream() };
   let response: IncomingMessage;
@@ -151,6 +152,7 @@ export function proxyHandlers(dependencies: ProxyDependencies): SubresourceHandl
     resource,
     subresource: 'proxy',
     verbs: ['create', 'delete', 'get', 'patch', 'update'],
+    takesOptions: true,
     kind: { group: '', version: 'v1', kind },
     async handle(call) {
       const options: Resource = { group: '', version: 'v1', kind, plural: resource, namespaced: resource !== 'nodes' };
