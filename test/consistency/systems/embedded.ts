@@ -1,0 +1,62 @@
+/** One API server over the embedded store, on a disk of its own that can be full. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePorts } from '../../../src/store/testing/etcd.ts';
+import { canMount, mountSmallDisk } from '../../../src/store/testing/small-disk.ts';
+import { createApiServer } from './api-server-part.ts';
+import { pausing } from './process.ts';
+import type { Fault, System, SystemOptions } from './system.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export async function startEmbedded({ tell }: SystemOptions): Promise<System> {
+  const temporary = temporaryDirectory();
+  const disk = canMount ? mountSmallDisk('size=256m') : undefined;
+  const [port = 0] = await freePorts(1);
+  const dataDir = join(disk?.path ?? temporary.path, 'data');
+  const logFile = join(temporary.path, 'api.log');
+  const args = { history: '1h' };
+  const server = createApiServer({ name: 'api', dataDir, logFile, host: '127.0.0.1', port, args, tell });
+  const stop = async () => {
+    await server.kill();
+    disk?.unmount();
+    temporary.remove();
+  };
+  const killed: Fault = {
+    name: 'the API server is killed',
+    longestMs: 300,
+    begin: async () => {
+      await server.kill();
+      return () => server.restart();
+    },
+  };
+  const fullDisk = (path: string): Fault => ({
+    name: 'the disk is full',
+    begin: async () => {
+      const filler = join(path, 'filler');
+      fill(filler);
+      return async () => rmSync(filler);
+    },
+  });
+  try {
+    server.start();
+    await server.ready();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const faults: Fault[] = [killed, { name: 'the API server stands still', begin: pausing([server]) }];
+  return { servers: [server.address], faults: disk ? [...faults, fullDisk(disk.path)] : faults, stop };
+}
+
+/** Takes all room that there is. */
+function fill(file: string): void {
+  writeFileSync(file, '');
+  for (let chunk = Buffer.alloc(1 << 20); chunk.length >= 4096; ) {
+    try {
+      writeFileSync(file, chunk, { flag: 'a' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      chunk = chunk.subarray(0, chunk.length / 2);
+    }
+  }
+}
