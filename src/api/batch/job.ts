@@ -1,5 +1,5 @@
 import { containerColumns, selectorColumn } from '../apps/pod-columns.ts';
-import { isEmptySelector, readSelector, requireCounts } from '../apps/template-rules.ts';
+import { isEmptySelector, readSelector } from '../apps/template-rules.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
@@ -9,9 +9,9 @@ import { defineKind } from '../kind.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { validateJobSpec } from './job-spec.ts';
+import { validateJobStatus } from './job-status.ts';
 
 const specPath = new FieldPath('spec');
-const statusPath = new FieldPath('status');
 const maxInt32 = 2147483647;
 
 /** Labels that tie pods to their job; the ones without a prefix came first and stay for those who select by them. */
@@ -143,13 +143,7 @@ export const job = defineKind<Job>({
   },
   defaultPropagation: 'Orphan',
   fieldSelectors: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
-  subresources: {
-    status: {
-      validate({ status }, _prev, errors) {
-        if (status) requireCounts(status, ['active', 'succeeded', 'failed', 'ready', 'terminating'], statusPath, errors);
-      },
-    },
-  },
+  subresources: { status: { validate: validateJobStatus } },
   columns: [
     nameColumn,
     { name: 'Status', description: 'Status of the job.', value: statusCell },

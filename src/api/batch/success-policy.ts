@@ -1,38 +1,10 @@
 import { requireNonNegative } from '../core/checks.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JobSpec, SuccessPolicyRule } from '../generated/batch.v1.ts';
+import { countIndexes } from './index-list.ts';
 
 const maxRules = 20;
 const maxIndexesBytes = 64 * 1024;
-
-/**
- * Reads `1,3-5` and answers how many indexes it names.
- * @throws RangeError that says what is wrong, in upstream's words.
- */
-function countIndexes(text: string, completions: number): number {
-  if (text === '') return 0;
-  let total = 0;
-  let last = -1;
-  const read = (part: string) => {
-    if (!/^[+-]?\d+$/.test(part)) throw new RangeError(`cannot convert string to integer for index: ${JSON.stringify(part)}`);
-    const index = Number(part);
-    if (index >= completions) throw new RangeError(`too large index: ${JSON.stringify(part)}`);
-    if (index <= last) throw new RangeError(`non-increasing order, previous: ${last}, current: ${index}`);
-    last = index;
-    return index;
-  };
-  for (const interval of text.split(',')) {
-    const parts = interval.split('-');
-    if (parts.length > 2)
-      throw new RangeError(
-        `the fragment ${JSON.stringify(interval)} violates the requirement that an index interval can have at most two parts separated by '-'`,
-      );
-    const [first = '', end] = parts;
-    const from = read(first);
-    total += end === undefined ? 1 : read(end) - from + 1;
-  }
-  return total;
-}
 
 function validateRule(rule: SuccessPolicyRule, completions: number, path: FieldPath, errors: FieldErrors): void {
   const { succeededCount, succeededIndexes } = rule;
