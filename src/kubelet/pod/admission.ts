@@ -1,5 +1,14 @@
 /** Whether this node takes a pod that was bound to it (the scheduler may have seen an older state, or not been asked). */
-import { compareQuantities, type Node, type Pod, podRequests, type ResourceList, tryParseQuantity, zeroQuantity } from '../../api/index.ts';
+import {
+  compareQuantities,
+  matchesRequiredNodeAffinity,
+  type Node,
+  type Pod,
+  podRequests,
+  type ResourceList,
+  tryParseQuantity,
+  zeroQuantity,
+} from '../../api/index.ts';
 import type { ResizeRefusal } from '../resize/pod-resize.ts';
 import { isStaticPod } from './identity.ts';
 
@@ -10,17 +19,39 @@ export interface Rejection {
 
 /** `others`: pods that this node runs already. Undefined: the pod is welcome. */
 export function admitPod(pod: Pod, others: readonly Pod[], node: Pick<Node, 'metadata'>, allocatable: ResourceList): Rejection | undefined {
-  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
-    if (node.metadata.labels?.[key] === value) continue;
-    return {
-      reason: 'NodeAffinity',
-      message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
-    };
-  }
+  if (!matchesRequiredNodeAffinity(pod.spec, node.metadata.name, node.metadata.labels ?? {}))
+    return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+  const wanted = hostPortsOf(pod);
+  if (wanted.length > 0 && others.some((other) => hostPortsOf(other).some((taken) => wanted.some((port) => collide(port, taken)))))
+    return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
   const limit = Number(allocatable.pods ?? Number.POSITIVE_INFINITY);
   if (others.length + 1 > limit) return outOf('pods', 1, others.length, limit);
   return refusedResources(pod, others, allocatable);
 }
+
+const failed = (predicate: string, why: string): Rejection => ({
+  reason: predicate,
+  message: `Pod was rejected: Predicate ${predicate} failed: ${why}`,
+});
+
+interface HostPort {
+  ip: string;
+  protocol: string;
+  port: number;
+}
+
+function hostPortsOf({ spec }: Pod): HostPort[] {
+  const sidecars = spec.initContainers?.filter((c) => c.restartPolicy === 'Always') ?? [];
+  return [...spec.containers, ...sidecars].flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostIP, protocol, hostPort }) =>
+      hostPort ? [{ ip: hostIP || '0.0.0.0', protocol: protocol || 'TCP', port: hostPort }] : [],
+    ),
+  );
+}
+
+/** An address for all meets each. */
+const collide = (a: HostPort, b: HostPort): boolean =>
+  a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0');
 
 const unitOf = (resource: string) => (resource === 'cpu' ? 1_000_000n : 1_000_000_000n);
 const capacityOf = (allocatable: ResourceList, resource: string) => tryParseQuantity(allocatable[resource] ?? '0') ?? zeroQuantity;
