@@ -77,6 +77,17 @@ export const daemonSetController = defineController('daemonset-controller', ({ c
       enqueueOwner(pod);
     },
   });
+  const enqueueKeeper = (revision: ControllerRevision): void => {
+    const keeper = controllerOf(revision);
+    if (keeper?.kind === 'DaemonSet') queue.add(keyOf({ metadata: { ...revision.metadata, name: keeper.name } }));
+  };
+  // A revision that somebody takes away, or gives to somebody else, is missed.
+  revisions.addHandler({
+    update: (revision, previous) => {
+      if (controllerOf(previous)?.uid !== controllerOf(revision)?.uid) enqueueKeeper(previous);
+    },
+    delete: enqueueKeeper,
+  });
   const enqueueAll = () => {
     for (const d of daemonSets.lister.list()) queue.add(keyOf(d));
   };
