@@ -1,7 +1,7 @@
 /**
- * `k8ts encryption rewrite`: has every stored object written anew, through the API, by the key that writes now. An object that is
- * updated with what it is already is written only where it was written by another key (or not encrypted): whoever is interrupted
- * starts again, and what is done is not done twice.
+ * `k8ts encryption rewrite`: has every stored object written anew, through the API, by the key that writes now. A patch that changes
+ * nothing writes an object only where it was written by another key (or not encrypted): whoever is interrupted starts again, and what
+ * is done is not done twice. The server applies it to the object as it is then, so that nothing that others write meanwhile is lost.
  */
 import {
   type APIGroupList,
@@ -45,7 +45,7 @@ export interface RewriteResult {
 }
 
 export interface RewriteOptions {
-  /** `secrets`, `deployments.apps`; default: all that can be listed and updated. */
+  /** `secrets`, `deployments.apps`; default: all that can be listed and patched. */
   resources?: readonly string[];
   clock: Clock;
   signal?: AbortSignal;
@@ -118,7 +118,7 @@ async function storedResources(client: Client): Promise<Resource[]> {
   return lists.flat();
 }
 
-const isRewritable = ({ name, verbs }: APIResource) => !name.includes('/') && verbs.includes('list') && verbs.includes('update');
+const isRewritable = ({ name, verbs }: APIResource) => !name.includes('/') && verbs.includes('list') && verbs.includes('patch');
 
 async function selected(client: Client, asked: readonly string[] | undefined): Promise<Resource[]> {
   const all = await storedResources(client);
@@ -173,19 +173,16 @@ const isPassing = (error: unknown): error is StatusError => error instanceof Sta
 async function rewrite(client: Client, resource: Resource, listed: KubeObject, { options, progress, failures }: Task): Promise<Outcome> {
   const { name = '', namespace } = listed.metadata;
   const request = { ...(namespace ? { namespace } : {}), ...(options.signal ? { signal: options.signal } : {}) };
-  const { group, version, kind } = resource;
-  let object: KubeObject = { ...listed, apiVersion: group === '' ? version : `${group}/${version}`, kind };
   for (let attempt = 1; ; attempt++) {
     try {
-      const answer = await client.update(resource, object, { ...request, fieldManager: 'k8ts-encryption-rewrite' });
-      return answer.metadata.resourceVersion === object.metadata.resourceVersion ? 'current' : 'rewritten';
+      const answer = await client.patch(resource, name, 'merge', {}, { ...request, fieldManager: 'k8ts-encryption-rewrite' });
+      return answer.metadata.resourceVersion === listed.metadata.resourceVersion ? 'current' : 'rewritten';
     } catch (error) {
       options.signal?.throwIfAborted();
       try {
         if (hasReason(error, 'NotFound')) return 'gone';
         if (attempt >= attempts || !(hasReason(error, 'Conflict') || isPassing(error))) throw error;
         if (isPassing(error)) await options.clock.sleep(Math.min(longestPauseMs, (error.retryAfterSeconds ?? 1) * 1000), options.signal);
-        object = await client.get(resource, name, request);
       } catch (failure) {
         if (hasReason(failure, 'NotFound')) return 'gone';
         // An answer about this object; anything else (nobody answers any more) ends the whole.

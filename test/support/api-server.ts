@@ -52,7 +52,15 @@ export interface TestApiServerOptions {
   server?: Partial<
     Pick<
       ClusterApiServerOptions,
-      'cbor' | 'serves' | 'http' | 'sharedStore' | 'storageMediaType' | 'storagePrefix' | 'requestTimeoutSeconds' | 'aggregatorRouting'
+      | 'cbor'
+      | 'encryption'
+      | 'serves'
+      | 'http'
+      | 'sharedStore'
+      | 'storageMediaType'
+      | 'storagePrefix'
+      | 'requestTimeoutSeconds'
+      | 'aggregatorRouting'
     >
   >;
   /** Names that its certificate has beside those that every API server's has. */

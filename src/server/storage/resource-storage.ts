@@ -9,7 +9,7 @@ import { list } from './list.ts';
 import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
 import { OpenedFeed, SealedValues, sealedStore, TransformationError } from './sealed-values.ts';
-import type { Preconditions, ResourceStorage } from './storage.ts';
+import type { Preconditions, ResourceStorage, StorageObserver } from './storage.ts';
 import type { StoredForm } from './stored-form.ts';
 import { parseResourceVersion } from './versions.ts';
 import { watch } from './watch.ts';
@@ -34,6 +34,9 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   transformer?: Transformer | undefined;
   /** What lies in the store as it should be now; the same object where nothing changes (custom resources). */
   repair?(stored: T): T;
+  /** Measures what is asked of the store for this resource. */
+  measured?: ((store: Store) => Store) | undefined;
+  observer?: StorageObserver | undefined;
   /** A watcher with more events waiting than this is cut off. */
   watcherBuffer?: number;
 }
@@ -46,7 +49,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const { prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
   const sealed = options.transformer && new SealedValues(options.transformer);
-  const store = sealed ? sealedStore(options.store, sealed) : options.store;
+  const raw = options.measured?.(options.store) ?? options.store;
+  const store = sealed ? sealedStore(raw, sealed) : raw;
   const feedOfAll = feedOf(options.store, clock, logger);
   const feed = sealed ? new OpenedFeed(feedOfAll, sealed) : feedOfAll;
   const leasePool = new LeasePool(store, clock);
@@ -57,7 +61,6 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     const known = written.get(value);
     if (known) {
       known.cached ??= CachedObject.of(key, revision, known.json, known.object);
-      if (sealed?.isStale(value)) outdated.add(known.cached);
       return known.cached;
     }
     const { json, isCurrent } = form?.read(value) ?? { json: value, isCurrent: true };
@@ -83,6 +86,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     prefix,
     indexes,
     decode,
+    observer: options.observer,
     onFillError: (error) => logger?.error({ err: error, prefix }, 'could not fill the watch cache; trying again'),
   });
 
@@ -167,13 +171,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const watchSource = { cache, clock, namespaced, prefixOf, watcherBuffer };
 
   return {
-    get: async (namespace, name, getOptions = {}) => {
-      const revision = await pastRevision(store, clock, getOptions);
-      if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
-      const version = parseResourceVersion(getOptions.resourceVersion);
+    get: async (namespace, name, getOptions) => {
+      let version: number | undefined;
+      if (getOptions !== undefined) {
+        const revision = await pastRevision(store, clock, getOptions);
+        if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
+        version = parseResourceVersion(getOptions.resourceVersion);
+      }
       try {
-        if (version === undefined) await cache.waitForNow();
-        else await cache.waitFor(version);
+        const wait = cache.waitFor(version ?? (await store.revision()));
+        if (wait !== undefined) await wait;
       } catch (error) {
         if (error instanceof TransformationError) return fresh(keyOf(namespace, name));
         throw error;
@@ -181,7 +188,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       return cache.objects.get(keyOf(namespace, name));
     },
 
-    list: (listOptions = {}) => list({ store, clock, cache, prefixOf, decode }, listOptions),
+    list: (listOptions = {}) => list({ store, clock, cache, prefixOf, decode, observer: options.observer }, listOptions),
 
     async *watch(watchOptions) {
       for await (const events of watch(watchSource, watchOptions)) yield* events;
@@ -203,7 +210,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         check(current, name, preconditions);
         const next = await change(current);
         if (next === undefined) return { delete: current.key };
-        if (next === current.object) return undefined;
+        if (next === current.object && !outdated.has(current)) return undefined;
         const put = await putOf(current.key, next);
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
         return written.get(put.value)?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;

@@ -20,7 +20,7 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
 export class SealedValues {
   readonly #transformer: Transformer;
   /** What is under way: a sealed value that comes back as it went needs no opening, and the plain one is known by identity. */
-  readonly #sealed = new WeakMap<Buffer, { plain: Buffer; writer: unknown }>();
+  readonly #sealed = new WeakMap<Buffer, { key: string; plain: Buffer; writer: unknown }>();
   readonly #stale = new WeakSet<Buffer>();
 
   constructor(transformer: Transformer) {
@@ -36,7 +36,7 @@ export class SealedValues {
   seal(plain: Buffer, key: string): Buffer {
     try {
       const sealed = this.#transformer.seal(plain, key);
-      if (sealed !== plain) this.#sealed.set(sealed, { plain, writer: this.#transformer.writer() });
+      if (sealed !== plain) this.#sealed.set(sealed, { key, plain, writer: this.#transformer.writer() });
       return sealed;
     } catch (error) {
       throw new TransformationError(messageOf(error), error);
@@ -46,7 +46,8 @@ export class SealedValues {
   /** Throws, or rejects, as the transformer does. */
   open(sealed: Buffer, key: string): Buffer | Promise<Buffer> {
     const known = this.#sealed.get(sealed);
-    if (known) return this.#note(known.plain, known.writer !== this.#transformer.writer());
+    // By another key than writes now, it is for the transformer to say whether it can be read, and whether it is stale.
+    if (known?.key === key && known.writer === this.#transformer.writer()) return this.#note(known.plain, false);
     const opened = this.#transformer.open(sealed, key);
     return opened instanceof Promise
       ? opened.then(({ plain, isStale }) => this.#note(plain, isStale))

@@ -75,6 +75,16 @@ export type StorageWatchEvent<T extends KubeObject = KubeObject> =
   /** For DELETED, `cached` is the last state with the revision of the deletion. */
   { type: 'ADDED' | 'MODIFIED' | 'DELETED'; cached: Cached<T> } | { type: 'BOOKMARK'; revision: number; initialEventsEnd: boolean };
 
+/** Is told what a storage reads, for metrics. */
+export interface StorageObserver {
+  /** A list, from memory or from the store: how many objects were looked at, and how many answered. */
+  listed(where: 'cache' | 'storage', fetched: number, returned: number): void;
+  /** Changes have come from the store, up to this revision. */
+  received(events: number, revision: number): void;
+  /** The cache holds everything as of this revision. */
+  filled(revision: number): void;
+}
+
 export interface Preconditions {
   uid?: string | undefined;
   resourceVersion?: string | undefined;
@@ -92,7 +102,7 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   create(object: T): Promise<Cached<T>>;
   /**
    * Reads, asks `change` for the next state and writes it under compare-and-set, retrying from a fresh read when somebody else
-   * wrote in between. `change` returns its argument's object to write nothing; `undefined` to delete. Throws NotFound, Conflict (preconditions), what `change` throws.
+   * wrote in between. `change` returns its argument's object to write nothing (but what is stored in another form than it would be now); `undefined` to delete. Throws NotFound, Conflict (preconditions), what `change` throws.
    */
   update(
     namespace: string,
