@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
+import { registerFeatures } from '../observability/index.ts';
 import type { Pki } from '../pki/index.ts';
 import {
   type AuthorizationMode,
@@ -20,6 +21,7 @@ import { openClusterStore, openEtcdFace, sharesStore, storeFlags } from './clust
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
+import { parseFeatureGates } from './feature-gates.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions } from './serving-flags.ts';
@@ -47,6 +49,7 @@ export async function openApiServer(
   const kept = storeFlags(args);
   const lifetime = new AbortController();
   const metrics = new MetricsRegistry();
+  registerFeatures(metrics, () => parseFeatureGates(args['feature-gates']).all());
   const encryption = await openClusterEncryption(config, { logger, metrics });
   const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;

@@ -5,11 +5,12 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Client } from '../client/index.ts';
-import { createHealth } from '../observability/index.ts';
+import { createHealth, registerFeatures } from '../observability/index.ts';
 import type { Pki } from '../pki/index.ts';
 import { type ComponentServer, openComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import type { ComponentArgs } from './config.ts';
+import { parseFeatureGates } from './feature-gates.ts';
 import { portFlag } from './port-flag.ts';
 import { portNear } from './ports.ts';
 
@@ -32,6 +33,7 @@ export async function serveComponent(endpoint: ComponentEndpoint): Promise<Compo
   const { name, args, client, pki, logger, metrics, configz } = endpoint;
   const given = portFlag(args, 'secure-port');
   if (given === 0) return undefined;
+  registerFeatures(metrics, () => parseFeatureGates().all());
   const open = (port: number) =>
     openComponentServer({
       ...{ client, clock, random, logger, metrics, configz, port },

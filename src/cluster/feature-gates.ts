@@ -75,6 +75,8 @@ const defaults = new Map<string, boolean>([
 
 export interface FeatureGates {
   isEnabled(name: string): boolean;
+  /** All of them; the stage is empty for what is generally available. */
+  all(): Iterable<{ name: string; stage: '' | 'BETA' | 'ALPHA'; enabled: boolean }>;
 }
 
 /**
@@ -96,5 +98,16 @@ export function parseFeatureGates(text = ''): FeatureGates {
     if (locked.includes(name) && !enabled) throw invalid(`cannot set feature gate ${name} to ${enabled}, feature is locked to true`);
     given.set(name, enabled);
   }
-  return { isEnabled: (name) => given.get(name) ?? defaults.get(name) ?? false };
+  const isEnabled = (name: string) => given.get(name) ?? defaults.get(name) ?? false;
+  return {
+    isEnabled,
+    *all() {
+      for (const [stage, names] of [
+        ['', locked],
+        ['BETA', on],
+        ['ALPHA', off],
+      ] as const)
+        for (const name of names) yield { name, stage, enabled: isEnabled(name) };
+    },
+  };
 }

@@ -14,5 +14,6 @@ export {
 export type { LogFormat } from './logs/klog.ts';
 export { exposition, expositionType } from './metrics/exposition.ts';
 export { Cell, counters, type Family, gauges, HistogramCell, histograms } from './metrics/family.ts';
+export { type Feature, registerFeatures } from './metrics/feature-metrics.ts';
 export { type BuildInfo, registerBuildInfo, registerProcessMetrics } from './metrics/process-metrics.ts';
 export const klogFormatter = async () => (await import('./logs/klog.ts')).klogLine;

@@ -15,6 +15,7 @@ import {
 } from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
 import {
+  counters,
   createHealth,
   exposition,
   expositionType,
@@ -38,6 +39,8 @@ import { localTransport } from './local-transport.ts';
 import { createAuthenticationMetrics, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
+import { createStorageMetrics } from './metrics/storage-metrics.ts';
+import { createWatchMetrics } from './metrics/watch-metrics.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
 import { createDispatch, notFound } from './registry/dispatch.ts';
@@ -164,6 +167,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     ...(options.hooks ? { hooks: options.hooks } : {}),
   };
   const prefix = options.storagePrefix ?? '/registry';
+  const storageMetrics = createStorageMetrics(metrics, clock);
+  const handshakeErrors = counters(metrics, {
+    name: 'apiserver_tls_handshake_errors_total',
+    help: "Number of requests dropped with 'TLS handshake error from' error",
+  }).with({});
   const ttlOf = options.ttlSeconds ?? ((r: Resource) => (r.kind === 'Event' ? hourSeconds : undefined));
 
   const custom = new Map<string, CustomForm>();
@@ -183,6 +191,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clock,
       logger,
       indexes,
+      measured: (raw) => storageMetrics.measured(raw, resource.group, resource.plural),
+      observer: storageMetrics.observer(resource.group, resource.plural),
       form: storedForm(kind, options.storageMediaType ?? 'application/json'),
       transformer: options.encryption?.transformerOf({ group: resource.group, resource: resource.plural }),
       // Of the definition as it is when something is read.
@@ -315,6 +325,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authentication: createAuthenticationMetrics(metrics, clock),
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
+    watches: createWatchMetrics(metrics),
     cbor: options.cbor,
     limiter: flowControl?.limiter,
     lifecycle,
@@ -361,7 +372,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
       const { address: bindAddress, port } = address;
       const limits = options.http ?? {};
-      http = createHttpServer({ tls: options.tls, bindAddress, port, clock, random, logger, handle, limits, lifetime: lifetime.signal });
+      const onHandshakeError = () => handshakeErrors.inc();
+      const common = { clock, random, logger, handle, limits, onHandshakeError, lifetime: lifetime.signal };
+      http = createHttpServer({ tls: options.tls, bindAddress, port, ...common });
       address = await http.listen(entrance);
       return address;
     },

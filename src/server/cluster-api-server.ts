@@ -27,6 +27,7 @@ import {
   ensureSystemPriorityClasses,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
+import { createExtensionMetrics } from './metrics/extension-metrics.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
@@ -120,6 +121,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const extensions = {
     table: server.table,
     webhooks,
+    metrics: createExtensionMetrics(options.metrics),
     signal: lifetime.signal,
     onError,
     serves: ({ group, kind }: Resource) => options.kinds.some(({ resource }) => resource.group === group && resource.kind === kind),

@@ -63,6 +63,8 @@ export interface RequestContext {
   deprecation?: { removedRelease: string };
   /** How it was let in, where requests are limited. */
   admission?: Admission;
+  /** Milliseconds that it has waited for its turn and for webhooks, which no objective is about. */
+  elsewhereMs?: number;
   /** Of a watch: to be called once its initial events have been sent. */
   initialized?: () => void;
   readonly upgrade?: Upgrade;

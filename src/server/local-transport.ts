@@ -149,7 +149,10 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
           return;
         }
         if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
-        for await (const batch of answer.events) for (const { type, item } of batch) yield { type, object: item.object };
+        for await (const batch of answer.events) {
+          delivery.streamed?.(batch.length, undefined);
+          for (const { type, item } of batch) yield { type, object: item.object };
+        }
         request.signal?.throwIfAborted();
       } finally {
         delivery?.finished(0);

@@ -123,6 +123,8 @@ export interface AdmissionRequest {
   /** Shared by the mutating plugins: one that changed the object asks for a second round, in which the others see the change. */
   reinvocation: { wanted: boolean; isReinvocation: boolean };
 }
+  /** Counts time that others have taken (webhooks), of what side by side took it the longest. */
+  waited?(milliseconds: number): void;
 
 /** An admission plugin. Throwing a StatusError rejects the request. */
 export interface AdmissionPlugin {

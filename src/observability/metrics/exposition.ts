@@ -47,6 +47,11 @@ const beta = new Set([
   'apiserver_validating_admission_policy_check_duration_seconds',
   'apiserver_validating_admission_policy_check_total',
   'kubernetes_feature_enabled',
+  'apiserver_validation_declarative_validation_mismatch_total',
+  'apiserver_validation_declarative_validation_panic_total',
+  'prober_probe_total',
+  'statefulset_controller_statefulset_max_unavailable',
+  'statefulset_controller_statefulset_unavailable_replicas',
   'scheduler_pod_scheduling_sli_duration_seconds',
 ]);
 
@@ -60,6 +65,25 @@ function stability(name: string): string {
 
 export const expositionType = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** How many metrics there are, told by themselves as upstream's registry does; none is hidden or disabled. */
+function registered(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const level = /\w+/.exec(stability(name))?.[0];
+    if (level !== undefined) counts.set(level, (counts.get(level) ?? 0) + 1);
+  }
+  const lines = [...counts].map(
+    ([level, count]) => `registered_metrics_total{stability_level="${level}",deprecated_version=""} ${count}\n`,
+  );
+  const head = (name: string, help: string) => `# HELP ${name} [BETA] ${help}\n# TYPE ${name} counter\n`;
+  return [
+    `${head('disabled_metrics_total', 'The count of disabled metrics.')}disabled_metrics_total 0\n`,
+    `${head('hidden_metrics_total', 'The count of hidden metrics.')}hidden_metrics_total 0\n`,
+    head('registered_metrics_total', 'The count of registered metrics broken by stability level and deprecation version.'),
+    ...lines,
+  ].join('');
+}
+
 /** What /metrics answers. `only`: just the metrics of these names. */
 export async function exposition(registry: Registry, only?: ReadonlySet<string>): Promise<string> {
   const texts = await Promise.all(
@@ -69,5 +93,6 @@ export async function exposition(registry: Registry, only?: ReadonlySet<string>)
   );
   return texts
     .map((text) => `${text.replace(/^# HELP (\S+) (?!\[)/, (_, name: string) => `# HELP ${name} ${stability(name)}`)}\n`)
-    .join('');
+    .join('')
+    .concat(only === undefined ? registered(registry.getMetricsAsArray().map(({ name }) => name)) : '');
 }

@@ -87,12 +87,13 @@ export class HistogramCell {
     this.#counts = new Array(bounds.length + 1).fill(0);
   }
 
-  observe(value: number): void {
+  /** `times`: so many observations that were so on average. */
+  observe(value: number, times = 1): void {
     const bounds = this.#bounds;
     let i = 0;
     while (i < bounds.length && value > (bounds[i] ?? 0)) i++;
-    this.#counts[i] = (this.#counts[i] ?? 0) + 1;
-    this.#sum += value;
+    this.#counts[i] = (this.#counts[i] ?? 0) + times;
+    this.#sum += value * times;
   }
 
   values(name: string): Value[] {

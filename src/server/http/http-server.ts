@@ -40,6 +40,8 @@ export interface HttpServerOptions {
   logger: Logger;
   handle(incoming: Incoming): Promise<Outcome>;
   limits?: Partial<HttpLimits>;
+  /** A client has failed to agree about TLS. */
+  onHandshakeError?(): void;
   /** Aborted when the server has stopped: ends what is still there. */
   lifetime: AbortSignal;
 }
@@ -229,7 +231,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', (error) => logger.debug({ err: error }, 'a connection failed'));
   });
-  server.on('tlsClientError', (error) => logger.debug({ err: error }, 'http: TLS handshake error'));
+  server.on('tlsClientError', (error) => {
+    options.onHandshakeError?.();
+    logger.debug({ err: error }, 'http: TLS handshake error');
+  });
   // Node's types know only the plain server's upgrade event.
   (server as unknown as NodeJS.EventEmitter).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', (error) => logger.debug({ err: error }, 'an upgraded connection failed'));

@@ -4,6 +4,7 @@ import { gzip } from 'node:zlib';
 import { StatusError } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import type { Delivery } from '../pipeline/delivery.ts';
 import { type Outcome, statusAnswer } from '../pipeline/pipeline.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
 import { type Encoding, negotiate, type Representation } from '../representation/accept.ts';
@@ -74,6 +75,7 @@ interface Sending {
   stalledMs: number;
   /** Length of the body so far. */
   bytes: number;
+  delivery: Delivery;
 }
 
 const patientWriter = ({ reply, context, clock, stalledMs }: Sending) => writer(reply, context.signal, { clock, stalledMs });
@@ -135,6 +137,7 @@ async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answe
     const bytes = encodeEvents(events, encoding);
     sending.bytes += bytes.length;
     await write(bytes);
+    sending.delivery.streamed?.(events.length, bytes.length);
   }
   reply.end();
 }
@@ -164,8 +167,9 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   }
   const noted = delivery.answered(answer);
   if (noted !== undefined) await noted;
-  const sending: Sending = { context, reply, headers, clock, stalledMs, bytes: 0 };
-  await writeAnswer(sending, answer, representation);
+  const sending: Sending = { context, reply, headers, clock, stalledMs, bytes: 0, delivery };
+  const rest = writeAnswer(sending, answer, representation);
+  if (rest !== undefined) await rest;
   return sending.bytes;
 }
 

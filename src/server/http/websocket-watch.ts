@@ -31,7 +31,7 @@ function send(webSocket: WebSocket, message: Buffer, binary: boolean, clock: Clo
  * error instead where the client wants events in a form that there is not.
  */
 export async function sendWebSocketWatch(
-  { answer, context }: Outcome,
+  { answer, context, delivery }: Outcome,
   upgrade: Upgrade,
   clock: Clock,
   stalledMs: number,
@@ -60,6 +60,7 @@ export async function sendWebSocketWatch(
       if (webSocket.readyState !== WebSocket.OPEN) break;
       const message = encodeEvent(event, encoding);
       bytes += message.length;
+      delivery.streamed?.(1, message.length);
       await send(webSocket, message, encoding !== 'json', clock, stalledMs);
     }
     if (webSocket.readyState !== WebSocket.OPEN) break;

@@ -29,6 +29,7 @@ export class PipelineContext implements RequestContext {
   impersonator?: UserInfo;
   admission?: Admission;
   initialized?: () => void;
+  elsewhereMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };
   readonly lifetime: RequestLifetime;

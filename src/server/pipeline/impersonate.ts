@@ -15,6 +15,9 @@ function splitServiceAccount(name: string): { namespace: string; name: string } 
   return namespace === '' || account === '' || rest.length > 0 ? undefined : { namespace, name: account };
 }
 
+/** Whether a request says that it is somebody else's. */
+export const asksToImpersonate = ({ rawHeaders }: RequestContext): boolean => rawHeaders.some(([name]) => name.startsWith('impersonate-'));
+
 /** Replaces the context's user where the request asks for that, after asking the authorizer about every part of it. */
 export async function impersonate(context: RequestContext, authorizer: Authorizer): Promise<void> {
   // In process there is no wire, and so no bytes to be text.

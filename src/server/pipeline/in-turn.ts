@@ -1,6 +1,7 @@
 import { errors } from '../../api/index.ts';
+import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
-import { type RequestLimiter, retryAfterSeconds, tooManyRequestsMessage } from '../flowcontrol/index.ts';
+import { type Admission, type RequestLimiter, retryAfterSeconds, tooManyRequestsMessage } from '../flowcontrol/index.ts';
 
 /**
  * Runs a request when the limiter lets it, and tells the limiter when it is done; a watch is done for it when it has been
@@ -10,12 +11,18 @@ export async function inTurn(
   context: RequestContext,
   limiter: RequestLimiter,
   long: boolean,
+  clock: Clock,
   proceed: (context: RequestContext) => Promise<Answer>,
 ): Promise<Answer> {
   const isWatch = context.info.verb === 'watch';
   if (long && !isWatch) return proceed(context);
   const given = limiter.admit(context);
-  const admission = given instanceof Promise ? await given : given;
+  let admission: Admission;
+  if (given instanceof Promise) {
+    const startedMs = clock.monotonic();
+    admission = await given;
+    context.elsewhereMs = (context.elsewhereMs ?? 0) + clock.monotonic() - startedMs;
+  } else admission = given;
   context.admission = admission;
   const { release } = admission;
   if (release === undefined) return refusal(context);

@@ -11,12 +11,14 @@ import type { RequestLimiter } from '../flowcontrol/index.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { AuthenticationMetrics } from '../metrics/access-metrics.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
+import type { WatchMetrics } from '../metrics/watch-metrics.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
 import { authorize } from './authorize.ts';
+import { initialBatch } from '../storage/watch.ts';
 import { PipelineContext } from './context.ts';
 import type { Delivery } from './delivery.ts';
-import { impersonate } from './impersonate.ts';
+import { asksToImpersonate, impersonate } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
 import type { RequestMetrics } from './request-metrics.ts';
@@ -61,6 +63,7 @@ export interface PipelineOptions {
   metrics: RequestMetrics;
   authentication?: AuthenticationMetrics | undefined;
   auditor?: Auditor | undefined;
+  watches?: WatchMetrics | undefined;
   lifecycle?: Lifecycle | undefined;
   /** Lets requests in when there is room for them; default: all at once. */
   limiter?: RequestLimiter | undefined;
@@ -157,8 +160,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
-    await impersonate(context, authorizer);
-    return options.limiter ? inTurn(context, options.limiter, long, proceed) : proceed(context);
+    if (asksToImpersonate(context)) await impersonate(context, authorizer);
+    return options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context);
   };
 
   /** One line for each request, as upstream's httplog has it at --v=3. */
@@ -181,6 +184,25 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const trail = context.audit as AuditTrail | undefined; // what `identify` has set
     let status = statusCode(answer);
     let isFinished = false;
+  /** What is counted of a watch: what it sends, and how long its beginning took. */
+  const watched = (context: RequestContext, startedMs: number): Pick<Delivery, 'streamed'> => {
+    const { apiGroup, apiVersion, resource } = context.info;
+    const series = options.watches?.of(apiGroup, apiVersion, resource);
+    if (series === undefined) return {};
+    let begins = context.query.get('sendInitialEvents') === 'true';
+    return {
+      streamed(events, bytes) {
+        series.events.inc(events);
+        if (bytes !== undefined) series.sizes.observe(bytes / events, events);
+        if (!begins) return;
+        // The first batch that is not full of the present objects.
+        series.initial.inc(events);
+        begins = events >= initialBatch;
+        if (!begins) series.listDuration.observe((clock.monotonic() - startedMs) / 1000);
+      },
+    };
+  };
+
     return {
       answered(sent) {
         status = statusCode(sent);

@@ -145,7 +145,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         if (long) series.longRunning?.inc(-1);
         else inflight.end(isRead);
         series.duration.observe(seconds);
-        if (!long) series.sli?.observe(seconds);
+        if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
         let cell = series.total.get(status);
         if (cell === undefined) {

@@ -51,6 +51,9 @@ export function admissionRequest(
     options: { ...given.options },
     warn: (message) => context.warn(message),
     auditAnnotation: (key, value) => context.auditAnnotation(key, value),
+    waited: (milliseconds) => {
+      context.elsewhereMs = (context.elsewhereMs ?? 0) + milliseconds;
+    },
     reinvocation: { wanted: false, isReinvocation: false },
   };
 }

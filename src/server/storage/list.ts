@@ -10,7 +10,7 @@ import type { CachedObject } from './cached-object.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { revisionAtTime, versionExpired } from './past.ts';
 import { selects } from './selects.ts';
-import type { StorageList, StorageListOptions } from './storage.ts';
+import type { StorageList, StorageListOptions, StorageObserver } from './storage.ts';
 import { parseResourceVersion, tooLargeResourceVersion } from './versions.ts';
 import type { WatchCache } from './watch-cache.ts';
 
@@ -21,6 +21,7 @@ export interface Lister<T extends KubeObject> {
   /** `/registry/pods/` or `/registry/pods/default/`. */
   prefixOf(namespace: string | undefined): string;
   decode(key: string, revision: number, value: Buffer): CachedObject<T>;
+  observer?: StorageObserver | undefined;
 }
 
 /** Kubernetes/apiserver's words (pkg/storage/etcd3/errors.go); clients show them. */
@@ -97,20 +98,27 @@ function selector<T extends KubeObject>({ name, ...selection }: StorageListOptio
   return (object) => object.key.endsWith(`/${name}`) && (accepts === undefined || accepts(object));
 }
 
-function fromCache<T extends KubeObject>({ cache }: Lister<T>, page: Page<T>, revision: number): StorageList<T> {
+function fromCache<T extends KubeObject>(lister: Lister<T>, page: Page<T>, revision: number): StorageList<T> {
+  const { cache, observer } = lister;
+  let fetched = 0;
+  const counted = (found: StorageList<T>): StorageList<T> => {
+    observer?.listed('cache', fetched, found.items.length);
+    return found;
+  };
   const { options, prefix, start, limit } = page;
   const accepts = selector(options);
   const items: CachedObject<T>[] = [];
   for (const object of candidates(cache, page)) {
+    fetched++;
     if (accepts && !accepts(object)) continue;
     const last = items.at(-1);
     if (last && items.length >= limit) {
       const remaining = accepts || options.indexed ? undefined : cache.objects.countBelow(prefix, start) - items.length;
-      return paged(items, revision, prefix, last.key, remaining);
+      return counted(paged(items, revision, prefix, last.key, remaining));
     }
     items.push(object);
   }
-  return { items, revision };
+  return counted({ items, revision });
 }
 
 function candidates<T extends KubeObject>(cache: WatchCache<T>, { options, prefix, start }: Page<T>): Iterable<CachedObject<T>> {
@@ -126,18 +134,24 @@ async function fromStore<T extends KubeObject>(lister: Lister<T>, page: Page<T>,
   const { options, prefix, limit } = page;
   const accepts = selector(options);
   const items: CachedObject<T>[] = [];
+  let fetched = 0;
+  const counted = (found: StorageList<T>): StorageList<T> => {
+    lister.observer?.listed('storage', fetched, found.items.length);
+    return found;
+  };
   for (let start = page.start; ; ) {
     const range = await lister.store.range(prefix, { revision, startKey: start, ...(limit < Number.POSITIVE_INFINITY ? { limit } : {}) });
+    fetched += range.values.length;
     for (const [index, value] of range.values.entries()) {
       const object = lister.decode(value.key, value.modRevision, value.value);
       if (accepts && !accepts(object)) continue;
       items.push(object);
       if (items.length < limit) continue;
       const after = range.count - index - 1;
-      return after > 0 ? paged(items, revision, prefix, object.key, accepts ? undefined : after) : { items, revision };
+      return counted(after > 0 ? paged(items, revision, prefix, object.key, accepts ? undefined : after) : { items, revision });
     }
     const last = range.values.at(-1);
-    if (!range.more || !last) return { items, revision };
+    if (!range.more || !last) return counted({ items, revision });
     start = `${last.key}\0`;
   }
 }

@@ -8,6 +8,7 @@ import { ChangeLog } from './change-log.ts';
 import { ObjectIndex } from './object-index.ts';
 import type { Feed } from './revision-feed.ts';
 import { TransformationError } from './sealed-values.ts';
+import type { StorageObserver } from './storage.ts';
 import { tooLargeResourceVersion } from './versions.ts';
 import { Watchers } from './watchers.ts';
 
@@ -25,6 +26,7 @@ export interface WatchCacheOptions<T extends KubeObject> {
   prefix: string;
   indexes: Readonly<Record<string, (object: T) => string>>;
   decode: (key: string, revision: number, value: Buffer) => CachedObject<T>;
+  observer?: StorageObserver | undefined;
   onFillError: (error: unknown) => void;
 }
 
@@ -153,6 +155,7 @@ export class WatchCache<T extends KubeObject> {
         this.#early = undefined;
         this.#unreadable = undefined;
         this.#apply(early.filter((event) => event.modRevision > revision));
+        this.#options.observer?.filled(revision);
         // Not where one of these can't be read.
         if (!this.#early) this.#ready.resolve();
         return;
@@ -204,6 +207,8 @@ export class WatchCache<T extends KubeObject> {
       const before = this.objects.get(event.key);
       if (event.modRevision <= this.#filledRevision) continue;
       let after: CachedObject<T> | undefined;
+    const last = events.at(-1);
+    if (last) this.#options.observer?.received(events.length, last.modRevision);
       try {
         after = event.type === 'put' && event.value ? this.#options.decode(event.key, event.modRevision, event.value) : undefined;
       } catch {

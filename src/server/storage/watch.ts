@@ -23,7 +23,7 @@ export interface WatchSource<T extends KubeObject> {
 const bookmarkBeforeEndMs = 2000;
 
 /** So many objects of the present are told at a time. */
-const initialBatch = 500;
+export const initialBatch = 500;
 
 /** In batches of what came together: most of what a watcher costs it costs by the batch. */
 export async function* watch<T extends KubeObject>(

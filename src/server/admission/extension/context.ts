@@ -1,4 +1,5 @@
 import type { Resource } from '../../../api/index.ts';
+import type { ExtensionMetrics } from '../../metrics/extension-metrics.ts';
 import type { ResourceTable } from '../../registry/served-resource.ts';
 import type { WebhookClient } from '../../webhook/index.ts';
 import type { AdmissionContext } from '../context.ts';
@@ -7,6 +8,7 @@ import type { AdmissionContext } from '../context.ts';
 export interface ExtensionContext extends AdmissionContext {
   table: ResourceTable;
   webhooks: WebhookClient;
+  metrics?: ExtensionMetrics | undefined;
   /** Ends the watches of configurations. */
   signal: AbortSignal;
   onError(error: unknown): void;

@@ -135,11 +135,21 @@ export function mutatingAdmissionPolicy(context: ExtensionContext): AdmissionPlu
         const { policy } = match.policy;
         const id = `${policy.metadata.name}/${match.binding.metadata.name}/${match.params?.metadata.namespace}/${match.params?.metadata.name}`;
         if (!rounds.isDue(request, id)) continue;
+        const startedMs = context.clock.monotonic();
+        const note = (errorType: 'no_error' | 'invalid_error') =>
+          context.metrics?.mutatingPolicy({
+            policy: policy.metadata.name,
+            binding: match.binding.metadata.name,
+            errorType,
+            seconds: (context.clock.monotonic() - startedMs) / 1000,
+          });
         try {
           const mutated = await mutate(match, request, checks);
+          note('no_error');
           rounds.invoked(request, id, { mutated, again: policy.spec.reinvocationPolicy === 'IfNeeded' });
         } catch (error) {
           if (!(error instanceof ExpressionError)) throw error;
+          note('invalid_error');
           if (!failsClosed(policy)) continue;
           throw denied(
             request,

@@ -43,6 +43,8 @@ interface Failure {
   reason?: string;
   /** Of the validation. */
   index: number;
+  /** It could not be evaluated. */
+  failed?: boolean;
 }
 
 interface Outcome {
@@ -93,7 +95,7 @@ function evaluatePolicy({ policy }: PolicyMatch, known: Record<string, unknown>)
     if (!conditionsHold(policy.conditions, known)) return outcome;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    if (closed) outcome.failures.push({ message: error.message, index: 0 });
+    if (closed) outcome.failures.push({ message: error.message, index: 0, failed: true });
     return outcome;
   }
   const budget: Budget = { left: policyBudget };
@@ -108,7 +110,7 @@ function evaluatePolicy({ policy }: PolicyMatch, known: Record<string, unknown>)
       });
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      if (closed) outcome.failures.push({ message: error.message, index });
+      if (closed) outcome.failures.push({ message: error.message, index, failed: true });
       if (budget.left <= 0) break;
     }
   }
@@ -179,6 +181,13 @@ export function validatingAdmissionPolicy(context: ExtensionContext): AdmissionP
     mutation: false,
     compile: compilePolicy,
   });
+  const measure = ({ policy: { policy }, binding }: PolicyMatch, { failures }: Outcome, seconds: number): void => {
+    const found = failures.length > 0;
+    const actions = found ? (binding.spec.validationActions ?? []).map((action) => action.toLowerCase()) : ['allow'];
+    const errorType = failures.some(({ failed }) => failed) ? 'invalid_error' : 'no_error';
+    for (const action of actions)
+      context.metrics?.validatingPolicy({ policy: policy.metadata.name, binding: binding.metadata.name, action, errorType, seconds });
+  };
   return {
     name: 'ValidatingAdmissionPolicy',
     handles: policies.handles,
@@ -192,7 +201,9 @@ export function validatingAdmissionPolicy(context: ExtensionContext): AdmissionP
         const review = reviewRequest(request, versioned);
         const { namespace, params } = match;
         const known = expressionVariables({ request, versioned, review, namespace, params, checks });
+        const startedMs = context.clock.monotonic();
         const outcome = await checks.evaluate(() => evaluatePolicy(match, known));
+        measure(match, outcome, (context.clock.monotonic() - startedMs) / 1000);
         act(match, outcome, request, denials);
         for (const { key, value } of outcome.annotations) {
           const name = `${match.policy.policy.metadata.name}/${key}`;

@@ -1,12 +1,13 @@
 /** Calls one admission webhook: AdmissionReview in its version, and an answer that is believed only as far as it is well formed. */
 import { type Status, StatusError } from '../../../api/index.ts';
-import type { Random } from '../../../time/index.ts';
+import type { Clock, Random } from '../../../time/index.ts';
+import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-metrics.ts';
 import { newUid } from '../../registry/identity.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import type { WebhookClient } from '../../webhook/index.ts';
 import { reviewRequest } from '../extension/review-request.ts';
 import type { VersionedRequest } from '../extension/versions.ts';
-import type { Hook } from './hooks.ts';
+import { failsClosed, type Hook } from './hooks.ts';
 
 /** A call that failed, by whatever fault but the request's: the failure policy decides. */
 export class CallError extends Error {
@@ -59,6 +60,13 @@ function patchOf(hook: Hook, response: Fields, version: string, isMutating: bool
   return patch.length > 0 ? patch : undefined;
 }
 
+export interface CallContext {
+  webhooks: WebhookClient;
+  random: Random;
+  clock: Clock;
+  metrics?: ExtensionMetrics | undefined;
+}
+
 /** The refusal that a webhook has answered, always an error. */
 function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
   const status: Partial<Status> = isObject(given) ? given : {};
@@ -74,9 +82,37 @@ function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
   );
 }
 
-/** Throws CallError, or the StatusError of a refusal. */
+/** Throws CallError, or the StatusError of a refusal; measures what it does. */
 export async function callHook(
-  { webhooks, random }: { webhooks: WebhookClient; random: Random },
+  context: CallContext,
+  hook: Hook,
+  request: AdmissionRequest,
+  versioned: VersionedRequest,
+  isMutating: boolean,
+): Promise<HookAnswer> {
+  const { clock, metrics } = context;
+  const startedMs = clock.monotonic();
+  const note = (outcome: Pick<WebhookOutcome, 'rejected' | 'code' | 'failure' | 'failedOpen'>) => {
+    const milliseconds = clock.monotonic() - startedMs;
+    request.waited?.(milliseconds);
+    const type = isMutating ? 'admit' : 'validating';
+    metrics?.webhook({ name: hook.webhook.name, type, operation: request.operation, seconds: milliseconds / 1000, ...outcome });
+  };
+  try {
+    const answer = await call(context, hook, request, versioned, isMutating);
+    note({ rejected: false, code: 200 });
+    return answer;
+  } catch (error) {
+    const failedOpen = error instanceof CallError && !failsClosed(hook);
+    if (error instanceof CallError)
+      note({ rejected: !failedOpen, code: failedOpen ? 0 : 500, failure: 'calling_webhook_error', failedOpen });
+    else note({ rejected: true, code: error instanceof StatusError ? error.code : 500, failure: 'no_error' });
+    throw error;
+  }
+}
+
+async function call(
+  { webhooks, random }: CallContext,
   hook: Hook,
   request: AdmissionRequest,
   versioned: VersionedRequest,

@@ -1,0 +1,96 @@
+/** What admission webhooks and policies do and how long they take, with upstream's names, labels and buckets. */
+import type { Registry } from 'prom-client';
+import { counters, histograms } from '../../observability/index.ts';
+
+/** What a webhook has made of a request. */
+export interface WebhookOutcome {
+  name: string;
+  type: 'admit' | 'validating';
+  operation: string;
+  seconds: number;
+  rejected: boolean;
+  /** 200 where it allowed; 0 where it did not answer. */
+  code: number;
+  /** Why the request was rejected or, with failurePolicy Ignore, let through. */
+  failure?: 'calling_webhook_error' | 'apiserver_internal_error' | 'no_error';
+  failedOpen?: boolean;
+}
+
+export interface PolicyOutcome {
+  policy: string;
+  binding: string;
+  /** `allow`, or what its binding asks for: `deny`, `audit`, `warn`. Undefined for a policy that mutates. */
+  action?: string;
+  errorType: 'no_error' | 'compile_error' | 'invalid_error' | 'out_of_budget';
+  seconds: number;
+}
+
+export interface ExtensionMetrics {
+  webhook(outcome: WebhookOutcome): void;
+  validatingPolicy(outcome: PolicyOutcome): void;
+  mutatingPolicy(outcome: PolicyOutcome): void;
+}
+
+/** Codes above tell no more than that they are. */
+const highestCode = 600;
+const policyBuckets = [0.0000005, 0.001, 0.01, 0.1, 1.0];
+
+export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
+  const durations = histograms(registry, {
+    name: 'apiserver_admission_webhook_admission_duration_seconds',
+    help: 'Admission webhook latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).',
+    buckets: [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25],
+  });
+  const requests = counters(registry, {
+    name: 'apiserver_admission_webhook_request_total',
+    help: 'Admission webhook request total, identified by name and broken out for each admission type (validating or mutating) and operation. Additional labels specify whether the request was rejected or not and an HTTP status code. Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.',
+  });
+  const rejections = counters(registry, {
+    name: 'apiserver_admission_webhook_rejection_count',
+    help: 'Admission webhook rejection count, identified by name and broken out for each admission type (validating or admit) and operation. Additional labels specify an error type (calling_webhook_error or apiserver_internal_error if an error occurred; no_error otherwise) and optionally a non-zero rejection code if the webhook rejects the request with an HTTP status code (honored by the apiserver when the code is greater or equal to 400). Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.',
+  });
+  const failOpen = counters(registry, {
+    name: 'apiserver_admission_webhook_fail_open_count',
+    help: 'Admission webhook fail open count, identified by name and broken out for each admission type (validating or admit).',
+  });
+  const policyKind = (kind: 'validating' | 'mutating') => ({
+    checks: counters(registry, {
+      name: `apiserver_${kind}_admission_policy_check_total`,
+      help:
+        kind === 'validating'
+          ? 'Validation admission policy check total, labeled by policy and further identified by binding and enforcement action taken.'
+          : 'Mutation admission policy check total, labeled by policy and further identified by binding.',
+    }),
+    durations: histograms(registry, {
+      name: `apiserver_${kind}_admission_policy_check_duration_seconds`,
+      help:
+        kind === 'validating'
+          ? 'Validation admission latency for individual validation expressions in seconds, labeled by policy and further including binding and enforcement action taken.'
+          : 'Mutation admission latency for individual mutation expressions in seconds, labeled by policy and binding.',
+      buckets: policyBuckets,
+    }),
+  });
+  const policies = { validating: policyKind('validating'), mutating: policyKind('mutating') };
+  const policy = (kind: 'validating' | 'mutating', { policy, binding, action, errorType, seconds }: PolicyOutcome) => {
+    const labels = {
+      policy,
+      policy_binding: binding,
+      ...(action === undefined ? {} : { enforcement_action: action }),
+      error_type: errorType,
+    };
+    policies[kind].checks.with(labels).inc();
+    policies[kind].durations.with(labels).observe(seconds);
+  };
+  return {
+    webhook({ name, type, operation, seconds, rejected, code, failure, failedOpen }) {
+      const labels = { name, type, operation, rejected: String(rejected) };
+      durations.with(labels).observe(seconds);
+      const shown = String(Math.min(code, highestCode));
+      requests.with({ name, type, operation, code: shown, rejected: String(rejected) }).inc();
+      if (rejected) rejections.with({ name, type, operation, error_type: failure ?? 'no_error', rejection_code: shown }).inc();
+      if (failedOpen) failOpen.with({ name, type }).inc();
+    },
+    validatingPolicy: (outcome) => policy('validating', outcome),
+    mutatingPolicy: (outcome) => policy('mutating', outcome),
+  };
+}
