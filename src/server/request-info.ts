@@ -8,10 +8,14 @@ const verbOfMethod: Record<string, string> = { POST: 'create', GET: 'get', HEAD:
 
 /** Path segments, decoded; a segment that is not valid percent-encoding stays as it is. */
 function split(path: string): string[] {
-  const trimmed = path.replace(/^\/+|\/+$/g, '');
-  if (trimmed === '') return [];
-  return trimmed.split('/').map((part) => {
-    if (!part.includes('%')) return part;
+  let begin = 0;
+  let end = path.length;
+  while (begin < end && path[begin] === '/') begin++;
+  while (end > begin && path[end - 1] === '/') end--;
+  if (begin === end) return [];
+  const parts = path.slice(begin, end).split('/');
+  if (!path.includes('%')) return parts;
+  return parts.map((part) => {
     try {
       return decodeURIComponent(part);
     } catch {

@@ -1,6 +1,8 @@
-import type { Authenticator } from '../request.ts';
+import type { Authenticator, UserInfo } from '../request.ts';
+
+const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 /** Who sends no credentials is system:anonymous. */
 export const anonymous: Authenticator = {
-  authenticate: () => Promise.resolve({ name: 'system:anonymous', groups: ['system:unauthenticated'] }),
+  authenticate: () => anonymousUser,
 };

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { fromHeader } from '../http/header-text.ts';
-import type { Authenticator, Credentials } from '../request.ts';
+import type { Authenticator, Credentials, UserInfo } from '../request.ts';
 
 type SignedBy = (certificate: NonNullable<Credentials['certificate']>) => boolean;
 
@@ -26,12 +26,19 @@ function signedByOneOf(bundle: string): SignedBy {
 /** Client certificates: CN is the user, every O a group. */
 export function clientCertificates(options: { clientCa?: string } = {}): Authenticator {
   const signed = options.clientCa === undefined ? undefined : signedByOneOf(options.clientCa);
+  const users = new WeakMap<object, UserInfo>();
   return {
     authenticate({ certificate }) {
-      if (certificate?.problem !== undefined) return Promise.reject(new Error(`x509: ${certificate.problem}`));
-      if (certificate === undefined || certificate.commonName === '') return Promise.resolve(undefined);
-      if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return Promise.resolve(undefined);
-      return Promise.resolve({ name: certificate.commonName, groups: certificate.organizations });
+      if (certificate === undefined) return undefined;
+      if (certificate.problem !== undefined) throw new Error(`x509: ${certificate.problem}`);
+      if (certificate.commonName === '') return undefined;
+      if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return undefined;
+      let user = users.get(certificate);
+      if (user === undefined) {
+        user = { name: certificate.commonName, groups: certificate.organizations };
+        users.set(certificate, user);
+      }
+      return user;
     },
   };
 }
@@ -74,7 +81,7 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
   const groupHeaders = lower(options.groupHeaders, 'x-remote-group');
   const extraPrefixes = lower(options.extraHeaderPrefixes, 'x-remote-extra-');
   return {
-    async authenticate(credentials) {
+    authenticate(credentials) {
       const { certificate, headers = [] } = credentials;
       if (certificate === undefined || certificate.problem !== undefined || !signed(certificate)) return undefined;
       if (allowedNames.length > 0 && !allowedNames.includes(certificate.commonName)) return undefined;

@@ -64,6 +64,12 @@ export function createAuthentication(options: AuthenticationOptions): {
     authenticator:
       options.anonymousAuth === false
         ? authenticator
-        : { authenticate: async (credentials) => (await authenticator.authenticate(credentials)) ?? anonymous.authenticate(credentials) },
+        : {
+            authenticate(credentials) {
+              const user = authenticator.authenticate(credentials);
+              if (user instanceof Promise) return user.then((known) => known ?? anonymous.authenticate(credentials));
+              return user ?? anonymous.authenticate(credentials);
+            },
+          },
   };
 }

@@ -35,8 +35,11 @@ const webSocketPrefix = 'base64url.bearer.authorization.k8s.io.';
 
 /** The token of an Authorization header, or, from browsers, of a WebSocket subprotocol. */
 export function bearerToken(credentials: Credentials): string | undefined {
-  const [scheme, token] = (credentials.header('authorization') ?? '').trim().split(' ');
-  if (scheme?.toLowerCase() === 'bearer' && token) return token;
+  const authorization = credentials.header('authorization');
+  if (authorization !== undefined) {
+    const [scheme, token] = authorization.trim().split(' ');
+    if (scheme?.toLowerCase() === 'bearer' && token) return token;
+  }
   const protocol = credentials.webSocketProtocols.find((p) => p.startsWith(webSocketPrefix));
   return protocol === undefined ? undefined : Buffer.from(protocol.slice(webSocketPrefix.length), 'base64url').toString('utf8');
 }
@@ -44,12 +47,13 @@ export function bearerToken(credentials: Credentials): string | undefined {
 /** Bearer tokens as request credentials. A token that nobody knows is an error, not an anonymous request. */
 export function bearerTokens(tokens: TokenAuthenticator, apiAudiences: readonly string[]): Authenticator {
   return {
-    async authenticate(credentials) {
+    authenticate(credentials) {
       const token = bearerToken(credentials);
       if (token === undefined) return undefined;
-      const result = await tokens.authenticateToken(token, apiAudiences);
-      if (result === undefined) throw new Error('invalid bearer token');
-      return result.user;
+      return tokens.authenticateToken(token, apiAudiences).then((result) => {
+        if (result === undefined) throw new Error('invalid bearer token');
+        return result.user;
+      });
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Authorizer, NonResourceRule, ResourceRule } from '../request.ts';
+import type { Attributes, Authorizer, Decision, NonResourceRule, ResourceRule } from '../request.ts';
 
 const everything = {
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], resourceNames: [] }],
@@ -6,8 +6,11 @@ const everything = {
   incomplete: false,
 };
 
+const allowed: Decision = { decision: 'allow', reason: '' };
+const noOpinion: Decision = { decision: 'noOpinion', reason: '' };
+
 export const alwaysAllow: Authorizer = {
-  authorize: () => ({ decision: 'allow', reason: '' }),
+  authorize: () => allowed,
   rulesFor: () => Promise.resolve(everything),
 };
 
@@ -18,25 +21,31 @@ export const alwaysDeny: Authorizer = {
 
 /** Whoever is in system:masters may do everything, whatever the configured authorizers say: the way back in. */
 export const systemMasters: Authorizer = {
-  authorize: ({ user }) =>
-    user.groups.includes('system:masters') ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: '' },
+  authorize: ({ user }) => (user.groups.includes('system:masters') ? allowed : noOpinion),
   rulesFor: (user) =>
     Promise.resolve(user.groups.includes('system:masters') ? everything : { resourceRules: [], nonResourceRules: [], incomplete: false }),
 };
 
+/** Asks from one on; at once, as far as they answer at once. */
+function decide(authorizers: readonly Authorizer[], attributes: Attributes, from: number, reasons: string[]): Decision | Promise<Decision> {
+  for (let i = from; i < authorizers.length; i++) {
+    const answer = authorizers[i]?.authorize(attributes);
+    if (answer instanceof Promise)
+      return answer.then((decision) => {
+        if (decision.reason !== '') reasons.push(decision.reason);
+        return decision.decision === 'noOpinion' ? decide(authorizers, attributes, i + 1, reasons) : decision;
+      });
+    if (answer === undefined) continue;
+    if (answer.reason !== '') reasons.push(answer.reason);
+    if (answer.decision !== 'noOpinion') return answer;
+  }
+  return { decision: 'noOpinion', reason: reasons.join('\n') };
+}
+
 /** Asks in order; the first with an opinion decides. */
 export function unionAuthorizers(authorizers: readonly Authorizer[]): Authorizer {
   return {
-    async authorize(attributes) {
-      const reasons: string[] = [];
-      for (const authorizer of authorizers) {
-        const answer = authorizer.authorize(attributes);
-        const decision = answer instanceof Promise ? await answer : answer;
-        if (decision.reason !== '') reasons.push(decision.reason);
-        if (decision.decision !== 'noOpinion') return decision;
-      }
-      return { decision: 'noOpinion', reason: reasons.join('\n') };
-    },
+    authorize: (attributes) => decide(authorizers, attributes, 0, []),
     async rulesFor(user, namespace) {
       const resourceRules: ResourceRule[] = [];
       const nonResourceRules: NonResourceRule[] = [];

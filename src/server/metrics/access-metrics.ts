@@ -1,6 +1,6 @@
 /** Who was let in, and what they were allowed, with upstream's metric names. */
 import type { Registry } from 'prom-client';
-import { counters, histograms } from '../../observability/index.ts';
+import { type Cell, counters, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Authorizer, Decision, UserInfo } from '../request.ts';
 
@@ -39,6 +39,15 @@ export function createAuthenticationMetrics(registry: Registry, clock: Clock): A
     help: 'Distribution of the remaining lifetime on the certificate used to authenticate a request.',
     buckets: lifetimeBuckets,
   }).with({});
+  const known = new Map<string, Cell>();
+  const cellOf = (username: string) => {
+    let cell = known.get(username);
+    if (cell === undefined) {
+      cell = users.with({ username });
+      known.set(username, cell);
+    }
+    return cell;
+  };
   const outcome = (result: string) => ({ attempts: attempts.with({ result }), duration: durations.with({ result }) });
   const success = outcome('success');
   const failure = outcome('failure');
@@ -47,7 +56,7 @@ export function createAuthenticationMetrics(registry: Registry, clock: Clock): A
       const { attempts: attempt, duration } = user === undefined ? failure : success;
       attempt.inc();
       duration.observe((clock.monotonic() - startedMs) / 1000);
-      if (user !== undefined) users.with({ username: userKind(user.name) }).inc();
+      if (user !== undefined) cellOf(userKind(user.name)).inc();
     },
     certificate: (notAfter) => lifetimes.observe((notAfter.getTime() - clock.now()) / 1000),
   };
@@ -79,17 +88,22 @@ export function measuredAuthorizer(authorizer: Authorizer, registry: Registry, c
   };
   return {
     ...authorizer,
-    async authorize(attributes) {
+    authorize(attributes) {
       const startedMs = clock.monotonic();
-      let decision: Decision;
-      try {
-        decision = await authorizer.authorize(attributes);
-      } catch (error) {
+      const decided = (decision: Decision) => {
+        note(resultOf[decision.decision], startedMs);
+        return decision;
+      };
+      const failed = (error: unknown): never => {
         note('error', startedMs);
         throw error;
+      };
+      try {
+        const answer = authorizer.authorize(attributes);
+        return answer instanceof Promise ? answer.then(decided, failed) : decided(answer);
+      } catch (error) {
+        return failed(error);
       }
-      note(resultOf[decision.decision], startedMs);
-      return decision;
     },
   };
 }

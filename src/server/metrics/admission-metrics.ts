@@ -9,8 +9,8 @@ const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 export type AdmissionType = 'admit' | 'validate';
 
 export interface AdmissionMetrics {
-  /** Runs a plugin, or with no name a whole step, and notes how long it took. */
-  measure(name: string | undefined, type: AdmissionType, request: AdmissionRequest, run: () => Promise<void> | void): Promise<void>;
+  /** Runs a plugin, or with no name a whole step, and notes how long it took. What is done at once is no promise. */
+  measure(name: string | undefined, type: AdmissionType, request: AdmissionRequest, run: () => Promise<void> | void): Promise<void> | void;
 }
 
 export function createAdmissionMetrics(registry: Registry, clock: Clock): AdmissionMetrics {
@@ -24,27 +24,39 @@ export function createAdmissionMetrics(registry: Registry, clock: Clock): Admiss
     help: 'Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).',
     buckets,
   });
-  const known = new Map<string, HistogramCell>();
+  /** By name, then by what has happened. */
+  const known = new Map<string, Map<string, HistogramCell>>();
   const cellOf = (name: string | undefined, type: AdmissionType, operation: string, rejected: boolean): HistogramCell => {
-    const key = `${name ?? ''} ${type} ${operation} ${rejected}`;
-    let cell = known.get(key);
+    let cells = known.get(name ?? '');
+    if (cells === undefined) {
+      cells = new Map();
+      known.set(name ?? '', cells);
+    }
+    const key = type + operation + rejected;
+    let cell = cells.get(key);
     if (cell === undefined) {
       const labels = { type, operation, rejected: String(rejected) };
       cell = name === undefined ? steps.with(labels) : plugins.with({ name, ...labels });
-      known.set(key, cell);
+      cells.set(key, cell);
     }
     return cell;
   };
   return {
-    async measure(name, type, request, run) {
+    measure(name, type, { operation }, run) {
       const started = clock.monotonic();
-      let rejected = true;
+      const note = (rejected: boolean) => cellOf(name, type, operation, rejected).observe((clock.monotonic() - started) / 1000);
+      const refused = (error: unknown): never => {
+        note(true);
+        throw error;
+      };
+      let answer: Promise<void> | void;
       try {
-        await run();
-        rejected = false;
-      } finally {
-        cellOf(name, type, request.operation, rejected).observe((clock.monotonic() - started) / 1000);
+        answer = run();
+      } catch (error) {
+        return refused(error);
       }
+      if (answer === undefined) note(false);
+      else return answer.then(() => note(false), refused);
     },
   };
 }

@@ -5,9 +5,9 @@ import type { Attributes, Authorizer, Decision } from '../request.ts';
 export function attributesOf(context: RequestContext): Attributes {
   const { info, query, user } = context;
   const { isResourceRequest, verb, apiGroup, apiVersion, namespace, resource, subresource, name } = info;
-  const labelSelector = query.get('labelSelector');
-  const fieldSelector = query.get('fieldSelector');
-  const selecting = verb === 'list' || verb === 'watch' || verb === 'deletecollection';
+  const selecting = query.size > 0 && (verb === 'list' || verb === 'watch' || verb === 'deletecollection');
+  const labelSelector = selecting && query.get('labelSelector');
+  const fieldSelector = selecting && query.get('fieldSelector');
   return {
     user,
     verb,
@@ -19,8 +19,8 @@ export function attributesOf(context: RequestContext): Attributes {
     subresource,
     name,
     path: context.path,
-    ...(selecting && labelSelector ? { labelSelector } : {}),
-    ...(selecting && fieldSelector ? { fieldSelector } : {}),
+    ...(labelSelector ? { labelSelector } : {}),
+    ...(fieldSelector ? { fieldSelector } : {}),
   };
 }
 
@@ -47,12 +47,15 @@ export async function demand(attributes: Attributes, authorizer: Authorizer): Pr
 }
 
 /** The same for the request itself, noting the decision for the audit log. */
-export async function authorize(context: RequestContext, authorizer: Authorizer): Promise<void> {
+export function authorize(context: RequestContext, authorizer: Authorizer): void | Promise<void> {
   const attributes = attributesOf(context);
-  const decision = await authorizer.authorize(attributes);
-  if (context.audit !== undefined) {
-    context.auditAnnotation('authorization.k8s.io/decision', decision.decision === 'allow' ? 'allow' : 'forbid');
-    context.auditAnnotation('authorization.k8s.io/reason', decision.reason);
-  }
-  insist(attributes, decision);
+  const decided = (decision: Decision) => {
+    if (context.audit !== undefined) {
+      context.auditAnnotation('authorization.k8s.io/decision', decision.decision === 'allow' ? 'allow' : 'forbid');
+      context.auditAnnotation('authorization.k8s.io/reason', decision.reason);
+    }
+    insist(attributes, decision);
+  };
+  const answer = authorizer.authorize(attributes);
+  return answer instanceof Promise ? answer.then(decided) : decided(answer);
 }

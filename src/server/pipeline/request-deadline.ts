@@ -6,7 +6,7 @@ import type { RequestContext } from '../exchange.ts';
  * WithRequestDeadline). Throws BadRequest for what is no duration.
  */
 export function requestDeadlineMs({ query }: RequestContext, grantedMs: number): number {
-  const text = query.get('timeout');
+  const text = query.size === 0 ? null : query.get('timeout');
   if (text === null || text === '') return grantedMs;
   try {
     const asked = goDurationMs(text);

@@ -1,20 +1,24 @@
 import { errors } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
-import type { StorageListOptions } from '../storage/storage.ts';
+import type { StorageGetOptions, StorageListOptions } from '../storage/storage.ts';
 import { type ListQuery, listQuery } from './list-options.ts';
 import { compileSelection } from './selectors.ts';
 import { type ServedResource, storageOf } from './served-resource.ts';
 
-/** GET of one object (subresources that read the object itself included). */
-export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
-  const { info, query } = context;
+function whenAsked(query: URLSearchParams): StorageGetOptions {
   const version = query.get('resourceVersion') ?? '';
   const at = query.get('at');
-  const item = await storageOf(served).get(info.namespace, info.name, {
+  return {
     ...(version === '' ? {} : { resourceVersion: version }),
     ...(query.get('resourceVersionMatch') === 'Exact' ? { resourceVersionMatch: 'Exact' } : {}),
     ...(at === null ? {} : { at }),
-  });
+  };
+}
+
+/** GET of one object (subresources that read the object itself included). */
+export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info, query } = context;
+  const item = await storageOf(served).get(info.namespace, info.name, query.size === 0 ? undefined : whenAsked(query));
   if (item === undefined) throw errors.notFound(served.resource, info.name);
   if (served.warning !== undefined) context.warn(served.warning);
   return { type: 'object', status: 200, item, resource: served };

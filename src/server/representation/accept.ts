@@ -23,6 +23,23 @@ export function parseAccept(accept: string): { type: string; parameters: Map<str
     .sort((a, b) => b.q - a.q || a.index - b.index);
 }
 
+type Clauses = ReturnType<typeof parseAccept>;
+/** Clients send few different ones, each again and again. */
+const parsed = new Map<string, Clauses>();
+const mostParsed = 100;
+const longestParsed = 500;
+
+function parsedAccept(accept: string): Clauses {
+  let clauses = parsed.get(accept);
+  if (clauses === undefined) {
+    clauses = parseAccept(accept);
+    if (accept.length > longestParsed) return clauses;
+    if (parsed.size >= mostParsed) parsed.clear();
+    parsed.set(accept, clauses);
+  }
+  return clauses;
+}
+
 interface MediaType {
   readonly encoding: Encoding;
   readonly mediaType: string;
@@ -81,8 +98,8 @@ function isOffered({ encoding }: MediaType, form: string | undefined, offer: Off
  * @throws StatusError NotAcceptable where there is none
  */
 export function negotiate(accept: string, offer: Offer = {}): Representation {
-  if (accept.trim() === '') return json;
-  for (const { type, parameters } of parseAccept(accept)) {
+  if (accept === json.mediaType || accept.trim() === '') return json;
+  for (const { type, parameters } of parsedAccept(accept)) {
     const form = parameters.get('as');
     const mediaType = byType.get(type);
     if (mediaType === undefined || !isOffered(mediaType, form, offer)) continue;

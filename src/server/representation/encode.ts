@@ -47,6 +47,9 @@ function nodeOf(object: object) {
 /** Whether an answer can be sent as protobuf. */
 export function hasProtobuf(answer: Answer): boolean {
   if (answer.type === 'list' || answer.type === 'watch') return kindNode(answer.resource.resource) !== undefined;
+  // What is stored need not be decoded for it.
+  if (answer.type === 'object' && answer.resource !== undefined && answer.item.bytes !== undefined)
+    return kindNode(answer.resource.resource) !== undefined;
   return answer.type === 'object' && nodeOf(answer.item.object) !== undefined;
 }
 

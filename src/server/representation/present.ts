@@ -70,7 +70,7 @@ export function present(answer: Answer, { as }: Representation, context: Request
     const { resource } = answer;
     if (resource === undefined) return answer;
     const item = answer.item as Item; // what has a resource is an object of it
-    if (as === undefined) return { ...answer, item: served(resource, item) };
+    if (as === undefined) return resource.version === undefined ? answer : { ...answer, item: served(resource, item) };
     const { resourceVersion } = item.object.metadata;
     const object =
       as.kind === 'Table' ? table(resource, [item], { resourceVersion }, as, context, nowMs) : partial(served(resource, item).object, as);
