@@ -1,4 +1,4 @@
-import { reject } from '../core/checks.ts';
+import { validateSignerName } from '../core/signer-names.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import {
@@ -9,16 +9,14 @@ import {
 } from '../generated/certificates.v1.ts';
 import * as v1beta1 from '../generated/certificates.v1beta1.ts';
 import { defineKind, type StrategyContext } from '../kind.ts';
-import { isDns1123Subdomain } from '../names.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
+import { pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
 const minSeconds = 600;
 const legacySigner = 'kubernetes.io/legacy-unknown';
-/** The limit of a path's part of a signer name: a namespace and a name. */
-const maxSignerPath = 253 + 1 + 253;
 const decisions = ['Approved', 'Denied'];
 
 const keyUsages: readonly KeyUsage[] = [
@@ -59,23 +57,6 @@ function decode(base64: string): string | undefined {
 const hasPem = (base64: string, label: string) =>
   new RegExp(`-----BEGIN ${label}-----[\\s\\S]+-----END ${label}-----`).test(decode(base64) ?? '');
 
-export function validateSignerName(name: string, path: FieldPath, errors: FieldErrors): void {
-  if (name === '') {
-    errors.required(path);
-    return;
-  }
-  const at = name.indexOf('/');
-  const [domain, rest] = at < 0 ? [name, ''] : [name.slice(0, at), name.slice(at + 1)];
-  if (at < 0 || domain === '' || rest === '') {
-    errors.invalid(path, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"');
-    return;
-  }
-  if (domain.split('.').length < 2) errors.invalid(path, domain, 'should be a domain with at least two segments separated by dots');
-  reject(errors, path, domain, isDns1123Subdomain(domain));
-  for (const part of rest.split('.')) reject(errors, path, part, isDns1123Subdomain(part));
-  if (rest.length > maxSignerPath) errors.tooLong(path, maxSignerPath);
-}
-
 function validateConditions(conditions: readonly CertificateSigningRequestCondition[], errors: FieldErrors): void {
   const path = statusPath.child('conditions');
   for (const [i, { type, status }] of conditions.entries()) {
@@ -86,10 +67,11 @@ function validateConditions(conditions: readonly CertificateSigningRequestCondit
       if (status !== 'True') errors.notSupported(at.child('status'), status, ['True']);
     } else if (!['True', 'False', 'Unknown'].includes(status))
       errors.notSupported(at.child('status'), status, ['True', 'False', 'Unknown']);
+    const opposite = type === 'Approved' ? 'Denied' : type === 'Denied' ? 'Approved' : undefined;
+    if (opposite && conditions.slice(0, i).some((c) => c.type === opposite))
+      errors.ratcheting(() => errors.invalid(path, type, 'Approved and Denied conditions are mutually exclusive'));
     if (conditions.findIndex((c) => c.type === type) < i) errors.duplicate(at.child('type'), type);
   }
-  if (decisions.every((type) => conditions.some((c) => c.type === type)))
-    errors.invalid(path, conditions, 'Approved and Denied conditions are mutually exclusive');
 }
 
 /** Conditions of this subresource may be set; those of the other stay as they were. Times are filled in. */
@@ -111,6 +93,16 @@ function mergeConditions(
   return [...kept, ...set];
 }
 
+/** What is wrong with the certificates that a signer issued. */
+function certificateProblem(pem: string): string | undefined {
+  const blocks = pemBlocks(pem);
+  for (const { hasHeaders, type } of blocks) {
+    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+    if (hasHeaders) return 'no PEM block headers are permitted';
+  }
+  return blocks.length === 0 ? 'must contain at least one CERTIFICATE PEM block' : undefined;
+}
+
 function validateStatusUpdate(next: CertificateSigningRequest, prev: CertificateSigningRequest, errors: FieldErrors): void {
   validateConditions(next.status?.conditions ?? [], errors);
   // A decision is final.
@@ -120,8 +112,8 @@ function validateStatusUpdate(next: CertificateSigningRequest, prev: Certificate
   const certificate = next.status?.certificate;
   if (prev.status?.certificate && certificate !== prev.status.certificate)
     errors.forbidden(statusPath.child('certificate'), 'updates may not modify existing certificate content');
-  if (certificate && !hasPem(certificate, 'CERTIFICATE'))
-    errors.invalid(statusPath.child('certificate'), '<certificate data>', 'must contain at least one CERTIFICATE PEM block');
+  const problem = certificate && certificate !== prev.status?.certificate ? certificateProblem(decode(certificate) ?? '') : undefined;
+  if (problem) errors.invalid(statusPath.child('certificate'), '<certificate data>', problem);
 }
 
 function statusCell({ status }: CertificateSigningRequest): string {

@@ -1,3 +1,4 @@
+import { validateSignerName } from '../core/signer-names.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import * as v1alpha1 from '../generated/certificates.v1alpha1.ts';
 import { ClusterTrustBundle } from '../generated/certificates.v1beta1.ts';
@@ -6,7 +7,6 @@ import { byteLength, nameIsDnsSubdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
-import { validateSignerName } from './certificate-signing-request.ts';
 import { parseCertificate, pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');

@@ -1,4 +1,5 @@
 import { reject } from '../core/checks.ts';
+import { validateSignerName } from '../core/signer-names.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { PodCertificateRequest, type PodCertificateRequestSpec } from '../generated/certificates.v1beta1.ts';
@@ -7,7 +8,6 @@ import { defineKind } from '../kind.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
 import { validateConditions, validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { validateSignerName } from './certificate-signing-request.ts';
 import { parseCertificate, pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');

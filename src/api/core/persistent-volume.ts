@@ -28,6 +28,26 @@ function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: Field
   }
 }
 
+/** A volume that is no object of its own but part of an attachment: one of CSI, without what binds volumes and claims. */
+export function validateInlinePersistentVolumeSpec(spec: PersistentVolumeSpec, path: FieldPath, errors: FieldErrors): void {
+  const inline = 'in the context of inline volumes';
+  const refuse = (field: keyof PersistentVolumeSpec, isGiven: boolean, detail = `may not be specified ${inline}`) => {
+    if (isGiven) errors.forbidden(path.child(field), detail);
+  };
+  const { persistentVolumeReclaimPolicy: policy, volumeMode } = spec;
+  refuse('claimRef', spec.claimRef !== undefined);
+  refuse('capacity', Object.keys(spec.capacity ?? {}).length > 0);
+  if (!spec.csi) errors.required(path.child('csi'), `has to be specified ${inline}`);
+  if (!spec.accessModes?.length) errors.required(path.child('accessModes'));
+  validateAccessModes(spec.accessModes ?? [], path.child('accessModes'), errors);
+  refuse('persistentVolumeReclaimPolicy', Boolean(policy) && policy !== 'Retain', `may only be Retain ${inline}`);
+  refuse('nodeAffinity', spec.nodeAffinity !== undefined);
+  validatePersistentVolumeSource(spec, '', path, errors);
+  refuse('storageClassName', Boolean(spec.storageClassName));
+  const otherMode = volumeMode !== undefined && volumeMode !== 'Filesystem';
+  refuse('volumeMode', otherMode, `may not specify volumeMode other than Filesystem ${inline}`);
+}
+
 function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors): void {
   if (!spec.accessModes?.length) errors.required(specPath.child('accessModes'));
   validateAccessModes(spec.accessModes ?? [], specPath.child('accessModes'), errors);

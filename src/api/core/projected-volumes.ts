@@ -13,6 +13,7 @@ import { validateLabelSelector } from '../object-meta.ts';
 import { reject } from './checks.ts';
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './container-env.ts';
 import { requireFileMode, requireLocalPath } from './file-paths.ts';
+import { validateSignerName } from './signer-names.ts';
 
 export function validateKeysToPaths(items: readonly KeyToPath[], path: FieldPath, errors: FieldErrors): void {
   for (const [i, item] of items.entries()) {
@@ -44,13 +45,6 @@ function validateToken(token: ServiceAccountTokenProjection, volumePath: FieldPa
   if (seconds > 2 ** 32) errors.invalid(path.child('expirationSeconds'), seconds, 'may not specify a duration larger than 2^32 seconds');
   if (!token.path) errors.required(volumePath.child('path'));
   else errors.ratcheting(() => requireLocalPath(errors, volumePath.child('path'), token.path));
-}
-
-/** `example.com/name`, with a host name of at least two labels. */
-function validateSignerName(name: string, path: FieldPath, errors: FieldErrors): void {
-  const [domain = '', rest = ''] = [name.split('/')[0], name.slice(name.indexOf('/') + 1)];
-  if (!name.includes('/') || !rest || !domain.includes('.') || isDns1123Subdomain(domain).length > 0)
-    errors.invalid(path, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"');
 }
 
 function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPath, errors: FieldErrors): void {

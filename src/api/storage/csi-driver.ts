@@ -17,7 +17,10 @@ function validateTokenRequests(requests: readonly TokenRequest[], errors: FieldE
   const audiences = new Set<string>();
   for (const [i, { audience = '', expirationSeconds }] of requests.entries()) {
     const path = specPath.child('tokenRequests').index(i);
-    if (audiences.has(audience)) errors.duplicate(path.child('audience'), audience);
+    if (audiences.has(audience)) {
+      errors.duplicate(path.child('audience'), audience);
+      continue;
+    }
     audiences.add(audience);
     if (expirationSeconds === undefined) continue;
     const at = path.child('expirationSeconds');
@@ -51,7 +54,7 @@ export const csiDriver = defineKind<CSIDriver>({
   validate({ metadata, spec = {} }, errors) {
     validateCsiDriverName(metadata.name ?? '', new FieldPath('metadata').child('name'), errors);
     if (spec.attachRequired === undefined) errors.required(specPath.child('attachedRequired'));
-    allowOneOf(errors, specPath.child('fsGroupPolicy'), spec.fsGroupPolicy, ['ReadWriteOnceWithFSType', 'File', 'None']);
+    allowOneOf(errors, specPath.child('fsGroupPolicy'), spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType']);
     validateTokenRequests(spec.tokenRequests ?? [], errors);
     for (const mode of spec.volumeLifecycleModes ?? [])
       allowOneOf(errors, specPath.child('volumeLifecycleModes'), mode, ['Persistent', 'Ephemeral']);

@@ -10,7 +10,7 @@ import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const driversPath = new FieldPath('spec').child('drivers');
-const maxNodeIdBytes = 192;
+const maxNodeIdBytes = 256;
 
 function validateDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErrors): void {
   const { name = '', nodeID = '', allocatable, topologyKeys = [] } = driver;

@@ -7,7 +7,7 @@ import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { nameColumn } from '../printing.ts';
-import { compareQuantities } from '../quantity.ts';
+import { canonicalQuantity, compareQuantities } from '../quantity.ts';
 import { sameShape } from '../served-version.ts';
 
 const root = new FieldPath();
@@ -18,11 +18,8 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   validate(csc, errors) {
     validateLabelSelector(csc.nodeTopology, root.child('nodeTopology'), errors);
     reject(errors, root.child('storageClassName'), csc.storageClassName ?? '', isDns1123Subdomain(csc.storageClassName ?? ''));
-    for (const field of ['capacity', 'maximumVolumeSize'] as const) {
-      const value = csc[field];
-      if (value !== undefined && compareQuantities(value, '0') < 0)
-        errors.invalid(root.child(field), value, 'must be greater than or equal to 0');
-    }
+    if (csc.capacity !== undefined && compareQuantities(csc.capacity, '0') < 0)
+      errors.invalid(root.child('capacity'), canonicalQuantity(csc.capacity), 'must be greater than or equal to 0');
   },
   validateUpdate(next, prev, errors) {
     for (const field of ['nodeTopology', 'storageClassName'] as const)

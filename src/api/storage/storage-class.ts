@@ -51,7 +51,7 @@ export const storageClass = defineKind<StorageClass>({
   validate(sc, errors) {
     const path = root.child('provisioner');
     if (!sc.provisioner) errors.required(path, sc.provisioner);
-    else reject(errors, path, sc.provisioner, isQualifiedName(sc.provisioner.toLowerCase()));
+    else reject(errors, path, sc.provisioner.toLowerCase(), isQualifiedName(sc.provisioner.toLowerCase()));
     validateParameters(sc.parameters, true, root.child('parameters'), errors);
     if (sc.reclaimPolicy) allowOneOf(errors, root.child('reclaimPolicy'), sc.reclaimPolicy, ['Delete', 'Retain']);
     allowOneOf(errors, root.child('volumeBindingMode'), sc.volumeBindingMode, bindingModes);

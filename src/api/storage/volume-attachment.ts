@@ -1,11 +1,12 @@
 import { reject } from '../core/checks.ts';
+import { validateInlinePersistentVolumeSpec } from '../core/persistent-volume.ts';
 import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { VolumeAttachment, type VolumeError } from '../generated/storage.v1.ts';
 import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
+import { byteLength, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
@@ -16,7 +17,8 @@ const maxErrorBytes = 1024;
 const maxMetadataBytes = 256 * 1024;
 
 function validateError(error: VolumeError | undefined, path: FieldPath, errors: FieldErrors): void {
-  if (byteLength(error?.message ?? '') > maxErrorBytes) errors.tooLong(path.child('message'), maxErrorBytes);
+  // Upstream names the other limit.
+  if (byteLength(error?.message ?? '') > maxErrorBytes) errors.tooLong(path.child('message'), maxMetadataBytes);
 }
 
 export const volumeAttachment = defineKind<VolumeAttachment>({
@@ -25,15 +27,15 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   generation: false,
   validate({ spec, status }, errors) {
     const { attacher = '', nodeName = '', source = {} } = spec ?? {};
-    validateCsiDriverName(attacher, specPath.child('attacher'), errors);
-    if (attacher !== '') reject(errors, specPath.child('attacher'), attacher, isQualifiedName(attacher));
+    if (attacher === '') errors.required(specPath.child('attacher'));
     const at = specPath.child('source');
     const { persistentVolumeName, inlineVolumeSpec } = source;
     if (inlineVolumeSpec === undefined && persistentVolumeName === undefined)
       errors.required(at, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName');
     if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined)
       errors.forbidden(at, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName');
-    if (persistentVolumeName === '') errors.required(at.child('persistentVolumeName'), 'must specify non empty persistentVolumeName');
+    else if (persistentVolumeName === '') errors.required(at.child('persistentVolumeName'), 'must specify non empty persistentVolumeName');
+    else if (inlineVolumeSpec) validateInlinePersistentVolumeSpec(inlineVolumeSpec, at.child('inlineVolumeSpec'), errors);
     reject(errors, specPath.child('nodeName'), nodeName, isDns1123Subdomain(nodeName));
     if (!status) return;
     let bytes = 0;
@@ -41,6 +43,11 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
     if (bytes > maxMetadataBytes) errors.tooLong(statusPath.child('attachmentMetadata'), maxMetadataBytes);
     validateError(status.attachError, statusPath.child('attachError'), errors);
     validateError(status.detachError, statusPath.child('detachError'), errors);
+  },
+  validateCreate({ spec }, errors) {
+    validateCsiDriverName(spec?.attacher ?? '', specPath.child('attacher'), errors);
+    const name = spec?.source?.persistentVolumeName;
+    if (name !== undefined) reject(errors, specPath.child('source', 'persistentVolumeName'), name, isDns1123Subdomain(name));
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec, prev.spec, specPath, errors);

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { accept } from '../testing/accept.ts';
+
+const object = (kind: string, rest: object) => ({ apiVersion: 'storage.k8s.io/v1', kind, metadata: { name: 'example.com' }, ...rest });
+const attachment = (source: object, attacher = 'csi.example.com') =>
+  object('VolumeAttachment', { spec: { attacher, nodeName: 'node-1', source } });
+
+describe('kinds of storage.k8s.io', () => {
+  it.each<[{ apiVersion: string; kind: string }, string[]]>([
+    [attachment({ persistentVolumeName: 'pv' }), []],
+    [
+      attachment({ persistentVolumeName: 'pv' }, ''),
+      [
+        'spec.attacher: Required value',
+        'spec.attacher: Required value',
+        expect.stringContaining('spec.attacher: Invalid value: "": a lowercase RFC 1123 subdomain'),
+      ],
+    ],
+    [attachment({}), ['spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName']],
+    [
+      attachment({
+        inlineVolumeSpec: {
+          accessModes: ['ReadWriteOnce'],
+          capacity: { storage: '1Gi' },
+          persistentVolumeReclaimPolicy: 'Delete',
+          storageClassName: 'fast',
+          volumeMode: 'Block',
+          hostPath: { path: '/x' },
+        },
+      }),
+      [
+        'spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of inline volumes',
+        'spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes',
+        'spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline volumes',
+        'spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be specified in the context of inline volumes',
+        'spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the context of inline volumes',
+      ],
+    ],
+    [object('CSINode', { spec: { drivers: [{ name: 'a.example.com', nodeID: 'x'.repeat(256) }] } }), []],
+    [
+      object('CSINode', { spec: { drivers: [{ name: 'a.example.com', nodeID: 'x'.repeat(257) }] } }),
+      [expect.stringMatching(/^spec.drivers\[0\].nodeID: Invalid value: "x+": must be 256 characters or less$/)],
+    ],
+    [
+      object('CSIDriver', { spec: { tokenRequests: [{ audience: 'a' }, { audience: 'a', expirationSeconds: 1 }] } }),
+      ['spec.tokenRequests[1].audience: Duplicate value: "a"'],
+    ],
+    [
+      object('StorageClass', { provisioner: 'Example.com/A B' }),
+      [expect.stringContaining('provisioner: Invalid value: "example.com/a b": name part')],
+    ],
+  ])('%j', (sent, wrong) => expect(accept(sent).wrong).toEqual(wrong));
+});
