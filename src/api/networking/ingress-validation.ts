@@ -1,8 +1,8 @@
 /** Validation of an Ingress (upstream: pkg/apis/networking/validation). */
-import { reject } from '../core/checks.ts';
+import { reject, rejectNew } from '../core/checks.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressStatus, IngressTLS } from '../generated/networking.v1.ts';
-import { parseIp } from '../ip.ts';
+import { isIp, parseIp } from '../ip.ts';
 import { isDns1123Label, isDns1123Subdomain, isPathSegmentName, isPortName, isPortNumber, isWildcardDns1123Subdomain } from '../names.ts';
 
 const specPath = new FieldPath('spec');
@@ -15,7 +15,7 @@ const isHost = (host: string) => (host.includes('*') ? isWildcardDns1123Subdomai
 
 function validateResourceBackend(resource: NonNullable<IngressBackend['resource']>, path: FieldPath, errors: FieldErrors): void {
   const { apiGroup, kind = '', name = '' } = resource;
-  if (apiGroup) reject(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
+  if (apiGroup !== undefined) reject(errors, path.child('apiGroup'), apiGroup, isDns1123Subdomain(apiGroup));
   for (const [field, value] of [
     ['kind', kind],
     ['name', name],
@@ -67,17 +67,22 @@ function validatePath({ path = '', pathType, backend }: HTTPIngressPath, at: Fie
 function validateRule({ host = '', http }: IngressRule, path: FieldPath, errors: FieldErrors): void {
   if (host !== '') {
     if (parseIp(host)) errors.invalid(path.child('host'), host, 'must be a DNS name, not an IP address');
-    else reject(errors, path.child('host'), host, isHost(host));
+    reject(errors, path.child('host'), host, isHost(host));
   }
   if (!http) return;
   const at = path.child('http', 'paths');
-  if (!http.paths?.length) errors.required(at);
-  for (const [i, one] of (http.paths ?? []).entries()) validatePath(one, at.index(i), errors);
+  const check = () => {
+    if (!http.paths?.length) errors.required(at);
+    for (const [i, one] of (http.paths ?? []).entries()) validatePath(one, at.index(i), errors);
+  };
+  // The rules of wildcard hosts were not looked at once.
+  if (host.includes('*')) errors.ratcheting(check);
+  else check();
 }
 
 function validateTls({ hosts = [], secretName }: IngressTLS, path: FieldPath, errors: FieldErrors): void {
   for (const [i, host] of hosts.entries()) reject(errors, path.child('hosts').index(i), host, isHost(host));
-  if (secretName) reject(errors, path.child('secretName'), secretName, isDns1123Subdomain(secretName));
+  if (secretName) rejectNew(errors, path.child('secretName'), secretName, isDns1123Subdomain(secretName));
 }
 
 export function validateIngress({ metadata, spec = {} }: Ingress, errors: FieldErrors): void {
@@ -101,7 +106,7 @@ export function validateIngress({ metadata, spec = {} }: Ingress, errors: FieldE
 export function validateIngressStatus({ loadBalancer }: IngressStatus, errors: FieldErrors): void {
   for (const [i, { ip, hostname }] of (loadBalancer?.ingress ?? []).entries()) {
     const path = new FieldPath('status').child('loadBalancer', 'ingress').index(i);
-    if (ip && !parseIp(ip)) errors.invalid(path.child('ip'), ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)');
+    if (ip) rejectNew(errors, path.child('ip'), ip, isIp(ip));
     if (!hostname) continue;
     reject(errors, path.child('hostname'), hostname, isDns1123Subdomain(hostname));
     if (parseIp(hostname)) errors.invalid(path.child('hostname'), hostname, 'must be a DNS name, not an IP address');

@@ -21,7 +21,8 @@ function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: Fiel
   } else if (typeof port === 'number') {
     reject(errors, path.child('port'), port, isPortNumber(port));
     if (endPort === undefined) return;
-    if (endPort < port) errors.invalid(endPath, endPort, 'must be greater than or equal to `port`');
+    // What upstream shows there is the port.
+    if (endPort < port) errors.invalid(endPath, port, 'must be greater than or equal to `port`');
     reject(errors, endPath, endPort, isPortNumber(endPort));
   } else {
     if (endPort !== undefined) errors.invalid(endPath, endPort, 'may not be specified when `port` is non-numeric');
@@ -91,7 +92,7 @@ export const networkPolicy = defineKind<NetworkPolicy>({
     if (policyTypes.length > 2) errors.invalid(path, policyTypes, 'may not specify more than two policyTypes');
     else
       for (const [i, type] of policyTypes.entries())
-        if (type !== 'Ingress' && type !== 'Egress') errors.notSupported(path.index(i), type, ['Egress', 'Ingress']);
+        if (type !== 'Ingress' && type !== 'Egress') errors.notSupported(path.index(i), type, ['Ingress', 'Egress']);
   },
   columns: [
     nameColumn,

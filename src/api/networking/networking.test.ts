@@ -34,7 +34,7 @@ describe('validation', () => {
         egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8', except: ['11.0.0.0/16'] } }], ports: [{ port: 90, endPort: 80 }] }],
       },
       [
-        'spec.egress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`',
+        'spec.egress[0].ports[0].endPort: Invalid value: 90: must be greater than or equal to `port`',
         'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": must be a strict subset of `cidr`',
       ],
     ],
