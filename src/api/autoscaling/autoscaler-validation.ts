@@ -1,5 +1,6 @@
 /** Validation of an autoscaler (upstream: pkg/apis/autoscaling/validation). */
-import { reject, requireNonNegative } from '../core/checks.ts';
+import { reject, requireDnsLabel, requireNonNegative } from '../core/checks.ts';
+import { validateContainerResourceName } from '../core/resource-names.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type {
   CrossVersionObjectReference,
@@ -10,7 +11,6 @@ import type {
   MetricTarget,
 } from '../generated/autoscaling.v2.ts';
 import { isPathSegmentName } from '../names.ts';
-import { validateLabelSelector } from '../object-meta.ts';
 import { compareQuantities } from '../quantity.ts';
 
 const specPath = new FieldPath('spec');
@@ -32,17 +32,16 @@ function validateReference(ref: CrossVersionObjectReference | undefined, path: F
   }
 }
 
-function validateIdentifier({ name, selector }: MetricIdentifier, path: FieldPath, errors: FieldErrors): void {
-  if (!name) errors.required(path.child('name'));
+function validateIdentifier({ name }: MetricIdentifier, path: FieldPath, errors: FieldErrors): void {
+  if (!name) errors.required(path.child('name'), 'must specify a metric name');
   else reject(errors, path.child('name'), name, isPathSegmentName(name));
-  validateLabelSelector(selector, path.child('selector'), errors);
 }
 
 function validateTarget(target: MetricTarget, path: FieldPath, errors: FieldErrors): void {
   const { type, value, averageValue, averageUtilization } = target;
   if (!type) errors.required(path.child('type'), 'must specify a metric target type');
-  else if (!['Utilization', 'Value', 'AverageValue'].includes(type))
-    errors.invalid(path.child('type'), type, 'must be either Utilization, Value, or AverageValue');
+  if (!['Utilization', 'Value', 'AverageValue'].includes(type ?? ''))
+    errors.invalid(path.child('type'), type ?? '', 'must be either Utilization, Value, or AverageValue');
   if (value !== undefined && compareQuantities(value, '0') !== 1) errors.invalid(path.child('value'), value, 'must be positive');
   if (averageValue !== undefined && compareQuantities(averageValue, '0') !== 1)
     errors.invalid(path.child('averageValue'), averageValue, 'must be positive');
@@ -72,7 +71,7 @@ function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors):
     const at = path.child('pods');
     validateIdentifier(pods.metric ?? {}, at.child('metric'), errors);
     validateTarget(pods.target ?? {}, at.child('target'), errors);
-    if (pods.target?.averageValue === undefined || compareQuantities(pods.target.averageValue, '0') !== 1)
+    if (pods.target?.averageValue === undefined)
       errors.required(at.child('target', 'averageValue'), 'must specify a positive target averageValue');
   }
   if (resource) {
@@ -82,7 +81,9 @@ function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors):
   if (containerResource) {
     const at = path.child('containerResource');
     if (!containerResource.name) errors.required(at.child('name'), 'must specify a resource name');
+    else validateContainerResourceName(containerResource.name, at.child('name'), errors);
     if (!containerResource.container) errors.required(at.child('container'), 'must specify a container');
+    else requireDnsLabel(errors, at.child('container'), containerResource.container);
     validateResourceTarget(containerResource.target ?? {}, at.child('target'), errors);
   }
   if (external) {
@@ -98,20 +99,20 @@ function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors):
 }
 
 function validateMetric(spec: MetricSpec, path: FieldPath, errors: FieldErrors): void {
-  if (!spec.type) {
-    errors.required(path.child('type'), 'must specify a metric source type');
-    return;
-  }
-  if (!Object.hasOwn(sources, spec.type)) {
-    errors.notSupported(path.child('type'), spec.type, Object.keys(sources).sort());
-    return;
-  }
-  // Just seen to be one of the keys.
-  const wanted = sources[spec.type as keyof typeof sources];
-  const present = Object.values(sources).filter((source) => spec[source] !== undefined);
-  if (!present.includes(wanted)) errors.required(path.child(wanted), 'must populate information for the given metric source');
+  const { type = '' } = spec;
+  const typePath = path.child('type');
+  const types = Object.keys(sources).sort();
+  if (!type) errors.required(typePath, 'must specify a metric source type');
+  if (!types.includes(type)) errors.notSupported(typePath, type, types);
+  // Of several sources upstream looks at the first, in this order.
+  const present = (['object', 'external', 'pods', 'resource', 'containerResource'] as const).filter((source) => spec[source] !== undefined);
+  const [first] = present;
+  if (first) validateSource({ type, [first]: spec[first] }, path, errors);
+  const wanted = Object.entries(sources).find(([name]) => name === type)?.[1];
+  if (!wanted) errors.notSupported(typePath, type, types);
+  else if (!present.includes(wanted)) errors.required(path.child(wanted), 'must populate information for the given metric source');
+  if (present.length === 1) return;
   for (const extra of present) if (extra !== wanted) errors.forbidden(path.child(extra), 'must populate the given metric source only');
-  validateSource(spec, path, errors);
 }
 
 function validateScaling(rules: HPAScalingRules | undefined, path: FieldPath, errors: FieldErrors): void {
@@ -138,13 +139,16 @@ function validateScaling(rules: HPAScalingRules | undefined, path: FieldPath, er
 
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler, errors: FieldErrors): void {
   const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [], behavior } = spec;
+  // What was let scale to zero once may stay so.
   if (minReplicas !== undefined && minReplicas < 1)
-    errors.invalid(specPath.child('minReplicas'), minReplicas, 'must be greater than or equal to 1');
+    errors.ratcheting(() => errors.invalid(specPath.child('minReplicas'), minReplicas, 'must be greater than or equal to 1'));
   if (maxReplicas < 1) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than 0');
   if (minReplicas !== undefined && maxReplicas < minReplicas)
     errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than or equal to `minReplicas`');
   validateReference(scaleTargetRef, specPath.child('scaleTargetRef'), errors);
   for (const [i, metric] of metrics.entries()) validateMetric(metric, specPath.child('metrics').index(i), errors);
+  if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
+    errors.forbidden(specPath.child('metrics'), 'must specify at least one Object or External metric to support scaling to zero replicas');
   for (const field of ['scaleUp', 'scaleDown'] as const) validateScaling(behavior?.[field], specPath.child('behavior', field), errors);
 }
 
