@@ -89,11 +89,8 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /**
-   * The user; undefined when these credentials are not of this authenticator's kind; throws when they are but are not valid. Who
-   * can answer at once does so, without a promise; the same certificate's user is best the same object.
-   */
-  authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
+  /** The user; undefined when these credentials are not of this authenticator's kind; throws when they are but are not valid. */
+  authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
 }
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -123,11 +120,11 @@ export interface AdmissionRequest {
   warn(message: string): void;
   /** Adds to the request's audit event: a qualified key such as `pod-security.kubernetes.io/audit-violations`. The first value stays. */
   auditAnnotation(key: string, value: string): void;
+  /** Counts time that others have taken (webhooks), of what side by side took it the longest. */
+  waited?(milliseconds: number): void;
   /** Shared by the mutating plugins: one that changed the object asks for a second round, in which the others see the change. */
   reinvocation: { wanted: boolean; isReinvocation: boolean };
 }
-  /** Counts time that others have taken (webhooks), of what side by side took it the longest. */
-  waited?(milliseconds: number): void;
 
 /** An admission plugin. Throwing a StatusError rejects the request. */
 export interface AdmissionPlugin {

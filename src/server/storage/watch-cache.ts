@@ -89,12 +89,8 @@ export class WatchCache<T extends KubeObject> {
     for (const watcher of this.watchers) watcher.end();
   }
 
-  /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. Mostly it is new enough. */
-  waitFor(revision: number): void | Promise<void> {
-    if (this.#early || this.revision < revision) return this.#waitUntil(revision);
-  }
-
-  async #waitUntil(revision: number): Promise<void> {
+  /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. */
+  async waitFor(revision: number): Promise<void> {
     if (this.#early) await this.filled();
     if (this.revision >= revision) return;
     await new Promise<void>((resolve, reject) => {
@@ -155,11 +151,11 @@ export class WatchCache<T extends KubeObject> {
         this.#filledRevision = revision;
         this.lastChange = revision;
         this.log.clear(revision);
+        this.#options.observer?.filled(revision);
         const early = this.#early ?? [];
         this.#early = undefined;
         this.#unreadable = undefined;
         this.#apply(early.filter((event) => event.modRevision > revision));
-        this.#options.observer?.filled(revision);
         // Not where one of these can't be read.
         if (!this.#early) this.#ready.resolve();
         return;
@@ -207,12 +203,12 @@ export class WatchCache<T extends KubeObject> {
       this.#early.push(...events);
       return;
     }
+    const last = events.at(-1);
+    if (last) this.#options.observer?.received(events.length, last.modRevision);
     for (const event of events) {
       const before = this.objects.get(event.key);
       if (event.modRevision <= this.#filledRevision) continue;
       let after: CachedObject<T> | undefined;
-    const last = events.at(-1);
-    if (last) this.#options.observer?.received(events.length, last.modRevision);
       try {
         after = event.type === 'put' && event.value ? this.#options.decode(event.key, event.modRevision, event.value) : undefined;
       } catch {
