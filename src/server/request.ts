@@ -89,8 +89,11 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /** The user; undefined when these credentials are not of this authenticator's kind; throws when they are but are not valid. */
-  authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
+  /**
+   * The user; undefined when these credentials are not of this authenticator's kind; throws when they are but are not valid. Who
+   * can answer at once does so, without a promise; the same certificate's user is best the same object.
+   */
+  authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
 import type { Clock, Random, Timer } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
+import { withAuthenticatedGroup } from '../authentication/union.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { RequestLimiter } from '../flowcontrol/index.ts';
 import type { Lifecycle } from '../lifecycle.ts';
@@ -89,43 +90,44 @@ export function statusAnswer(error: StatusError): Answer {
   return { type: 'object', status: error.code, item: { object: error.status } };
 }
 
+/** What a Status says of when to come again. Objects that are stored are not looked at: that would decode them. */
+function retryAfterOf(answer: Answer): number | undefined {
+  if (answer.type !== 'object' || answer.status < 400) return undefined;
+  return (answer.item.object as { details?: { retryAfterSeconds?: number } }).details?.retryAfterSeconds;
+}
+
 /** Of a connection that a handler has taken over, the code of the switch. */
 function statusCode(answer: Answer): number {
   if (answer.type === 'hijacked') return 101;
   return 'status' in answer ? answer.status : 200;
 }
 
+/** Of a connection's certificate the user is known at once; only where somebody has to be asked there is something to wait for. */
 async function authenticate(options: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
   const startedMs = options.clock.monotonic();
-  const { authentication } = options;
-  try {
-    const user = await userOf(options, credentials);
+  const { authenticators, anonymous, logger, authentication } = options;
+  const known = (user: UserInfo) => {
     authentication?.attempted(user, startedMs);
     if (credentials.certificate !== undefined && authentication) authentication.certificate(credentials.certificate.notAfter);
     return user;
-  } catch (error) {
-    authentication?.attempted(undefined, startedMs);
-    throw error;
-  }
-}
-
-async function userOf({ authenticators, anonymous, logger }: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
+  };
   let refused = false;
   for (const authenticator of authenticators) {
     try {
-      const user = await authenticator.authenticate(credentials);
-      if (user !== undefined)
-        return user.groups.includes('system:authenticated') || user.name === 'system:anonymous'
-          ? user
-          : { ...user, groups: [...user.groups, 'system:authenticated'] };
+      const answer = authenticator.authenticate(credentials);
+      const user = answer instanceof Promise ? await answer : answer;
+      if (user !== undefined) return known(user.name === 'system:anonymous' ? user : withAuthenticatedGroup(user));
     } catch (error) {
       // Another authenticator may still know these credentials.
       refused = true;
       logger.debug({ err: error }, 'Unable to authenticate the request');
     }
   }
-  if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) throw errors.unauthorized();
-  return anonymousUser;
+  if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) {
+    authentication?.attempted(undefined, startedMs);
+    throw errors.unauthorized();
+  }
+  return known(anonymousUser);
 }
 
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
@@ -149,14 +151,16 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   const proceed = async (context: RequestContext): Promise<Answer> => {
-    if (!alwaysAllowed.has(context.path)) await authorize(context, authorizer);
-    else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
+    if (!alwaysAllowed.has(context.path)) {
+      const asked = authorize(context, authorizer);
+      if (asked !== undefined) await asked;
+    } else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
     return options.handle(context);
   };
 
   const run = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<Answer> => {
     if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
-    const badEscape = /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path);
+    const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
@@ -204,6 +208,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     let status = statusCode(answer);
     let isFinished = false;
     return {
+      ...(answer.type === 'watch' ? watched(context, startedMs) : {}),
       answered(sent) {
         status = statusCode(sent);
         return trail?.answered(sent);
@@ -254,8 +259,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     } finally {
       timer?.cancel();
     }
-    const status = answer.type === 'object' ? (answer.item.object as { details?: { retryAfterSeconds?: number } }) : undefined;
-    const retryAfterSeconds = answer.type === 'object' && answer.status >= 400 ? status?.details?.retryAfterSeconds : undefined;
+    const retryAfterSeconds = retryAfterOf(answer);
     return {
       answer,
       warnings: context.warnings,
