@@ -228,8 +228,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
   health.add({ name: 'etcd', check: checkStore });
-  for (const check of options.encryption?.healthChecks ?? []) health.add(check);
   health.add({ name: 'etcd-readiness', check: checkStore }, ['readyz']);
+  for (const check of options.encryption?.healthChecks ?? []) health.add(check);
   health.add(
     {
       name: 'informer-sync',

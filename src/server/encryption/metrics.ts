@@ -11,7 +11,9 @@ export interface TransformationMetrics {
   begin(direction: Direction, prefix: string): (error: Error | undefined) => void;
 }
 
-export interface EncryptionMetrics extends TransformationMetrics {
+export interface EncryptionMetrics {
+  /** Of values of one resource: `secrets`, `deployments.apps`. */
+  of(resource: string): TransformationMetrics;
   cacheMiss(): void;
   keyGenerated(seconds: number): void;
   /** A key-encryption key of this id has been used. */
@@ -123,14 +125,16 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
   let configuration: { value: number } | undefined;
 
   return {
-    begin(direction, prefix) {
-      const started = clock.monotonic();
-      return (error) => {
-        const labels = { transformation_type: direction, transformer_prefix: prefix };
-        operations.with({ ...labels, status: statusOf(error) }).inc();
-        if (error === undefined) durations.with(labels).observe((clock.monotonic() - started) / 1000);
-      };
-    },
+    of: (resource) => ({
+      begin(direction, prefix) {
+        const started = clock.monotonic();
+        return (error) => {
+          const labels = { resource, transformation_type: direction, transformer_prefix: prefix };
+          operations.with({ ...labels, status: statusOf(error) }).inc();
+          if (error === undefined) durations.with(labels).observe((clock.monotonic() - started) / 1000);
+        };
+      },
+    }),
     cacheMiss: () => misses.with({}).inc(),
     keyGenerated: (took) => generations.with({}).observe(took),
     keyUsed(direction, provider, keyId) {

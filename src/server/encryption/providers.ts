@@ -5,7 +5,7 @@ import { aesCbc, aesGcm } from './aes.ts';
 import type { EncryptionConfiguration, KeyConfiguration, KmsConfiguration, ProviderConfiguration } from './configuration.ts';
 import { envelopeTransformer } from './kms/envelope.ts';
 import { type KeyRing, openKeyRing } from './kms/write-key.ts';
-import type { EncryptionMetrics } from './metrics.ts';
+import type { EncryptionMetrics, TransformationMetrics } from './metrics.ts';
 import { everything, type GroupResource, nameOf, parseGroupResource } from './resource-names.ts';
 import { secretbox } from './secretbox.ts';
 import { aggregate, identity, type PrefixTransformer, prefixTransformers, type Transformer } from './transformer.ts';
@@ -29,17 +29,16 @@ export interface Providers {
   close(): void;
 }
 
-function keyed(
-  keys: readonly KeyConfiguration[],
-  cipher: (key: Buffer) => Transformer,
-  what: string,
-  metrics: EncryptionMetrics,
-): Transformer {
+/** What a provider does is measured by resource. */
+type Provider = (metrics: TransformationMetrics) => PrefixTransformer;
+
+function keyed(prefix: string, keys: readonly KeyConfiguration[], cipher: (key: Buffer) => Transformer, what: string): Provider {
   const [first, ...rest] = keys.map(
     ({ name, secret }): PrefixTransformer => ({ prefix: `${name}:`, transformer: cipher(Buffer.from(secret, 'base64')) }),
   );
   if (!first) throw new Error(`${what} provider has no valid keys`);
-  return prefixTransformers([first, ...rest], `no matching key was found for the provided ${what} transformer`, metrics);
+  const unmatched = `no matching key was found for the provided ${what} transformer`;
+  return (metrics) => ({ prefix, transformer: prefixTransformers([first, ...rest], unmatched, metrics) });
 }
 
 interface Kms {
@@ -61,56 +60,58 @@ export async function openProviders(configuration: EncryptionConfiguration, opti
     for (const each of kms) each.close();
   };
 
-  const openKms = async ({ apiVersion, name, endpoint, timeoutMs }: KmsConfiguration): Promise<PrefixTransformer> => {
+  const openKms = async ({ apiVersion, name, endpoint, timeoutMs }: KmsConfiguration): Promise<Provider> => {
     if (apiVersion === 'v1') throw new Error(kmsV1Refused);
     // gRPC takes a while to load: only who needs it does.
     const { openKeyService } = await import('./kms/key-service.ts');
     const service = openKeyService({ name, endpoint, timeoutMs, clock, metrics });
     const ring = await openKeyRing({ name, service, clock, logger, metrics, signal: lifetime.signal });
     kms.push({ ring, timeoutMs, close: () => service.close() });
-    return { prefix: `k8s:enc:kms:v2:${name}:`, transformer: envelopeTransformer({ name, service, keys: ring, clock, metrics }) };
+    const known = { prefix: `k8s:enc:kms:v2:${name}:`, transformer: envelopeTransformer({ name, service, keys: ring, clock, metrics }) };
+    return () => known;
   };
 
-  const open = async ({ aesgcm, aescbc, secretbox: box, kms: service }: ProviderConfiguration): Promise<PrefixTransformer> => {
-    if (aesgcm) return { prefix: 'k8s:enc:aesgcm:v1:', transformer: keyed(aesgcm.keys, aesGcm, 'AES', metrics) };
-    if (aescbc) return { prefix: 'k8s:enc:aescbc:v1:', transformer: keyed(aescbc.keys, aesCbc, 'AES', metrics) };
-    if (box) return { prefix: 'k8s:enc:secretbox:v1:', transformer: keyed(box.keys, secretbox, 'Secretbox', metrics) };
-    return service ? openKms(service) : { prefix: '', transformer: identity };
+  const open = async ({ aesgcm, aescbc, secretbox: box, kms: service }: ProviderConfiguration): Promise<Provider> => {
+    if (aesgcm) return keyed('k8s:enc:aesgcm:v1:', aesgcm.keys, aesGcm, 'AES');
+    if (aescbc) return keyed('k8s:enc:aescbc:v1:', aescbc.keys, aesCbc, 'AES');
+    if (box) return keyed('k8s:enc:secretbox:v1:', box.keys, secretbox, 'Secretbox');
+    return service ? openKms(service) : () => ({ prefix: '', transformer: identity });
   };
 
-  const lists = new Map<string, PrefixTransformer[]>();
-  const all: PrefixTransformer[] = [];
+  const lists = new Map<string, Provider[]>();
+  const all: Provider[] = [];
   try {
     for (const { resources, providers } of configuration.resources) {
-      const transformers: PrefixTransformer[] = [];
+      const opened: Provider[] = [];
       // In turn, as their order is that of the health check.
-      for (const provider of providers) transformers.push(await open(provider));
+      for (const provider of providers) opened.push(await open(provider));
       for (const resource of resources.map(parseGroupResource)) {
         for (const rule of [{ group: resource.group, resource: '*' }, everything])
           if (lists.has(nameOf(rule)))
             throw new Error(`resource ${JSON.stringify(nameOf(resource))} is masked by earlier rule ${JSON.stringify(nameOf(rule))}`);
         const name = nameOf(resource);
-        lists.set(name, [...(lists.get(name) ?? []), ...transformers]);
+        lists.set(name, [...(lists.get(name) ?? []), ...opened]);
       }
-      all.push(...transformers);
+      all.push(...opened);
     }
   } catch (error) {
     close();
     throw new Error(`error while building transformers: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 
-  const unmatched = 'no matching prefix found';
-  const withPrefixes = ([first, ...rest]: readonly PrefixTransformer[]) =>
-    first ? prefixTransformers([first, ...rest], unmatched, metrics) : identity;
-  const transformers = new Map([...lists].map(([name, list]) => [name, withPrefixes(list)]));
+  const transformer = (list: readonly Provider[], resource: string): Transformer => {
+    const measured = metrics.of(resource);
+    const [first, ...rest] = list.map((provider) => provider(measured));
+    return first ? prefixTransformers([first, ...rest], 'no matching prefix found', measured) : identity;
+  };
 
   return {
-    transformerOf: ({ group, resource }) =>
-      transformers.get(nameOf({ group, resource })) ??
-      transformers.get(nameOf({ group, resource: '*' })) ??
-      transformers.get(nameOf(everything)) ??
-      identity,
-    any: withPrefixes([...all, { prefix: '', transformer: identity }]),
+    transformerOf({ group, resource }) {
+      const list =
+        lists.get(nameOf({ group, resource })) ?? lists.get(nameOf({ group, resource: '*' })) ?? lists.get(nameOf(everything)) ?? [];
+      return transformer(list, nameOf({ group, resource }));
+    },
+    any: transformer([...all, () => ({ prefix: '', transformer: identity })], ''),
     usesKms: kms.length > 0,
     graceMs: 2 * kms.reduce((sum, { timeoutMs }) => sum + timeoutMs, 0),
     async checkKms() {

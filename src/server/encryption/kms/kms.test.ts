@@ -89,7 +89,7 @@ test('what is sealed is read by this server without asking, by another with one 
   expect(plugin.calls).toEqual({ Status: 2, Encrypt: 2, Decrypt: 1 });
   const text = await registry.metrics();
   expect(text).toMatch(
-    /apiserver_storage_transformation_operations_total\{transformation_type="to_storage",transformer_prefix="k8s:enc:kms:v2:vault:",status="OK"\} 3/,
+    /apiserver_storage_transformation_operations_total\{resource="secrets",transformation_type="to_storage",transformer_prefix="k8s:enc:kms:v2:vault:",status="OK"\} 3/,
   );
   expect(text).toMatch(
     /apiserver_envelope_encryption_key_id_hash_total\{transformation_type="to_storage",provider_name="vault",key_id_hash="sha256:[0-9a-f]{64}",apiserver_id_hash="sha256:[0-9a-f]{64}"\} 3/,
