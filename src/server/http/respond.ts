@@ -80,26 +80,26 @@ interface Sending {
 
 const patientWriter = ({ reply, context, clock, stalledMs }: Sending) => writer(reply, context.signal, { clock, stalledMs });
 
-async function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, chunks: Buffer[]): Promise<void> {
+function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, chunks: Buffer[]): void | Promise<void> {
   const { context, reply } = sending;
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
-  if (size > gzipThresholdBytes && context.method === 'GET' && (context.header('accept-encoding') ?? '').includes('gzip')) {
-    const body = await compress(Buffer.concat(chunks, size), { level: 1 });
-    reply.head(status, { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': body.length });
-    sending.bytes = body.length;
-    reply.end(body);
-    return;
-  }
+  if (size > gzipThresholdBytes && context.method === 'GET' && (context.header('accept-encoding') ?? '').includes('gzip'))
+    return writeCompressed(sending, status, headers, Buffer.concat(chunks, size));
   headers['content-length'] = size;
   sending.bytes = size;
   reply.head(status, headers);
   if (context.method === 'HEAD') reply.end();
   else if (size <= slabBytes) reply.end(Buffer.concat(chunks, size));
-  else {
-    await writeInSlabs(sending, chunks);
-    reply.end();
-  }
+  else return writeInSlabs(sending, chunks);
+}
+
+async function writeCompressed(sending: Sending, status: number, headers: ReplyHeaders, whole: Buffer): Promise<void> {
+  const { reply } = sending;
+  const body = await compress(whole, { level: 1 });
+  reply.head(status, { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': body.length });
+  sending.bytes = body.length;
+  reply.end(body);
 }
 
 /** A slow reader of a long list holds one slab. */
@@ -113,6 +113,7 @@ async function writeInSlabs(sending: Sending, pieces: readonly Buffer[]): Promis
   }
   // Where a write failed it may still be looked at, and is left to the garbage.
   giveSlab(slab);
+  sending.reply.end();
 }
 
 /** Resolves when nothing reads the chunk any more; rejects when it can't be written, and when the client takes nothing for too long. */
@@ -173,7 +174,7 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   return sending.bytes;
 }
 
-function writeAnswer(sending: Sending, answer: Answer, representation: Representation): Promise<void> {
+function writeAnswer(sending: Sending, answer: Answer, representation: Representation): void | Promise<void> {
   const { context, headers } = sending;
   switch (answer.type) {
     case 'raw':
@@ -188,7 +189,7 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
       headers['content-type'] = watchTypes[representation.encoding];
       return writeWatch(sending, headers, answer, representation.encoding);
     case 'hijacked':
-      return Promise.resolve();
+      return;
     case 'object':
       if (answer.status === 404 && (answer.item.object as { message?: string }).message === notFoundMessage) {
         // No such endpoint: the mux's answer, which clients word themselves.

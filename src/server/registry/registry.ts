@@ -59,14 +59,16 @@ export function admissionRequest(
 }
 
 async function admitOnce({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
-  for (const plugin of admission)
-    if (plugin.admit !== undefined && plugin.handles(request))
-      await admissionMetrics.measure(plugin.name, 'admit', request, () => plugin.admit?.(request));
+  for (const plugin of admission) {
+    if (plugin.admit === undefined || !plugin.handles(request)) continue;
+    const done = admissionMetrics.measure(plugin.name, 'admit', request, () => plugin.admit?.(request));
+    if (done !== undefined) await done;
+  }
 }
 
 /** Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. */
-export function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
-  return registry.admissionMetrics.measure(undefined, 'admit', request, async () => {
+export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+  await registry.admissionMetrics.measure(undefined, 'admit', request, async () => {
     await admitOnce(registry, request);
     if (!request.reinvocation.wanted) return;
     request.reinvocation.isReinvocation = true;
@@ -74,11 +76,13 @@ export function admitMutating(registry: Registry, request: AdmissionRequest): Pr
   });
 }
 
-export function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
+export async function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
   const { admission, admissionMetrics } = registry;
-  return admissionMetrics.measure(undefined, 'validate', request, async () => {
-    for (const plugin of admission)
-      if (plugin.validate !== undefined && plugin.handles(request))
-        await admissionMetrics.measure(plugin.name, 'validate', request, () => plugin.validate?.(request));
+  await admissionMetrics.measure(undefined, 'validate', request, async () => {
+    for (const plugin of admission) {
+      if (plugin.validate === undefined || !plugin.handles(request)) continue;
+      const done = admissionMetrics.measure(plugin.name, 'validate', request, () => plugin.validate?.(request));
+      if (done !== undefined) await done;
+    }
   });
 }

@@ -89,8 +89,12 @@ export class WatchCache<T extends KubeObject> {
     for (const watcher of this.watchers) watcher.end();
   }
 
-  /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. */
-  async waitFor(revision: number): Promise<void> {
+  /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. Mostly it is new enough. */
+  waitFor(revision: number): void | Promise<void> {
+    if (this.#early || this.revision < revision) return this.#waitUntil(revision);
+  }
+
+  async #waitUntil(revision: number): Promise<void> {
     if (this.#early) await this.filled();
     if (this.revision >= revision) return;
     await new Promise<void>((resolve, reject) => {
