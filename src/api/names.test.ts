@@ -42,7 +42,7 @@ describe('addresses', () => {
     expect(ip && formatIp(ip)).toBe(canonical);
   });
 
-  it.each(['', '1.2.3', '01.2.3.4', '1.2.3.256', ':::', '1::2::3', '12345::', '1:2:3:4:5:6:7:8:9', '1.2.3.4::'])('refuses %j', (text) => {
+  it.each(['', '1.2.3', '1.2.3.256', ':::', '1::2::3', '12345::', '1:2:3:4:5:6:7:8:9', '1.2.3.4::'])('refuses %j', (text) => {
     expect(isIp(text)).toEqual(['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']);
   });
 
