@@ -23,13 +23,10 @@ interface Lifecycle {
 function lifecycleOf({ group, version, kind }: Resource): Lifecycle {
   lifecycles ??= new Map(parseResources(resourcesText).map((r) => [`${r.group}/${r.version}/${r.kind}`, r]));
   const { introduced, deprecated, removed, replacement } = lifecycles.get(`${group}/${version}/${kind}`) ?? {};
-  const introducedMinor = /alpha|beta/.test(version) ? minorOf(introduced) : undefined;
-  const deprecatedMinor = minorOf(deprecated) ?? (introducedMinor === undefined ? undefined : introducedMinor + grace);
-  return {
-    deprecatedMinor,
-    removedMinor: minorOf(removed) ?? (deprecatedMinor === undefined ? undefined : deprecatedMinor + grace),
-    replacement,
-  };
+  // A stable version stays until somebody says when it goes; the others go by themselves.
+  const after = (release: number | undefined) => (release !== undefined && /alpha|beta/.test(version) ? release + grace : undefined);
+  const deprecatedMinor = minorOf(deprecated) ?? after(minorOf(introduced));
+  return { deprecatedMinor, removedMinor: minorOf(removed) ?? after(deprecatedMinor), replacement };
 }
 
 /**

@@ -91,6 +91,8 @@ describe.each([
     expect(await tested).toMatch(/^Phase: +Succeeded$/m);
 
     expect(await helm('uninstall', 'one')).toBe('release "one" uninstalled\n');
+    // What a hook made is not the release's: it would still be there for the other Helm.
+    await server.admin.delete(Pod, 'one-ask', { namespace: 'default' });
     expect(JSON.parse(await helm('list', '-A', '-o', 'json'))).toEqual([]);
     await expect(greeting()).rejects.toThrow('configmaps "one-config" not found');
   });

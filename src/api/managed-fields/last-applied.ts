@@ -4,8 +4,8 @@
  */
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
-import { emptySet, type FieldSet } from './field-set.ts';
-import { fieldsOf } from './typed-value.ts';
+import { difference, emptySet, type FieldSet } from './field-set.ts';
+import { compare, fieldsOf } from './typed-value.ts';
 
 const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
 /** The field manager that upstream's kubectl is in server-side apply. */
@@ -14,12 +14,17 @@ const kubectl = 'kubectl';
 type JsonObject = Record<string, unknown>;
 const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The fields that `manager` had applied from its side, which others that own them since cannot refuse it. */
+/**
+ * The fields that `manager` had applied from its side and that are still as it applied them, which others that own them since
+ * cannot refuse it. What somebody has changed after that is no longer its own.
+ */
 export function lastAppliedFields(manager: string, live: KubeObject | undefined, node: StructNode): FieldSet {
   const text = manager === kubectl ? live?.metadata.annotations?.[annotation] : undefined;
   if (!text) return emptySet;
   try {
-    return fieldsOf(node, JSON.parse(text));
+    const applied: unknown = JSON.parse(text);
+    const since = compare(node, applied, live);
+    return difference(difference(fieldsOf(node, applied), since.changed), since.removed);
   } catch (error) {
     // Anybody may write an annotation: what is no configuration gives no rights.
     if (error instanceof SyntaxError) return emptySet;

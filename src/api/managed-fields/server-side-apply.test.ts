@@ -325,5 +325,9 @@ describe('kubectl that goes over from client-side apply', () => {
       'Apply failed with 1 conflict: conflict with "m" using apps/v1: .spec.template.spec.containers[name="c"].tty',
     );
     expect(() => apply('other', 5, {})).toThrow('conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas');
+    const scaled = applyUpdate({ ...operation, manager: 'm', live, next: decoded({ ...live, ...specOf(config(9, 'nginx:1')) }) });
+    expect(() =>
+      applyConfiguration({ ...operation, live: scaled, config: config(3, 'nginx:1'), manager: 'kubectl', force: false }),
+    ).toThrow('Apply failed with 1 conflict: conflict with "m" using apps/v1: .spec.replicas');
   });
 });
