@@ -11,6 +11,7 @@ import { definitionV1beta1 } from './definition-v1beta1.ts';
 import {
   validateApproval,
   validateDefinition,
+  validateDefinitionRules,
   validateDefinitionUpdate,
   validateStatus,
   validateStoredVersions,
@@ -107,9 +108,13 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     };
   },
   validate: validateDefinition,
-  validateCreate: validateApproval,
+  validateCreate(definition, errors) {
+    validateDefinitionRules(definition, undefined, errors);
+    validateApproval(definition, errors);
+  },
   validateUpdate(next, prev, errors) {
     validateDefinitionUpdate(next, prev, isConditionTrue(prev, 'Established'), errors);
+    validateDefinitionRules(next, prev, errors);
     validateStoredVersions(next, errors);
   },
   subresources: {

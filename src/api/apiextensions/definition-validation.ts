@@ -17,6 +17,7 @@ import { byteLength, isDns1035Label, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { validateWebhookLocation } from '../webhook-client-config.ts';
 import { compileJsonPath, JsonPathError } from './json-path.ts';
+import { validateRules } from './rule-definitions.ts';
 import { validateSchema } from './structural-schema.ts';
 
 const specPath = new FieldPath('spec');
@@ -189,17 +190,36 @@ function placesOf<T>(
   });
 }
 
+const schemasOf = (versions: readonly CustomResourceDefinitionVersion[]) =>
+  placesOf(
+    versions,
+    (v) => v.schema?.openAPIV3Schema,
+    specPath.child('validation', 'openAPIV3Schema'),
+    (at) => at.child('schema', 'openAPIV3Schema'),
+  );
+
+/**
+ * The expressions of rules, in schemas that are otherwise valid. What a version that has not changed may cost was found right, or nobody
+ * minded, when it was stored.
+ */
+export function validateDefinitionRules(
+  { spec }: CustomResourceDefinition,
+  prev: CustomResourceDefinition | undefined,
+  errors: FieldErrors,
+): void {
+  for (const { value, path, version } of schemasOf(spec.versions)) {
+    if (errors.list.some(({ field }) => field.startsWith(path.toString()))) continue;
+    const before = prev?.spec.versions.find(({ name }) => name === version.name)?.schema?.openAPIV3Schema;
+    validateRules(value, path, errors, { unchanged: before !== undefined && deepEqual(before, value) });
+  }
+}
+
 function validateVersions(spec: CustomResourceDefinitionSpec, errors: FieldErrors): void {
   const { versions } = spec;
   for (const [i, version] of versions.entries())
     if (!version.schema?.openAPIV3Schema)
       errors.required(specPath.child('versions').index(i).child('schema', 'openAPIV3Schema'), 'schemas are required');
-  for (const { value, path, version } of placesOf(
-    versions,
-    (v) => v.schema?.openAPIV3Schema,
-    specPath.child('validation', 'openAPIV3Schema'),
-    (at) => at.child('schema', 'openAPIV3Schema'),
-  ))
+  for (const { value, path, version } of schemasOf(versions))
     validateSchema(value, path, errors, { statusSubresource: version.subresources?.status !== undefined });
   for (const { value, path } of placesOf(
     versions,

@@ -6,11 +6,11 @@ import { deepEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { patternProblem } from '../regular-expression.ts';
+import { validateRuleTexts } from './rule-definitions.ts';
 import { applySchemaDefaults } from './schema-defaults.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
 import { pruneToSchema } from './schema-pruning.ts';
 import { validateValue } from './schema-validation.ts';
-import { validateRules } from './validation-rules.ts';
 
 type Level = 'root' | 'item' | 'field';
 
@@ -239,7 +239,7 @@ function validateStructural(schema: JSONSchemaProps, level: Level, path: FieldPa
   validateType(schema, level, path, context);
   validateListType(schema, path, context);
   validateMapType(schema, path, context);
-  validateRules(schema, level === 'root', path, errors);
+  validateRuleTexts(schema, path, errors);
   if (level === 'root' && schema.additionalProperties !== undefined)
     errors.forbidden(path.child('additionalProperties'), 'must not be used at the root');
   if (level === 'root' && schema.nullable) errors.forbidden(path.child('nullable'), 'nullable cannot be true at the root');

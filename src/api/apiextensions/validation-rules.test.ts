@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
-import { applyRules, validateRules } from './validation-rules.ts';
+import { validateRules, validateRuleTexts } from './rule-definitions.ts';
+import { applyRules } from './validation-rules.ts';
 
 const spec: JSONSchemaProps = {
   type: 'object',
@@ -157,6 +158,7 @@ test.each<[ValidationRule, string]>([
   [{ rule: 'self.min > 1', fieldPath: '.nope' }, 'fieldPath must be a valid path'],
 ])('a definition with the rule %j is refused', (rule, message) => {
   const errors = new FieldErrors();
-  validateRules(schemaWith([rule]), false, new FieldPath('spec'), errors);
+  validateRuleTexts(schemaWith([rule]), new FieldPath('spec'), errors);
+  if (errors.list.length === 0) validateRules(schemaWith([rule]), new FieldPath('spec'), errors);
   expect(errors.list.map(fieldErrorMessage).join('\n')).toContain(message);
 });

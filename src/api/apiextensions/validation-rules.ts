@@ -1,112 +1,20 @@
 /** x-kubernetes-validations: rules in CEL over values and their earlier state (KEP-2876, KEP-4008). */
-import {
-  type Budget,
-  CompileError,
-  CostError,
-  celEnvironment,
-  compileExpression,
-  type Expression,
-  evaluationProblem,
-  optionalOf,
-} from '../cel/index.ts';
+import { type Budget, CostError, type Expression, evaluationProblem, optionalOf } from '../cel/index.ts';
 import { deepEqual } from '../equality.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
-import { type RuleType, RuleTypes } from './rule-types.ts';
+import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
+import { placeOf } from './rule-paths.ts';
+import type { RuleType } from './rule-types.ts';
 import { isObject, itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
 import { correlate } from './schema-validation.ts';
 
-/** What all rules of one object may cost together. */
-const objectBudget = 5_000_000;
-
-interface CompiledRule {
-  rule: ValidationRule;
-  condition: Expression;
-  message: Expression | undefined;
-  isTransition: boolean;
-}
+/** What all rules of one object may cost together (upstream's RuntimeCELCostBudget). */
+const objectBudget = 10_000_000;
 
 interface CompiledRules {
   type: RuleType;
   rules: CompiledRule[];
-}
-
-interface Declared {
-  environment: ReturnType<typeof celEnvironment>;
-  type: RuleType;
-}
-
-/** The types of a schema, shared by its rules: values are converted once. */
-function declare(schema: JSONSchemaProps, isResource: boolean): Declared {
-  const environment = celEnvironment();
-  const type = new RuleTypes(environment).of(schema, isResource);
-  environment.registerVariable('self', type.name);
-  return { environment, type };
-}
-
-function compileRule({ environment: shared, type }: Declared, rule: ValidationRule): CompiledRule {
-  const environment = shared.clone().registerVariable('oldSelf', rule.optionalOldSelf ? `optional<${type.name}>` : type.name);
-  const condition = compileExpression(environment, rule.rule);
-  if (condition.type !== 'bool' && condition.type !== 'dyn') throw new CompileError('cel expression must evaluate to a bool');
-  const message = rule.messageExpression ? compileExpression(environment, rule.messageExpression) : undefined;
-  return { rule, condition, message, isTransition: condition.mentions('oldSelf') };
-}
-
-/** Adds what is wrong with the rules at one place of a schema. */
-export function validateRules(schema: JSONSchemaProps, isResource: boolean, path: FieldPath, errors: FieldErrors): void {
-  const rules = schema['x-kubernetes-validations'] ?? [];
-  if (rules.length === 0) return;
-  const declared = declare(schema, isResource);
-  for (const [i, rule] of rules.entries()) {
-    const at = path.child('x-kubernetes-validations').index(i);
-    if (!rule.rule?.trim()) {
-      errors.required(at.child('rule'), 'rule is not specified');
-      continue;
-    }
-    if (rule.message !== undefined && rule.message.trim() === '' && rule.message !== '')
-      errors.invalid(at.child('message'), rule.message, 'message must be non-empty if specified');
-    else if (rule.message?.trim().includes('\n')) errors.invalid(at.child('message'), rule.message, 'message must not contain line breaks');
-    else if (rule.rule.trim().includes('\n') && !rule.message && !rule.messageExpression)
-      errors.required(at.child('message'), 'message must be specified if rule contains line breaks');
-    if (rule.messageExpression !== undefined && rule.messageExpression !== '' && rule.messageExpression.trim() === '')
-      errors.required(at.child('messageExpression'), 'messageExpression must be non-empty if specified');
-    if (rule.fieldPath && !schemaAtPath(schema, rule.fieldPath))
-      errors.invalid(at.child('fieldPath'), rule.fieldPath, `fieldPath must be a valid path: does not refer to a valid field`);
-    try {
-      const compiled = compileRule(declared, rule);
-      if (rule.optionalOldSelf !== undefined && !compiled.isTransition)
-        errors.invalid(at.child('optionalOldSelf'), rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule');
-      if (compiled.message && compiled.message.type !== 'string' && compiled.message.type !== 'dyn')
-        errors.invalid(at.child('messageExpression'), rule, 'messageExpression must evaluate to a string');
-    } catch (error) {
-      if (!(error instanceof CompileError)) throw error;
-      errors.invalid(at.child('rule'), rule, error.message);
-    }
-  }
-}
-
-/** The steps of a rule's fieldPath: `.spec.x`, `['a.b']`. */
-function stepsOf(fieldPath: string): { name: string; key: boolean }[] {
-  return [...fieldPath.matchAll(/\.([^.[\]]+)|\['((?:[^'\\]|\\.)*)'\]/g)].map(([, name, key]) => ({
-    name: name ?? (key ?? '').replace(/\\(.)/g, '$1'),
-    key: name === undefined,
-  }));
-}
-
-function schemaAtPath(schema: JSONSchemaProps, fieldPath: string): JSONSchemaProps | undefined {
-  let at: JSONSchemaProps | undefined = schema;
-  for (const { name } of stepsOf(fieldPath)) at = at && propertySchema(at, name);
-  return at;
-}
-
-function placeOf(schema: JSONSchemaProps, path: FieldPath, fieldPath: string | undefined): FieldPath {
-  let place = path;
-  let at: JSONSchemaProps | undefined = schema;
-  for (const { name } of fieldPath ? stepsOf(fieldPath) : []) {
-    place = at && valueSchema(at) ? place.key(name) : place.child(name);
-    at = at && propertySchema(at, name);
-  }
-  return place;
 }
 
 const compiledRules = new WeakMap<JSONSchemaProps, CompiledRules | undefined>();
@@ -117,7 +25,7 @@ function rulesOf(schema: JSONSchemaProps, isResource: boolean): CompiledRules | 
   if (known) return known;
   const list = schema['x-kubernetes-validations'];
   if (!list?.length) return undefined;
-  const declared = declare(schema, isResource);
+  const declared = declareTypes(schema, isResource);
   const rules: CompiledRules = { type: declared.type, rules: list.map((rule) => compileRule(declared, rule)) };
   compiledRules.set(schema, rules);
   return rules;

@@ -4,10 +4,12 @@
  * runtime (5 MB) and does not check types; `cel-js` knows neither types nor integers.
  */
 import { Environment, Optional, type ParseResult } from '@marcbachmann/cel-js';
+import { type Bounds, estimateCost } from './cost-estimate.ts';
 import { registerListFunctions } from './list-functions.ts';
 import { registerMathFunctions } from './math-functions.ts';
 import { type Budget, meter, nodesOf, withinBudget } from './metering.ts';
 import { linearMatches, registerStringFunctions } from './string-functions.ts';
+import type { CelNode } from './syntax-tree.ts';
 import { registerTwoVariableMacros } from './two-variable-macros.ts';
 import { registerTypeFunctions } from './type-functions.ts';
 
@@ -35,6 +37,8 @@ export interface Expression {
   /** The static type: `bool`, `string`, `dyn`, ... */
   readonly type: string;
   mentions(variable: string): boolean;
+  /** What an evaluation may cost at most, if `self` is as large as `bounds` allow. */
+  maxCost(bounds?: Bounds): number;
   /** Throws CostError, and errors of evaluation. */
   evaluate(variables: Record<string, unknown>, budget: Budget): unknown;
 }
@@ -78,6 +82,8 @@ export function compileExpression(environment: Environment, source: string): Exp
   return {
     type,
     mentions: (variable) => variables.has(variable),
+    // The library's own type of its nodes leaves out most of what they are.
+    maxCost: (bounds) => estimateCost(parsed.ast as unknown as CelNode, bounds).max,
     evaluate: (given, budget) => withinBudget(budget, () => parsed(given)),
   };
 }
