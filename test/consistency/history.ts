@@ -125,7 +125,9 @@ export interface HistoryHead {
   seconds: number;
   /** The store was at this revision, without objects, when the run began. */
   beginRevision: number;
-  /** Watches from the beginning to the end, which must have seen everything: `client` of their sessions. */
+  /** What was written last, when all was well again, and waited for; 0 where the run was ended before. */
+  endRevision: number;
+  /** Watches from the beginning to the end, which must have seen everything up to `endRevision`: `client` of their sessions. */
   observers: string[];
 }
 

@@ -37,7 +37,7 @@ export async function runOnce(options: RunOptions): Promise<History> {
   const { engine, seed, seconds, clients = 6, watchers = 4, thinkMs = 20, onIncident = () => {} } = options;
   const begin = performance.now();
   const now = () => performance.now() - begin;
-  const history = emptyHistory({ entry: 'head', engine, seed, seconds, beginRevision: 0, observers: [] });
+  const history = emptyHistory({ entry: 'head', engine, seed, seconds, beginRevision: 0, endRevision: 0, observers: [] });
   const tell: SystemOptions['tell'] = (incident) => {
     history.incidents.push({ entry: 'incident', at: now(), ...incident });
     onIncident(`${(now() / 1000).toFixed(1).padStart(6)} s  ${incident.what}`);
@@ -106,22 +106,25 @@ async function disturb(system: System, random: Random, tell: SystemOptions['tell
 
 const settleMs = 30_000;
 
-/** When all is well again: observers see the last change, and lists of single revisions show what no observer was told. */
+/** When all is well again: observers see a last change, and lists of single revisions show what no observer was told. */
 async function fillIn(recorder: Recorder, connections: readonly Connection[], observers: readonly Observer[]): Promise<void> {
   const { history } = recorder;
   const settled = performance.now() + settleMs;
-  const newest = async (): Promise<number> => {
+  const write = async (): Promise<number> => {
     for (;;) {
       for (const connection of connections) {
-        const { list } = await perform(recorder, 'auditor', connection, { verb: 'list', version: '' });
-        if (list) return list.items.reduce((most, item) => Math.max(most, item.state.revision), 0);
+        const value = `auditor-${recorder.nextId()}`;
+        const { state } = await perform(recorder, 'auditor', connection, { verb: 'apply', key: 'c1/k0', value, color: 'red' });
+        if (state) return state.revision;
       }
-      if (performance.now() > settled) throw new Error(`no server answers ${settleMs / 1000} s after the last fault`);
+      if (performance.now() > settled) throw new Error(`no server writes ${settleMs / 1000} s after the last fault`);
       await pause(200);
     }
   };
-  const last = await newest();
+  const last = await write();
+  history.head.endRevision = last;
   while (observers.some((observer) => observer.revision < last) && performance.now() < settled) await pause(20);
+  for (const connection of connections) await perform(recorder, 'auditor', connection, { verb: 'list', version: '' });
 
   for (const { from, to } of unseen(history)) {
     for (let revision = from - 1; revision <= to; revision++) {

@@ -17,7 +17,15 @@ const keys = ['c1/a', 'c1/b', 'c2/a', 'c2/b'];
 
 export function exampleHistory(seed: number, writes = 60): History {
   const random = seededRandom(seed);
-  const history = emptyHistory({ entry: 'head', engine: 'example', seed, seconds: 1, beginRevision, observers: ['observer-0'] });
+  const history = emptyHistory({
+    entry: 'head',
+    engine: 'example',
+    seed,
+    seconds: 1,
+    beginRevision,
+    endRevision: 0,
+    observers: ['observer-0'],
+  });
   history.incidents.push({ entry: 'incident', at: 0, what: 'api is ready', server: 'api', is: 'ready' });
   const objects = new Map<Key, ObjectState>();
   const changes: { at: number; key: Key; before: ObjectState | undefined; state: ObjectState | undefined; revision: number }[] = [];
@@ -94,6 +102,7 @@ export function exampleHistory(seed: number, writes = 60): History {
   });
   const whole = watch('observer-0', beginRevision);
   whole.events.push({ at: now + 9, type: 'BOOKMARK', revision: revision + 3 });
+  history.head.endRevision = revision;
   // Cut in the middle and resumed.
   const middle = whole.events[Math.floor(writes / 2)]?.revision ?? 0;
   const firstHalf = watch('watcher-0', beginRevision);

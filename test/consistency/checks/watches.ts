@@ -26,7 +26,7 @@ export function checkWatches(history: History, timeline: Timeline, known: Known)
   for (const observer of history.head.observers) {
     const own = history.watches.filter((watch) => watch.client === observer && isOfAll(watch));
     const seen = Math.max(history.head.beginRevision, ...own.flatMap((watch) => watch.events.map((event) => event.revision)));
-    const last = timeline.events.at(-1)?.revision ?? 0;
+    const last = history.head.endRevision;
     if (seen >= last) continue;
     const what = `${observer} was never told of revision ${last}, though it watched to the end; the last it saw is ${seen}`;
     violations.push({ promise: 'watches go on', what, operations: [], watches: own.slice(-1) });
