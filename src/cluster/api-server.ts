@@ -23,6 +23,7 @@ import type { ClusterConfig } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
 import { checkFlags, flag, list } from './flags.ts';
+import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions } from './serving-flags.ts';
 import { ensureClusterPki } from './up.ts';
@@ -88,7 +89,7 @@ export async function openApiServer(
       ...(await authenticationFlags(config)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
-    kubelets: kubeletClient(pki),
+    kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },
     proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },
     // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
     aggregatorRouting: flag(args['enable-aggregator-routing'], true),

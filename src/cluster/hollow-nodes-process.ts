@@ -1,15 +1,20 @@
 /** Simulated nodes, all in one process: real kubelets over a runtime that only pretends. */
 import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
 import { Service } from '../api/index.ts';
-import { createClient, createInformer, httpsTransport } from '../client/index.ts';
-import { createKubelet, hollowMachine } from '../kubelet/index.ts';
+import { type Client, createClient, createInformer, httpsTransport, type Informer } from '../client/index.ts';
+import { createKubelet, createSharedKubeletServer, hollowMachine } from '../kubelet/index.ts';
+import { issueCertificate, type Pki } from '../pki/index.ts';
 import { hollowRuntime } from '../runtime/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readConfig } from './cluster-files.ts';
 import { type ComponentEnvironment, runComponent } from './component-process.ts';
-import { nodeNames, nthAddress } from './config.ts';
+import { type ClusterConfig, nodeNames, nthAddress } from './config.ts';
 import { kubeletConfiguration } from './flags.ts';
+import { hollowNodesAddress } from './hollow-node-addresses.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { freePort } from './ports.ts';
 import { ensureClusterPki } from './up.ts';
 
 export function runHollowNodesProcess(dataDir: string): Promise<void> {
@@ -33,26 +38,87 @@ async function runHollowNodes(layout: Layout, environment: ComponentEnvironment)
   });
   const client = createClient(transport, { userAgent: 'kubelet' });
   const services = createInformer({ client, clock, random, logger }, Service);
-  const names = nodeNames(config).hollow;
-  const kubelets = names.map((nodeName, i) =>
-    createKubelet({
-      nodeName,
-      client,
-      runtime: hollowRuntime({ clock, random }),
-      clock,
-      random,
-      logger,
-      machine: hollowMachine(nodeName),
-      rootDir: join(layout.node(nodeName), 'kubelet'),
+  const port = await freePort();
+  const nodes = new Map(
+    nodeNames(config).hollow.map((nodeName, i) => {
       // Documentation addresses (RFC 2544's benchmarking range): nobody is there.
-      nodeIPs: [nthAddress('198.18.0.0/15', i + 1)],
-      hollow: true,
-      services,
-      config: kubeletConfiguration(config.args.kubelet),
+      const address = nthAddress('198.18.0.0/15', i + 1);
+      const podCIDR = `${nthAddress(spareCidr, i * 256)}/24`;
+      return [nodeName, hollowNode({ layout, config, client, services, nodeName, address, podCIDR, port, logger })];
     }),
   );
+  const server = createSharedKubeletServer({
+    node: (name) => nodes.get(name),
+    certificateFor: servingCertificates(pki),
+    clientCa: pki.ca.certificate,
+    address: hollowNodesAddress,
+    port,
+    logger,
+  });
+  await server.listen();
+  const kubelets = [...nodes.values()].map(({ kubelet }) => kubelet);
   const work = Promise.all([services.run(signal), ...kubelets.map((kubelet) => kubelet.run(signal))]);
   await Promise.race([Promise.all(kubelets.map((kubelet) => kubelet.registered)), work]);
   environment.ready();
-  await work;
+  try {
+    await work;
+  } finally {
+    await server.close();
+  }
+}
+
+/** Where pods get addresses on nodes that have no range yet, or for which the cluster's is too small: a part for each. */
+const spareCidr = '10.128.0.0/9';
+
+interface HollowNodeOptions {
+  layout: Layout;
+  config: ClusterConfig;
+  client: Client;
+  services: Informer<Service>;
+  nodeName: string;
+  address: string;
+  /** Its pods' range until it has one of the cluster's. */
+  podCIDR: string;
+  /** Where all kubelets of this process answer. */
+  port: number;
+  logger: Logger;
+}
+
+/** A node's kubelet, and what its server needs. */
+function hollowNode({ layout, config, client, services, nodeName, address, podCIDR, port, logger }: HollowNodeOptions) {
+  const runtime = hollowRuntime({ clock, random, podCIDR });
+  const machine = hollowMachine(nodeName);
+  const metrics = new MetricsRegistry();
+  const kubelet = createKubelet({
+    nodeName,
+    client,
+    runtime,
+    clock,
+    random,
+    logger,
+    machine,
+    registry: metrics,
+    rootDir: join(layout.node(nodeName), 'kubelet'),
+    nodeIPs: [address],
+    hollow: true,
+    services,
+    config: { ...kubeletConfiguration(config.args.kubelet), port },
+  });
+  return { kubelet, runtime, client, machine, metrics, clock, logger };
+}
+
+const dayMs = 24 * 3600 * 1000;
+
+/** Makes a node's serving certificate when the node is first called: most never are. */
+function servingCertificates(pki: Pki) {
+  return (nodeName: string) =>
+    issueCertificate(pki.ca, {
+      commonName: `system:node:${nodeName}`,
+      organizations: ['system:nodes'],
+      dnsNames: [nodeName],
+      usages: ['server'],
+      // An hour back, for clients whose clock is behind.
+      notBefore: new Date(clock.now() - dayMs / 24),
+      notAfter: new Date(clock.now() + 3650 * dayMs),
+    });
 }

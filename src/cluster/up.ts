@@ -211,7 +211,17 @@ function components(layout: Layout, config: ClusterConfig): Component[] {
       nodeFlags: leanV8Flags,
       launcher: launcherOf(placementOf(layout, config, name).namespace),
     })),
-    ...(hollow.length > 0 ? [{ component: 'hollow-nodes', args: ['hollow-nodes'], nodeFlags: leanV8Flags, launcher: [] }] : []),
+    // Beside the control plane, which reaches them on its loopback.
+    ...(hollow.length > 0
+      ? [
+          {
+            component: 'hollow-nodes',
+            args: ['hollow-nodes'],
+            nodeFlags: leanV8Flags,
+            launcher: launcherOf(controlPlaneNamespace(layout, config)),
+          },
+        ]
+      : []),
   ];
 }
 

@@ -56,6 +56,8 @@ export interface FoundContainer {
 export interface Kubelet {
   readonly nodeName: string;
   readonly config: EffectiveConfiguration;
+  /** Its node is simulated. */
+  readonly hollow: boolean;
   /** Until the signal is aborted; containers keep running. */
   run(signal: AbortSignal): Promise<void>;
   /** Resolves when the Node object is there. */

@@ -348,6 +348,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   return {
     nodeName,
     config,
+    hollow,
     registered: registered.promise,
     touch: () => agent?.touch(),
     async run(given) {

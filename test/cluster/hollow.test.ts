@@ -57,6 +57,27 @@ describe('a hollow cluster', () => {
     );
   });
 
+  it('has kubelets that answer for their nodes, and say at once what simulated containers cannot do', async () => {
+    const node = `${cluster.name}-control-plane`;
+    const proxy = (path: string) => cluster.kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/${path}`);
+    await cluster.kubectl('run', 'talker', '--image=nginx');
+    await cluster.kubectl('wait', 'pod/talker', '--for=condition=Ready', '--timeout=20s');
+    expect(await cluster.kubectl('logs', 'talker')).toBe('');
+    expect((await cluster.tryKubectl(['exec', 'talker', '--', 'ls'])).stderr).toContain('exec is not available in the hollow runtime');
+    expect((await cluster.tryKubectl(['attach', 'talker'])).stderr).toContain('attach is not available in the hollow runtime');
+    expect((await cluster.tryKubectl(['port-forward', 'talker', ':80'])).stderr).toContain(
+      'port-forward is not available in the hollow runtime',
+    );
+    expect((await cluster.tryKubectl(['exec', 'talker', '-c', 'other', '--', 'ls'])).stderr).toContain('container other is not valid');
+    expect(await proxy('healthz')).toBe('ok');
+    expect(await proxy('metrics')).toContain(`kubelet_node_name{node="${node}"} 1`);
+    expect(JSON.parse(await proxy('pods')).items.map((p: { metadata: { name: string } }) => p.metadata.name)).toContain('talker');
+    expect(JSON.parse(await proxy('stats/summary')).node).toMatchObject({ nodeName: node, cpu: { usageNanoCores: 0 } });
+    const following = cluster.tryKubectl(['logs', '-f', 'talker']);
+    await cluster.kubectl('delete', 'pod', 'talker');
+    expect(await following).toMatchObject({ stdout: '', code: 0 });
+  });
+
   it('stands beside another one, in the same kubeconfig, and outlives it', async () => {
     const name = `${cluster.name}-b`;
     const options = ['--name', name, '--data-dir', `${cluster.dataDir}-b`];

@@ -1,6 +1,7 @@
 /** A request that asks to speak another protocol (WebSocket, SPDY) on its connection. */
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 export interface UpgradeTls {
@@ -9,6 +10,8 @@ export interface UpgradeTls {
   key?: string | Buffer;
   rejectUnauthorized?: boolean;
   servername?: string;
+  /** Default: the system's. */
+  lookup?: LookupFunction;
 }
 
 export interface UpgradeRequest {

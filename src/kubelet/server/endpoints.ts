@@ -19,7 +19,7 @@ import { resourceMetrics } from './resource-metrics.ts';
 
 /** What the server needs of a kubelet. */
 export type ServedKubelet = Pick<Kubelet, 'nodeName' | 'pod' | 'pods' | 'findContainer' | 'findSandbox' | 'summary' | 'health'> &
-  Partial<Pick<Kubelet, 'config'>>;
+  Partial<Pick<Kubelet, 'config' | 'hollow'>>;
 
 export interface EndpointDependencies {
   kubelet: ServedKubelet;
@@ -85,8 +85,14 @@ function knownContainer({ kubelet }: EndpointDependencies, { namespace, pod: nam
   return pod;
 }
 
+/** The log of a simulated container, for as long as it lives. */
+async function* nothingSaid(follow: Promise<void> | undefined): AsyncGenerator<Buffer, void, void> {
+  await follow;
+  yield* [];
+}
+
 async function containerLogs(dependencies: EndpointDependencies, path: CommandPath, request: EndpointRequest): Promise<void> {
-  const { runtime, exits, clock } = dependencies;
+  const { kubelet, runtime, exits, clock } = dependencies;
   const { response, signal } = request;
   const options = parseLogRequest(request.query, clock.now());
   const containerId = loggedContainer(knownContainer(dependencies, path), path.container, options.previous);
@@ -95,7 +101,7 @@ async function containerLogs(dependencies: EndpointDependencies, path: CommandPa
   try {
     const { status } = await runtime.containerStatus({ containerId }, { signal });
     const follow = options.follow ? exits.whenStopped(containerId, until) : undefined;
-    const chunks = await readLog(status?.logPath ?? '', { ...options, follow }, until);
+    const chunks = kubelet.hollow ? nothingSaid(follow) : await readLog(status?.logPath ?? '', { ...options, follow }, until);
     response.writeHead(200, { 'content-type': 'text/plain' });
     response.flushHeaders();
     for await (const chunk of chunks) if (!response.write(chunk)) await once(response, 'drain', { signal: until });

@@ -85,7 +85,8 @@ function parse(url: string | undefined): URL {
 export function failureOf(error: unknown): { status: number; message: string } {
   if (error instanceof CommandError) return { status: error.status, message: error.message };
   const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof RuntimeError)) return { status: 500, message };
+  // Said plainly: kubectl reads a colon after the first words of a refused upgrade as YAML, and shows nothing.
+  if (!(error instanceof RuntimeError) || error.code === 'UNIMPLEMENTED') return { status: 500, message };
   const text = `rpc error: code = ${goCode(error.code)} desc = ${message}`;
   return { status: error.code === 'NOT_FOUND' ? 404 : error.code === 'RESOURCE_EXHAUSTED' ? 429 : 500, message: text };
 }

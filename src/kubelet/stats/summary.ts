@@ -57,10 +57,25 @@ async function nodeUsage({ paths }: KubeletContext, now: string): Promise<Pick<s
   };
 }
 
+/** What a machine that does nothing has. */
+function idleUsage(
+  { machine: { memoryBytes, diskBytes } }: KubeletContext,
+  now: string,
+): Pick<statsV1alpha1.NodeStats, 'cpu' | 'memory' | 'fs'> {
+  return {
+    cpu: { time: now, usageNanoCores: 0, usageCoreNanoSeconds: 0 },
+    memory: { time: now, availableBytes: memoryBytes, usageBytes: 0, workingSetBytes: 0 },
+    fs: { time: now, availableBytes: diskBytes, capacityBytes: diskBytes, usedBytes: 0 },
+  };
+}
+
 export async function nodeSummary(context: KubeletContext, pods: readonly Pod[]): Promise<statsV1alpha1.Summary> {
   const { runtime, clock, nodeName, hollow } = context;
   const now = rfc3339(clock.now());
-  const [{ stats = [] }, usage] = await Promise.all([runtime.listContainerStats({}), hollow ? {} : nodeUsage(context, now)]);
+  const [{ stats = [] }, usage] = await Promise.all([
+    runtime.listContainerStats({}),
+    hollow ? idleUsage(context, now) : nodeUsage(context, now),
+  ]);
   const byPod = Map.groupBy(stats, (s) => s.attributes?.labels?.[podUidLabel] ?? '');
   return {
     node: { nodeName, startTime: now, ...usage },

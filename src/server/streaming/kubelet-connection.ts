@@ -1,6 +1,8 @@
 /** Where a node's kubelet is, and how the API server talks to it. */
+import { type LookupAddress, type LookupOptions, lookup as resolve } from 'node:dns';
 import { Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { errors, Node, StatusError } from '../../api/index.ts';
@@ -18,6 +20,11 @@ export interface KubeletTls {
   /** --kubelet-client-certificate and --kubelet-client-key, PEM. */
   cert: string;
   key: string;
+  /**
+   * Where nodes are whose addresses lead nowhere (simulated ones), by host name: as /etc/hosts would say it. Such a node is called by
+   * its name.
+   */
+  addressOf?(hostname: string): string | undefined;
 }
 
 export interface NodeEndpoint {
@@ -42,6 +49,7 @@ export interface Backend {
 }
 
 export interface Kubelets extends Backend {
+  endpointOf(node: Node): NodeEndpoint;
   /** `https://ADDRESS:PORT`. Throws NotFound, or what makes the node unreachable. */
   locate(nodeName: string): Promise<URL>;
 }
@@ -51,9 +59,10 @@ export const hostPort = (host: string, port: number | string) => (host.includes(
 /** The address part of a URL as messages name it. */
 export const authorityOf = (url: URL) => hostPort(url.hostname.replace(/^\[|\]$/g, ''), url.port || (url.protocol === 'https:' ? 443 : 80));
 
-export function endpointOf(node: Node): NodeEndpoint {
+export function endpointOf(node: Node, addressOf: KubeletTls['addressOf']): NodeEndpoint {
   const addresses = node.status?.addresses ?? [];
-  const found = addressTypes.map((type) => addresses.find((a) => a.type === type && a.address)).find((a) => a !== undefined);
+  const byName = addresses.find((a) => a.type === 'Hostname' && addressOf?.(a.address) !== undefined);
+  const found = byName ?? addressTypes.map((type) => addresses.find((a) => a.type === type && a.address)).find((a) => a !== undefined);
   if (found === undefined) {
     const known = addresses.map((a) => `{${a.type} ${a.address}}`).join(' ');
     throw new StatusError(500, '', `no preferred addresses found; known addresses: [${known}]`);
@@ -84,13 +93,30 @@ export function backend(tls: UpgradeTls): Backend {
   };
 }
 
-export function kubelets(storages: Storages, tls: KubeletTls): Kubelets {
+/** Finds what `addressOf` knows there, and asks the system for the rest. */
+function lookupIn(addressOf: NonNullable<KubeletTls['addressOf']>): LookupFunction {
+  return (hostname, options: LookupOptions, done) => {
+    const address = addressOf(hostname);
+    if (address === undefined) return resolve(hostname, options, done as (error: Error | null, address: string | LookupAddress[]) => void);
+    const family = isIP(address);
+    if (options.all) done(null, [{ address, family }]);
+    else done(null, address, family);
+  };
+}
+
+export function kubelets(storages: Storages, { ca, cert, key, addressOf }: KubeletTls): Kubelets {
   return {
-    ...backend({ cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? { rejectUnauthorized: false } : { ca: tls.ca }) }),
+    ...backend({
+      cert,
+      key,
+      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
+      ...(addressOf === undefined ? {} : { lookup: lookupIn(addressOf) }),
+    }),
+    endpointOf: (node) => endpointOf(node, addressOf),
     async locate(nodeName) {
       const node = await readObject(storages, Node, '', nodeName);
       if (node === undefined) throw errors.notFound(Node, nodeName);
-      const { host, port } = endpointOf(node);
+      const { host, port } = endpointOf(node, addressOf);
       return new URL(`https://${hostPort(host, port)}`);
     },
   };

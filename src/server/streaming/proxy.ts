@@ -7,7 +7,7 @@ import type { Answer } from '../exchange.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
 import { readObject, type Storages } from '../storages.ts';
 import { passUpgrade, requestHeaders, responseHeaders, upgradeHeaders } from './forwarding.ts';
-import { authorityOf, type Backend, dialingFailed, endpointOf, hostPort, type Kubelets } from './kubelet-connection.ts';
+import { authorityOf, type Backend, dialingFailed, hostPort, type Kubelets } from './kubelet-connection.ts';
 
 export interface ProxyDependencies {
   storages: Storages;
@@ -42,7 +42,7 @@ async function nodeTarget({ storages, kubelets, workloads }: ProxyDependencies, 
   const { scheme, name, port } = splitSchemeNamePort(context.info.name, 'node');
   const node = await readObject(storages, served.resource as Resource<Node>, '', name); // nodes' own handler
   if (node === undefined) throw errors.notFound(served.resource, name);
-  const endpoint = endpointOf(node);
+  const endpoint = kubelets.endpointOf(node);
   if (port === '' || port === String(endpoint.port))
     return { base: new URL(`https://${hostPort(endpoint.host, endpoint.port)}`), backend: kubelets };
   demandProxyable(endpoint.host);
