@@ -45,6 +45,28 @@ test('one of two leads; the other takes over at once when the lease is released'
   await second.done;
 });
 
+test('a lease that was written since the leader has heard of it is released all the same', async () => {
+  const { clock, candidate, client } = setUp();
+  const { stop, done } = candidate('one');
+  await clock.advance(3000);
+  const lease = await client.get(Lease, 'manager', { namespace: 'kube-system' });
+  await client.update(Lease, { ...lease, spec: { ...lease.spec, renewTime: '2026-01-01T00:00:00.000000Z' } });
+  stop.abort();
+  await done;
+  expect((await client.get(Lease, 'manager', { namespace: 'kube-system' })).spec.holderIdentity ?? '').toBe('');
+});
+
+test('a leader does not release what another has', async () => {
+  const { clock, candidate, client } = setUp();
+  const { stop, done } = candidate('one');
+  await clock.advance(3000);
+  const lease = await client.get(Lease, 'manager', { namespace: 'kube-system' });
+  await client.update(Lease, { ...lease, spec: { ...lease.spec, holderIdentity: 'two' } });
+  stop.abort();
+  await done;
+  expect((await client.get(Lease, 'manager', { namespace: 'kube-system' })).spec.holderIdentity).toBe('two');
+});
+
 test('a leader that falls silent is followed after the lease duration, not before', async () => {
   const { clock, leading, candidate } = setUp();
   const first = candidate('one', false);

@@ -97,7 +97,7 @@ export async function runLeaderElection(
 }
 
 function createLeaseLock(options: LeaderElectionOptions) {
-  const { client, clock, name, namespace, identity, leaseDurationMs = 15_000, onNewLeader } = options;
+  const { client, clock, name, namespace, identity, leaseDurationMs = 15_000, renewDeadlineMs = 10_000, onNewLeader } = options;
   let observed: { lease: Lease; record: string; atMs: number } | undefined;
   let reported = '';
 
@@ -147,11 +147,21 @@ function createLeaseLock(options: LeaderElectionOptions) {
       return holder !== '' && holder !== identity;
     },
 
+    /** As it is now: a renewal whose answer was not waited for may have changed it. */
     async release(): Promise<void> {
-      if (!observed || observed.lease.spec.holderIdentity !== identity) return;
-      const now = microTimestamp(clock);
-      const spec = { ...observed.lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now, acquireTime: now };
-      await client.update(LeaseResource, { ...observed.lease, spec });
+      if (observed?.lease.spec.holderIdentity !== identity) return;
+      const giveUp = new AbortController();
+      const timer = clock.setTimer(renewDeadlineMs, () => giveUp.abort(new Error('the renew deadline has passed')));
+      try {
+        const { signal } = giveUp;
+        const current = await client.get(LeaseResource, name, { namespace, signal });
+        if (current.spec.holderIdentity !== identity) return;
+        const now = microTimestamp(clock);
+        const spec = { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now, acquireTime: now };
+        await client.update(LeaseResource, { ...current, spec }, { signal });
+      } finally {
+        timer.cancel();
+      }
     },
   };
 }

@@ -36,6 +36,8 @@ export type Call =
       match?: 'Exact' | 'NotOlderThan';
       /** The operation whose page this one follows. */
       continues?: number;
+      /** With the token that came with a 410: what follows that page by name, as it is now. */
+      afresh?: true;
     };
 
 export interface ListAnswer {

@@ -1,7 +1,7 @@
 /** One run: a system, clients, watches and faults, all from one seed; answers what happened. */
 import { type Random, seededRandom } from '../../src/time/index.ts';
 import { emptyHistory, type History } from './history.ts';
-import { pause, perform, pick, type Recorder, runClient } from './load/clients.ts';
+import { pause, perform, type Recorder, runClient } from './load/clients.ts';
 import { type Connection, connectTo } from './load/connection.ts';
 import { type Observer, runWatcher, startObserver } from './load/watchers.ts';
 import { namespaces } from './load/wire.ts';
@@ -14,7 +14,10 @@ import type { Engine, System, SystemOptions } from './systems/system.ts';
 export interface RunOptions {
   engine: Engine;
   seed: number;
+  /** How long it goes on, unless `eachFaultOnce`. */
   seconds: number;
+  /** It goes on until every fault has been once. */
+  eachFaultOnce?: boolean;
   /** Default 6. */
   clients?: number;
   /** Default 4. */
@@ -51,7 +54,8 @@ export async function runOnce(options: RunOptions): Promise<History> {
   const loads: Promise<void>[] = [];
   try {
     history.head.beginRevision = await prepare(connections[0] as Connection);
-    const over = AbortSignal.any([stop.signal, AbortSignal.timeout(seconds * 1000), ...(options.signal ? [options.signal] : [])]);
+    const through = options.eachFaultOnce ? [] : [AbortSignal.timeout(seconds * 1000)];
+    const over = AbortSignal.any([stop.signal, ...through, ...(options.signal ? [options.signal] : [])]);
     // Each has chance of its own, so that what one does depends on no other.
     const chances = seededRandom(seed);
     const random = (): Random => seededRandom(Math.floor(chances.next() * 2 ** 32));
@@ -64,7 +68,9 @@ export async function runOnce(options: RunOptions): Promise<History> {
     }
     for (let i = 0; i < clients; i++) loads.push(runClient({ name: `client-${i}`, ...each, random: random(), thinkMs }, over));
     for (let i = 0; i < watchers; i++) loads.push(runWatcher({ name: `watcher-${i}`, ...each, random: random() }, over));
-    await disturb(system, random(), tell, over);
+    await disturb(system, random(), tell, over, options.eachFaultOnce ? 1 : Number.POSITIVE_INFINITY);
+    if (options.eachFaultOnce) history.head.seconds = Math.round(now() / 1000);
+    stop.abort();
     await Promise.all(loads);
     await fillIn(recorder, connections, observers);
   } finally {
@@ -88,20 +94,27 @@ async function prepare(connection: Connection): Promise<number> {
   return Number((body.metadata as { resourceVersion: string }).resourceVersion);
 }
 
-/** One fault after the other, with calm in between. */
-async function disturb(system: System, random: Random, tell: SystemOptions['tell'], over: AbortSignal): Promise<void> {
+/** One fault after the other, with calm in between; none again before all others have been. */
+async function disturb(system: System, random: Random, tell: SystemOptions['tell'], over: AbortSignal, rounds: number): Promise<void> {
   const wait = (ms: number) => Promise.race([pause(ms), new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }))]);
-  while (!over.aborted) {
-    await wait(500 + random.next() * 1000);
-    if (over.aborted) return;
-    const fault = pick(random, system.faults);
-    const lastsMs = 100 + random.next() * ((fault.longestMs ?? 2500) - 100);
-    tell({ what: `${fault.name} for ${Math.round(lastsMs)} ms`, is: 'fault' });
-    const undo = await fault.begin(random);
-    await wait(lastsMs);
-    await undo();
-    tell({ what: `over: ${fault.name}`, is: 'over' });
+  for (let round = 0; round < rounds; round++) {
+    for (const fault of shuffled(system.faults, random)) {
+      await wait(500 + random.next() * 1000);
+      if (over.aborted) return;
+      const lastsMs = 100 + random.next() * ((fault.longestMs ?? 2500) - 100);
+      tell({ what: `${fault.name} for ${Math.round(lastsMs)} ms`, is: 'fault' });
+      const undo = await fault.begin(random);
+      await wait(lastsMs);
+      await undo();
+      tell({ what: `over: ${fault.name}`, is: 'over' });
+    }
   }
+  await wait(500);
+}
+
+function shuffled<T>(from: readonly T[], random: Random): T[] {
+  const left = [...from];
+  return from.flatMap(() => left.splice(Math.floor(random.next() * left.length), 1));
 }
 
 const settleMs = 30_000;

@@ -1,6 +1,6 @@
 /**
- * Checks consistency for as long as one likes: `node test/consistency/run.ts [--engine ENGINE] [--seconds N] [--seed N] [--out FILE]`,
- * or what a run has noted before: `--check FILE`. Exit code 1 where something is inconsistent; the history is then in FILE.
+ * Checks consistency for as long as one likes: `node test/consistency/run.ts [--engine ENGINE] [--seconds N | --each-fault-once]
+ * [--seed N] [--out FILE]`, or what a run has noted before: `--check FILE`. Exit code 1 where something is inconsistent; the history is then in FILE.
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
   options: {
     engine: { type: 'string' },
     seconds: { type: 'string', default: '60' },
+    'each-fault-once': { type: 'boolean', default: false },
     seed: { type: 'string' },
     clients: { type: 'string', default: '6' },
     'think-ms': { type: 'string', default: '20' },
@@ -41,10 +42,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 let consistent = true;
 for (const engine of chosen as Engine[]) {
   if (interrupted.signal.aborted) break;
-  console.log(`${engine}: ${values.seconds} s, seed ${seed}`);
+  const eachFaultOnce = values['each-fault-once'];
+  console.log(`${engine}: ${eachFaultOnce ? 'each fault once' : `${values.seconds} s`}, seed ${seed}`);
   const history = await runOnce({
     ...{ engine, seed, seconds: Number(values.seconds), clients: Number(values.clients), thinkMs: Number(values['think-ms']) },
-    signal: interrupted.signal,
+    ...{ eachFaultOnce, signal: interrupted.signal },
     ...(values.quiet ? {} : { onIncident: console.log }),
   });
   const isConsistent = judge(history);

@@ -21,6 +21,24 @@ test.each(seeds)('a consistent history is found to be one (seed %i)', (seed) => 
   expect(describeFindings(history, checkHistory(history))).toContain('consistent');
 });
 
+test('a list whose revision was given up between its pages goes on with what is there then', () => {
+  const history = exampleHistory(1);
+  const page = found(history.operations.find(({ call }) => call.verb === 'list' && call.continues !== undefined));
+  const revision = found(page.list).revision;
+  const last = found(history.operations.findLast(({ call, list }) => call.verb === 'list' && list && call.limit === undefined));
+  const first = found(history.operations.find(({ id }) => page.call.verb === 'list' && id === page.call.continues));
+  const rest = found(last.list).items.filter((item) => item.key > found(first.list?.items[0]).key);
+  history.incidents.push({ entry: 'incident', at: 0, what: 'history is given up', compacted: revision + 1 });
+  history.operations.push(
+    { ...page, id: 9998, outcome: 'refused', status: 410 },
+    { ...last, id: 9999, call: { ...page.call, afresh: true } as typeof page.call, list: { ...found(last.list), items: rest } },
+  );
+  delete found(history.operations.find(({ id }) => id === 9998)).list;
+  expect(checkHistory(history).violations).toEqual([]);
+  found(history.operations.at(-1)?.list).items.pop();
+  expect(promisesOf(history)).toContain('lists are of one moment');
+});
+
 type Spoil = (history: History) => void;
 
 const spoiled: [what: string, promise: string, spoil: Spoil][] = [
@@ -143,6 +161,17 @@ const spoiled: [what: string, promise: string, spoil: Spoil][] = [
     (history) => {
       const page = found(history.operations.find(({ call }) => call.verb === 'list' && call.continues !== undefined));
       found(page.list).revision++;
+    },
+  ],
+  [
+    'a list that is refused though its revision was never given up',
+    'what is kept is answered',
+    (history) => {
+      const list = done(history, 'list');
+      const { revision } = found(list.list);
+      history.incidents.push({ entry: 'incident', at: 0, what: 'history is given up', compacted: revision });
+      delete list.list;
+      Object.assign(list, { outcome: 'refused', status: 410, call: { verb: 'list', version: String(revision), match: 'Exact' } });
     },
   ],
   ['a lost event', 'watches', (history) => void watchOf(history, 'watcher-0').events.splice(5, 1)],

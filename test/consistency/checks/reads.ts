@@ -11,8 +11,10 @@ export function checkReads(history: History, timeline: Timeline, known: Known): 
     const found =
       operation.call.verb === 'get'
         ? getProblem(operation, timeline, known)
-        : operation.call.verb === 'list' && operation.list
-          ? listProblem(operation, byId, timeline, known)
+        : operation.call.verb === 'list'
+          ? operation.list
+            ? listProblem(operation, byId, timeline, known)
+            : expiryProblem(operation, byId, history)
           : undefined;
     if (found) violations.push(found);
   }
@@ -57,7 +59,7 @@ function listProblem(operation: Operation, byId: ReadonlyMap<number, Operation>,
   if (call.verb !== 'list' || !list) return undefined;
   const { revision } = list;
   const before = call.continues === undefined ? undefined : byId.get(call.continues);
-  if (before?.list) {
+  if (before?.list && !call.afresh) {
     if (before.list.revision !== revision)
       return problem(
         'pages are of one moment',
@@ -65,11 +67,11 @@ function listProblem(operation: Operation, byId: ReadonlyMap<number, Operation>,
         before,
         operation,
       );
-  } else if (call.match === 'Exact' || (call.limit !== undefined && Number(call.version) > 0 && call.match === undefined)) {
+  } else if (!call.afresh && isExact(call)) {
     if (revision !== Number(call.version))
       return problem('exact lists are', `revision ${call.version} was asked for and ${revision} answered`, operation);
   } else {
-    const from = oldest(call.version, operation, known);
+    const from = oldest(call.afresh ? '' : call.version, operation, known);
     if (revision < from.revision)
       return problem(
         'lists are not older than asked for',
@@ -88,6 +90,18 @@ function listProblem(operation: Operation, byId: ReadonlyMap<number, Operation>,
     );
   if (!timeline.knows(1, Math.min(revision, timeline.end))) return undefined;
   return contentProblem(operation, lastWithItems(before, byId), timeline);
+}
+
+const isExact = ({ match, limit, version }: Extract<Operation['call'], { verb: 'list' }>) =>
+  match === 'Exact' || (limit !== undefined && Number(version) > 0 && match === undefined);
+
+/** 410 is for what was compacted. */
+function expiryProblem(operation: Operation, byId: ReadonlyMap<number, Operation>, history: History): Violation | undefined {
+  const { call, status, answeredAt } = operation;
+  if (call.verb !== 'list' || status !== 410) return undefined;
+  const revision = byId.get(call.continues ?? -1)?.list?.revision ?? Number(call.version);
+  if (!call.afresh && history.incidents.some(({ compacted, at }) => compacted && compacted > revision && at < answeredAt)) return undefined;
+  return problem('what is kept is answered', `a list of revision ${revision} was refused though nothing of it was given up`, operation);
 }
 
 /** The page before whose last item tells where the next begins. */

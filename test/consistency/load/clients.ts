@@ -2,7 +2,7 @@
 
 import type { Random } from '../../../src/time/index.ts';
 import type { Call, History, Key, ObjectState, Operation } from '../history.ts';
-import { type Connection, NotSentError } from './connection.ts';
+import { type Connection, type Json, NotSentError } from './connection.ts';
 import { answerOf, namespaces, wireRequest } from './wire.ts';
 
 /** Few, so that clients meet; more than a page. */
@@ -36,7 +36,7 @@ export async function perform(
   connection: Connection,
   call: Call,
   token?: string,
-): Promise<Operation & { token?: string }> {
+): Promise<Operation & { token?: string; afresh?: true }> {
   const { method, path, body, contentType } = wireRequest(call, token);
   const operation: Operation = {
     entry: 'operation',
@@ -54,6 +54,7 @@ export async function perform(
       next = following;
     } else {
       operation.message = String(reply.body.message);
+      next = freshToken(reply.body);
       // Errors of the server itself say nothing certain of writes; too many requests were never begun.
       operation.outcome = reply.status === 429 ? 'failed' : reply.status < 500 ? 'refused' : 'unknown';
     }
@@ -65,7 +66,17 @@ export async function perform(
   if (operation.state && 'key' in call) hear(recorder, call.key, operation.state);
   for (const item of operation.list?.items ?? []) hear(recorder, item.key, item.state);
   recorder.history.operations.push(operation);
-  return { ...operation, ...(next ? { token: next } : {}) };
+  return { ...operation, ...(next ? { token: next } : {}), ...(next && !operation.list ? { afresh: true } : {}) };
+}
+
+/** Where the revision of a list is no longer kept, the answer says how to go on with what is there now. */
+const freshToken = (status: Json): string | undefined => (status.metadata as { continue?: string } | undefined)?.continue;
+
+/** The request for the page after this one; from any server: the token says everything. */
+function nextPage({ id, call, afresh }: Operation & { afresh?: true }): Call {
+  if (call.verb !== 'list') return call;
+  const { afresh: _, continues, ...rest } = call;
+  return afresh ? { ...rest, ...(continues === undefined ? {} : { continues }), afresh } : { ...rest, continues: id };
 }
 
 /** A random request; what it says of versions is what was heard, mostly lately, so that it is sometimes true. */
@@ -129,8 +140,7 @@ export async function runClient({ name, recorder, connections, random, thinkMs }
     let done = await perform(recorder, name, connection, randomCall(recorder, name, random));
     while (done.token && done.call.verb === 'list' && !signal.aborted) {
       await pause(random.next() * thinkMs * 2);
-      // The next page from any server: the token says everything.
-      done = await perform(recorder, name, pick(random, connections), { ...done.call, continues: done.id }, done.token);
+      done = await perform(recorder, name, pick(random, connections), nextPage(done), done.token);
     }
     await pause((done.outcome === 'failed' ? 4 : 1) * thinkMs * 2 * random.next());
   }

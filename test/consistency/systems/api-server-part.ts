@@ -18,6 +18,7 @@ export interface ApiServerOptions extends SystemOptions {
   /** Its flags. */
   args?: Record<string, string>;
   etcdListen?: string;
+  started?: (pid: number) => void;
 }
 
 export interface ApiServerPart extends Part {
@@ -28,7 +29,7 @@ export interface ApiServerPart extends Part {
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServerPart {
-  const { name, dataDir, logFile, host, port, namespace, args = {}, etcdListen, tell } = options;
+  const { name, dataDir, logFile, host, port, namespace, args = {}, etcdListen, started, tell } = options;
   mkdirSync(join(dataDir, 'pki'), { recursive: true });
   const config = {
     ...{ name: 'consistency', runtime: 'hollow', apiPort: port, bindAddress: host },
@@ -41,7 +42,8 @@ export function createApiServer(options: ApiServerOptions): ApiServerPart {
   };
   writeFileSync(join(dataDir, 'cluster.json'), JSON.stringify(config));
   const command = [process.execPath, executable, 'component', 'kube-apiserver', '--data-dir', dataDir];
-  const part = createPart({ name, command, logFile, ...(namespace ? { namespace } : {}), env: { K8TS_LOG_LEVEL: 'warn' } });
+  const optional = { ...(namespace ? { namespace } : {}), ...(started ? { started } : {}) };
+  const part = createPart({ name, command, logFile, ...optional, env: { K8TS_LOG_LEVEL: 'warn' } });
   const start = () => {
     tell({ what: `${name} was started`, server: name, is: 'started' });
     part.start();

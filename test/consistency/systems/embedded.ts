@@ -1,34 +1,31 @@
-/** One API server over the embedded store, on a disk of its own that can be full. */
+/** One API server over the embedded store, on a disk of its own that can be full, and slow. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../../src/store/testing/etcd.ts';
+import { canSlowDown, mountSlowDisk } from '../../../src/store/testing/slow-disk.ts';
 import { canMount, mountSmallDisk } from '../../../src/store/testing/small-disk.ts';
 import { createApiServer } from './api-server-part.ts';
+import { restarting, slowDisk } from './faults.ts';
 import { pausing } from './process.ts';
 import type { Fault, System, SystemOptions } from './system.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 export async function startEmbedded({ tell }: SystemOptions): Promise<System> {
   const temporary = temporaryDirectory();
-  const disk = canMount ? mountSmallDisk('size=256m') : undefined;
+  const slow = canSlowDown ? mountSlowDisk(256 << 20) : undefined;
+  const disk = slow ?? (canMount ? mountSmallDisk('size=256m') : undefined);
   const [port = 0] = await freePorts(1);
   const dataDir = join(disk?.path ?? temporary.path, 'data');
   const logFile = join(temporary.path, 'api.log');
   const args = { history: '1h' };
-  const server = createApiServer({ name: 'api', dataDir, logFile, host: '127.0.0.1', port, args, tell });
+  const started = slow ? { started: slow.admit } : {};
+  const server = createApiServer({ name: 'api', dataDir, logFile, host: '127.0.0.1', port, args, ...started, tell });
   const stop = async () => {
     await server.kill();
     disk?.unmount();
     temporary.remove();
   };
-  const killed: Fault = {
-    name: 'the API server is killed',
-    longestMs: 300,
-    begin: async () => {
-      await server.kill();
-      return () => server.restart();
-    },
-  };
+  const killed: Fault = { name: 'the API server is killed', longestMs: 300, begin: () => restarting(server) };
   const fullDisk = (path: string): Fault => ({
     name: 'the disk is full',
     begin: async () => {
@@ -45,7 +42,9 @@ export async function startEmbedded({ tell }: SystemOptions): Promise<System> {
     throw error;
   }
   const faults: Fault[] = [killed, { name: 'the API server stands still', begin: pausing([server]) }];
-  return { servers: [server.address], faults: disk ? [...faults, fullDisk(disk.path)] : faults, stop };
+  if (disk) faults.push(fullDisk(disk.path));
+  if (slow) faults.push(slowDisk('the disk is slow', [slow]));
+  return { servers: [server.address], faults, stop };
 }
 
 /** Takes all room that there is. */

@@ -1,8 +1,11 @@
-/** Two API servers over an etcd of three members, each in a network namespace of its own. */
+/** Two API servers over an etcd of three members, each in a network namespace of its own, the members each with a disk that can be slow. */
 import { join } from 'node:path';
-import { eventually } from '../../support/wait.ts';
+import { openEtcdStore } from '../../../src/store/index.ts';
+import { canSlowDown, mountSlowDisk, type SlowDisk } from '../../../src/store/testing/slow-disk.ts';
+import type { Random } from '../../../src/time/index.ts';
 import { pick } from '../load/clients.ts';
-import { type ApiServerPart, createApiServer } from './api-server-part.ts';
+import { createApiServer } from './api-server-part.ts';
+import { compaction, killing, partFault, restarting, slowDisk } from './faults.ts';
 import { createNetwork, type PartNetwork } from './network.ts';
 import { createPart, type Part, pausing } from './process.ts';
 import type { Fault, System, SystemOptions } from './system.ts';
@@ -16,14 +19,20 @@ export async function startEtcd({ tell }: SystemOptions): Promise<System> {
   });
   const [memberNetworks, apiNetworks] = [network.parts.slice(0, 3), network.parts.slice(3)];
   const cluster = memberNetworks.map(({ name, address }) => `${name}=http://${address}:2380`).join(',');
-  const members = memberNetworks.map((at) => createMember(at, cluster, temporary.path));
-  const args = { 'etcd-servers': memberNetworks.map(({ address }) => `http://${address}:2379`).join(',') };
+  const disks = canSlowDown ? memberNetworks.map(() => mountSlowDisk(memberDiskBytes)) : [];
+  const members = memberNetworks.map((at, i) => createMember(at, cluster, temporary.path, disks[i]));
+  const endpoints = memberNetworks.map(({ address }) => `http://${address}:2379`);
+  // Only what this run says is ever compacted.
+  const args = { 'etcd-servers': endpoints.join(','), 'etcd-compaction-interval': '0s' };
+  const administrator = await openEtcdStore({ endpoints, patienceMs: 500 });
   const servers = apiNetworks.map(({ name, namespace, address: host }) => {
     const files = { dataDir: join(temporary.path, name), logFile: join(temporary.path, `${name}.log`) };
     return createApiServer({ name, ...files, host, port: 6443, namespace, args, tell });
   });
   const stop = async () => {
+    await administrator.close();
     await Promise.all([...members, ...servers].map((part) => part.kill()));
+    for (const disk of disks) disk.unmount();
     await network.remove();
     temporary.remove();
   };
@@ -50,6 +59,8 @@ export async function startEtcd({ tell }: SystemOptions): Promise<System> {
     name: 'an API server is cut off from an etcd',
     begin: async (random) => network.cut([pick(random, apiNetworks)], [pick(random, memberNetworks)]),
   };
+  const compacted = 'another client compacts';
+  const lonely = async (random: Random) => network.cut([pick(random, apiNetworks)], memberNetworks);
   return {
     servers: servers.map((server) => server.address),
     faults: [
@@ -59,15 +70,22 @@ export async function startEtcd({ tell }: SystemOptions): Promise<System> {
       partFault('an etcd stands still', members, (part) => pausing([part])()),
       { ...partFault('an API server is killed', servers, restarting), longestMs: 300 },
       partFault('an API server stands still', servers, (part) => pausing([part])()),
+      compaction(compacted, administrator, tell),
+      compaction(`${compacted} while an API server is cut off`, administrator, tell, lonely),
+      ...(disks.length > 0 ? [slowDisk("an etcd's disk is slow", disks)] : []),
     ],
     stop,
   };
 }
 
-function createMember({ name, namespace, address }: PartNetwork, cluster: string, directory: string): Part {
+/** etcd takes 64 MB for its write-ahead log, and for the next. */
+const memberDiskBytes = 512 << 20;
+
+function createMember({ name, namespace, address }: PartNetwork, cluster: string, directory: string, disk?: SlowDisk): Part {
   const [client, peer] = [`http://${address}:2379`, `http://${address}:2380`];
   const command = [
-    ...['etcd', '--name', name, '--data-dir', join(directory, name), '--unsafe-no-fsync', '--logger', 'zap', '--initial-cluster', cluster],
+    ...['etcd', '--name', name, '--data-dir', join(disk?.path ?? directory, name), '--logger', 'zap', '--initial-cluster', cluster],
+    ...(disk ? [] : ['--unsafe-no-fsync']),
     // Short, so that a run sees many leaders.
     ...['--heartbeat-interval', '50', '--election-timeout', '500'],
     ...[
@@ -81,23 +99,5 @@ function createMember({ name, namespace, address }: PartNetwork, cluster: string
       peer,
     ],
   ];
-  return createPart({ name, command, namespace, logFile: join(directory, `${name}.log`) });
+  return createPart({ name, command, namespace, logFile: join(directory, `${name}.log`), ...(disk ? { started: disk.admit } : {}) });
 }
-
-/** Something done to one of the parts, whichever chance says. */
-export function partFault<P extends Part>(name: string, parts: readonly P[], begin: (part: P) => Promise<() => Promise<void>>): Fault {
-  return { name, begin: (random) => begin(pick(random, parts)) };
-}
-
-export const restarting = async (server: ApiServerPart): Promise<() => Promise<void>> => {
-  await server.kill();
-  return () => server.restart();
-};
-
-const killing = async (part: Part): Promise<() => Promise<void>> => {
-  await part.kill();
-  return async () => {
-    part.start();
-    await eventually(`${part.name} runs`, () => part.isRunning);
-  };
-};

@@ -10,6 +10,8 @@ export interface PartOptions {
   /** A network namespace to run it in. */
   namespace?: string;
   env?: Record<string, string>;
+  /** Called with its process id, each time it was started. */
+  started?: (pid: number) => void;
 }
 
 export interface Part {
@@ -22,7 +24,7 @@ export interface Part {
   resume(): void;
 }
 
-export function createPart({ name, command, logFile, namespace, env = {} }: PartOptions): Part {
+export function createPart({ name, command, logFile, namespace, env = {}, started }: PartOptions): Part {
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   // Each of these becomes the next by exec: the process id stays.
@@ -37,6 +39,7 @@ export function createPart({ name, command, logFile, namespace, env = {} }: Part
       const log = openSync(logFile, 'a');
       child = spawn(file, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
       closeSync(log);
+      if (child.pid) started?.(child.pid);
     },
     async kill() {
       if (!child || !isRunning()) return;
