@@ -60,6 +60,7 @@ export interface TestApiServerOptions {
       | 'storageMediaType'
       | 'storagePrefix'
       | 'requestTimeoutSeconds'
+      | 'kubelets'
       | 'aggregatorRouting'
     >
   >;

@@ -59,7 +59,7 @@ export async function createObject(
     name: tracked.metadata.name ?? '',
     object: tracked,
     oldObject: undefined,
-    options: context.info.verb === 'create' ? createOptions(options) : {},
+    options: options.asked,
     dryRun: options.dryRun,
   });
   await admitMutating(registry, admission);
@@ -106,14 +106,4 @@ async function notTaken(served: ServedResource, object: KubeObject): Promise<Ite
   const { namespace = '', name } = object.metadata;
   if ((await storageOf(served).get(namespace, name)) !== undefined) throw errors.alreadyExists(served.resource, name);
   return { object };
-}
-
-function createOptions(options: WriteOptions): object {
-  return {
-    kind: 'CreateOptions',
-    apiVersion: 'meta.k8s.io/v1',
-    ...(options.dryRun ? { dryRun: ['All'] } : {}),
-    fieldManager: options.fieldManager,
-    fieldValidation: options.fieldValidation,
-  };
 }

@@ -85,7 +85,14 @@ export async function deleteObject(
   let gone = false;
   const step = async (current: Cached) => {
     const admission = {
-      ...admissionRequest(context, served.resource, 'DELETE', { name, object: undefined, oldObject: current.object, options, dryRun }),
+      // Of a collection, admission is told no name: it is not what the client has asked for.
+      ...admissionRequest(context, served.resource, 'DELETE', {
+        name: context.info.name,
+        object: undefined,
+        oldObject: current.object,
+        options,
+        dryRun,
+      }),
       namespace,
     };
     await admitMutating(registry, admission);

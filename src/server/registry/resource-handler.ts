@@ -70,11 +70,12 @@ export function handlerCall(registry: Registry, context: RequestContext, served:
     },
     async admit(operation, kind, object, oldObject) {
       const request = admissionRequest(context, kind, operation, {
-        name: info.name,
+        // A review's name is the object's own, and it may have none.
+        name: info.name || object?.metadata?.name || '',
         object,
         oldObject,
-        options: {},
-        dryRun: context.method === 'GET' ? false : call.options.dryRun,
+        options: operation === 'CONNECT' ? {} : call.options.asked,
+        dryRun: operation === 'CONNECT' ? false : call.options.dryRun,
       });
       await admitMutating(registry, request);
       await admitValidating(registry, request);

@@ -127,22 +127,28 @@ export async function scale(registry: Registry, context: RequestContext, served:
       const { metadata, spec } = asked;
       if (metadata.name && metadata.name !== info.name)
         throw errors.badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
-      const replicas = spec.replicas ?? 0;
-      if (replicas < 0)
-        throw errors.invalid(scaleKind, info.name, [
-          {
-            type: 'FieldValueInvalid',
-            field: 'spec.replicas',
-            body: `Invalid value: ${replicas}: must be greater than or equal to 0`,
-          },
-        ]);
       const next = deepCopy(current);
       next.metadata.resourceVersion = metadata.resourceVersion || '';
-      write(next, paths.specReplicas, replicas);
+      write(next, paths.specReplicas, checkedReplicas(info.name, spec.replicas));
       return next;
+    },
+    shown: {
+      kind: scaleKind,
+      of: (object) => scaleOf(object, paths),
+      take: (shown, into) => {
+        const { spec } = shown as autoscalingV1.Scale; // it was made a Scale just above
+        write(into, paths.specReplicas, checkedReplicas(info.name, spec?.replicas));
+      },
     },
   });
   return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
+}
+
+function checkedReplicas(name: string, replicas = 0): number {
+  if (replicas >= 0) return replicas;
+  throw errors.invalid(scaleKind, name, [
+    { type: 'FieldValueInvalid', field: 'spec.replicas', body: `Invalid value: ${replicas}: must be greater than or equal to 0` },
+  ]);
 }
 
 /** The Scale that the client wants, from its PUT or from its patch of the present one. */

@@ -1,4 +1,4 @@
-import { deepCopy, errors, hasReason, type KubeObject, shareUnchanged } from '../../api/index.ts';
+import { deepCopy, errors, hasReason, type KubeObject, type Resource, shareUnchanged } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
@@ -20,6 +20,15 @@ export interface Change {
   next(current: KubeObject): KubeObject | Promise<KubeObject>;
   /** Server-side apply keeps managedFields itself. */
   ownFields?: boolean;
+  /** What admission is shown in the object's place: a subresource's own kind. */
+  shown?: ShownObject;
+}
+
+export interface ShownObject {
+  readonly kind: Resource;
+  of(object: KubeObject): KubeObject;
+  /** Takes what admission has made of what it was shown. */
+  take(shown: KubeObject, into: KubeObject): void;
 }
 
 /** PUT on an object or on a subresource that writes part of it. */
@@ -125,14 +134,16 @@ async function nextState(
   checkVersion(served, next, current);
   // Strategies and validation compare metadata with the object's present version.
   next.metadata.resourceVersion = String(current.revision);
-  const admission = admissionRequest(context, served.resource, 'UPDATE', {
+  const { shown } = change;
+  const admission = admissionRequest(context, shown?.kind ?? served.resource, 'UPDATE', {
     name: info.name,
-    object: next,
-    oldObject: prev,
-    options: updateOptions(change.options, context.info.verb),
+    object: shown?.of(next) ?? next,
+    oldObject: shown?.of(prev) ?? prev,
+    options: change.options.asked,
     dryRun: change.options.dryRun,
   });
   await admitMutating(registry, admission);
+  if (admission.object !== undefined) shown?.take(admission.object, next);
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
@@ -146,7 +157,7 @@ async function nextState(
   const shared = shareUnchanged(prev, next);
   validateUpdate(kind, shared, prev, strategy);
   if (strategy === undefined) warnings(kind, context, shared, prev);
-  await admitValidating(registry, { ...admission, object: shared });
+  await admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   return deletable(kind.resource, shared, prev) ? undefined : shared;
 }
 
@@ -171,14 +182,4 @@ function deletable(resource: { group: string; plural: string }, next: KubeObject
   // A namespace has finalizers of its own in its spec.
   const { spec } = next as KubeObject & { spec?: { finalizers?: string[] } };
   return (spec?.finalizers?.length ?? 0) === 0;
-}
-
-function updateOptions(options: WriteOptions, verb: string): object {
-  return {
-    kind: verb === 'patch' ? 'PatchOptions' : 'UpdateOptions',
-    apiVersion: 'meta.k8s.io/v1',
-    ...(options.dryRun ? { dryRun: ['All'] } : {}),
-    fieldManager: options.fieldManager,
-    fieldValidation: options.fieldValidation,
-  };
 }

@@ -9,6 +9,8 @@ export interface WriteOptions {
   dryRun: boolean;
   fieldManager: string;
   fieldValidation: FieldValidation;
+  /** What the client itself has said, as admission is shown it. */
+  asked: { dryRun?: string[]; fieldManager?: string; fieldValidation?: string };
 }
 
 const optionsKind = (kind: string) => ({ group: 'meta.k8s.io', kind });
@@ -43,6 +45,11 @@ export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'U
     fieldManager: manager === '' ? defaultManager(context) : manager,
     // Checked just above.
     fieldValidation: (validation === '' ? 'Warn' : validation) as FieldValidation,
+    asked: {
+      ...(dryRun ? { dryRun: query.getAll('dryRun') } : {}),
+      ...(manager === '' ? {} : { fieldManager: manager }),
+      ...(validation === '' ? {} : { fieldValidation: validation }),
+    },
   };
 }
 

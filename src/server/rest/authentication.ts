@@ -28,6 +28,7 @@ export function tokenReviewHandler(tokens: TokenAuthenticator, apiAudiences: rea
     async handle(call) {
       // The served resource of this handler is TokenReview, in one of its versions.
       const review = (await call.body(call.served.resource)) as TokenReview;
+      await call.admit('CREATE', call.served.resource, review);
       const token = review.spec?.token ?? '';
       if (token === '') throw errors.badRequest('token is required for TokenReview in authentication');
       const audiences = review.spec.audiences?.length ? review.spec.audiences : [...apiAudiences];
@@ -58,6 +59,7 @@ export const selfSubjectReviewHandler: SubresourceHandler = {
   verbs: ['create'],
   async handle(call) {
     const review = (await call.body(call.served.resource)) as SelfSubjectReview;
+    await call.admit('CREATE', call.served.resource, review);
     return objectAnswer({ ...review, status: { userInfo: toUserInfo(call.context.user) } }, 201);
   },
 };

@@ -94,16 +94,19 @@ export function accessReviewHandlers(authorizer: Authorizer): SubresourceHandler
   return [
     handler('subjectaccessreviews', async (call) => {
       const review = (await call.body(call.served.resource)) as SubjectAccessReview;
+      await call.admit('CREATE', call.served.resource, review);
       validateSpec(call, review.spec, review.spec);
       return objectAnswer({ ...review, status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)) }, 201);
     }),
     handler('selfsubjectaccessreviews', async (call) => {
       const review = (await call.body(call.served.resource)) as SelfSubjectAccessReview;
+      await call.admit('CREATE', call.served.resource, review);
       validateSpec(call, review.spec, undefined);
       return objectAnswer({ ...review, status: await decide(authorizer, attributesOf(call.context.user, review.spec)) }, 201);
     }),
     handler('localsubjectaccessreviews', async (call) => {
       const review = (await call.body(call.served.resource)) as LocalSubjectAccessReview;
+      await call.admit('CREATE', call.served.resource, review);
       validateSpec(call, review.spec, review.spec);
       const { namespace } = call.context.info;
       const asked = review.spec.resourceAttributes?.namespace ?? '';
@@ -115,6 +118,7 @@ export function accessReviewHandlers(authorizer: Authorizer): SubresourceHandler
     }),
     handler('selfsubjectrulesreviews', async (call) => {
       const review = (await call.body(call.served.resource)) as SelfSubjectRulesReview;
+      await call.admit('CREATE', call.served.resource, review);
       const namespace = review.spec?.namespace ?? '';
       if (namespace === '') throw errors.badRequest('no namespace on request');
       const rules = (await authorizer.rulesFor?.(call.context.user, namespace)) ?? {

@@ -51,15 +51,17 @@ function streamsOf(query: URLSearchParams): RemoteStreams {
 
 async function command(kubelets: Kubelets, call: HandlerCall, verb: 'exec' | 'attach'): Promise<Command> {
   const { info, query } = call.context;
-  const pod = await podOf(call);
   const streams = streamsOf(query);
   const commands = query.getAll('command');
-  const container = chooseContainer(pod, query.get('container') ?? '');
+  const asked = query.get('container') ?? '';
+  // Before anything is looked up, as what the client has asked for.
   await admit(call, verb === 'exec' ? 'PodExecOptions' : 'PodAttachOptions', {
-    ...streams,
-    container,
+    ...Object.fromEntries(Object.entries(streams).filter(([, set]) => set)),
+    ...(asked === '' ? {} : { container: asked }),
     ...(verb === 'exec' ? { command: commands } : {}),
   });
+  const pod = await podOf(call);
+  const container = chooseContainer(pod, asked);
   const url = new URL(`/${verb}/${info.namespace}/${info.name}/${container}`, await kubelets.locate(hostOf(pod)));
   // The names that the kubelet knows the options by.
   const flags = { input: streams.stdin, output: streams.stdout, error: streams.stderr, tty: streams.tty };
@@ -70,9 +72,9 @@ async function command(kubelets: Kubelets, call: HandlerCall, verb: 'exec' | 'at
 
 async function portForward(kubelets: Kubelets, call: HandlerCall): Promise<Command> {
   const { info, query } = call.context;
-  const pod = await podOf(call);
   const ports = query.getAll('ports').flatMap((p) => p.split(','));
-  await admit(call, 'PodPortForwardOptions', { ports: ports.map(Number) });
+  await admit(call, 'PodPortForwardOptions', ports.length > 0 ? { ports: ports.map(Number) } : {});
+  const pod = await podOf(call);
   const url = new URL(`/portForward/${info.namespace}/${info.name}`, await kubelets.locate(hostOf(pod)));
   if (ports.length > 0) url.searchParams.set('port', ports.join(','));
   return { url };
