@@ -38,35 +38,48 @@ export function untilNextAvailable(pods: readonly Pod[], minReadySeconds: number
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 const restarts = (pod: Pod) => Math.max(0, ...(pod.status?.containerStatuses ?? []).map((s) => s.restartCount));
+const readySince = (pod: Pod) => timeOf(readyCondition(pod)?.lastTransitionTime);
+const created = (pod: Pod) => timeOf(pod.metadata.creationTimestamp);
+const byUid = (a: Pod, b: Pod) => (a.metadata.uid < b.metadata.uid ? -1 : 1);
+
+/** Unassigned before assigned, pending before running, not ready before ready. */
+const byProgress = (a: Pod, b: Pod): number =>
+  Number(Boolean(a.spec.nodeName)) - Number(Boolean(b.spec.nodeName)) ||
+  (phaseRank[a.status?.phase ?? 'Pending'] ?? 0) - (phaseRank[b.status?.phase ?? 'Pending'] ?? 0) ||
+  Number(isPodReady(a)) - Number(isPodReady(b));
+
+/** The order in which a Job's pods go when there are too many (upstream's ActivePods): what has come the least far goes first. */
+export function compareActivePods(a: Pod, b: Pod): number {
+  const younger = (of: (pod: Pod) => number) => (of(b) || 0) - (of(a) || 0);
+  return byProgress(a, b) || (isPodReady(a) ? younger(readySince) : 0) || restarts(b) - restarts(a) || younger(created);
+}
 
 /**
- * The order in which pods go when there are too many (ActivePodsWithRanks): unassigned before assigned, pending before running,
- * not ready before ready, cheaper pod-deletion-cost first, more related pods on their node first, ready for a shorter time
- * first, more restarts first, younger first. Times count by their order of magnitude (LogarithmicScaleDown).
+ * The order in which pods go when there are too many (ActivePodsWithRanks): those that have come the least far, cheaper
+ * pod-deletion-cost first, more related pods on their node first, ready for a shorter time first, more restarts first, younger
+ * first. Times that differ count by their order of magnitude, and of one magnitude the uid decides (LogarithmicScaleDown).
  */
 export function compareForDeletion(nowMs: number, rank: (pod: Pod) => number): (a: Pod, b: Pod) => number {
-  const magnitude = (ms: number) => Math.floor(Math.log2(Math.max(1, (nowMs - ms) / 1e-6)));
-  const readySince = (pod: Pod) => timeOf(readyCondition(pod)?.lastTransitionTime);
-  const created = (pod: Pod) => timeOf(pod.metadata.creationTimestamp);
-  return (a, b) => {
-    const bothReady = isPodReady(a) && isPodReady(b);
-    return (
-      Number(Boolean(a.spec.nodeName)) - Number(Boolean(b.spec.nodeName)) ||
-      (phaseRank[a.status?.phase ?? 'Pending'] ?? 0) - (phaseRank[b.status?.phase ?? 'Pending'] ?? 0) ||
-      Number(isPodReady(a)) - Number(isPodReady(b)) ||
-      deletionCost(a) - deletionCost(b) ||
-      rank(b) - rank(a) ||
-      (bothReady ? magnitude(readySince(a)) - magnitude(readySince(b)) : 0) ||
-      restarts(b) - restarts(a) ||
-      magnitude(created(a)) - magnitude(created(b)) ||
-      (a.metadata.uid < b.metadata.uid ? -1 : 1)
-    );
+  const magnitude = (ms: number) => (nowMs > ms ? Math.floor(Math.log2((nowMs - ms) * 1e6)) : -1);
+  const younger = (of: (pod: Pod) => number, a: Pod, b: Pod) => {
+    const [x, y] = [of(a), of(b)];
+    if (x === y || (Number.isNaN(x) && Number.isNaN(y))) return 0;
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) ? -1 : 1;
+    return magnitude(x) - magnitude(y) || byUid(a, b);
   };
+  return (a, b) =>
+    byProgress(a, b) ||
+    deletionCost(a) - deletionCost(b) ||
+    rank(b) - rank(a) ||
+    (isPodReady(a) ? younger(readySince, a, b) : 0) ||
+    restarts(b) - restarts(a) ||
+    younger(created, a, b) ||
+    byUid(a, b);
 }
 
 function deletionCost(pod: Pod): number {
   const text = pod.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'];
-  return text && /^-?\d+$/.test(text) ? Number(text) : 0;
+  return text && /^(0|-?[1-9]\d*)$/.test(text) && Math.abs(Number(text)) < 2 ** 31 ? Number(text) : 0;
 }
 
 /** A pod as the template says, named after its owner. */

@@ -13,7 +13,7 @@ export function judgeFailure(job: Job, pod: Pod): FailureVerdict {
     const suffix = `matching ${rule.action} rule at index ${at}`;
     const { onExitCodes, onPodConditions = [] } = rule;
     if (onExitCodes) {
-      const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+      const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
       for (const { name, state } of statuses) {
         const code = state?.terminated?.exitCode;
         if (code === undefined || code === 0 || (onExitCodes.containerName && onExitCodes.containerName !== name)) continue;

@@ -2,7 +2,8 @@
 import type { Pod } from '../../api/index.ts';
 
 export const indexAnnotation = 'batch.kubernetes.io/job-completion-index';
-export const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
+const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
+const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
 
 /** Indexes from `limit` on are left out: a Job can be made smaller. */
 export function parseIndexes(text: string | undefined, limit = Number.POSITIVE_INFINITY): Set<number> {
@@ -35,6 +36,22 @@ export function indexOf(pod: Pod): number {
 }
 
 /** How many pods of its index had failed before this one was made. */
-export function failuresBefore(pod: Pod): number {
-  return Number(pod.metadata.annotations?.[indexFailuresAnnotation] ?? '0') || 0;
+export const failuresBefore = (pod: Pod): number => countIn(pod, indexFailuresAnnotation);
+
+/** How many failures before this pod the failure policy ignored. */
+export const ignoredBefore = (pod: Pod): number => countIn(pod, ignoredFailuresAnnotation);
+
+/** The annotations by which the pod that follows a failed one of its index knows how many failed before it. */
+export function failureAnnotations(replaced: Pod | undefined, ignored: boolean): Record<string, string> {
+  if (!replaced) return { [indexFailuresAnnotation]: '0' };
+  const ignoredCount = ignoredBefore(replaced) + Number(ignored);
+  return {
+    [indexFailuresAnnotation]: String(failuresBefore(replaced) + Number(!ignored)),
+    ...(ignoredCount > 0 ? { [ignoredFailuresAnnotation]: String(ignoredCount) } : {}),
+  };
+}
+
+function countIn(pod: Pod, annotation: string): number {
+  const text = pod.metadata.annotations?.[annotation];
+  return text !== undefined && /^\d{1,10}$/.test(text) && Number(text) < 2 ** 31 ? Number(text) : 0;
 }

@@ -129,11 +129,64 @@ test('the failure policy fails the Job, or ignores what is not its fault', async
     },
   });
   await finishOne('Failed', 7);
+  expect((await status())?.failed).toBeUndefined();
+  // A failure that is ignored still makes the next pod wait.
+  expect(await active()).toHaveLength(0);
+  await h.settle(10_000);
   expect(await active()).toHaveLength(1);
   const pod = await finishOne('Failed', 42);
   const message = `Container main for pod work/${pod?.metadata.name} failed with exit code 42 matching FailJob rule at index 0`;
   expect(await conditions()).toEqual([`FailureTarget=True PodFailurePolicy: ${message}`, `Failed=True PodFailurePolicy: ${message}`]);
   expect((await status())?.failed).toBe(1);
+});
+
+test('a failed pod with a limit per index stays until its replacement has taken its count over', async () => {
+  await make({
+    completions: 2,
+    parallelism: 2,
+    completionMode: 'Indexed',
+    backoffLimitPerIndex: 2,
+    podReplacementPolicy: 'Failed',
+    podFailurePolicy: { rules: [{ action: 'Ignore', onExitCodes: { operator: 'In', values: [7] } }] },
+  });
+  const annotations = async () => (await active()).map((p) => p.metadata.annotations).find((a) => a?.[`${job}completion-index`] === '0');
+  const job = 'batch.kubernetes.io/job-';
+  const failFirst = async (exitCode: number) => {
+    const [pod] = (await active()).filter((p) => p.metadata.annotations?.[`${job}completion-index`] === '0');
+    await h.finishPod(pod?.metadata.name ?? '', 'Failed', exitCode);
+    await h.settle();
+    return pod?.metadata.name ?? '';
+  };
+  expect(await annotations()).toMatchObject({ [`${job}index-failure-count`]: '0' });
+  const name = await failFirst(1);
+  await h.client.delete(Pod, name, { namespace: 'work' });
+  await h.settle(9_000);
+  expect((await h.get(Pod, name)).metadata.finalizers).toHaveLength(1);
+  expect((await status())?.failed).toBeUndefined();
+  await h.settle(1_000);
+  expect(await annotations()).toMatchObject({ [`${job}index-failure-count`]: '1' });
+  expect((await h.pods()).map((p) => p.metadata.name)).not.toContain(name);
+  expect((await status())?.failed).toBe(1);
+  await failFirst(7);
+  await h.settle(20_000);
+  expect(await annotations()).toMatchObject({ [`${job}index-failure-count`]: '1', [`${job}index-ignored-failure-count`]: '1' });
+  expect(await status()).toMatchObject({ failed: 1, failedIndexes: '', active: 2 });
+});
+
+test('of two pods with one index, and of those beyond the last, none stay', async () => {
+  await make({ completions: 3, parallelism: 3, completionMode: 'Indexed' });
+  const [first, second] = await active();
+  for (const [pod, index] of [
+    [first, '7'],
+    [second, '2'],
+  ] as const) {
+    const annotations = { 'batch.kubernetes.io/job-completion-index': index };
+    await h.update(Pod, pod?.metadata.name ?? '', (p) => ({ ...p, metadata: { ...p.metadata, annotations } }));
+  }
+  await h.settle();
+  const indexes = (await active()).map((p) => p.metadata.annotations?.['batch.kubernetes.io/job-completion-index']);
+  expect(indexes.sort()).toEqual(['0', '1', '2']);
+  expect((await status())?.failed).toBeUndefined();
 });
 
 test('the success policy ends the Job early and takes its other pods away', async () => {
