@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CronJob, type CronJobSpec, Job } from '../../api/index.ts';
 import { type Harness, startControllers, template } from '../testing/harness.ts';
 import { cronJobController } from './index.ts';
-import { zonedTimestamp } from './schedule.ts';
+import { parseSchedule, zonedTimestamp } from './schedule.ts';
 
 let h: Harness;
 beforeEach(async () => {
@@ -126,4 +126,40 @@ test('writes times with their zone', () => {
   expect(zonedTimestamp(Date.UTC(2026, 0, 1), 'Europe/Berlin')).toBe('2026-01-01T01:00:00+01:00');
   expect(zonedTimestamp(Date.UTC(2026, 0, 1), undefined)).toBe('2026-01-01T00:00:00Z');
   expect(zonedTimestamp(Date.UTC(2026, 0, 1), 'Etc/UTC')).toBe('2026-01-01T00:00:00Z');
+});
+
+test('a Job made by hand in its name is said to be unexpected, and keeps nothing from starting', async () => {
+  await make({ concurrencyPolicy: 'Forbid' });
+  const { uid } = (await h.get(CronJob, 'nightly')).metadata;
+  const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'nightly', uid, controller: true };
+  await h.create(Job, { metadata: { name: 'by-hand', ownerReferences: [owner] }, spec: { template: template() } });
+  await h.settle(5 * minute + 1000);
+  expect(await names()).toEqual(['by-hand', `nightly-${start + 5}`]);
+  const unexpected = (await h.events()).filter((e) => e.startsWith('UnexpectedJob'));
+  expect(unexpected[0]).toContain('Saw a job that the controller did not create or forgot: by-hand');
+  expect(unexpected).toHaveLength(1);
+});
+
+test.each([
+  [
+    { schedule: '0 0 30 2 *' },
+    'InvalidSchedule: invalid schedule: 0 0 30 2 * : time difference between two schedules is less than 1 second',
+  ],
+  [{ schedule: '0 0 * * *', timeZone: 'Mars/Base' }, 'UnknownTimeZone: invalid timeZone: "Mars/Base": unknown time zone Mars/Base'],
+])('says why it starts nothing: %j', async (spec, event) => {
+  await make(spec);
+  expect(await h.events()).toEqual([event]);
+});
+
+test.each([
+  ['@every 1h30m', '01:30:00', '03:00:00'],
+  ['@hourly', '01:00:00', '02:00:00'],
+  ['5/20 * * * *', '00:05:00', '00:25:00'],
+  ['? 12 1 1 *', '12:00:00', '12:01:00'],
+  // Neither day is open: either will do. 2026-01-01 is a Thursday.
+  ['0 6,18 15 JAN thu', '06:00:00', '18:00:00'],
+])('reads %j', (schedule, first, second) => {
+  const parsed = parseSchedule({ schedule });
+  const one = parsed.next(Date.UTC(2026, 0, 1)) ?? 0;
+  expect([one, parsed.next(one) ?? 0].map((ms) => new Date(ms).toISOString().slice(11, 19))).toEqual([first, second]);
 });

@@ -1,9 +1,9 @@
 /** CronJobs: a Job at each time that the schedule names. */
 import type { CronJob, CronJobStatus, Job } from '../../api/index.ts';
-import { CronJob as CronJobResource, hasReason, Job as JobResource, semanticEqual } from '../../api/index.ts';
+import { CronJob as CronJobResource, hasReason, isTimeZone, Job as JobResource, semanticEqual } from '../../api/index.ts';
 import { controllerOf, controllerRef, isControlledBy, keyOf, referenceTo } from '../../client/index.ts';
 import { controlledBy, defineController, indexByController, isNamespaceTerminating, messageOf, timeOf } from '../framework/index.ts';
-import { dueStart, isTooLate, jobNameFor, parseSchedule, zonedTimestamp } from './schedule.ts';
+import { type Due, dueStart, isTooLate, jobNameFor, namesZone, parseSchedule, type Schedule, zonedTimestamp } from './schedule.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** As upstream, so that a start is not looked for before its second has come. */
@@ -52,7 +52,7 @@ export const cronJobController = defineController('cronjob-controller', ({ clien
     }
   };
 
-  /** Makes the active list true: drops what has ended, takes in what was started but not put down. */
+  /** Makes the active list true: drops what has ended or gone. */
   const syncActive = (cronJob: CronJob, own: readonly Job[]): CronJobStatus => {
     const status: CronJobStatus = { ...cronJob.status };
     let active = [...(status.active ?? [])];
@@ -60,7 +60,11 @@ export const cronJobController = defineController('cronjob-controller', ({ clien
       const listed = active.some((r) => r.uid === job.metadata.uid);
       const finished = finishedType(job);
       if (!finished) {
-        if (!listed && !job.metadata.deletionTimestamp) active.push(referenceTo(job));
+        // Somebody has made it in this name by hand, and it counts for nothing.
+        if (!listed) {
+          const message = `Saw a job that the controller did not create or forgot: ${job.metadata.name}`;
+          events.event(cronJob, 'Warning', 'UnexpectedJob', message);
+        }
         continue;
       }
       if (listed) {
@@ -109,10 +113,39 @@ export const cronJobController = defineController('cronjob-controller', ({ clien
       if (hasReason(error, 'AlreadyExists')) {
         // Made by an earlier try that could not put it down.
         const existing = await client.get(JobResource, name, { namespace, signal });
-        if (isControlledBy(existing, cronJob)) return existing;
+        return isControlledBy(existing, cronJob) ? existing : undefined;
       }
       events.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`);
       throw error;
+    }
+  };
+
+  /** Undefined where nothing is due, now or later; events say what is wrong. */
+  const dueOf = (cronJob: CronJob, now: number): Due | undefined => {
+    const { schedule, timeZone, suspend } = cronJob.spec;
+    const warn = (reason: string, message: string) => events.event(cronJob, 'Warning', reason, message);
+    if (timeZone !== undefined && !isTimeZone(timeZone)) {
+      warn('UnknownTimeZone', `invalid timeZone: ${JSON.stringify(timeZone)}: unknown time zone ${timeZone}`);
+      return undefined;
+    }
+    if (suspend) return undefined;
+    const quoted = JSON.stringify(schedule);
+    if (namesZone(schedule)) {
+      const docs = 'https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/';
+      warn('UnsupportedSchedule', `CRON_TZ or TZ used in schedule ${quoted} is not officially supported, see ${docs} for more details`);
+    }
+    let parsed: Schedule;
+    try {
+      parsed = parseSchedule(cronJob.spec);
+    } catch (error) {
+      warn('UnparseableSchedule', `unparseable schedule: ${quoted} : ${messageOf(error)}`);
+      return undefined;
+    }
+    try {
+      return dueStart(cronJob, parsed, now);
+    } catch (error) {
+      warn('InvalidSchedule', `invalid schedule: ${schedule} : ${messageOf(error)}`);
+      return undefined;
     }
   };
 
@@ -120,24 +153,19 @@ export const cronJobController = defineController('cronjob-controller', ({ clien
     let cronJob = cronJobs.lister.getByKey(key);
     if (!cronJob) return {};
     const own = controlledBy(jobs, cronJob);
+    // A Job that was just made is often seen before the status that lists it.
+    if (own.some((job) => !finishedType(job) && !cronJob?.status?.active?.some((r) => r.uid === job.metadata.uid)))
+      cronJob = await client.get(CronJobResource, cronJob.metadata.name, { namespace: cronJob.metadata.namespace, signal });
     await trimHistory(cronJob, own, signal);
     let status = syncActive(cronJob, own);
     const write = async (current: CronJob): Promise<CronJob> =>
       semanticEqual(status, current.status) ? current : client.updateStatus(CronJobResource, { ...current, status }, { signal });
-    if (cronJob.metadata.deletionTimestamp || cronJob.spec.suspend) {
-      await write(cronJob);
-      return {};
-    }
-    let cron: ReturnType<typeof parseSchedule>;
-    try {
-      cron = parseSchedule(cronJob);
-    } catch (error) {
-      events.event(cronJob, 'Warning', 'UnparseableSchedule', `unparseable schedule: "${cronJob.spec.schedule}" : ${messageOf(error)}`);
-      await write(cronJob);
-      return {};
-    }
     const now = clock.now();
-    const due = dueStart(cronJob, cron, now);
+    const due = cronJob.metadata.deletionTimestamp ? undefined : dueOf(cronJob, now);
+    if (!due) {
+      await write(cronJob);
+      return {};
+    }
     const requeue = due.nextMs === undefined ? {} : { requeueAfterMs: due.nextMs - now + nextScheduleDeltaMs };
     const { startMs } = due;
     cronJob = await write(cronJob);
