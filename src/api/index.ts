@@ -71,8 +71,16 @@ export {
   recursiveDifference,
   union,
 } from './managed-fields/field-set.ts';
-export { type ApplyOperation, applyConfiguration, applyUpdate, type UpdateOperation } from './managed-fields/server-side-apply.ts';
+export {
+  type ApplyOperation,
+  applyConfiguration,
+  applySteps,
+  applyUpdate,
+  type UpdateOperation,
+  updateSteps,
+} from './managed-fields/server-side-apply.ts';
 export { merge as mergeTyped } from './managed-fields/typed-value.ts';
+export { type InVersion, inOneVersion, inVersions, type Versions } from './managed-fields/versions.ts';
 export * from './names.ts';
 export { ingressClassAnnotation } from './networking/ingress-validation.ts';
 export * from './object-meta.ts';

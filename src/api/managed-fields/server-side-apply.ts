@@ -11,6 +11,7 @@ import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, r
 import { lastAppliedFields, withLastApplied } from './last-applied.ts';
 import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManagers } from './managers.ts';
 import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
+import { type InVersion, inOneVersion, inVersion, type Steps, type VersionView } from './versions.ts';
 
 /** Fields that nobody owns: the server sets them, or they name the object. */
 const ownedByNobody: FieldSet = {
@@ -78,21 +79,42 @@ function compareOwned(node: StructNode, live: unknown, next: unknown, resetField
 
 const unchanged = ({ changed, removed }: Comparison) => isEmptySet(changed) && isEmptySet(removed);
 
+/** What a write changes, as each manager's version has it; managers of versions that there are not any more are forgotten. */
+function* comparisons(managers: Managers, own: InVersion & VersionView, live: KubeObject | undefined): Steps<Map<string, Comparison>> {
+  const before = (there: VersionView, object: KubeObject | undefined): unknown => object ?? decodeValue(there.node, {});
+  const found = new Map([[own.apiVersion, compareOwned(own.node, before(own, live), own.object, own.resetFields)]]);
+  for (const [identity, { apiVersion }] of managers) {
+    if (found.has(apiVersion)) continue;
+    const next = yield* inVersion(own, apiVersion);
+    if (!next) {
+      managers.delete(identity);
+      continue;
+    }
+    const past = live && (yield* inVersion({ ...own, object: live }, apiVersion));
+    found.set(apiVersion, compareOwned(next.node, before(next, past?.object), next.object, next.resetFields));
+  }
+  return found;
+}
+
+const noChange: Comparison = { changed: emptySet, removed: emptySet };
+
 /** Takes from all managers but `except` what has changed hands or is gone. */
-function release(managers: Managers, { changed, removed }: Comparison, except: string): void {
+function release(managers: Managers, changes: ReadonlyMap<string, Comparison>, except: string): void {
   for (const [identity, m] of managers) {
     if (identity === except) continue;
+    const { changed, removed } = changes.get(m.apiVersion) ?? noChange;
     const fields = difference(difference(m.fields, intersection(m.fields, changed)), removed);
     if (isEmptySet(fields)) managers.delete(identity);
     else if (fields !== m.fields) managers.set(identity, { ...m, fields });
   }
 }
 
-function recordUpdate(managers: Managers, comparison: Comparison, by: Omit<Manager, 'fields' | 'operation'>): void {
+function recordUpdate(managers: Managers, changes: ReadonlyMap<string, Comparison>, by: Omit<Manager, 'fields' | 'operation'>): void {
   const identity = managerIdentity({ ...by, operation: 'Update' });
-  release(managers, comparison, '');
-  if (isEmptySet(comparison.changed)) return;
-  managers.set(identity, { ...by, operation: 'Update', fields: union(managers.get(identity)?.fields ?? emptySet, comparison.changed) });
+  release(managers, changes, '');
+  const { changed } = changes.get(by.apiVersion) ?? noChange;
+  if (isEmptySet(changed)) return;
+  managers.set(identity, { ...by, operation: 'Update', fields: union(managers.get(identity)?.fields ?? emptySet, changed) });
   capManagers(managers);
 }
 
@@ -100,23 +122,25 @@ function recordUpdate(managers: Managers, comparison: Comparison, by: Omit<Manag
  * Records in `next.metadata.managedFields` who set what, on create and update (also by patches other than apply). An object in
  * which nothing changed keeps the live one's entries.
  */
-export function applyUpdate<T extends KubeObject>(operation: UpdateOperation<T>): T {
-  const { live, next, node, manager, apiVersion, time, subresource = '' } = operation;
+export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>): Steps<T> {
+  const { live, next, node, manager, apiVersion, time, resetFields, subresource = '' } = operation;
   const sent = next.metadata.managedFields;
   const kept = live?.metadata.managedFields ?? [];
   if (isReset(sent)) return withManagedFields(next, []);
   // A create sends none; an update that sends none, or sends nonsense, keeps the live object's.
   const given = sent && sent.length > 0 ? readManagers(sent) : undefined;
-  const before = live ?? decodeValue(node, {});
-  const comparison = compareOwned(node, before, next, operation.resetFields);
-  if (unchanged(comparison)) {
+  if (unchanged(compareOwned(node, live ?? decodeValue(node, {}), next, resetFields))) {
     const entries = given && sent ? sent : kept;
     return next.metadata.managedFields === entries ? next : withManagedFields(next, entries);
   }
   const managers = given ?? readManagers(kept) ?? new Map();
-  recordUpdate(managers, comparison, { manager, apiVersion, subresource, time });
+  const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live);
+  recordUpdate(managers, changes, { manager, apiVersion, subresource, time });
   return withManagedFields(next, writeManagers(managers));
 }
+
+/** As updateSteps, where all managers speak one version. */
+export const applyUpdate = <T extends KubeObject>(operation: UpdateOperation<T>): T => inOneVersion(updateSteps(operation), operation);
 
 function managerText(m: Manager): string {
   const name = m.subresource ? `${JSON.stringify(m.manager)} with subresource ${JSON.stringify(m.subresource)}` : JSON.stringify(m.manager);
@@ -140,18 +164,46 @@ function conflictError(conflicts: readonly { owner: Manager; fields: FieldSet }[
   });
 }
 
+const allOf = (node: StructNode, object: unknown) => withNamedFields(node, fieldsOf(node, object));
+
 /** Takes away what this manager applied last time, does not name any more, and nobody else owns. */
-function prune(node: StructNode, merged: unknown, managers: Managers, last: FieldSet | undefined): unknown {
-  if (!last || isEmptySet(last)) return merged;
-  const lastNamed = withNamedFields(node, last);
-  const all = withNamedFields(node, fieldsOf(node, merged));
-  let owned = emptySet;
-  for (const m of managers.values()) owned = union(owned, m.fields);
-  const bare = removeItems(node, merged, lastNamed);
-  const keep = union(withNamedFields(node, fieldsOf(node, bare)), withNamedFields(node, owned));
-  const withOwned = removeItems(node, merged, difference(all, keep));
-  const dangling = intersection(difference(all, withNamedFields(node, fieldsOf(node, withOwned))), lastNamed);
-  return removeItems(node, merged, dangling);
+function* prune(whole: InVersion & VersionView, managers: Managers, last: Manager | undefined): Steps<KubeObject> {
+  if (!last || isEmptySet(last.fields)) return whole.object;
+  const merged = yield* inVersion(whole, last.apiVersion);
+  if (!merged) return whole.object;
+  const { node } = merged;
+  const lastNamed = withNamedFields(node, last.fields);
+  const owned = new Map<string, FieldSet>([[last.apiVersion, emptySet]]);
+  for (const m of managers.values()) owned.set(m.apiVersion, union(owned.get(m.apiVersion) ?? emptySet, m.fields));
+  // Where others' fields are needed for a conversion, they are back before it: the version at hand comes first.
+  let pruned = { ...merged, object: removeItems(node, merged.object, lastNamed) as KubeObject };
+  for (const [apiVersion, fields] of owned) {
+    const all = yield* inVersion(merged, apiVersion);
+    const left = yield* inVersion(pruned, apiVersion);
+    if (!all || !left) continue;
+    const keep = union(allOf(all.node, left.object), withNamedFields(all.node, fields));
+    // What remains of an object is one.
+    pruned = { ...all, object: removeItems(all.node, all.object, difference(allOf(all.node, all.object), keep)) as KubeObject };
+  }
+  const left = (yield* inVersion(pruned, last.apiVersion)) ?? pruned;
+  const dangling = intersection(difference(allOf(node, merged.object), allOf(node, left.object)), lastNamed);
+  const result = { ...merged, object: removeItems(node, merged.object, dangling) as KubeObject };
+  return ((yield* inVersion(result, whole.apiVersion)) ?? whole).object;
+}
+
+/** Who owns, in its own version, what is about to change. */
+function* conflictsOf(
+  managers: Managers,
+  changes: ReadonlyMap<string, Comparison>,
+  identity: string,
+  ours: (apiVersion: string) => FieldSet,
+): Iterable<{ owner: Manager; fields: FieldSet }> {
+  for (const [id, owner] of managers) {
+    if (id === identity) continue;
+    const { changed } = changes.get(owner.apiVersion) ?? noChange;
+    const fields = intersection(owner.fields, difference(changed, ours(owner.apiVersion)));
+    if (!isEmptySet(fields)) yield { owner, fields };
+  }
 }
 
 /**
@@ -159,7 +211,7 @@ function prune(node: StructNode, merged: unknown, managers: Managers, last: Fiel
  * Answers the new object (with managedFields); where nothing changed, `live` itself.
  * @throws StatusError 409 with the conflicting fields, unless `force`; 400 for a configuration that cannot be merged.
  */
-export function applyConfiguration<T extends KubeObject>(operation: ApplyOperation<T>): T {
+export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>): Steps<T> {
   const { live, node, manager, apiVersion, time, subresource = '', resetFields, force } = operation;
   const decode = operation.decode ?? ((value: unknown) => decodeValue(node, value));
   const config = operation.config as { metadata?: { managedFields?: unknown[] } };
@@ -167,8 +219,8 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
   const base = live ?? decode({});
   const managers = readManagers(live?.metadata.managedFields) ?? new Map();
   if (live && managers.size === 0) {
-    const comparison = compareOwned(node, decode({}), live, undefined);
-    recordUpdate(managers, comparison, { manager: 'before-first-apply', apiVersion, subresource: '', time });
+    const all = compareOwned(node, decode({}), live, undefined);
+    recordUpdate(managers, new Map([[apiVersion, all]]), { manager: 'before-first-apply', apiVersion, subresource: '', time });
   }
   const identity = managerIdentity({ manager, operation: 'Apply', apiVersion, subresource });
   const last = managers.get(identity);
@@ -177,15 +229,14 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
     const fields = difference(resetFields ? recursiveDifference(named, resetFields) : named, ownedByNobody);
     const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
     managers.set(identity, applied);
-    const merged = prune(node, merge(node, base, config), managers, last?.fields);
-    const comparison = compareOwned(node, base, merged, resetFields);
-    const contested = difference(comparison.changed, lastAppliedFields(manager, live, node));
-    const conflicts = [...managers]
-      .filter(([id]) => id !== identity)
-      .map(([, owner]) => ({ owner, fields: intersection(owner.fields, contested) }))
-      .filter((c) => !isEmptySet(c.fields));
-    if (conflicts.length > 0 && !force) throw conflictError(conflicts);
-    release(managers, comparison, identity);
+    // What an object and a configuration merge into is an object.
+    const whole = { apiVersion, object: merge(node, base, config) as KubeObject, node, resetFields };
+    const merged = yield* prune(whole, managers, last);
+    const changes = yield* comparisons(managers, { ...whole, object: merged }, live);
+    const ours = (version: string) => (version === apiVersion ? lastAppliedFields(manager, live, node) : emptySet);
+    const conflicts = force ? [] : [...conflictsOf(managers, changes, identity, ours)];
+    if (conflicts.length > 0) throw conflictError(conflicts);
+    release(managers, changes, identity);
     const sameOwner =
       last !== undefined &&
       last.apiVersion === apiVersion &&
@@ -203,3 +254,6 @@ export function applyConfiguration<T extends KubeObject>(operation: ApplyOperati
     );
   }
 }
+
+/** As applySteps, where all managers speak one version. */
+export const applyConfiguration = <T extends KubeObject>(operation: ApplyOperation<T>): T => inOneVersion(applySteps(operation), operation);

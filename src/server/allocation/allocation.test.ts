@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { kinds, Service, type ServiceSpec } from '../../api/index.ts';
+import { kinds, Service, ServiceCIDR, type ServiceSpec } from '../../api/index.ts';
 import { seededRandom } from '../../time/index.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
@@ -92,11 +92,7 @@ describe('addresses', () => {
       { clusterIP: '10.96.0.10' },
       'Service "x" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated',
     ],
-    [
-      'outside',
-      { clusterIP: '10.0.0.1' },
-      'failed to allocate IP 10.0.0.1: the provided IP (10.0.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/24',
-    ],
+    ['outside', { clusterIP: '10.0.0.1' }, 'failed to allocate IP 10.0.0.1: the provided network does not match the current range'],
     [
       'dual',
       { ipFamilyPolicy: 'RequireDualStack' },
@@ -184,4 +180,32 @@ test('an update keeps what it does not mention, and a change of type gives it ba
     service('lb', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', allocateLoadBalancerNodePorts: false, ports: [{ port: 1 }] }),
   );
   expect(local.spec?.healthCheckNodePort).toBeGreaterThanOrEqual(30000);
+});
+
+test('a ServiceCIDR widens the range while it is ready', async () => {
+  const allocator = start('10.96.0.0/30');
+  const range = (name: string, cidr: string, more: object = {}) =>
+    memory.storages(ServiceCIDR).create({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'ServiceCIDR',
+      metadata: { name, uid: name, resourceVersion: '', creationTimestamp: '' },
+      spec: { cidrs: [cidr] },
+      ...more,
+    } as ServiceCIDR);
+  const make = async (name: string, spec: ServiceSpec = {}) => (await create(allocator, service(name, spec))).spec?.clusterIP;
+  const refused = (ip: string) =>
+    expect(make('refused', { clusterIP: ip, clusterIPs: [ip] })).rejects.toThrow(/the provided network does not match the current range/);
+  expect([await make('a'), await make('b')].sort()).toEqual(['10.96.0.1', '10.96.0.2']);
+  await expect(make('c')).rejects.toThrow(/range is full/);
+  await refused('10.200.0.9');
+
+  await range('more', '10.200.0.0/24');
+  await expect.poll(() => make('d', { clusterIP: '10.200.0.9', clusterIPs: ['10.200.0.9'] }).catch(() => '')).toBe('10.200.0.9');
+  expect(await make('e')).toMatch(/^10\.200\.0\./);
+
+  await range('not', '10.201.0.0/24', { status: { conditions: [{ type: 'Ready', status: 'False' }] } });
+  await memory.storages(ServiceCIDR).update('', 'more', {}, () => undefined);
+  await expect.poll(() => make('f').catch((error: Error) => error.message)).toMatch(/range is full/);
+  await refused('10.200.0.10');
+  await refused('10.201.0.10');
 });

@@ -18,6 +18,7 @@ import type { IpRange } from './ip-range.ts';
 import type { PortRange } from './port-range.ts';
 import { addressBand, pickFree, portBand, Reservations } from './reservations.ts';
 import { addressesOf, portsOf } from './service-fields.ts';
+import { serviceRanges } from './service-ranges.ts';
 
 export interface ServiceAllocatorOptions {
   storages: Storages;
@@ -60,11 +61,12 @@ function failing(undo: () => void): (error: unknown) => never {
  */
 export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAllocator {
   const { ranges, ports, random, claims } = options;
+  const present = serviceRanges(ranges, options);
   const addresses = new Reservations();
   const nodePorts = new Reservations();
   // Not the name: with generateName it may still change.
   const keyOf = (service: Service) => service.metadata.uid;
-  const synced = follow(
+  const services = follow(
     options.storages(Service),
     {
       reset() {
@@ -82,6 +84,8 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     },
     options,
   );
+
+  const synced = Promise.all([services, present.synced]).then(() => undefined);
 
   return {
     synced,
@@ -157,14 +161,14 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     const families = spec.ipFamilies ?? [];
     const given = spec.clusterIPs ?? [];
     spec.clusterIPs = families.map((family, i) => {
-      const range = ranges.find((r) => r.family === family);
-      if (range === undefined)
+      const possible = present.of(family);
+      if (possible.length === 0)
         throw invalid(service, (e) => e.invalid(specPath.child('ipFamilies').index(i), family, 'not configured on this cluster'));
       const asked = given[i];
       if (asked) {
         if (held.has(asked)) return asked;
-        const why = !range.contains(asked)
-          ? `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${range.cidr}`
+        const why = !possible.some((range) => range.contains(asked))
+          ? 'the provided network does not match the current range'
           : addresses.isFree(asked, owner)
             ? undefined
             : 'provided IP is already allocated';
@@ -173,15 +177,22 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
         take(addresses, asked);
         return asked;
       }
-      const offset = pickFree(range.size, addressBand(range.size), random, (n) => addresses.isTaken(range.at(n)));
-      if (offset === undefined)
+      const ip = freeAddress(possible);
+      if (ip === undefined)
         throw invalid(service, (e) => e.invalid(specPath.child('clusterIPs'), given, 'failed to allocate a serviceIP: range is full'));
-      const ip = range.at(offset);
       take(addresses, ip);
       return ip;
     });
     const [first] = spec.clusterIPs;
     if (first !== undefined) spec.clusterIP = first;
+  }
+
+  function freeAddress(possible: readonly IpRange[]): string | undefined {
+    for (const range of possible) {
+      const offset = pickFree(range.size, addressBand(range.size), random, (n) => addresses.isTaken(range.at(n)));
+      if (offset !== undefined) return range.at(offset);
+    }
+    return undefined;
   }
 
   function allocatePorts(

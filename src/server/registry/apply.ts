@@ -1,11 +1,11 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applyConfiguration, deepCopy, errors, hasReason, type KubeObject } from '../../api/index.ts';
+import { applySteps, deepCopy, errors, hasReason, inVersions, type KubeObject } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
-import { resetFields } from './field-ownership.ts';
+import { managedVersions, resetFields } from './field-ownership.ts';
 import { parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
@@ -42,7 +42,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
   const force = queryBoolean(query, 'force');
   const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {
     const shown = live === undefined ? undefined : await convertToServed(served, live);
-    const object = applyConfiguration({
+    const steps = applySteps({
       live: shown,
       config: custom ? config : value,
       node,
@@ -54,6 +54,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
       force,
       ...(custom ? { decode: (object: unknown) => custom.decode(object as Record<string, unknown>, []) } : {}), // merged objects are objects
     });
+    const object = await inVersions(steps, managedVersions(registry.table, served, info.subresource));
     return toStorageVersion(served, deepCopy(object));
   };
   const { resourceVersion, uid } = config.metadata;

@@ -53,7 +53,7 @@ export async function createObject(
   metadata.creationTimestamp = timestamp(registry.clock);
   const generated = !metadata.name && Boolean(metadata.generateName);
   const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
-  const tracked = ownFields ? object : trackUpdate(undefined, object, writer);
+  const tracked = ownFields ? object : await trackUpdate(registry.table, undefined, object, writer);
   if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
   const admission = admissionRequest(context, served.resource, 'CREATE', {
     name: tracked.metadata.name ?? '',

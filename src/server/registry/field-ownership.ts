@@ -1,6 +1,18 @@
 /** Who owns which fields: keeps metadata.managedFields as writes come in. */
-import { applyUpdate, emptySet, type FieldSet, type KubeObject, kindNode } from '../../api/index.ts';
-import { nodeOf, type ServedResource } from './served-resource.ts';
+import {
+  applyUpdate,
+  decodeValue,
+  deepCopy,
+  emptySet,
+  type FieldSet,
+  groupResourceOf,
+  inVersions,
+  type KubeObject,
+  kindNode,
+  updateSteps,
+  type Versions,
+} from '../../api/index.ts';
+import { convertToServed, nodeOf, type ResourceTable, type ServedResource } from './served-resource.ts';
 
 export interface Writer {
   manager: string;
@@ -26,11 +38,52 @@ export function resetFields(served: ServedResource, subresource: string): FieldS
   return keepsMetadata === 'labels' ? { ...reset, 'f:metadata': { 'f:labels': emptySet } } : reset;
 }
 
-/** The object with managedFields that say what this write by create, update or patch changed. */
-export function trackUpdate(live: KubeObject | undefined, next: KubeObject, { manager, served, subresource, now }: Writer): KubeObject {
-  // Objects are tracked in the storage version.
-  const node = served.kind.custom?.versions.get(served.kind.resource.version)?.node ?? kindNode(served.kind.resource);
+/** Converts the objects of a resource to whichever version their managers speak. */
+export function managedVersions(table: ResourceTable, served: ServedResource, subresource: string): Versions {
+  const same = groupResourceOf(served.kind.resource);
+  const find = (apiVersion: string) => {
+    for (const other of table.all()) if (other.apiVersion === apiVersion && groupResourceOf(other.kind.resource) === same) return other;
+    return undefined;
+  };
+  return {
+    async convert({ object, apiVersion: from }, apiVersion) {
+      const target = find(apiVersion);
+      const node = target && nodeOf(target);
+      if (!target || !node) return undefined;
+      const source = find(from);
+      const own = source && !source.custom ? kindNode(source.resource) : undefined;
+      // What was pruned lacks fields that conversions may read; a copy, since parts of it are shared with the live object.
+      let stored = own ? (decodeValue(own, object) as KubeObject) : deepCopy(object);
+      await source?.version?.prepare?.([stored], 'storage');
+      if (source?.version) stored = source.version.toStorage(stored);
+      return { apiVersion, node, resetFields: resetFields(target, subresource), object: await convertToServed(target, stored) };
+    },
+  };
+}
+
+/**
+ * The object with managedFields that say what this write by create, update or patch changed, in the version of the request. Both
+ * objects are in the storage version. A promise only where something is to be converted.
+ */
+export function trackUpdate(
+  table: ResourceTable,
+  live: KubeObject | undefined,
+  next: KubeObject,
+  { manager, served, subresource, now: time }: Writer,
+): KubeObject | Promise<KubeObject> {
+  const node = nodeOf(served);
   if (node === undefined) return next;
-  const reset = resetFields(served, subresource);
-  return applyUpdate({ live, next, node, manager, apiVersion: next.apiVersion, time: now, subresource, resetFields: reset });
+  const { apiVersion } = served;
+  const operation = { node, manager, apiVersion, time, subresource, resetFields: resetFields(served, subresource) };
+  const isForeign = (entry: { apiVersion?: string }) => entry.apiVersion !== apiVersion;
+  const foreign = live?.metadata.managedFields?.some(isForeign) || next.metadata.managedFields?.some(isForeign);
+  if (served.version === undefined && !foreign) return applyUpdate({ ...operation, live, next });
+  const inItsVersion = async () => {
+    const [before, after] = await Promise.all([live && convertToServed(served, live), convertToServed(served, next)]);
+    const steps = updateSteps({ ...operation, live: before, next: after });
+    const { managedFields } = (await inVersions(steps, managedVersions(table, served, subresource))).metadata;
+    const { managedFields: _, ...metadata } = next.metadata;
+    return { ...next, metadata: managedFields ? { ...metadata, managedFields } : metadata };
+  };
+  return inItsVersion();
 }

@@ -151,8 +151,15 @@ async function nextState(
   } else prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
-  if (!change.ownFields)
-    next = trackUpdate(prev, next, { manager: change.options.fieldManager, served, subresource: info.subresource, now });
+  if (!change.ownFields) {
+    const tracked = trackUpdate(registry.table, prev, next, {
+      manager: change.options.fieldManager,
+      served,
+      subresource: info.subresource,
+      now,
+    });
+    next = tracked instanceof Promise ? await tracked : tracked;
+  }
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = shareUnchanged(prev, next);
   validateUpdate(kind, shared, prev, strategy);
