@@ -1,6 +1,7 @@
 export { type BackoffOptions, createBackoff } from './backoff.ts';
 export type * from './client.ts';
 export { type ClientOptions, createClient, resourcePath } from './create-client.ts';
+export { createDelegation, type Delegation, type DelegationOptions, type ReviewedUser } from './delegation.ts';
 export {
   createEventBroadcaster,
   type EventBroadcaster,

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import type { Client } from '../../client/index.ts';
+import { type Client, createDelegation } from '../../client/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { MachineInfo } from '../node/machine.ts';
@@ -13,6 +13,11 @@ import { containerExits } from './container-exits.ts';
 import { answer, type ServedKubelet, sendText } from './endpoints.ts';
 import { LogRequestError } from './logs/log-request.ts';
 import { failureOf, joinStreams, parseCommandPath, refuse, streamingUrl } from './remote-command.ts';
+
+/** --authentication-token-webhook-cache-ttl's default; what is refused is asked again sooner. */
+const tokenTtl = { yesMs: 120_000, noMs: 10_000 };
+/** --authorization-webhook-cache-authorized-ttl and -unauthorized-ttl's defaults. */
+const accessTtl = { yesMs: 300_000, noMs: 30_000 };
 
 export interface KubeletRequestsOptions {
   kubelet: ServedKubelet;
@@ -39,8 +44,9 @@ export function kubeletRequests(options: KubeletRequestsOptions): KubeletRequest
   const { nodeName } = kubelet;
   const logger = options.logger.child({ component: 'kubelet-server', node: nodeName });
   const lifetime = new AbortController();
-  const authenticate = authentication({ client, clock, anonymous: options.anonymous ?? false });
-  const authorize = authorization({ client, clock, nodeName });
+  const delegation = createDelegation({ client, clock, tokens: tokenTtl, access: accessTtl });
+  const authenticate = authentication({ delegation, anonymous: options.anonymous ?? false });
+  const authorize = authorization({ delegation, nodeName });
   const exits = containerExits({ runtime, clock, logger });
   const endpoints = { kubelet, runtime, machine, metrics, clock, exits };
 

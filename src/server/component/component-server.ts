@@ -1,7 +1,7 @@
 /** The HTTPS face of a component beside the API server (kube-scheduler, kube-controller-manager): health, metrics, configuration. */
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { Client } from '../../client/index.ts';
+import { type Client, createDelegation } from '../../client/index.ts';
 import {
   exposition,
   expositionType,
@@ -46,6 +46,9 @@ export interface ComponentServer {
   close(): Promise<void>;
 }
 
+/** The defaults of --authentication-token-webhook-cache-ttl and of the --authorization-webhook-cache-...-ttl flags. */
+const remembered = { yesMs: 10_000, noMs: 10_000 };
+
 const notFound = textAnswer('404 page not found\n', 404);
 
 export async function openComponentServer(options: ComponentServerOptions): Promise<ComponentServer> {
@@ -70,13 +73,14 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
     }
     return (await healthAnswer(health, context)) ?? notFound;
   };
+  const delegation = createDelegation({ client, clock, tokens: remembered, access: remembered });
   const handle = createPipeline({
     clock,
     random,
     logger,
-    authenticators: [clientCertificates({ clientCa: tls.clientCa }), bearerTokens(delegatedTokens(client, clock), [])],
+    authenticators: [clientCertificates({ clientCa: tls.clientCa }), bearerTokens(delegatedTokens(delegation), [])],
     anonymous: true,
-    authorizer: delegatedAuthorizer(client, clock),
+    authorizer: delegatedAuthorizer(delegation),
     requestTimeoutSeconds: 60,
     metrics: { begin: () => () => {} },
     handle: answer,
