@@ -126,6 +126,29 @@ const withoutLeadingZeros = (text: string) => text.replace(/(^|[.:/])0+(?=\d+($|
 /** `::ffff:10.9.8.7`: software disagrees on whether that is an IPv4 address. */
 const isMapped = ({ family, value }: IpAddress) => family === 6 && value >> 32n === 0xffffn;
 
+/** `::ffff:10.9.8.7` as the `10.9.8.7` that Go takes it for. */
+const unmapped = (ip: IpAddress): IpAddress => (isMapped(ip) ? { family: 4, value: ip.value & 0xffffffffn } : ip);
+
+/** An address as upstream once read it: with leading zeros, mapped into IPv6. `isStrict`: it has neither. */
+export function parseLooseIp(text: string): { address: IpAddress; isStrict: boolean } | undefined {
+  const strict = parseIp(text);
+  const address = strict ?? parseIp(withoutLeadingZeros(text));
+  return address && { address: unmapped(address), isStrict: strict !== undefined && !isMapped(strict) };
+}
+
+/** As `parseLooseIp`, of a block. */
+export function parseLooseCidr(text: string): { cidr: Cidr; isStrict: boolean } | undefined {
+  const strict = parseCidr(text);
+  const cidr = strict ?? parseCidr(withoutLeadingZeros(text));
+  if (!cidr) return undefined;
+  const { address, prefixLength } = cidr;
+  const mapped = isMapped(address) && prefixLength >= 96;
+  return {
+    cidr: mapped ? { address: unmapped(address), prefixLength: prefixLength - 96 } : cidr,
+    isStrict: strict !== undefined && !isMapped(strict.address),
+  };
+}
+
 /** What is wrong with an IP address, in upstream's words (KEP-4858). */
 export function isIp(text: string): string[] {
   const ip = parseIp(text);

@@ -17,6 +17,8 @@ export interface StrategyContext {
   extra?: Readonly<Record<string, readonly string[]>>;
   /** The present, RFC 3339. */
   now: string;
+  /** Adds to the answer's Warning headers. */
+  warn?(message: string): void;
 }
 
 /** Another served version of the same kind. Conversions are pure and lossless. */
@@ -30,7 +32,9 @@ export interface ServedVersion<T extends KubeObject = KubeObject> {
   /** Where conversion takes its time (webhooks): must have been called for whatever `toStorage` or `fromStorage` is given. */
   prepare?(objects: readonly KubeObject[], to: 'storage' | 'served'): Promise<void>;
   /** What of the kind's definition is different in this version (custom resources); its functions still get storage-version objects. */
-  overrides?: Partial<Pick<KindDefinition<T>, 'columns' | 'validateCreate' | 'validateUpdate' | 'subresources' | 'fieldSelectors'>>;
+  overrides?: Partial<
+    Pick<KindDefinition<T>, 'columns' | 'defaultPropagation' | 'validateCreate' | 'validateUpdate' | 'subresources' | 'fieldSelectors'>
+  >;
   /** Sent as a Warning header, e.g. `extensions/v1beta1 Deployment is deprecated in v1.8+, unavailable in v1.16+; use apps/v1 Deployment`. */
   warning?: string;
 }

@@ -84,6 +84,12 @@ export function convertedVersion<V extends KubeObject, T extends KubeObject>(
   };
 }
 
+/** The version of old days, when a delete left what belonged to the object alone unless told otherwise. */
+export const orphaning = <T extends KubeObject>(version: ServedVersion<T>): ServedVersion<T> => ({
+  ...version,
+  overrides: { ...version.overrides, defaultPropagation: 'Orphan' },
+});
+
 /** A version whose fields are those of the storage version: only apiVersion differs. */
 export function sameShape<T extends KubeObject>(
   served: Resource,

@@ -67,6 +67,7 @@ export const validatingAdmissionPolicy = defineKind<ValidatingAdmissionPolicy>({
     sameShape(v1alpha1.ValidatingAdmissionPolicy, ValidatingAdmissionPolicy),
   ],
   categories: ['api-extensions'],
+  allowUnconditionalUpdate: false,
   defaults({ spec }) {
     if (!spec) return;
     spec.failurePolicy ??= 'Fail';
@@ -108,6 +109,7 @@ export const mutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>({
     sameShape(v1alpha1.MutatingAdmissionPolicy, MutatingAdmissionPolicy),
   ],
   categories: ['api-extensions'],
+  allowUnconditionalUpdate: false,
   defaults({ spec }) {
     if (!spec) return;
     spec.failurePolicy ??= 'Fail';
@@ -149,6 +151,7 @@ export const validatingAdmissionPolicyBinding = defineKind<ValidatingAdmissionPo
     sameShape(v1alpha1.ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding),
   ],
   categories: ['api-extensions'],
+  allowUnconditionalUpdate: false,
   defaults({ spec }) {
     defaultMatchResources(spec?.matchResources);
   },
@@ -179,6 +182,7 @@ export const mutatingAdmissionPolicyBinding = defineKind<MutatingAdmissionPolicy
     sameShape(v1alpha1.MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding),
   ],
   categories: ['api-extensions'],
+  allowUnconditionalUpdate: false,
   defaults({ spec }) {
     defaultMatchResources(spec?.matchResources);
   },

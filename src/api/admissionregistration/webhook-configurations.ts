@@ -148,11 +148,13 @@ function beta<T extends Configuration>(served: Resource, storage: Resource<T>, i
 export const mutatingWebhookConfiguration = defineKind<MutatingWebhookConfiguration>({
   resource: MutatingWebhookConfiguration,
   versions: [beta(v1beta1.MutatingWebhookConfiguration, MutatingWebhookConfiguration, true)],
+  allowUnconditionalUpdate: false,
   ...rules(true),
 });
 
 export const validatingWebhookConfiguration = defineKind<ValidatingWebhookConfiguration>({
   resource: ValidatingWebhookConfiguration,
   versions: [beta(v1beta1.ValidatingWebhookConfiguration, ValidatingWebhookConfiguration, false)],
+  allowUnconditionalUpdate: false,
   ...rules(false),
 });

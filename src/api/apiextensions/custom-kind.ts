@@ -218,6 +218,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
     storagePrefix: `${spec.group}/${names.plural}`,
     versions: others,
     custom,
+    allowUnconditionalUpdate: false,
     defaults: storageForm.defaults,
     create(object: Parted) {
       if (terminating)

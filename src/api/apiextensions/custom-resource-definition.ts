@@ -1,3 +1,4 @@
+import { goQuote } from '../fields.ts';
 import type {
   CustomResourceDefinitionCondition,
   CustomResourceDefinitionNames,
@@ -16,6 +17,7 @@ import {
   validateStatus,
   validateStoredVersions,
 } from './definition-validation.ts';
+import { unknownFormats } from './schema-formats.ts';
 
 /** Keeps a definition that is being deleted until its objects are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -117,6 +119,12 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     validateDefinitionRules(next, prev, errors);
     validateStoredVersions(next, errors);
   },
+  warnings(next, prev) {
+    const of = ({ spec }: CustomResourceDefinition) => spec.versions.flatMap(({ schema }) => unknownFormats(schema?.openAPIV3Schema));
+    const before = new Set(prev ? of(prev) : []);
+    return of(next).flatMap((format) => (before.has(format) ? [] : [`unrecognized format ${goQuote(format)}`]));
+  },
+  allowUnconditionalUpdate: false,
   subresources: {
     status: {
       keepsMetadata: true,

@@ -1,5 +1,7 @@
 /** The string formats that upstream's validation knows (kube-openapi's strfmt); others are ignored. */
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { parseCidr, parseIp } from '../ip.ts';
+import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
 import { parseGoDuration, parseRfc3339 } from '../time-format.ts';
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -36,6 +38,8 @@ const formats: Record<string, (text: string) => boolean> = {
   isbn: (text) => /^(\d{9}[\dX]|\d{13})$/.test(text.replace(/[ -]/g, '')),
   isbn10: (text) => /^\d{9}[\dX]$/.test(text.replace(/[ -]/g, '')),
   isbn13: (text) => /^\d{13}$/.test(text.replace(/[ -]/g, '')),
+  k8slongname: (text) => isDns1123Subdomain(text).length === 0,
+  k8sshortname: (text) => isDns1123Label(text).length === 0,
   mac: (text) => /^([0-9a-f]{2}[:-]){5}([0-9a-f]{2}[:-][0-9a-f]{2}[:-])?[0-9a-f]{2}$/i.test(text),
   password: () => true,
   rgbcolor: (text) => /^rgb\(\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)$/.test(text),
@@ -46,6 +50,36 @@ const formats: Record<string, (text: string) => boolean> = {
   uuid4: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '4',
   uuid5: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '5',
 };
+
+/** The formats of strings in a schema that mean nothing here, in the order in which it has them; each as often as it has it. */
+export function unknownFormats(schema: JSONSchemaProps | undefined): string[] {
+  if (!schema) return [];
+  const { format, type } = schema;
+  const own = type === 'string' && format && formats[format.replaceAll('-', '')] === undefined ? [format] : [];
+  const items = Array.isArray(schema.items) ? schema.items : [schema.items];
+  const {
+    additionalItems,
+    additionalProperties,
+    allOf = [],
+    anyOf = [],
+    definitions = {},
+    not,
+    oneOf = [],
+    patternProperties = {},
+  } = schema;
+  const below = [
+    ...items,
+    ...allOf,
+    ...anyOf,
+    ...oneOf,
+    not,
+    ...Object.values(schema.properties ?? {}),
+    ...[additionalProperties, additionalItems].map((value) => (typeof value === 'object' ? value : undefined)),
+    ...Object.values(patternProperties),
+    ...Object.values(definitions),
+  ];
+  return [...own, ...below.flatMap(unknownFormats)];
+}
 
 /** Whether a text has a format; texts have every format that is not known. */
 export function hasFormat(format: string, text: string): boolean {

@@ -53,6 +53,7 @@ export const apiService = defineKind<APIService>({
   storagePrefix: 'apiregistration.k8s.io/apiservices',
   categories: ['api-extensions'],
   generation: false,
+  allowUnconditionalUpdate: false,
   validateName: isPathSegmentName,
   defaults({ spec }) {
     if (spec?.service) spec.service.port ??= defaultPort;

@@ -61,6 +61,7 @@ function validateConditions(conditions: readonly StorageVersionCondition[], path
 export const storageVersion = defineKind<StorageVersion>({
   resource: StorageVersion,
   generation: false,
+  allowUnconditionalUpdate: false,
   validateName,
   subresources: {
     status: {

@@ -1,5 +1,6 @@
 import { requireNonNegative } from '../core/checks.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { DaemonSet, type DaemonSetSpec } from '../generated/apps.v1.ts';
@@ -9,7 +10,7 @@ import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from 
 import { defineKind } from '../kind.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
-import { convertedVersion, sameShape } from '../served-version.ts';
+import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -110,7 +111,7 @@ export const daemonSet = defineKind<DaemonSet>({
   resource: DaemonSet,
   shortNames: ['ds'],
   categories: ['all'],
-  versions: [sameShape(v1beta2.DaemonSet, DaemonSet), extensionsV1beta1],
+  versions: [orphaning(sameShape(v1beta2.DaemonSet, DaemonSet)), orphaning(extensionsV1beta1)],
   defaults(ds) {
     applyDefaults(ds, 'RollingUpdate');
     defaultPodTemplate(ds.spec.template);
@@ -136,6 +137,7 @@ export const daemonSet = defineKind<DaemonSet>({
     validateUpdateStrategy(spec, specPath.child('updateStrategy'), errors);
     requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
   },
+  warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template, { isNamed: false }),
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },

@@ -1,5 +1,6 @@
 import { requireNonNegative } from '../core/checks.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { semanticEqual } from '../equality.ts';
 import type { FieldErrors } from '../fields.ts';
 import { FieldPath } from '../fields.ts';
@@ -11,7 +12,7 @@ import { type IntOrString, isZero, requireAtMost100Percent, requireNonNegativeIn
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { convertedVersion, sameShape } from '../served-version.ts';
+import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -114,24 +115,28 @@ export const deployment = defineKind<Deployment>({
   shortNames: ['deploy'],
   categories: ['all'],
   versions: [
-    convertedVersion(v1beta1.Deployment, Deployment, {
-      defaults(d) {
-        defaultSelectorFromTemplate(d);
-        // Fields that defaults touch have the same shape in every version.
-        applyDefaults(d as Deployment, { rollingUpdate: '25%', revisionHistoryLimit: 2, progressDeadlineSeconds: 600 });
-      },
-      toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
-      fromStorage: rollbackConversion.fromStorage,
-    }),
-    sameShape(v1beta2.Deployment, Deployment),
-    convertedVersion(extensions.Deployment, Deployment, {
-      defaults(d) {
-        defaultSelectorFromTemplate(d);
-        applyDefaults(d as Deployment, { rollingUpdate: 1, revisionHistoryLimit: maxInt32, progressDeadlineSeconds: maxInt32 });
-      },
-      toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
-      fromStorage: rollbackConversion.fromStorage,
-    }),
+    orphaning(
+      convertedVersion(v1beta1.Deployment, Deployment, {
+        defaults(d) {
+          defaultSelectorFromTemplate(d);
+          // Fields that defaults touch have the same shape in every version.
+          applyDefaults(d as Deployment, { rollingUpdate: '25%', revisionHistoryLimit: 2, progressDeadlineSeconds: 600 });
+        },
+        toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
+        fromStorage: rollbackConversion.fromStorage,
+      }),
+    ),
+    orphaning(sameShape(v1beta2.Deployment, Deployment)),
+    orphaning(
+      convertedVersion(extensions.Deployment, Deployment, {
+        defaults(d) {
+          defaultSelectorFromTemplate(d);
+          applyDefaults(d as Deployment, { rollingUpdate: 1, revisionHistoryLimit: maxInt32, progressDeadlineSeconds: maxInt32 });
+        },
+        toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
+        fromStorage: rollbackConversion.fromStorage,
+      }),
+    ),
   ],
   defaults(d) {
     applyDefaults(d, { rollingUpdate: '25%', revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
@@ -153,6 +158,7 @@ export const deployment = defineKind<Deployment>({
     if (deadline <= (spec.minReadySeconds ?? 0))
       errors.invalid(specPath.child('progressDeadlineSeconds'), deadline, 'must be greater than minReadySeconds');
   },
+  warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },

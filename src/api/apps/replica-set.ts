@@ -1,5 +1,6 @@
 import { requireNonNegative } from '../core/checks.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { FieldPath } from '../fields.ts';
 import { ReplicaSet } from '../generated/apps.v1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
@@ -7,7 +8,7 @@ import * as extensions from '../generated/extensions.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { sameShape } from '../served-version.ts';
+import { orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -26,8 +27,8 @@ export const replicaSet = defineKind<ReplicaSet>({
   shortNames: ['rs'],
   categories: ['all'],
   versions: [
-    sameShape(v1beta2.ReplicaSet, ReplicaSet),
-    sameShape(extensions.ReplicaSet, ReplicaSet, { defaults: defaultSelectorFromTemplate }),
+    orphaning(sameShape(v1beta2.ReplicaSet, ReplicaSet)),
+    orphaning(sameShape(extensions.ReplicaSet, ReplicaSet, { defaults: defaultSelectorFromTemplate })),
   ],
   defaults(rs) {
     rs.spec ??= {};
@@ -42,6 +43,7 @@ export const replicaSet = defineKind<ReplicaSet>({
     if (validateSelectorMatches(spec.selector, spec.template, specPath, errors))
       validateAlwaysTemplate(spec.template, 'ReplicaSet', specPath.child('template'), errors);
   },
+  warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },

@@ -1,6 +1,8 @@
 import { allowOneOf, requireNonNegative } from '../core/checks.ts';
 import { validatePodAnnotations } from '../core/pod-annotations.ts';
 import { defaultPersistentVolumeClaimSpec, defaultPodTemplate } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
+import { claimSpecWarnings } from '../core/volume-warnings.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { StatefulSet, type StatefulSetSpec } from '../generated/apps.v1.ts';
@@ -12,7 +14,7 @@ import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel } from '../names.ts';
 import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { sameShape } from '../served-version.ts';
+import { orphaning, sameShape } from '../served-version.ts';
 import { containerColumns } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -82,15 +84,17 @@ export const statefulSet = defineKind<StatefulSet>({
   shortNames: ['sts'],
   categories: ['all'],
   versions: [
-    sameShape(v1beta1.StatefulSet, StatefulSet, {
-      defaults(set) {
-        set.spec ??= { template: { spec: { containers: [] } }, serviceName: '' };
-        defaultSelectorFromTemplate(set);
-        set.spec.updateStrategy ??= {};
-        set.spec.updateStrategy.type ||= 'OnDelete';
-      },
-    }),
-    sameShape(v1beta2.StatefulSet, StatefulSet),
+    orphaning(
+      sameShape(v1beta1.StatefulSet, StatefulSet, {
+        defaults(set) {
+          set.spec ??= { template: { spec: { containers: [] } }, serviceName: '' };
+          defaultSelectorFromTemplate(set);
+          set.spec.updateStrategy ??= {};
+          set.spec.updateStrategy.type ||= 'OnDelete';
+        },
+      }),
+    ),
+    orphaning(sameShape(v1beta2.StatefulSet, StatefulSet)),
   ],
   validateName: nameIsDnsLabel,
   defaults(set) {
@@ -144,10 +148,15 @@ export const statefulSet = defineKind<StatefulSet>({
         "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
       );
   },
-  warnings({ spec }) {
-    return (spec.revisionHistoryLimit ?? 0) < 0
-      ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
-      : [];
+  warnings(next, prev) {
+    const { revisionHistoryLimit = 0, template, volumeClaimTemplates = [] } = next.spec;
+    const warnings = workloadWarnings(next, prev, template, { isNamed: false });
+    if (!prev || next.metadata.generation !== prev.metadata.generation)
+      for (const [i, claim] of volumeClaimTemplates.entries())
+        warnings.push(...claimSpecWarnings(claim.spec ?? {}, specPath.child('volumeClaimTemplates').index(i)));
+    if (revisionHistoryLimit < 0)
+      warnings.push('spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended');
+    return warnings;
   },
   subresources: {
     status: {

@@ -7,9 +7,10 @@ import * as v1beta1 from '../generated/batch.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
 import { formatLabelSelector } from '../selectors.ts';
-import { sameShape } from '../served-version.ts';
+import { orphaning, sameShape } from '../served-version.ts';
 import { isTimeZone, scheduleProblem } from './cron-schedule.ts';
 import { validateJobSpec } from './job-spec.ts';
+import { jobWarnings } from './job-warnings.ts';
 
 const specPath = new FieldPath('spec');
 /** The jobs' names have the scheduled minute as a suffix, and must be labels. */
@@ -42,7 +43,7 @@ export const cronJob = defineKind<CronJob>({
   resource: CronJob,
   shortNames: ['cj'],
   categories: ['all'],
-  versions: [sameShape(v1beta1.CronJob, CronJob)],
+  versions: [orphaning(sameShape(v1beta1.CronJob, CronJob))],
   defaults({ spec }) {
     if (!spec) return;
     spec.concurrencyPolicy ||= 'Allow';
@@ -70,6 +71,14 @@ export const cronJob = defineKind<CronJob>({
     validateJobSpec(template, templatePath, errors);
     if (template.selector) errors.invalid(templatePath.child('selector'), template.selector, '`selector` will be auto-generated');
     if (template.manualSelector) errors.notSupported(templatePath.child('manualSelector'), template.manualSelector, ['nil', 'false']);
+  },
+  warnings(next, prev) {
+    const warnings = jobWarnings(next, prev, next.spec.jobTemplate?.spec, specPath.child('jobTemplate', 'spec'));
+    if (prev && next.spec.schedule?.includes('TZ'))
+      warnings.push(
+        'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details',
+      );
+    return warnings;
   },
   subresources: { status: true },
   columns: [

@@ -10,6 +10,7 @@ import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { validateJobSpec } from './job-spec.ts';
 import { validateJobStatus } from './job-status.ts';
+import { jobWarnings } from './job-warnings.ts';
 
 const specPath = new FieldPath('spec');
 const maxInt32 = 2147483647;
@@ -141,6 +142,7 @@ export const job = defineKind<Job>({
     const before = adjustable ? withSchedulingOf(prev.spec.template, prev.spec.template) : prev.spec.template;
     if (!semanticEqual(template, before)) validateImmutable(next.spec.template, prev.spec.template, specPath.child('template'), errors);
   },
+  warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),
   defaultPropagation: 'Orphan',
   fieldSelectors: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
   subresources: { status: { validate: validateJobStatus } },

@@ -53,6 +53,7 @@ function validateBundle(text: string, path: FieldPath, errors: FieldErrors): voi
 export const clusterTrustBundle = defineKind<ClusterTrustBundle>({
   resource: ClusterTrustBundle,
   versions: [sameShape(v1alpha1.ClusterTrustBundle, ClusterTrustBundle)],
+  allowUnconditionalUpdate: false,
   // What a name must be depends on the signer: `validate` has it.
   validateName: () => [],
   validate({ metadata, spec: { signerName = '' } }, errors) {

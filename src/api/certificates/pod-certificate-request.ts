@@ -141,6 +141,7 @@ function stateCell({ status }: PodCertificateRequest): string {
 export const podCertificateRequest = defineKind<PodCertificateRequest>({
   resource: PodCertificateRequest,
   generation: false,
+  allowUnconditionalUpdate: false,
   validateCreate: ({ spec }, errors) => validateSpec(spec ?? {}, errors),
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
   subresources: { status: { keepsMetadata: true, validate: validateStatus } },

@@ -4,6 +4,7 @@ import { isIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
+import { ipWarnings } from '../warnings.ts';
 import { protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
 import { requireNonSpecialIp } from './endpoint-addresses.ts';
 
@@ -54,6 +55,14 @@ export const endpoints = defineKind<Endpoints>({
       for (const [a, address] of notReadyAddresses.entries()) validateAddress(address, path.child('notReadyAddresses').index(a), errors);
       for (const [p, port] of ports.entries()) validatePort(port, ports.length > 1, path.child('ports').index(p), errors);
     }
+  },
+  warnings({ metadata, subsets = [] }) {
+    if (metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [];
+    return subsets.flatMap((subset, i) =>
+      (['addresses', 'notReadyAddresses'] as const).flatMap((list) =>
+        (subset[list] ?? []).flatMap(({ ip }, j) => ipWarnings(new FieldPath('subsets').index(i).child(list).index(j).child('ip'), ip)),
+      ),
+    );
   },
   columns: [
     nameColumn,

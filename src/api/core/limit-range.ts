@@ -76,6 +76,7 @@ export const limitRange = defineKind<LimitRange>({
   resource: LimitRange,
   shortNames: ['limits'],
   storagePrefix: 'limitranges',
+  allowCreateOnUpdate: true,
   defaults(range) {
     range.spec ??= { limits: [] };
     for (const item of range.spec.limits ?? []) {

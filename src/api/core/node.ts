@@ -5,6 +5,7 @@ import { defineKind } from '../kind.ts';
 import { isLabelValue } from '../names.ts';
 import { validateLabelName } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
+import { cidrWarnings } from '../warnings.ts';
 import { rejectNew, requireOneOf } from './checks.ts';
 import { validateResourceQuantity } from './resource-names.ts';
 import { taintEffects } from './scheduling-rules.ts';
@@ -107,6 +108,11 @@ export const node = defineKind<Node>({
       errors.forbidden(specPath.child('providerID'), 'node updates may not change providerID except from "" to valid');
     if ((next.spec.externalID ?? '') !== (prev.spec.externalID ?? '')) errors.forbidden(specPath.child('externalID'), 'may not be updated');
   },
+  warnings: ({ spec }) => [
+    ...(spec.configSource ? ['spec.configSource: the feature is removed'] : []),
+    ...(spec.externalID ? ['spec.externalID: this field is deprecated, and is unused by Kubernetes'] : []),
+    ...(spec.podCIDRs ?? []).flatMap((cidr, i) => cidrWarnings(specPath.child('podCIDRs').index(i), cidr)),
+  ],
   fieldSelectors: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
   subresources: {
     status: {

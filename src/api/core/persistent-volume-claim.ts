@@ -12,9 +12,12 @@ import { validatePersistentVolumeClaimSpec } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
 import { defaultPersistentVolumeClaimSpec } from './pod-defaults.ts';
 import { isNativeResource, requireNonNegativeValue } from './resource-names.ts';
+import { claimSpecWarnings } from './volume-warnings.ts';
 
 /** Where the class was said before it was a field. */
 export const storageClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
+/** What is said of it. */
+export const oldClassWarning = `metadata.annotations[${storageClassAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`;
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -131,6 +134,10 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
         `update from non-nil value to ${attributes === undefined ? 'nil' : 'an empty string'} is forbidden`,
       );
   },
+  warnings: ({ metadata, spec }) => [
+    ...(metadata.annotations?.[storageClassAnnotation] === undefined ? [] : [oldClassWarning]),
+    ...claimSpecWarnings(spec, specPath),
+  ],
   subresources: {
     status: {
       validate: ({ status }, _prev, errors) => validateStatus(status ?? {}, errors),

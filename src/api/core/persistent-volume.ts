@@ -10,11 +10,14 @@ import { formatAccessModes } from './access-modes.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { validateAccessModes, volumeModes } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
-import { storageClassAnnotation } from './persistent-volume-claim.ts';
+import { nodeTermWarnings } from './node-label-warnings.ts';
+import { oldClassWarning, storageClassAnnotation } from './persistent-volume-claim.ts';
 import { persistentVolumeSources, validatePersistentVolumeSource } from './persistent-volume-sources.ts';
 import { requireNonNegativeValue, requirePositiveQuantity } from './resource-names.ts';
 import { validateNodeSelector } from './scheduling-rules.ts';
+import { goneSourceWarnings } from './volume-warnings.ts';
 
+const mountOptionsAnnotation = 'volume.beta.kubernetes.io/mount-options';
 const specPath = new FieldPath('spec');
 
 function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: FieldErrors): void {
@@ -156,6 +159,23 @@ export const persistentVolume = defineKind<PersistentVolume>({
       );
     if (prev.spec.volumeAttributesClassName !== undefined && next.spec.volumeAttributesClassName === undefined)
       errors.forbidden(specPath.child('volumeAttributesClassName'), 'update from non-nil value to nil is forbidden');
+  },
+  warnings({ metadata: { annotations = {} }, spec }) {
+    const terms = spec.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+    const termsPath = specPath.child('nodeAffinity', 'required', 'nodeSelectorTerms');
+    return [
+      ...(annotations[storageClassAnnotation] === undefined ? [] : [oldClassWarning]),
+      ...(annotations[mountOptionsAnnotation] === undefined
+        ? []
+        : [`metadata.annotations[${mountOptionsAnnotation}]: deprecated since v1.31; use "mountOptions" attribute instead`]),
+      ...(spec.persistentVolumeReclaimPolicy === 'Recycle'
+        ? [
+            'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+          ]
+        : []),
+      ...terms.flatMap((term, i) => nodeTermWarnings(term, false, termsPath.index(i))),
+      ...goneSourceWarnings(spec, specPath),
+    ];
   },
   subresources: {
     status: {

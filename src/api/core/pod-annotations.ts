@@ -1,17 +1,20 @@
 /** Annotations of pods that mean something to the API itself. */
-import type { FieldErrors, FieldPath } from '../fields.ts';
-import type { AppArmorProfile, PodSpec, SeccompProfile } from '../generated/core.v1.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
+import type { AppArmorProfile, Pod, PodSpec, SeccompProfile } from '../generated/core.v1.ts';
+import { byteLength } from '../names.ts';
 import { requireDescendingPath } from './file-paths.ts';
 import { eachContainer } from './pod-os.ts';
+import { maxAppArmorProfileBytes } from './security-context.ts';
 
 type Annotations = Readonly<Record<string, string>> | undefined;
 
 /** On pods that a kubelet made from a manifest of its own. */
 export const mirrorPodAnnotation = 'kubernetes.io/config.mirror';
 export const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
-const appArmorPrefix = 'container.apparmor.security.beta.kubernetes.io/';
-const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
-const seccompPrefix = 'container.seccomp.security.alpha.kubernetes.io/';
+export const appArmorAnnotationPrefix = 'container.apparmor.security.beta.kubernetes.io/';
+export const seccompPodAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
+export const seccompContainerAnnotationPrefix = 'container.seccomp.security.alpha.kubernetes.io/';
 
 function validateSeccompValue(value: string, path: FieldPath, errors: FieldErrors): void {
   if (value === 'runtime/default' || value === 'docker/default' || value === 'unconfined') return;
@@ -29,9 +32,10 @@ export function validatePodAnnotations(annotations: Annotations, spec: PodSpec, 
     errors.ratcheting(() => errors.invalid(path.key(deletionCostAnnotation), cost, 'must be a 32bit integer'));
   const names = new Set([...eachContainer(spec, path)].map(([container]) => container.name));
   for (const [key, value] of Object.entries(annotations)) {
-    if (key === seccompPod || key.startsWith(seccompPrefix)) validateSeccompValue(value, path.child(key), errors);
-    if (!key.startsWith(appArmorPrefix)) continue;
-    const container = key.slice(appArmorPrefix.length);
+    if (key === seccompPodAnnotation || key.startsWith(seccompContainerAnnotationPrefix))
+      validateSeccompValue(value, path.child(key), errors);
+    if (!key.startsWith(appArmorAnnotationPrefix)) continue;
+    const container = key.slice(appArmorAnnotationPrefix.length);
     if (!names.has(container)) errors.invalid(path.key(key), container, 'container not found');
     if (value !== '' && value !== 'runtime/default' && value !== 'unconfined' && !value.startsWith('localhost/'))
       errors.invalid(path.key(key), value, `invalid AppArmor profile name: ${JSON.stringify(value)}`);
@@ -62,15 +66,21 @@ function matchProfile(
 export function validateProfileAnnotationsMatch(annotations: Annotations, spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   if (!annotations) return;
   const context = spec.securityContext;
-  matchProfile(annotations[seccompPod], context?.seccompProfile, 'seccomp', path.child('securityContext', 'seccompProfile'), errors);
+  matchProfile(
+    annotations[seccompPodAnnotation],
+    context?.seccompProfile,
+    'seccomp',
+    path.child('securityContext', 'seccompProfile'),
+    errors,
+  );
   for (const [container, at] of eachContainer(spec, path)) {
     const own = container.securityContext;
     const seccompPath = at.child('securityContext', 'seccompProfile');
-    matchProfile(annotations[`${seccompPrefix}${container.name}`], own?.seccompProfile, 'seccomp', seccompPath, errors);
+    matchProfile(annotations[`${seccompContainerAnnotationPrefix}${container.name}`], own?.seccompProfile, 'seccomp', seccompPath, errors);
     if (spec.os?.name === 'windows') continue;
     const appArmor = own?.appArmorProfile ?? context?.appArmorProfile;
     const appArmorPath = at.child('securityContext', 'appArmorProfile');
-    matchProfile(annotations[`${appArmorPrefix}${container.name}`], appArmor, 'apparmor', appArmorPath, errors);
+    matchProfile(annotations[`${appArmorAnnotationPrefix}${container.name}`], appArmor, 'apparmor', appArmorPath, errors);
   }
 }
 
@@ -78,12 +88,37 @@ export function validateProfileAnnotationsMatch(annotations: Annotations, spec: 
 export function validatePodAnnotationsUpdate(next: Annotations, prev: Annotations, path: FieldPath, errors: FieldErrors): void {
   for (const [key, value] of Object.entries(prev ?? {})) {
     if (next?.[key] === value) continue;
-    if (key.startsWith(appArmorPrefix)) errors.forbidden(path.key(key), 'may not remove or update AppArmor annotations');
+    if (key.startsWith(appArmorAnnotationPrefix)) errors.forbidden(path.key(key), 'may not remove or update AppArmor annotations');
     if (key === mirrorPodAnnotation) errors.forbidden(path.key(key), 'may not remove or update mirror pod annotation');
   }
   for (const key of Object.keys(next ?? {})) {
     if (prev?.[key] !== undefined) continue;
-    if (key.startsWith(appArmorPrefix)) errors.forbidden(path.key(key), 'may not add AppArmor annotations');
+    if (key.startsWith(appArmorAnnotationPrefix)) errors.forbidden(path.key(key), 'may not add AppArmor annotations');
     if (key === mirrorPodAnnotation) errors.forbidden(path.key(key), 'may not add mirror pod annotation');
+  }
+}
+
+/** The profile that an old annotation names; undefined where it names none. */
+function appArmorProfileOf(annotation: string): AppArmorProfile | undefined {
+  if (annotation === 'unconfined') return { type: 'Unconfined' };
+  if (annotation === 'runtime/default') return { type: 'RuntimeDefault' };
+  const name = annotation.startsWith('localhost/') ? annotation.slice('localhost/'.length) : '';
+  if (name === '' || name.trim() !== name || byteLength(name) > maxAppArmorProfileBytes) return undefined;
+  return { type: 'Localhost', localhostProfile: name };
+}
+
+/** Fills in a new pod's AppArmor fields from the annotations that came before them (KEP-24). */
+export function adoptAppArmorAnnotations(pod: Pod, warn?: (message: string) => void): void {
+  const { annotations } = pod.metadata;
+  if (!annotations || pod.spec.os?.name === 'windows') return;
+  const ofPod = pod.spec.securityContext?.appArmorProfile;
+  for (const [container] of eachContainer(pod.spec, new FieldPath())) {
+    const key = `${appArmorAnnotationPrefix}${container.name}`;
+    const annotation = annotations[key];
+    if (annotation === undefined || container.securityContext?.appArmorProfile) continue;
+    const profile = appArmorProfileOf(annotation);
+    if (profile && semanticEqual(profile, ofPod)) continue;
+    if (profile) container.securityContext = { ...container.securityContext, appArmorProfile: profile };
+    warn?.(`metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`);
   }
 }

@@ -5,10 +5,12 @@ import { PodTemplate } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { formatLabels, nameColumn } from '../printing.ts';
 import { defaultPodTemplate, validatePodTemplate } from './pod-spec.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 
 export const podTemplate = defineKind<PodTemplate>({
   resource: PodTemplate,
   storagePrefix: 'podtemplates',
+  allowCreateOnUpdate: true,
   generation: (next, prev) => !semanticEqual(next.template, prev.template),
   defaults(podTemplate) {
     podTemplate.template ??= { spec: { containers: [] } };
@@ -17,6 +19,7 @@ export const podTemplate = defineKind<PodTemplate>({
   validate(podTemplate, errors) {
     if (podTemplate.template) validatePodTemplate(podTemplate.template, new FieldPath('template'), errors);
   },
+  warnings: (next, prev) => workloadWarnings(next, prev, next.template, { isNamed: false, path: new FieldPath('template') }),
   columns: [
     nameColumn,
     ...containerColumns<PodTemplate>(({ template }) => template?.spec).map((column) => ({ ...column, priority: 0 })),

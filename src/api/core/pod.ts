@@ -2,12 +2,12 @@ import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
-import { isDns1123Label } from '../names.ts';
-import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
+import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { podColumns } from './pod-columns.ts';
 import { aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
 import { validateEphemeralContainersUpdate, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { podWarnings } from './pod-warnings.ts';
 import { isOvercommitAllowed } from './resource-names.ts';
 import { isPodLevelResource } from './resource-requirements.ts';
 
@@ -103,13 +103,14 @@ export const pod = defineKind<Pod>({
     pod.spec.enableServiceLinks ??= true;
     if (pod.spec.hostNetwork) defaultHostPorts([...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]);
   },
-  create(pod) {
+  create(pod, { warn }) {
     pod.status = { phase: 'Pending', qosClass: computePodQos(pod) };
     if (pod.spec.schedulingGates?.length) {
       const message = 'Scheduling is blocked due to non-empty scheduling gates';
       pod.status.conditions = [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message }];
     }
     mergeAllLabelKeys(pod);
+    adoptAppArmorAnnotations(pod, warn);
   },
   update(next, prev) {
     next.status = prev.status;
@@ -134,14 +135,8 @@ export const pod = defineKind<Pod>({
     validateProfileAnnotationsMatch(pod.metadata.annotations, pod.spec, specPath, errors);
   },
   validateUpdate: validatePodUpdate,
-  warnings(pod, prev) {
-    if (prev) return [];
-    const wrong = pod.metadata.name ? isDns1123Label(pod.metadata.name) : [];
-    if (wrong.length === 0) return [];
-    return [
-      `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${wrong.join(' ')}]`,
-    ];
-  },
+  // People rarely change pods themselves, and machines often do: only a new one is looked at.
+  warnings: (pod, prev) => (prev ? [] : podWarnings(pod)),
   gracePeriodSeconds(pod, requested) {
     const isDone = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
     if (!pod.spec.nodeName || isDone) return 0;

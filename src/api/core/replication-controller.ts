@@ -6,6 +6,7 @@ import { defineKind } from '../kind.ts';
 import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
 import { requireNonNegative } from './checks.ts';
 import { defaultPodTemplate } from './pod-spec.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -45,6 +46,7 @@ export const replicationController = defineKind<ReplicationController>({
       errors.invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`');
     validateAlwaysTemplate(spec.template, 'ReplicationController', path, errors);
   },
+  warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   fieldSelectors: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
   subresources: {
     status: {

@@ -29,7 +29,7 @@ function validateSeccompProfile(profile: SeccompProfile | undefined, path: Field
 }
 
 /** Longest path that Linux takes (PATH_MAX - 1). */
-const maxProfileBytes = 4095;
+export const maxAppArmorProfileBytes = 4095;
 
 function validateAppArmorProfile(profile: AppArmorProfile | undefined, path: FieldPath, errors: FieldErrors): void {
   if (!profile) return;
@@ -38,7 +38,7 @@ function validateAppArmorProfile(profile: AppArmorProfile | undefined, path: Fie
   if (profile.type === 'Localhost') {
     if (name === undefined || name === '') errors.required(at, 'must be set when AppArmor type is Localhost');
     else if (name.trim() !== name) errors.invalid(at, name, 'must not be padded with whitespace');
-    if (byteLength(name ?? '') > maxProfileBytes) errors.tooLong(at, maxProfileBytes);
+    if (byteLength(name ?? '') > maxAppArmorProfileBytes) errors.tooLong(at, maxAppArmorProfileBytes);
   } else if (!profile.type) errors.required(path.child('type'), 'type is required when appArmorProfile is set');
   else if (!profileTypes.includes(profile.type)) errors.notSupported(path.child('type'), profile.type, profileTypes);
   else if (name !== undefined) errors.invalid(at, name, 'can only be set when AppArmor type is Localhost');

@@ -7,6 +7,7 @@ import { validateLabels } from '../object-meta.ts';
 import { allowOneOf, protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requirePort, requireQualifiedName } from './checks.ts';
 import { requireNonSpecialIp } from './endpoint-addresses.ts';
 import { isExternallyAccessible, isHeadless, needsHealthCheckNodePort } from './service-traits.ts';
+import { topologyHintsAnnotation, topologyModeAnnotation } from './service-warnings.ts';
 
 const specPath = new FieldPath('spec');
 const portsPath = specPath.child('ports');
@@ -170,13 +171,13 @@ function validateTraffic(service: Service, errors: FieldErrors): void {
 
 export function validateService(service: Service, errors: FieldErrors): void {
   const { annotations = {} } = service.metadata;
-  const hints = annotations['service.kubernetes.io/topology-aware-hints'];
-  const mode = annotations['service.kubernetes.io/topology-mode'];
+  const hints = annotations[topologyHintsAnnotation];
+  const mode = annotations[topologyModeAnnotation];
   if (hints !== undefined && mode !== undefined && hints !== mode)
     errors.invalid(
-      annotationsPath.key('service.kubernetes.io/topology-mode'),
+      annotationsPath.key(topologyModeAnnotation),
       mode,
-      'must match annotations[service.kubernetes.io/topology-aware-hints] when both are specified',
+      `must match annotations[${topologyHintsAnnotation}] when both are specified`,
     );
   validateType(service, errors);
   validatePorts(service, errors);

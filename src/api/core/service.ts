@@ -5,6 +5,7 @@ import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
 import { isExternallyAccessible } from './service-traits.ts';
 import { dropForeign, keepAllocated, normalizeClusterIps } from './service-update.ts';
 import { validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts';
+import { serviceWarnings } from './service-warnings.ts';
 
 const defaultAffinitySeconds = 10800;
 
@@ -32,6 +33,7 @@ export const service = defineKind<Service>({
   storagePrefix: 'services/specs',
   validateName: nameIsDnsLabel,
   generation: false,
+  allowCreateOnUpdate: true,
   defaults(service) {
     service.spec ??= {};
     const { spec } = service;
@@ -62,6 +64,7 @@ export const service = defineKind<Service>({
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  warnings: serviceWarnings,
   fieldSelectors: { 'spec.clusterIP': ({ spec }) => spec.clusterIP ?? '', 'spec.type': ({ spec }) => spec.type ?? '' },
   subresources: {
     status: {

@@ -9,6 +9,7 @@ import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } fro
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
+import { ipWarnings } from '../warnings.ts';
 
 const root = new FieldPath();
 const limits = { endpoints: 1000, addresses: 100, ports: 20_000, topology: 16, hints: 8 };
@@ -16,6 +17,7 @@ const addressRules: Readonly<Record<string, (address: string) => string[]>> = { 
 const protocols = ['TCP', 'UDP', 'SCTP'];
 const zoneLabel = 'topology.kubernetes.io/zone';
 const shown = 3;
+const ownManagers = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
 
 function validateEndpoint(endpoint: Endpoint, addressType: string, path: FieldPath, errors: FieldErrors): void {
   const { addresses = [], nodeName, hostname, deprecatedTopology = {}, hints } = endpoint;
@@ -122,6 +124,16 @@ export const endpointSlice = defineKind<EndpointSlice>({
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.addressType, prev.addressType, root.child('addressType'), errors);
+  },
+  warnings({ addressType, endpoints = [], metadata }, prev) {
+    const isFqdn = addressType === 'FQDN';
+    const warnings = isFqdn && !prev ? ['spec.addressType: FQDN endpoints are deprecated'] : [];
+    // Our own controllers clean up what they are given.
+    if (isFqdn || ownManagers.has(metadata.labels?.['endpointslice.kubernetes.io/managed-by'] ?? '')) return warnings;
+    for (const [i, { addresses = [] }] of endpoints.entries())
+      for (const [j, ip] of addresses.entries())
+        warnings.push(...ipWarnings(root.child('endpoints').index(i).child('addresses').index(j), ip));
+    return warnings;
   },
   columns: [
     nameColumn,

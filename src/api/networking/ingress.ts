@@ -9,6 +9,7 @@ import { ingressConversion } from './ingress-conversion.ts';
 import { validateIngress, validateIngressStatus } from './ingress-validation.ts';
 
 const shownHosts = 3;
+const classAnnotation = 'kubernetes.io/ingress.class';
 
 function formatHosts(rules: readonly IngressRule[]): string {
   const hosts: string[] = [];
@@ -31,6 +32,10 @@ export const ingress = defineKind<Ingress>({
     convertedVersion(extensions.Ingress as Resource<v1beta1.Ingress>, Ingress, ingressConversion),
   ],
   validate: validateIngress,
+  warnings: ({ metadata, spec }, prev) =>
+    !prev && metadata.annotations?.[classAnnotation] !== undefined && spec?.ingressClassName === undefined
+      ? [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`]
+      : [],
   subresources: { status: { validate: ({ status }, _prev, errors) => validateIngressStatus(status ?? {}, errors) } },
   columns: [
     nameColumn,

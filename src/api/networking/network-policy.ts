@@ -9,6 +9,7 @@ import { validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { formatLabelSelector } from '../selectors.ts';
 import { sameShape } from '../served-version.ts';
+import { cidrWarnings } from '../warnings.ts';
 
 const specPath = new FieldPath('spec');
 
@@ -73,6 +74,17 @@ function validateRules<R extends Rule>(
   }
 }
 
+function blockWarnings(list: string, side: string, peers: readonly (readonly NetworkPolicyPeer[] | undefined)[]): string[] {
+  return peers.flatMap((of = [], i) =>
+    of.flatMap(({ ipBlock }, j) => {
+      if (!ipBlock) return [];
+      const path = specPath.child(list).index(i).child(side).index(j).child('ipBlock');
+      const { cidr, except = [] } = ipBlock;
+      return [...cidrWarnings(path.child('cidr'), cidr), ...except.flatMap((own, k) => cidrWarnings(path.child('except').index(k), own))];
+    }),
+  );
+}
+
 export const networkPolicy = defineKind<NetworkPolicy>({
   resource: NetworkPolicy,
   shortNames: ['netpol'],
@@ -94,6 +106,18 @@ export const networkPolicy = defineKind<NetworkPolicy>({
       for (const [i, type] of policyTypes.entries())
         if (type !== 'Ingress' && type !== 'Egress') errors.notSupported(path.index(i), type, ['Ingress', 'Egress']);
   },
+  warnings: ({ spec = {} }) => [
+    ...blockWarnings(
+      'ingress',
+      'from',
+      (spec.ingress ?? []).map((rule) => rule.from),
+    ),
+    ...blockWarnings(
+      'egress',
+      'to',
+      (spec.egress ?? []).map((rule) => rule.to),
+    ),
+  ],
   columns: [
     nameColumn,
     {

@@ -1,4 +1,5 @@
 import { reject } from '../core/checks.ts';
+import { nodeLabelMapWarnings } from '../core/node-label-warnings.ts';
 import { validateContainerResources } from '../core/resource-requirements.ts';
 import { validateTolerations } from '../core/scheduling-rules.ts';
 import { FieldPath } from '../fields.ts';
@@ -38,6 +39,8 @@ export const runtimeClass = defineKind<RuntimeClass>({
   validateUpdate(next, prev, errors) {
     validateImmutable(next.handler, prev.handler, new FieldPath('handler'), errors);
   },
+  warnings: ({ scheduling }) => nodeLabelMapWarnings(scheduling?.nodeSelector, () => new FieldPath('scheduling').child('nodeSelector')),
+  allowUnconditionalUpdate: false,
   columns: [
     nameColumn,
     {

@@ -52,6 +52,7 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   resource: PodDisruptionBudget,
   shortNames: ['pdb'],
   versions: [policyV1beta1],
+  allowUnconditionalUpdate: false,
   validate({ spec = {} }, errors) {
     const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec;
     if (minAvailable !== undefined && maxUnavailable !== undefined)

@@ -14,6 +14,7 @@ export const clusterRoleBinding = defineKind<ClusterRoleBinding>({
   resource: ClusterRoleBinding,
   versions: [sameShape(v1beta1.ClusterRoleBinding, ClusterRoleBinding), bindingV1alpha1(v1alpha1.ClusterRoleBinding, ClusterRoleBinding)],
   validateName: nameIsPathSegment,
+  allowCreateOnUpdate: true,
   defaults(binding) {
     if (binding.roleRef) binding.roleRef.apiGroup ||= rbacGroup;
     for (const subject of binding.subjects ?? []) defaultSubject(subject);

@@ -14,6 +14,7 @@ export const clusterRole = defineKind<ClusterRole>({
   resource: ClusterRole,
   versions: [sameShape(v1beta1.ClusterRole, ClusterRole), sameShape(v1alpha1.ClusterRole, ClusterRole)],
   validateName: nameIsPathSegment,
+  allowCreateOnUpdate: true,
   validate({ rules, aggregationRule }, errors) {
     validateRules(rules, false, errors);
     if (!aggregationRule) return;

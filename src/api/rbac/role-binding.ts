@@ -14,6 +14,7 @@ export const roleBinding = defineKind<RoleBinding>({
   resource: RoleBinding,
   versions: [sameShape(v1beta1.RoleBinding, RoleBinding), bindingV1alpha1(v1alpha1.RoleBinding, RoleBinding)],
   validateName: nameIsPathSegment,
+  allowCreateOnUpdate: true,
   defaults(binding) {
     if (binding.roleRef) binding.roleRef.apiGroup ||= rbacGroup;
     for (const subject of binding.subjects ?? []) defaultSubject(subject);

@@ -10,6 +10,7 @@ export const role = defineKind<Role>({
   resource: Role,
   versions: [sameShape(v1beta1.Role, Role), sameShape(v1alpha1.Role, Role)],
   validateName: nameIsPathSegment,
+  allowCreateOnUpdate: true,
   validate: ({ rules }, errors) => validateRules(rules, true, errors),
   columns: roleColumns,
 });

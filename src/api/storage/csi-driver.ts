@@ -40,6 +40,7 @@ const flag = (name: string, description: string, field: 'attachRequired' | 'podI
 export const csiDriver = defineKind<CSIDriver>({
   resource: CSIDriver,
   versions: [sameShape(v1beta1.CSIDriver, CSIDriver)],
+  allowUnconditionalUpdate: false,
   defaults(driver) {
     driver.spec ??= {};
     const { spec } = driver;

@@ -29,6 +29,7 @@ function validateDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErr
 export const csiNode = defineKind<CSINode>({
   resource: CSINode,
   versions: [sameShape(v1beta1.CSINode, CSINode)],
+  allowUnconditionalUpdate: false,
   defaults(node) {
     node.spec ??= { drivers: [] };
     node.spec.drivers ??= [];

@@ -1,4 +1,5 @@
 import { reject } from '../core/checks.ts';
+import { nodeSelectorWarnings } from '../core/node-label-warnings.ts';
 import { FieldPath } from '../fields.ts';
 import { CSIStorageCapacity } from '../generated/storage.v1.ts';
 import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
@@ -25,6 +26,8 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
     for (const field of ['nodeTopology', 'storageClassName'] as const)
       validateImmutable(next[field], prev[field], root.child(field), errors);
   },
+  warnings: ({ nodeTopology }) => (nodeTopology ? nodeSelectorWarnings(nodeTopology, root.child('nodeTopology')) : []),
+  allowUnconditionalUpdate: false,
   columns: [
     nameColumn,
     {

@@ -1,4 +1,5 @@
 import { allowOneOf, reject } from '../core/checks.ts';
+import { oldNodeLabel } from '../core/node-label-warnings.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { StorageClass } from '../generated/storage.v1.ts';
@@ -62,6 +63,13 @@ export const storageClass = defineKind<StorageClass>({
       if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
     validateImmutable(next.volumeBindingMode, prev.volumeBindingMode, root.child('volumeBindingMode'), errors);
   },
+  warnings: ({ allowedTopologies = [] }) =>
+    allowedTopologies.flatMap(({ matchLabelExpressions = [] }, i) =>
+      matchLabelExpressions.flatMap(({ key }, j) => {
+        const message = oldNodeLabel(key);
+        return message === undefined ? [] : [`allowedTopologies[${i}].matchLabelExpressions[${j}]: ${message}`];
+      }),
+    ),
   columns: [
     { ...nameColumn, value: (sc) => `${sc.metadata.name}${isDefaultStorageClass(sc as StorageClass) ? ' (default)' : ''}` },
     { name: 'Provisioner', description: 'provisioner indicates the type of the provisioner.', value: (sc) => sc.provisioner ?? '' },

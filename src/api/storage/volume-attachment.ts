@@ -25,6 +25,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   resource: VolumeAttachment,
   versions: [sameShape(v1beta1.VolumeAttachment, VolumeAttachment), sameShape(v1alpha1.VolumeAttachment, VolumeAttachment)],
   generation: false,
+  allowUnconditionalUpdate: false,
   validate({ spec, status }, errors) {
     const { attacher = '', nodeName = '', source = {} } = spec ?? {};
     if (attacher === '') errors.required(specPath.child('attacher'));

@@ -128,7 +128,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
       if (metadata.name && metadata.name !== info.name)
         throw errors.badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
       const next = deepCopy(current);
-      next.metadata.resourceVersion = metadata.resourceVersion || '';
+      if (metadata.resourceVersion) next.metadata.resourceVersion = metadata.resourceVersion;
       write(next, paths.specReplicas, checkedReplicas(info.name, spec.replicas));
       return next;
     },

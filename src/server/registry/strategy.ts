@@ -22,7 +22,14 @@ type Parted = KubeObject & { spec?: unknown; status?: unknown };
 
 export function strategyContext(registry: Registry, context: RequestContext): StrategyContext {
   const { name, groups, uid, extra } = context.user;
-  return { user: name, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}), now: timestamp(registry.clock) };
+  return {
+    user: name,
+    groups,
+    ...(uid ? { uid } : {}),
+    ...(extra ? { extra } : {}),
+    now: timestamp(registry.clock),
+    warn: (message) => context.warn(message),
+  };
 }
 
 const hasStatus = (kind: KindDefinition) => Boolean(kind.subresources?.status);

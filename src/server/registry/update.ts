@@ -176,7 +176,8 @@ function checkVersion(served: ServedResource, next: KubeObject, current: Cached)
     return;
   }
   if (served.kind.allowUnconditionalUpdate === false)
-    throw errors.invalid(served.resource, current.object.metadata.name, [
+    // Upstream names the resource where the kind belongs.
+    throw errors.invalid({ group: served.resource.group, kind: served.resource.plural }, current.object.metadata.name, [
       { type: 'FieldValueInvalid', field: 'metadata.resourceVersion', body: 'Invalid value: 0: must be specified for an update' },
     ]);
 }
