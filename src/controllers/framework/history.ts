@@ -55,6 +55,8 @@ export async function syncHistory<T extends Templated>(options: {
       name: `${name}-${hash}`,
       ...(namespace ? { namespace } : {}),
       labels: { ...owner.spec.template.metadata?.labels, [hashLabel]: hash },
+      // Among them kubernetes.io/change-cause, which `kubectl rollout history` shows.
+      ...(owner.metadata.annotations ? { annotations: owner.metadata.annotations } : {}),
       ownerReferences: [controllerRef(owner, ownerResource)],
     };
     const draft = { apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata, data, revision: next };

@@ -1,5 +1,5 @@
 /** What makes a StatefulSet's pod this one and no other: its ordinal, its name, and the claims that it comes back to. */
-import type { ObjectMeta, PersistentVolumeClaim, Pod, PodTemplateSpec, StatefulSet } from '../../api/index.ts';
+import type { ObjectMeta, OwnerReference, PersistentVolumeClaim, Pod, PodTemplateSpec, StatefulSet } from '../../api/index.ts';
 import { PersistentVolumeClaim as ClaimResource, Pod as PodResource, StatefulSet as StatefulSetResource } from '../../api/index.ts';
 import { controllerRef } from '../../client/index.ts';
 import { podFromTemplate } from '../framework/index.ts';
@@ -78,25 +78,45 @@ export function newPod(set: StatefulSet, ordinal: number, template: PodTemplateS
   });
 }
 
+const keeps = ({ spec }: StatefulSet) => {
+  const { whenDeleted = 'Retain', whenScaled = 'Retain' } = spec.persistentVolumeClaimRetentionPolicy ?? {};
+  return { whenDeleted, whenScaled };
+};
+const names = (reference: OwnerReference, { apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }) =>
+  reference.apiVersion === apiVersion && reference.kind === kind && reference.name === name;
+const asPod = (name: string) => ({ apiVersion: 'v1', kind: PodResource.kind, name });
+const asSet = (set: StatefulSet) => ({ apiVersion: 'apps/v1', kind: StatefulSetResource.kind, name: set.metadata.name });
+
+/** The claim belongs to an earlier pod of this name, and will go with it: a new pod must not take it. */
+export function isStale(claim: PersistentVolumeClaim, set: StatefulSet, ordinal: number): boolean {
+  return keeps(set).whenScaled === 'Delete' && (claim.metadata.ownerReferences ?? []).some((r) => names(r, asPod(podNameOf(set, ordinal))));
+}
+
+/** Somebody else manages the claim, so that the retention policy says nothing of it. */
+export function hasUnexpectedController(claim: PersistentVolumeClaim, set: StatefulSet, pod: Pod): boolean {
+  const { whenDeleted, whenScaled } = keeps(set);
+  if (whenDeleted === 'Retain' && whenScaled === 'Retain') return false;
+  return (claim.metadata.ownerReferences ?? []).some((reference) => {
+    if (names(reference, asSet(set))) return reference.uid !== set.metadata.uid;
+    if (names(reference, asPod(pod.metadata.name))) return reference.uid !== pod.metadata.uid;
+    return reference.controller === true;
+  });
+}
+
 /**
  * The owner references that a claim should have by the set's retention policy (KEP-1847): the set's where claims go with it, the
- * pod's where they go when the set shrinks and this pod is one too many.
+ * pod's where they go when the set shrinks and this pod is one too many. Those that are stale stay: the garbage collector sees to them.
  */
-export function claimOwners(
-  set: StatefulSet,
-  claim: PersistentVolumeClaim,
-  pod: Pod,
-): PersistentVolumeClaim['metadata']['ownerReferences'] {
-  const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec.persistentVolumeClaimRetentionPolicy ?? {};
+export function claimOwners(set: StatefulSet, claim: PersistentVolumeClaim, pod: Pod): OwnerReference[] {
+  const present = claim.metadata.ownerReferences ?? [];
+  const isSet = (r: OwnerReference) => names(r, asSet(set));
+  const isPod = (r: OwnerReference) => names(r, asPod(pod.metadata.name));
+  const stale = present.some((r) => (isSet(r) && r.uid !== set.metadata.uid) || (isPod(r) && r.uid !== pod.metadata.uid));
+  if (stale) return present;
+  const others = present.filter((r) => !isSet(r) && !isPod(r));
+  if (hasUnexpectedController(claim, set, pod)) return others;
+  const { whenDeleted, whenScaled } = keeps(set);
   const surplus = ordinalOf(pod) < startOf(set) || ordinalOf(pod) >= startOf(set) + (set.spec.replicas ?? 1);
-  const byPod = whenScaled === 'Delete' && surplus;
-  const bySet = whenDeleted === 'Delete' && !byPod;
-  const others = (claim.metadata.ownerReferences ?? []).filter(
-    (r) => r.uid !== set.metadata.uid && !(r.kind === 'Pod' && r.name === pod.metadata.name),
-  );
-  const own = [
-    ...(bySet ? [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: set.metadata.name, uid: set.metadata.uid }] : []),
-    ...(byPod ? [{ apiVersion: 'v1', kind: PodResource.kind, name: pod.metadata.name, uid: pod.metadata.uid }] : []),
-  ];
-  return [...others, ...own];
+  if (whenScaled === 'Delete' && surplus) return [...others, controllerRef(pod, PodResource)];
+  return whenDeleted === 'Delete' ? [...others, controllerRef(set, StatefulSetResource)] : others;
 }

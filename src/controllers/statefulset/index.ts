@@ -22,7 +22,18 @@ import {
   trimHistory,
   untilNextAvailable,
 } from '../framework/index.ts';
-import { claimOwners, claimsFor, isMember, newPod, ordinalOf, podNameOf, revisionLabel, withIdentity } from './identity.ts';
+import {
+  claimOwners,
+  claimsFor,
+  hasUnexpectedController,
+  isMember,
+  isStale,
+  newPod,
+  ordinalOf,
+  podNameOf,
+  revisionLabel,
+  withIdentity,
+} from './identity.ts';
 import { planPods, type Revisions, type Step, statefulSetStatus } from './plan.ts';
 
 export const statefulSetController = defineController('statefulset-controller', ({ client, clock, informers, recorder }, queue) => {
@@ -53,23 +64,32 @@ export const statefulSetController = defineController('statefulset-controller', 
     delete: enqueueOwner,
   });
 
+  // Pods that wait for a claim that somebody has taken away get it again.
+  claims.addHandler({
+    delete: ({ metadata: { name, namespace } }) => {
+      for (const s of sets.lister.list(namespace))
+        if (s.spec.volumeClaimTemplates?.some((t) => name.startsWith(`${t.metadata.name}-${s.metadata.name}-`))) queue.add(keyOf(s));
+    },
+  });
+
   /** Does something to a pod (or claim), with upstream's event of how it went. */
   const record = async <R>(
     set: StatefulSet,
     verb: 'create' | 'delete' | 'update',
     what: string,
     act: () => Promise<R>,
+    options: { success?: string; failed?: string } = {},
   ): Promise<R | undefined> => {
     const title = `${verb[0]?.toUpperCase()}${verb.slice(1)}`;
     try {
       const result = await act();
-      events.event(set, 'Normal', `Successful${title}`, `${verb} ${what} ${what.startsWith('Claim') ? 'success' : 'successful'}`);
+      events.event(set, 'Normal', `Successful${title}`, `${verb} ${what} ${options.success ?? 'successful'}`);
       return result;
     } catch (error) {
       // The cache was behind: what was wanted is so already, and an event of it will come.
       if (hasReason(error, verb === 'create' ? 'AlreadyExists' : 'NotFound')) return undefined;
       if (isNamespaceTerminating(error)) throw error;
-      events.event(set, 'Warning', `Failed${title}`, `${verb} ${what} failed error: ${messageOf(error)}`);
+      events.event(set, 'Warning', `Failed${title}`, `${verb} ${options.failed ?? what} failed error: ${messageOf(error)}`);
       throw error;
     }
   };
@@ -80,17 +100,29 @@ export const statefulSetController = defineController('statefulset-controller', 
       const present = claims.lister.get(wanted.metadata.name, namespace);
       if (present?.metadata.deletionTimestamp) throw new Error(`pvc ${wanted.metadata.name} is being deleted`);
       if (present) continue;
-      const what = `Claim ${wanted.metadata.name} Pod ${podNameOf(set, ordinal)} in StatefulSet ${set.metadata.name}`;
-      await record(set, 'create', what, () => client.create(PersistentVolumeClaim, wanted, { namespace, signal }));
+      const whose = `Pod ${podNameOf(set, ordinal)} in StatefulSet ${set.metadata.name}`;
+      const [what, failed] = [`Claim ${wanted.metadata.name} ${whose}`, `Claim ${wanted.metadata.name} for ${whose}`];
+      const make = () => client.create(PersistentVolumeClaim, wanted, { namespace, signal });
+      await record(set, 'create', what, make, { success: 'success', failed });
     }
   };
+
+  const hasStaleClaim = (set: StatefulSet, ordinal: number): boolean =>
+    claimsFor(set, ordinal).some(({ metadata }) => {
+      const present = claims.lister.get(metadata.name, set.metadata.namespace);
+      return present !== undefined && isStale(present, set, ordinal);
+    });
 
   /** Gives the pod's claims the owners that the retention policy asks for. */
   const ownClaims = async (set: StatefulSet, pod: Pod, signal: AbortSignal): Promise<void> => {
     for (const wanted of claimsFor(set, ordinalOf(pod))) {
       const present = claims.lister.get(wanted.metadata.name, set.metadata.namespace);
       if (!present) continue;
-      const ownerReferences = claimOwners(set, present, pod) ?? [];
+      const ownerReferences = claimOwners(set, present, pod);
+      if (hasUnexpectedController(present, set, pod)) {
+        const message = `PersistentVolumeClaim ${present.metadata.name} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`;
+        events.event(set, 'Warning', 'ConflictingController', message);
+      }
       if (semanticEqual(ownerReferences, present.metadata.ownerReferences)) continue;
       await client.update(PersistentVolumeClaim, { ...present, metadata: { ...present.metadata, ownerReferences } }, { signal });
     }
@@ -98,7 +130,10 @@ export const statefulSetController = defineController('statefulset-controller', 
 
   const take = async (set: StatefulSet, step: Step, history: History, signal: AbortSignal): Promise<void> => {
     const { namespace, name } = set.metadata;
+    if (step.do === 'claim') return makeClaims(set, ordinalOf(step.pod), signal);
     if (step.do === 'create') {
+      // The claim's end brings the set back here.
+      if (hasStaleClaim(set, step.ordinal)) return;
       await makeClaims(set, step.ordinal, signal);
       const revision = history.revisions.find((r) => r.metadata.name === step.revision) ?? history.update;
       const draft = newPod(set, step.ordinal, templateOf(revision), revision.metadata.name);

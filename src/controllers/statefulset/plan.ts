@@ -7,6 +7,8 @@ import { hasIdentity, ordinalOf, revisionLabel, startOf } from './identity.ts';
 export type Step =
   | { do: 'create'; ordinal: number; revision: string }
   | { do: 'repair'; pod: Pod }
+  /** Makes claims that the pod waits for. */
+  | { do: 'claim'; pod: Pod }
   | { do: 'delete'; pod: Pod; why?: 'RecreatingFailedPod' | 'RecreatingTerminatedPod' };
 
 export interface Revisions {
@@ -42,44 +44,39 @@ export function planPods(set: StatefulSet, revisions: Revisions, pods: readonly 
       // Once it is being deleted, its going is all there is to wait for.
       const why = pod.status?.phase === 'Failed' ? 'RecreatingFailedPod' : 'RecreatingTerminatedPod';
       if (!pod.metadata.deletionTimestamp) steps.push({ do: 'delete', pod, why });
-    } else if (!pod.metadata.deletionTimestamp && !hasIdentity(set, pod)) steps.push({ do: 'repair', pod });
+      if (inOrder) return steps;
+    } else if (pod.status?.phase === 'Pending' && set.spec.volumeClaimTemplates?.length && hasIdentity(set, pod))
+      steps.push({ do: 'claim', pod });
+    else if (!pod.metadata.deletionTimestamp && !hasIdentity(set, pod)) steps.push({ do: 'repair', pod });
     if (inOrder && (!pod || pod.metadata.deletionTimestamp || !isAvailable(pod))) return steps;
   }
 
   // From the highest ordinal down; in order only while all others are well, but for the first that is not.
-  const members = pods.filter((pod) => !surplus.includes(pod));
-  const unwell = [...members, ...surplus]
-    .filter((pod) => !isRunningAndReady(pod) || pod.metadata.deletionTimestamp)
-    .sort((a, b) => ordinalOf(a) - ordinalOf(b));
+  const members = pods.filter((pod) => !surplus.includes(pod)).sort((a, b) => ordinalOf(a) - ordinalOf(b));
+  const unwell = [...members, ...[...surplus].reverse()].find((pod) => !isRunningAndReady(pod) || pod.metadata.deletionTimestamp);
   for (const pod of surplus) {
     if (pod.metadata.deletionTimestamp) {
       if (inOrder) return steps;
       continue;
     }
-    if (inOrder && !isAvailable(pod) && pod !== unwell[0]) return steps;
+    if (inOrder && !isAvailable(pod) && pod !== unwell) return steps;
     steps.push({ do: 'delete', pod });
     if (inOrder) return steps;
   }
 
   const { type = 'RollingUpdate', rollingUpdate } = set.spec.updateStrategy ?? {};
-  if (type === 'OnDelete' || steps.length > 0) return steps;
+  if (type === 'OnDelete' || steps.some((step) => step.do !== 'claim')) return steps;
   const limit = Math.max(1, countOf(rollingUpdate?.maxUnavailable, end - first, Math.floor, 1));
-  let unavailable =
-    members.filter((pod) => pod.metadata.deletionTimestamp || !isAvailable(pod)).length + Math.max(0, end - first - members.length);
-  for (let ordinal = end - 1; ordinal >= first + (rollingUpdate?.partition ?? 0); ordinal--) {
-    const pod = byOrdinal.get(ordinal);
-    const outdated = pod && revisionOf(pod) !== revisions.update && !pod.metadata.deletionTimestamp;
-    // One that is unavailable anyway costs nothing to replace; one that is updated but not well is waited for.
-    if (outdated && !isAvailable(pod)) {
-      steps.push({ do: 'delete', pod });
-      if (inOrder) return steps;
-    } else if (outdated && unavailable < limit) {
-      steps.push({ do: 'delete', pod });
-      unavailable++;
-    }
-    if (unavailable >= limit) return steps;
-  }
-  return steps;
+  const isUnavailable = (pod: Pod) => pod.metadata.deletionTimestamp !== undefined || !isAvailable(pod);
+  const least = first + (rollingUpdate?.partition ?? 0);
+  const outdated = members
+    .filter((pod) => ordinalOf(pod) >= least && revisionOf(pod) !== revisions.update && !pod.metadata.deletionTimestamp)
+    .reverse();
+  // Those that are unavailable anyway cost nothing to replace.
+  const useless = outdated.filter(isUnavailable);
+  const budget = Math.max(0, limit - members.filter(isUnavailable).length);
+  const others = outdated.filter((pod) => !isUnavailable(pod)).slice(0, budget);
+  return [...steps, ...[...useless, ...others].map((pod) => ({ do: 'delete' as const, pod }))];
 }
 
 export function statefulSetStatus(set: StatefulSet, revisions: Revisions, pods: readonly Pod[], nowMs: number): StatefulSetStatus {

@@ -141,3 +141,53 @@ test('the retention policy ties claims to the set, and to a pod that is one too 
   await change({ replicas: 1 });
   expect(await owners()).toEqual(['data-db-0 StatefulSet/db', 'data-db-1 Pod/db-1']);
 });
+
+test('a claim that is to go with an earlier pod of its name, or that somebody else manages, is left alone', async () => {
+  await make(2, { volumeClaimTemplates, persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Delete' } });
+  await runAll();
+  await change({ replicas: 1 });
+  const owner = (await h.get(PersistentVolumeClaim, 'data-db-1')).metadata.ownerReferences?.[0];
+  expect(owner).toMatchObject({ kind: 'Pod', controller: true, blockOwnerDeletion: true });
+  await change({ replicas: 2 });
+  expect(await names()).toEqual(['db-0']);
+  await h.client.delete(PersistentVolumeClaim, 'data-db-1', { namespace: 'work' });
+  await h.settle();
+  expect(await names()).toEqual(['db-0', 'db-1']);
+  const other = { apiVersion: 'v1', kind: 'Other', name: 'other', uid: 'other', controller: true };
+  await h.update(PersistentVolumeClaim, 'data-db-0', (c) => ({ ...c, metadata: { ...c.metadata, ownerReferences: [other] } }));
+  await change({ persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } });
+  expect((await h.get(PersistentVolumeClaim, 'data-db-0')).metadata.ownerReferences).toEqual([other]);
+  expect(await h.events()).toContainEqual(
+    expect.stringMatching(/^ConflictingController: PersistentVolumeClaim data-db-0 has a conflicting/),
+  );
+});
+
+test('a claim taken away from a pod that waits is made again', async () => {
+  await make(1, { volumeClaimTemplates });
+  await h.podStatus('db-0', { phase: 'Pending' });
+  await h.client.delete(PersistentVolumeClaim, 'data-db-0', { namespace: 'work' });
+  await h.settle();
+  expect(await h.list(PersistentVolumeClaim)).toHaveLength(1);
+});
+
+test('Parallel replaces old pods that are of no use first, and of the others so many as may be unavailable', async () => {
+  h.api.gracefulKinds.add('Pod');
+  await make(5, { podManagementPolicy: 'Parallel' });
+  await h.runPods((p) => p.metadata.name !== 'db-0');
+  const updateStrategy = (maxUnavailable: number) => ({ type: 'RollingUpdate' as const, rollingUpdate: { partition: 0, maxUnavailable } });
+  const going = async () => (await h.pods()).filter((p) => p.metadata.deletionTimestamp).map((p) => p.metadata.name);
+  await change({ template: template('nginx:2'), updateStrategy: updateStrategy(2) });
+  expect(await going()).toEqual(['db-0', 'db-4']);
+});
+
+test('a revision has the cause of the change, which its annotations tell', async () => {
+  await make(1);
+  const annotations = { 'kubernetes.io/change-cause': 'a new image' };
+  await h.update(StatefulSet, 'db', (s) => ({
+    ...s,
+    metadata: { ...s.metadata, annotations },
+    spec: { ...s.spec, template: template('nginx:2') },
+  }));
+  await h.settle();
+  expect((await h.list(ControllerRevision)).map((r) => r.metadata.annotations)).toEqual([undefined, annotations]);
+});
