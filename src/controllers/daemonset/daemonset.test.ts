@@ -120,3 +120,35 @@ test('a pod that fails is replaced, with growing delays', async () => {
     expect(await made()).toBe(failures + 1);
   }
 });
+
+test('a pod that has ended well is replaced at once, and it is said so', async () => {
+  await node('a');
+  await make();
+  const [pod] = await h.pods();
+  await h.finishPod(pod?.metadata.name ?? '', 'Succeeded');
+  await h.settle();
+  const where = `Found succeeded daemon pod work/${pod?.metadata.name} on node a, will try to delete it`;
+  expect(await h.events()).toContain(`SucceededDaemonPod: ${where}`);
+  expect(await placed()).toEqual(['a']);
+});
+
+test('with a surge an old pod that is of no use goes as soon as there is a new one', async () => {
+  await node('a');
+  await make({ updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } });
+  await h.update(DaemonSet, 'agent', (d) => ({ ...d, spec: { ...d.spec, template: template('nginx:2') } }));
+  await h.settle();
+  expect(await images()).toEqual(['a nginx:2']);
+});
+
+test('status goes by the oldest pod of a node, and updates reach pods that may stay but would not be put there', async () => {
+  h.api.gracefulKinds.add('Pod');
+  await node('a');
+  await make();
+  await h.runPods();
+  await h.update(Node, 'a', (n) => ({ ...n, spec: { taints: [{ key: 'k', effect: 'NoSchedule' as const }] } }));
+  await h.settle();
+  expect((await h.get(DaemonSet, 'agent')).status).toMatchObject({ desiredNumberScheduled: 0, numberMisscheduled: 1 });
+  await h.update(DaemonSet, 'agent', (d) => ({ ...d, spec: { ...d.spec, template: template('nginx:2') } }));
+  await h.settle();
+  expect(await placed()).toEqual([]);
+});

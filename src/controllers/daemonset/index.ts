@@ -27,6 +27,8 @@ import {
   withDaemonTolerations,
 } from './plan.ts';
 
+/** Set by the API: how many templates the DaemonSet has had, as pods of old clusters say. */
+const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
 /** Upstream's BurstReplicas of DaemonSets. */
 const burst = 250;
 
@@ -144,7 +146,12 @@ export const daemonSetController = defineController('daemonset-controller', ({ c
     const apply = async (create: readonly string[], remove: readonly Pod[]): Promise<void> => {
       const { template } = daemonSet.spec;
       const draft = podFromTemplate(template, daemonSet, controllerRef(daemonSet, DaemonSet));
-      const labels = { ...draft.metadata.labels, [hashLabel]: hash, 'pod-template-generation': String(daemonSet.metadata.generation ?? 1) };
+      const generation = daemonSet.metadata.annotations?.[templateGenerationAnnotation];
+      const labels = {
+        ...draft.metadata.labels,
+        [hashLabel]: hash,
+        ...(generation ? { 'pod-template-generation': generation } : {}),
+      };
       const spec = withDaemonTolerations(template.spec);
       const deleted = Promise.allSettled(remove.slice(0, burst).map((pod) => control.delete(daemonSet, pod, signal)));
       await slowStart(Math.min(create.length, burst), async (i) => {
@@ -158,15 +165,19 @@ export const daemonSetController = defineController('daemonset-controller', ({ c
     if (mayAct) {
       const plan = planDaemons(daemonSet, all, own, hash, clock.now());
       const late = new Set<Pod>();
-      for (const pod of plan.failed) {
+      for (const pod of plan.ended) {
+        const at = `daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}`;
+        if (pod.status?.phase === 'Succeeded') {
+          events.event(daemonSet, 'Normal', 'SucceededDaemonPod', `Found succeeded ${at}, will try to delete it`);
+          continue;
+        }
         const delay = delayOf(key, pod);
         if (delay > 0) {
           late.add(pod);
           requeue = Math.min(requeue ?? delay, delay);
           continue;
         }
-        const where = `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`;
-        events.event(daemonSet, 'Warning', 'FailedDaemonPod', where);
+        events.event(daemonSet, 'Warning', 'FailedDaemonPod', `Found failed ${at}, will try to kill it`);
       }
       const remove = [...plan.remove.filter((pod) => !late.has(pod)), ...strayPods(new Set(all.map((n) => n.metadata.name)), own)];
       try {

@@ -71,16 +71,21 @@ export interface DaemonPlan {
   /** Names of nodes that get a pod. */
   create: string[];
   remove: Pod[];
-  /** Of `remove`, those that have failed: they are said so, and go with growing delays. */
-  failed: Pod[];
+  /** Of `remove`, those that have ended: they are said so, and those that have failed go with growing delays. */
+  ended: Pod[];
 }
 
+/** Bound ones first, then the oldest. */
 const byCreation = (a: Pod, b: Pod) =>
-  timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1);
+  Number(Boolean(b.spec.nodeName)) - Number(Boolean(a.spec.nodeName)) ||
+  timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp) ||
+  (a.metadata.name < b.metadata.name ? -1 : 1);
 
+/** The pods by node; one that has ended and is being deleted is in nobody's way. */
 export function groupByNode(pods: readonly Pod[]): Map<string, Pod[]> {
   const groups = new Map<string, Pod[]>();
   for (const pod of pods) {
+    if (isPodTerminal(pod) && pod.metadata.deletionTimestamp) continue;
     const node = nodeOf(pod);
     const group = groups.get(node);
     if (group) group.push(pod);
@@ -93,7 +98,7 @@ const isUpdated = (pod: Pod, hash: string) => pod.metadata.labels?.[hashLabel] =
 
 /** One pod on each node that should have one, none elsewhere. */
 export function planDaemons(daemonSet: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, nowMs: number): DaemonPlan {
-  const plan: DaemonPlan = { create: [], remove: [], failed: [] };
+  const plan: DaemonPlan = { create: [], remove: [], ended: [] };
   const groups = groupByNode(pods);
   const surge = limits(daemonSet, 1).surge > 0;
   for (const node of nodes) {
@@ -105,7 +110,7 @@ export function planDaemons(daemonSet: DaemonSet, nodes: readonly Node[], pods: 
       if (run) plan.create.push(node.metadata.name);
     } else {
       const finished = here.filter(isPodTerminal);
-      plan.failed.push(...finished.filter((pod) => pod.status?.phase === 'Failed'));
+      plan.ended.push(...finished);
       plan.remove.push(...finished);
       const alive = here.filter((pod) => !isPodTerminal(pod)).sort(byCreation);
       if (!surge) plan.remove.push(...alive.slice(1));
@@ -113,8 +118,10 @@ export function planDaemons(daemonSet: DaemonSet, nodes: readonly Node[], pods: 
         const old = alive.filter((pod) => !isUpdated(pod, hash));
         const updated = alive.filter((pod) => isUpdated(pod, hash));
         plan.remove.push(...old.slice(1), ...updated.slice(1));
-        // The old pod stays until the new one can take its place.
-        if (old[0] && updated[0] && isPodAvailable(updated[0], daemonSet.spec.minReadySeconds ?? 0, nowMs)) plan.remove.push(old[0]);
+        // The old pod stays, as long as it is of use, until the new one can take its place.
+        const [[before], [after]] = [old, updated];
+        const replaced = after && isPodAvailable(after, daemonSet.spec.minReadySeconds ?? 0, nowMs);
+        if (before && after && (replaced || !isPodReady(before))) plan.remove.push(before);
       }
     }
   }
@@ -140,37 +147,43 @@ export function planRollingUpdate(
   pods: readonly Pod[],
   hash: string,
   nowMs: number,
-): Omit<DaemonPlan, 'failed'> {
-  const minReady = daemonSet.spec.minReadySeconds ?? 0;
-  const wanted = nodes.filter((node) => fitsNode(daemonSet, node).run);
+): Omit<DaemonPlan, 'ended'> {
+  const isAvailable = (pod: Pod) => isPodAvailable(pod, daemonSet.spec.minReadySeconds ?? 0, nowMs);
+  const wanted = nodes.filter((node) => fitsNode(daemonSet, node).run).map((node) => node.metadata.name);
   const { surge, unavailable } = limits(daemonSet, wanted.length);
   const groups = groupByNode(pods);
-  const urgent: string[] = [];
-  const calm: string[] = [];
-  const remove: Pod[] = [];
-  const candidates: Pod[] = [];
+  // Pods that merely may stay on their node are updated, too, though it gets none anew.
+  const places = new Set([...wanted, ...groups.keys()]);
+  const [urgent, calm]: [string[], string[]] = [[], []];
+  const [useless, useful]: [Pod[], Pod[]] = [[], []];
+  const replaced: Pod[] = [];
   let lacking = 0;
   let surging = 0;
-  for (const node of wanted) {
-    const name = node.metadata.name;
-    const here = groups.get(name) ?? [];
-    const alive = here.filter((pod) => !pod.metadata.deletionTimestamp && !isPodTerminal(pod));
-    const old = alive.find((pod) => !isUpdated(pod, hash));
-    const updated = alive.find((pod) => isUpdated(pod, hash));
-    const available = alive.some((pod) => isPodAvailable(pod, minReady, nowMs));
+  for (const name of places) {
+    const here = (groups.get(name) ?? []).filter((pod) => !pod.metadata.deletionTimestamp);
+    const outdated = here.filter((pod) => !isUpdated(pod, hash));
+    const current = here.filter((pod) => isUpdated(pod, hash));
+    const [[old], [updated]] = [outdated, current];
+    // Too many at one place: that is put right first, and until then nothing is counted on there.
+    const crowded = outdated.length > 1 || current.length > 1;
     if (surge > 0) {
-      if (old && updated) surging++;
-      else if (old) (available ? calm : urgent).push(name);
-      continue;
+      if (crowded) surging++;
+      else if (old && !updated) (isAvailable(old) ? calm : urgent).push(name);
+      else if (old && updated) {
+        if (isAvailable(updated)) replaced.push(old);
+        else surging++;
+      }
+    } else if (crowded || (old && updated) || (!old && !updated)) lacking++;
+    else if (updated) lacking += Number(!isAvailable(updated));
+    else if (old && isAvailable(old)) useful.push(old);
+    else if (old) {
+      // It goes without waiting for its turn.
+      useless.push(old);
+      lacking++;
     }
-    if (!available) lacking++;
-    if (!old) continue;
-    // An old pod that is of no use goes without waiting for its turn.
-    if (available) candidates.push(old);
-    else remove.push(old);
   }
-  if (surge > 0) return { create: [...urgent, ...calm.slice(0, Math.max(0, surge - surging - urgent.length))], remove: [] };
-  return { create: [], remove: [...remove, ...candidates.slice(0, Math.max(0, unavailable - lacking))] };
+  if (surge > 0) return { create: [...urgent, ...calm.slice(0, Math.max(0, surge - surging))], remove: replaced };
+  return { create: [], remove: [...useless, ...useful.slice(0, Math.max(0, unavailable - lacking))] };
 }
 
 export function daemonStatus(
@@ -193,10 +206,9 @@ export function daemonStatus(
     const [oldest] = [...here].sort(byCreation);
     if (!oldest) continue;
     count.current++;
-    const ready = here.find((pod) => isPodReady(pod) && !pod.metadata.deletionTimestamp);
-    if (ready) count.ready++;
-    if (ready && isPodAvailable(ready, minReady, nowMs)) count.available++;
-    if (isUpdated(here.find((pod) => isUpdated(pod, hash)) ?? oldest, hash)) count.updated++;
+    if (isPodReady(oldest)) count.ready++;
+    if (isPodAvailable(oldest, minReady, nowMs)) count.available++;
+    if (isUpdated(oldest, hash)) count.updated++;
   }
   const previous = daemonSet.status;
   return {
