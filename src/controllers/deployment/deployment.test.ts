@@ -102,6 +102,35 @@ test('going back to an old template takes its replica set up again, under a new 
   });
 });
 
+test('goes back to a revision by annotation, with the annotations that it had', async () => {
+  const note = (annotations: Record<string, string>) =>
+    h.update(Deployment, 'web', (d) => ({ ...d, metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, ...annotations } } }));
+  const back = async (revision: string) => {
+    await note({ 'deprecated.deployment.rollback.to': revision });
+    await h.settle();
+    return (await h.events()).at(-1);
+  };
+  await make(1);
+  await note({ cause: 'first' });
+  await h.settle();
+  await h.update(Deployment, 'web', (d) => ({
+    ...d,
+    metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, cause: 'second' } },
+    spec: { ...d.spec, template: template('nginx:2') },
+  }));
+  await h.settle();
+  expect(await back('7')).toBe('DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.');
+  expect(await back('2')).toBe(
+    'DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment "web"',
+  );
+  await back('0');
+  expect(await h.events()).toContain('DeploymentRollback: Rolled back deployment "web" to revision 1');
+  const { metadata, spec } = await get();
+  expect(spec.template.spec.containers[0]?.image).toBe('nginx:1');
+  expect(spec.template.metadata?.labels).toEqual({ app: 'web' });
+  expect(metadata.annotations).toEqual({ cause: 'first', 'deployment.kubernetes.io/revision': '3' });
+});
+
 test('keeps no more history than it should', async () => {
   await make(1, { revisionHistoryLimit: 1 });
   await h.runPods();

@@ -30,6 +30,7 @@ import {
   sizeAnnotations,
   surplusHistory,
 } from './revisions.ts';
+import { rollback } from './rollback.ts';
 import { isScalingEvent, maxReplicas, newReplicas, type Scale, scaleDownOld, scaleInProportion } from './scaling.ts';
 import { countStatus, deadlineMs, isComplete, type Now, progressNote, rolloutStatus } from './status.ts';
 
@@ -280,7 +281,18 @@ export const deploymentController = defineController('deployment-controller', ({
         await writeConditions(rollout, progressNote(deployment, 'DeploymentResumed', 'Deployment is resumed', now()));
       }
     }
-    if (paused || isScalingEvent(deployment, sets)) {
+    if (paused) {
+      await syncSizes(rollout);
+      return {};
+    }
+    const back = rollback(rollout.deployment, sets);
+    if (back) {
+      const { type, reason, message } = back.event;
+      await client.update(DeploymentResource, back.deployment, { signal });
+      events.event(deployment, type, reason, message);
+      return {};
+    }
+    if (isScalingEvent(deployment, sets)) {
       await syncSizes(rollout);
       return {};
     }

@@ -9,16 +9,18 @@ export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-hist
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
-const deprecatedRollbackTo = 'deprecated.deployment.rollback.to';
+export const rollbackAnnotation = 'deprecated.deployment.rollback.to';
+/** Upstream's maxRevHistoryLengthInChars. */
+const maxHistoryChars = 2000;
 
 /** Annotations that a Deployment does not hand down to its replica sets. */
-const ownAnnotations = new Set([
+export const ownAnnotations: ReadonlySet<string> = new Set([
   lastAppliedAnnotation,
   revisionAnnotation,
   revisionHistoryAnnotation,
   desiredReplicasAnnotation,
   maxReplicasAnnotation,
-  deprecatedRollbackTo,
+  rollbackAnnotation,
 ]);
 
 const byAge = (a: ReplicaSet, b: ReplicaSet) =>
@@ -26,7 +28,7 @@ const byAge = (a: ReplicaSet, b: ReplicaSet) =>
 
 export const oldestFirst = (sets: readonly ReplicaSet[]): ReplicaSet[] => [...sets].sort(byAge);
 
-function withoutHash(template: PodTemplateSpec | undefined): unknown {
+export function withoutHash(template: PodTemplateSpec | undefined): unknown {
   const { [hashLabel]: _, ...labels } = template?.metadata?.labels ?? {};
   return { ...template, metadata: { ...template?.metadata, labels } };
 }
@@ -58,7 +60,11 @@ export function newReplicaSetAnnotations(
   if (before === undefined || Number(before) < revision) {
     result[revisionAnnotation] = String(revision);
     const history = (present?.[revisionHistoryAnnotation] ?? '').split(',').filter((r) => r !== '');
-    if (before !== undefined && !history.includes(before)) result[revisionHistoryAnnotation] = [...history, before].join(',');
+    if (before !== undefined) {
+      history.push(before);
+      while (history.join(',').length > maxHistoryChars) history.shift();
+      result[revisionHistoryAnnotation] = history.join(',');
+    }
   }
   return result;
 }

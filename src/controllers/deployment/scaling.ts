@@ -130,7 +130,7 @@ function proportion(deployment: Deployment, set: ReplicaSet, toAdd: number): num
   const replicas = set.spec.replicas ?? 0;
   if (replicas === 0 || toAdd === 0) return 0;
   if ((deployment.spec.replicas ?? 1) === 0) return -replicas;
-  const before = Number(set.metadata.annotations?.[maxReplicasAnnotation] ?? deployment.status?.replicas ?? 0);
+  const before = Number(set.metadata.annotations?.[maxReplicasAnnotation]) || (deployment.status?.replicas ?? 0);
   return before === 0 ? 0 : Math.round((replicas * maxReplicas(deployment)) / before) - replicas;
 }
 
