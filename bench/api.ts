@@ -1,6 +1,6 @@
 /**
  * The API server under load: HTTP/2 over TLS, 4 connections, 32 requests at a time, durable store, server in a process of its own.
- * `node bench/api.ts [--seconds N] [--only WORD,...] [--profile DIR]`.
+ * `node bench/api.ts [--seconds N] [--only WORD,...] [--profile DIR [--allocations]] [--v8 FLAGS]`.
  *
  * Beside the rate it tells the processor time that the server's process spent on a request, all its threads together: on a machine
  * that is shared that is the steadier figure.
@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle, root } from '../scripts/bundle.ts';
 import { controlPlaneV8Flags } from '../src/cluster/v8-flags.ts';
 import { systemClock as clock } from '../src/time/index.ts';
 import { openRawClient, type RawClient } from './api/raw-client.ts';
@@ -18,7 +19,13 @@ import type { Order, Report } from './api/server.ts';
 import { machine, table } from './report.ts';
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '3' }, only: { type: 'string', default: '' }, profile: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '3' },
+    only: { type: 'string', default: '' },
+    profile: { type: 'string' },
+    allocations: { type: 'boolean' },
+    v8: { type: 'string' },
+  },
 });
 const seconds = Number(values.seconds);
 const only = values.only.split(',').filter((word) => word !== '');
@@ -31,8 +38,11 @@ const storedPods = 10_000;
 const restMs = 20_000;
 
 async function startServer(dir: string): Promise<{ server: ChildProcess; where: Exclude<Report, 'done'> }> {
-  const server = fork(join(import.meta.dirname, 'api/server.ts'), [dir], {
-    execArgv: ['--disable-warning=ExperimentalWarning', ...controlPlaneV8Flags],
+  // As it is delivered; in the repository's tree, so that it finds its packages.
+  const built = join(root, '.cache/bench');
+  await bundle({ server: join(import.meta.dirname, 'api/server.ts') }, built);
+  const server = fork(join(built, 'server.js'), [dir], {
+    execArgv: ['--disable-warning=ExperimentalWarning', ...(values.v8?.split(' ') ?? controlPlaneV8Flags)],
   });
   const where = await Promise.race([
     once(server, 'message').then(([message]) => message as Exclude<Report, 'done'>), // its first word
@@ -49,9 +59,9 @@ async function order(server: ChildProcess, given: Order): Promise<void> {
 
 const ticksPerSecond = 100;
 
-/** Seconds of processor time that a process has used. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+/** Seconds of processor time that a process, or one of its threads, has used. */
+function cpuSeconds(task: string): number {
+  const stat = readFileSync(`/proc/${task}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
@@ -86,6 +96,7 @@ const mergePatchType = 'application/merge-patch+json';
 const dir = mkdtempSync(join(tmpdir(), 'k8ts-bench-'));
 const { server, where } = await startServer(dir);
 const pid = server.pid ?? 0;
+const mainThread = `${pid}/task/${pid}`;
 const clients: RawClient[] = await Promise.all(Array.from({ length: connections }, () => openRawClient(where)));
 const rows: string[][] = [];
 let turn = 0;
@@ -112,21 +123,19 @@ async function measure(
   if (only.length > 0 && !only.some((word) => figure.includes(word))) return;
   if (values.profile !== undefined) {
     mkdirSync(values.profile, { recursive: true });
-    await order(server, { profile: join(values.profile, `${figure.replaceAll(' ', '-')}.cpuprofile`) });
+    const file = join(values.profile, figure.replaceAll(' ', '-'));
+    await order(server, values.allocations ? { allocations: `${file}.heapprofile` } : { profile: `${file}.cpuprofile` });
   }
   const begin = clock.monotonic();
-  const cpu = cpuSeconds(pid);
+  const cpu = cpuSeconds(`${pid}`);
+  const mainCpu = cpuSeconds(mainThread);
   const done = await concurrently(work, count, count === Number.POSITIVE_INFINITY ? begin + seconds * 1000 : undefined);
   const elapsed = (clock.monotonic() - begin) / 1000;
-  const spent = cpuSeconds(pid) - cpu;
+  const spent = cpuSeconds(`${pid}`) - cpu;
+  const mainSpent = cpuSeconds(mainThread) - mainCpu;
+  const each = (cpuTime: number) => ((cpuTime / done / per) * 1e6).toFixed(per > 1 ? 2 : 0);
   if (values.profile !== undefined) await order(server, 'stop-profile');
-  rows.push([
-    figure,
-    ((done * per) / elapsed).toFixed(0),
-    upstream,
-    ((spent / done / per) * 1e6).toFixed(per > 1 ? 2 : 0),
-    residentMegabytes(pid).toFixed(0),
-  ]);
+  rows.push([figure, ((done * per) / elapsed).toFixed(0), upstream, each(spent), each(mainSpent), residentMegabytes(pid).toFixed(0)]);
 }
 
 const maps = '/api/v1/namespaces/default/configmaps';
@@ -168,7 +177,7 @@ async function fanOut(): Promise<void> {
 }
 
 try {
-  rows.push(['at rest', '', '(346 MB)', '', residentMegabytes(pid).toFixed(0)]);
+  rows.push(['at rest', '', '(346 MB)', '', '', residentMegabytes(pid).toFixed(0)]);
   let made = 0;
   await concurrently((i) => send('POST', '/api/v1/namespaces/kube-system/configmaps', configMap(`warm-${i}`, i)), 500);
   await measure('create ConfigMap', '1500', (i) => send('POST', maps, configMap(`m-${i}`, i)).then(() => made++));
@@ -182,8 +191,10 @@ try {
   await fanOut();
   await measure('create Pod', '945', (i) => send('POST', pods, pod(`p-${i}`)), { count: storedPods });
   await measure(`list ${listed} Pods`, '17', () => send('GET', `${pods}?limit=${listed}`));
-  await clock.sleep(restMs);
-  rows.push([`at rest with ${storedPods} pods`, '', '(930 MB)', '', residentMegabytes(pid).toFixed(0)]);
+  if (only.length === 0) {
+    await clock.sleep(restMs);
+    rows.push([`at rest with ${storedPods} pods`, '', '(930 MB)', '', '', residentMegabytes(pid).toFixed(0)]);
+  }
 } finally {
   for (const client of clients) client.close();
   if (server.connected) server.send('stop' satisfies Order);
@@ -191,4 +202,6 @@ try {
   rmSync(dir, { recursive: true });
 }
 console.log(machine());
-console.log(table(['a second', 'k8ts', 'upstream v1.20 with etcd', 'server CPU, µs each', 'resident then, MB'], rows));
+console.log(
+  table(['a second', 'k8ts', 'upstream v1.20 with etcd', 'server CPU, µs each', 'of its main thread', 'resident then, MB'], rows),
+);

@@ -1,6 +1,6 @@
 /**
  * The API server that `bench/api.ts` measures: everything a cluster's has, on the durable store, alone in its process. Says where it
- * listens and what identifies an administrator; records a CPU profile when asked to.
+ * listens and what identifies an administrator; records a profile of processor time or of allocations when asked to.
  */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
@@ -15,7 +15,7 @@ import { openEmbeddedStore } from '../../src/store/index.ts';
 import { systemClock as clock, systemRandom as random } from '../../src/time/index.ts';
 
 /** What the bench asks of its server. */
-export type Order = { profile: string } | 'stop-profile' | 'stop';
+export type Order = { profile: string } | { allocations: string } | 'stop-profile' | 'stop';
 /** What the server answers: where it is, or that the profile is written. */
 export type Report = { port: number; ca: string; cert: string; key: string } | 'done';
 
@@ -53,24 +53,39 @@ const client = createClient(server.localTransport({ name: 'bench', groups: ['sys
 await client.create(ServiceAccount, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } }, { namespace: 'default' });
 
 const session = new Session();
-let profileFile = '';
-const profiler = {
-  async start(file: string) {
-    profileFile = file;
-    session.connect();
-    await session.post('Profiler.enable');
-    await session.post('Profiler.start');
-  },
-  async stop() {
+/** Writes what is being recorded. */
+let stopRecording = async () => {};
+
+async function recordTime(file: string): Promise<void> {
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.start');
+  stopRecording = async () => {
     const { profile } = await session.post('Profiler.stop');
     session.disconnect();
-    writeFileSync(profileFile, JSON.stringify(profile));
-  },
-};
+    writeFileSync(file, JSON.stringify(profile));
+  };
+}
+
+/** What was allocated, and not only what is left of it. */
+async function recordAllocations(file: string): Promise<void> {
+  session.connect();
+  await session.post('HeapProfiler.enable');
+  await session.post('HeapProfiler.startSampling', {
+    samplingInterval: 4096,
+    includeObjectsCollectedByMajorGC: true,
+    includeObjectsCollectedByMinorGC: true,
+  });
+  stopRecording = async () => {
+    const { profile } = await session.post('HeapProfiler.stopSampling');
+    session.disconnect();
+    writeFileSync(file, JSON.stringify(profile));
+  };
+}
 
 async function obey(order: Order): Promise<void> {
-  if (typeof order === 'object') await profiler.start(order.profile);
-  else if (order === 'stop-profile') await profiler.stop();
+  if (typeof order === 'object') await ('profile' in order ? recordTime(order.profile) : recordAllocations(order.allocations));
+  else if (order === 'stop-profile') await stopRecording();
   else {
     await server.close();
     await store.close();
