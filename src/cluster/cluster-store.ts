@@ -75,8 +75,9 @@ export async function openClusterStore(layout: Layout, args: ComponentArgs, logg
   const file = (name: (typeof etcdFlags)[number]) => (args[name] ? readFile(args[name]) : undefined);
   const [ca, cert, key] = await Promise.all([file('etcd-cafile'), file('etcd-certfile'), file('etcd-keyfile')]);
   const name = args['etcd-username'];
+  const keyPrefix = `${storeFlags(args).storagePrefix}/`;
   const store = await openEtcdStore({
-    endpoints,
+    ...{ endpoints, keyPrefix },
     ...(ca || cert || key ? { tls: { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) } } : {}),
     ...(name ? { user: { name, password: args['etcd-password'] ?? '' } } : {}),
     clock,
@@ -86,7 +87,14 @@ export async function openClusterStore(layout: Layout, args: ComponentArgs, logg
   const intervalMs = durationMs(args['etcd-compaction-interval'] ?? '5m');
   // 0 switches it off: somebody else compacts.
   if (intervalMs > 0)
-    void compactRegularly({ store, clock, signal, intervalMs, onError: (err) => logger.error({ err }, 'could not compact etcd') });
+    void compactRegularly({
+      store,
+      clock,
+      signal,
+      intervalMs,
+      keyPrefix,
+      onError: (err) => logger.error({ err }, 'could not compact etcd'),
+    });
   return store;
 }
 

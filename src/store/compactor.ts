@@ -11,6 +11,8 @@ export interface CompactorOptions {
   signal: AbortSignal;
   /** --etcd-compaction-interval. Default 5 minutes. */
   intervalMs?: number;
+  /** Keys that etcd's user may write, where it may not write all; then the servers race for a key below it. */
+  keyPrefix?: string;
   onError: (error: unknown) => void;
 }
 
@@ -18,13 +20,21 @@ export interface CompactorOptions {
 const compactRevisionKey = 'compact_rev_key';
 
 /** Runs until the signal is aborted. */
-export async function compactRegularly({ store, clock, signal, intervalMs = 300_000, onError }: CompactorOptions): Promise<void> {
+export async function compactRegularly(options: CompactorOptions): Promise<void> {
+  const { store, clock, signal, intervalMs = 300_000, keyPrefix = '', onError } = options;
   let seen = { modRevision: 0, revision: 0 };
+  let key = compactRevisionKey;
   while (!signal.aborted) {
     try {
-      seen = await takeTurn(store, seen);
+      seen = await takeTurn(store, key, seen);
     } catch (error) {
-      if (!signal.aborted) onError(error);
+      if (signal.aborted) return;
+      const own = `${keyPrefix}${compactRevisionKey}`;
+      if (key !== own && String(error).includes('permission denied')) {
+        key = own;
+        continue;
+      }
+      onError(error);
     }
     // Aborted: the loop's condition ends it.
     await clock.sleep(intervalMs, signal).catch(() => {});
@@ -37,9 +47,9 @@ interface Seen {
   revision: number;
 }
 
-async function takeTurn(store: Store, seen: Seen): Promise<Seen> {
+async function takeTurn(store: Store, key: string, seen: Seen): Promise<Seen> {
   const value = Buffer.from(String(seen.revision));
-  const turn = await store.commit([{ key: compactRevisionKey, modRevision: seen.modRevision }], [{ put: compactRevisionKey, value }]);
+  const turn = await store.commit([{ key, modRevision: seen.modRevision }], [{ put: key, value }]);
   // Another server has had this turn (or this one has just started): look again an interval later.
   if (!turn.ok) return { modRevision: turn.current[0]?.modRevision ?? 0, revision: turn.revision };
   if (seen.revision > 0) {

@@ -33,8 +33,12 @@ export interface EtcdClient {
   /** `idempotent`: may be done twice, as reads may. */
   call<R>(service: EtcdService, method: string, request: object, options?: { idempotent?: boolean }): Promise<R>;
   stream<Q, R>(service: EtcdService, method: string): Promise<ClientDuplexStream<Q, R>>;
+  /** Of the member that the stream is from, such as `3.5.9`; '' where it does not say. */
+  versionOf(stream: object): Promise<string>;
   /** Whether somebody else may serve what has failed so; then the next member has its turn. */
   isElsewhere(error: unknown, stream: object): boolean;
+  /** Whether these words of a member mean that it no longer knows the user by the token, which is then asked for anew. */
+  isForgotten(reason: string): boolean;
   close(): void;
 }
 
@@ -42,6 +46,8 @@ export interface EtcdClient {
 const writeTimeoutMs = 10_000;
 const readTimeoutMs = 3000;
 const pauseMs = 100;
+/** What etcd 3.4 says to a watch with a token that it no longer knows is "permission denied"; it knows an unused one for five minutes. */
+const tokenPatienceMs = 60_000;
 
 /** Failures of a member rather than of the request. */
 function isMembersFault({ code, details }: ServiceError): boolean {
@@ -61,6 +67,7 @@ export function etcdClient({ endpoints, tls, user, clock, patienceMs = 10_000 }:
   const lifetime = new AbortController();
   let turn = 0;
   let token: Promise<string> | undefined;
+  let tokenAtMs = 0;
   const present = (): EtcdMember => members[turn % members.length] as EtcdMember;
 
   /** The next member has its turn, unless another request has seen to that. */
@@ -73,7 +80,9 @@ export function etcdClient({ endpoints, tls, user, clock, patienceMs = 10_000 }:
 
   const authenticated = (): Promise<string | undefined> => {
     if (!user) return Promise.resolve(undefined);
-    token ??= present()
+    if (token) return token;
+    tokenAtMs = clock.monotonic();
+    token = present()
       .unary<{ token: string }>('Auth', 'Authenticate', { name: user.name, password: user.password }, { timeoutMs: readTimeoutMs })
       .then((answer) => answer.token);
     const asked = token;
@@ -117,6 +126,21 @@ export function etcdClient({ endpoints, tls, user, clock, patienceMs = 10_000 }:
       const stream = member.stream<Q, R>(service, method, held);
       streamMembers.set(stream, member);
       return stream;
+    },
+
+    async versionOf(stream) {
+      const member = streamMembers.get(stream);
+      const options = { timeoutMs: readTimeoutMs, token: await authenticated() };
+      const status = member?.unary<{ version: string }>('Maintenance', 'Status', {}, options);
+      // Where it gives no answer, its watch will fare no better, and says why.
+      return (await status?.catch(() => undefined))?.version ?? '';
+    },
+
+    isForgotten(reason) {
+      const isOld = clock.monotonic() - tokenAtMs > tokenPatienceMs;
+      if (!user || !(reason.includes('invalid auth token') || (isOld && reason.includes('permission denied')))) return false;
+      token = undefined;
+      return true;
     },
 
     isElsewhere(error, stream) {

@@ -94,6 +94,8 @@ export function etcdMember(endpoint: string, tls: EtcdTls | undefined, clock: Cl
       const known = stream as unknown as Stream<never, never>;
       streams.add(known);
       stream.once('close', () => streams.delete(known));
+      // Whoever reads it is told; it may end before anybody does.
+      stream.on('error', () => {});
       return stream;
     },
     dropStreams: () => {

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
+import { VirtualClock } from '../time/index.ts';
+import { compactRegularly } from './compactor.ts';
 import { storeContract } from './contract.ts';
 import { openEtcdStore } from './etcd-store.ts';
+import { isProgressReliable } from './etcd-watch.ts';
 import type { WatchBatch } from './store.ts';
 import { type EtcdProcess, freePorts, startEtcd, startEtcdCluster } from './testing/etcd.ts';
 
@@ -18,6 +21,10 @@ async function etcd(args: readonly string[] = []): Promise<string> {
 
 describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd', () => {
   storeContract('etcd', async () => openEtcdStore({ endpoints: [await etcd()] }), { virtualTime: false });
+
+  storeContract('etcd, of a part of its keys', async () => openEtcdStore({ endpoints: [await etcd()], keyPrefix: '/' }), {
+    virtualTime: false,
+  });
 
   test('an etcd that is not there is an error that names it', async () => {
     const store = openEtcdStore({ endpoints: [`127.0.0.1:${(await freePorts(1))[0]}`], patienceMs: 200 });
@@ -65,10 +72,10 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     const members = await startEtcdCluster(3);
     running.push(...members);
     const store = openEtcdStore({ endpoints: members.map((m) => m.address) });
-    const watching = store.watch('/')[Symbol.asyncIterator]();
-    const first = watching.next();
+    const fromRevision = (await store.revision()) + 1;
+    const watching = store.watch('/', { fromRevision })[Symbol.asyncIterator]();
     await store.commit([], [{ put: '/a', value: Buffer.from('1') }]);
-    expect((await first).value?.events[0]?.key).toBe('/a');
+    expect((await watching.next()).value?.events[0]?.key).toBe('/a');
     // The one that it talks to, as if it were cut off: connections stand, nothing comes.
     members[0]?.child.kill('SIGSTOP');
     try {
@@ -82,7 +89,8 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     await store.close();
   }, 40_000);
 
-  test("etcd's users are let in by password", async () => {
+  /** An etcd with a user `root`, and `cluster`, who may read and write what is below /registry/. */
+  async function withUsers(): Promise<{ address: string; ctl: (...args: string[]) => void }> {
     const address = await etcd();
     const ctl = (...args: string[]) => {
       const done = spawnSync('etcdctl', ['--endpoints', address, ...args], { env: { ...process.env, ETCDCTL_API: '3' }, encoding: 'utf8' });
@@ -90,7 +98,16 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     };
     ctl('user', 'add', 'root:secret');
     ctl('user', 'grant-role', 'root', 'root');
+    ctl('user', 'add', 'cluster:password');
+    ctl('role', 'add', 'cluster');
+    ctl('role', 'grant-permission', '--prefix', 'cluster', 'readwrite', '/registry/');
+    ctl('user', 'grant-role', 'cluster', 'cluster');
     ctl('auth', 'enable');
+    return { address, ctl: (...args) => ctl('--user', 'root:secret', ...args) };
+  }
+
+  test("etcd's users are let in by password", async () => {
+    const { address } = await withUsers();
     const denied = openEtcdStore({ endpoints: [address] });
     await expect(denied.get('/a')).rejects.toThrow('etcdserver: user name is empty');
     await denied.close();
@@ -102,4 +119,68 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     expect((await first).value?.events[0]?.key).toBe('/a');
     await store.close();
   });
+
+  test('a user of a part of the keys watches and compacts, and learns how far it has seen, though others write elsewhere', async () => {
+    const { address, ctl } = await withUsers();
+    const user = { name: 'cluster', password: 'password' };
+    const store = openEtcdStore({ endpoints: [address], user, keyPrefix: '/registry/' });
+    await expect(store.get('/elsewhere')).rejects.toThrow('etcdserver: permission denied');
+    const fromRevision = (await store.revision()) + 1;
+    const watching = store.watch('/', { fromRevision })[Symbol.asyncIterator]();
+    const seen: string[] = [];
+    const readUntil = async (revision: number) => {
+      for (;;) {
+        const { value, done } = await watching.next();
+        if (done) throw new Error('the watch ended');
+        seen.push(...value.events.map((event) => event.key));
+        if (value.revision >= revision) return;
+      }
+    };
+    await store.commit([], [{ put: '/registry/a', value: Buffer.from('1') }]);
+    ctl('put', '/elsewhere', '1');
+    const revision = await store.revision();
+    expect(revision).toBe(fromRevision + 1);
+    await readUntil(revision);
+    expect(seen.filter((key) => !key.endsWith('k8ts-watch-progress'))).toEqual(['/registry/a']);
+    const clock = new VirtualClock();
+    const stop = new AbortController();
+    const errors: unknown[] = [];
+    const options = {
+      store,
+      clock,
+      signal: stop.signal,
+      intervalMs: 1000,
+      keyPrefix: '/registry/',
+      onError: (e: unknown) => errors.push(e),
+    };
+    const compacting = compactRegularly(options);
+    await expect
+      .poll(async () => {
+        await clock.advance(1000);
+        return store.get('/registry/a', { revision }).then(
+          () => 'kept',
+          (error) => error.name,
+        );
+      })
+      .toBe('CompactedError');
+    stop.abort();
+    await clock.advance(1000);
+    await compacting;
+    expect(errors).toEqual([]);
+    await store.close();
+  });
+});
+
+test.each([
+  ['3.4.23', false],
+  ['3.4.25', true],
+  ['3.4.25-rc.1', true],
+  ['3.5.7', false],
+  ['3.5.8', true],
+  ['3.6.0', true],
+  ['3.3.99', false],
+  ['4.0.0', true],
+  ['', false],
+])('the progress that etcd %s tells of can be relied on: %s', (version, reliable) => {
+  expect(isProgressReliable(version)).toBe(reliable);
 });

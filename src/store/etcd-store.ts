@@ -1,8 +1,8 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { type Clock, type Random, systemClock, systemRandom } from '../time/index.ts';
 import { EtcdError, etcdClient } from './etcd-client.ts';
 import type { EtcdTls } from './etcd-member.ts';
-import type { EtcdKeyValue, EtcdService, RangeResponse, TxnResponse, WatchResponse } from './etcd-proto.ts';
+import type { EtcdKeyValue, EtcdService, RangeResponse, TxnResponse } from './etcd-proto.ts';
+import { etcdWatches, keysBelow } from './etcd-watch.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -11,8 +11,6 @@ import {
   type Store,
   StoreClosedError,
   type StoredValue,
-  type StoreEvent,
-  type WatchBatch,
   type WatchOptions,
 } from './store.ts';
 
@@ -20,8 +18,13 @@ export interface EtcdStoreOptions {
   /** `https://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`; several are members of one cluster. */
   endpoints: readonly string[];
   tls?: EtcdTls;
-  /** Where etcd's authentication is enabled; needs read and write permission for all keys. */
+  /** Where etcd's authentication is enabled; needs read and write permission for the keys below `keyPrefix`. */
   user?: { name: string; password: string };
+  /**
+   * Only keys below it are watched, and read to learn of the present revision, so that the user may be restricted to them and others
+   * may use the same etcd. The default is all keys.
+   */
+  keyPrefix?: string;
   clock?: Clock;
   /** For lease ids. */
   random?: Random;
@@ -29,22 +32,17 @@ export interface EtcdStoreOptions {
   patienceMs?: number;
 }
 
-/** Between tries to watch again where no member serves. */
-const watchPauseMs = 200;
+/** Below the prefix: written where only a write of our own can say how far a watch has seen (etcd-watch.ts). */
+const progressKey = 'k8ts-watch-progress';
 
 /**
  * A store in a real etcd, 3.4 or later. Compaction is left to whoever calls `compact`. It outlives members that fail: requests go to
- * the next one, and a watch goes on there with the revision after the last one it has given.
- *
- * A watch asks etcd for all keys and selects here: since every revision has an event, the events alone say how far the watch has
- * seen. etcd's progress requests would serve for narrower watches, but before 3.4.25 and 3.5.8 they run ahead of events that are
- * still on their way (etcd-io/etcd#15220), and k8ts has a single watch of everything anyway.
+ * the next one, and so do watches (etcd-watch.ts).
  */
 export function openEtcdStore(options: EtcdStoreOptions): Store {
-  const { endpoints, tls, user, clock = systemClock, random = systemRandom, patienceMs } = options;
+  const { endpoints, tls, user, keyPrefix = '', clock = systemClock, random = systemRandom, patienceMs } = options;
   const client = etcdClient({ endpoints, tls, user, clock, patienceMs });
   const inFlight = new Set<Promise<unknown>>();
-  const streams = new Set<ClientDuplexStream<object, WatchResponse>>();
   let closed = false;
 
   async function call<R>(service: EtcdService, method: string, request: object, idempotent = false): Promise<R> {
@@ -61,45 +59,13 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
   }
 
   const range = (request: object) => call<RangeResponse>('KV', 'Range', request, true);
-  const newestRevision = async () => (await range({ key: Buffer.from([0]), limit: 1, count_only: true })).header.revision;
-
-  async function* watch(prefix: string, start: Promise<number>, signal?: AbortSignal): AsyncGenerator<WatchBatch, undefined> {
-    const isOver = () => closed || signal?.aborted;
-    if (isOver()) return undefined;
-    let next = await start;
-    while (!isOver()) {
-      const stream = await client.stream<object, WatchResponse>('Watch', 'Watch');
-      const cancel = () => stream.cancel();
-      signal?.addEventListener('abort', cancel, { once: true });
-      streams.add(stream);
-      try {
-        if (isOver()) return undefined;
-        stream.write({ create_request: { ...keysBelow(''), start_revision: next, prev_kv: true } });
-        // The stream is read as fast as the reader reads; etcd holds back the rest.
-        for await (const response of stream as AsyncIterable<WatchResponse>) {
-          if (response.canceled) {
-            if (response.compact_revision > 0) throw new CompactedError(response.compact_revision);
-            // The member has lost its leader: another has one, or this one will.
-            if (/no leader/.test(response.cancel_reason)) break;
-            throw new Error(`etcd canceled a watch of ${prefix}: ${response.cancel_reason}`);
-          }
-          const last = response.events.at(-1);
-          if (!last) continue;
-          next = last.kv.mod_revision + 1;
-          yield { revision: last.kv.mod_revision, events: response.events.map(toEvent).filter((event) => event.key.startsWith(prefix)) };
-        }
-      } catch (error) {
-        if (isOver()) return undefined;
-        if (!client.isElsewhere(error, stream)) throw error;
-      } finally {
-        streams.delete(stream);
-        signal?.removeEventListener('abort', cancel);
-        stream.cancel();
-      }
-      if (!isOver()) await clock.sleep(watchPauseMs, signal).catch(() => {});
-    }
-    return undefined;
-  }
+  const tick = () => call('KV', 'Put', { key: Buffer.from(`${keyPrefix}${progressKey}`), value: Buffer.of() });
+  const watches = etcdWatches({ client, clock, keyPrefix, tick });
+  const newestRevision = async () => {
+    const { revision } = (await range({ key: Buffer.from(keyPrefix || '\0'), limit: 1, count_only: true })).header;
+    watches.expect(revision);
+    return revision;
+  };
 
   return {
     revision: newestRevision,
@@ -142,7 +108,7 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
       start.catch(() => {
         // Reported to the reader, if there is one.
       });
-      return { [Symbol.asyncIterator]: () => watch(prefix, start, signal) };
+      return { [Symbol.asyncIterator]: () => watches.watch(prefix, start, signal) };
     },
 
     grantLease: async (ttlSeconds, id) => {
@@ -198,20 +164,10 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
       if (closed) return;
       closed = true;
       await Promise.allSettled(inFlight);
-      for (const stream of streams) stream.cancel();
+      watches.close();
       client.close();
     },
   };
-}
-
-/** etcd's key range for a prefix. */
-function keysBelow(prefix: string): { key: Buffer; range_end: Buffer } {
-  // For all keys etcd wants NUL at both ends.
-  if (prefix === '') return { key: Buffer.from([0]), range_end: Buffer.from([0]) };
-  const end = Buffer.from(prefix);
-  // The last byte of UTF-8 text is below 0xff.
-  end[end.length - 1] = (end.at(-1) ?? 0) + 1;
-  return { key: Buffer.from(prefix), range_end: end };
 }
 
 function toRequest(operation: Operation): object {
@@ -227,18 +183,6 @@ function toStored(kv: EtcdKeyValue): StoredValue {
     modRevision: kv.mod_revision,
     version: kv.version,
     lease: kv.lease,
-  };
-}
-
-function toEvent({ type, kv, prev_kv: before }: WatchResponse['events'][number]): StoreEvent {
-  return {
-    type: type === 'PUT' ? 'put' : 'delete',
-    key: kv.key.toString(),
-    value: type === 'PUT' ? kv.value : before?.value,
-    createRevision: kv.create_revision,
-    modRevision: kv.mod_revision,
-    version: kv.version,
-    lease: type === 'PUT' ? kv.lease : 0,
   };
 }
 

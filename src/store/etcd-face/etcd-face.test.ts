@@ -45,6 +45,21 @@ storeContract('etcd engine over the face', async () => openEtcdStore({ endpoints
   virtualTime: false,
 });
 
+test('the engine asks the face how far its watch of a part of the keys has seen', async () => {
+  const { store, face } = await serve();
+  const engine = openEtcdStore({ endpoints: [face.address], tls: clientTls, keyPrefix: '/registry/' });
+  const watching = engine.watch('/', { fromRevision: 2 })[Symbol.asyncIterator]();
+  await engine.commit([], [{ put: '/registry/a', value: Buffer.from('1') }]);
+  expect((await watching.next()).value?.events).toHaveLength(1);
+  await store.commit([], [{ put: '/elsewhere', value: Buffer.from('1') }]);
+  const next = watching.next();
+  const revision = await engine.revision();
+  expect(await next).toEqual({ done: false, value: { revision, events: [] } });
+  // Nothing had to be written for it.
+  expect(await engine.revision()).toBe(revision);
+  await engine.close();
+});
+
 describe.runIf(spawnSync('etcdctl', ['version']).status === 0)('etcdctl', () => {
   let store: Store;
   let face: EtcdFace;

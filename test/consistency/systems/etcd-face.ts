@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEtcdStore, type Store } from '../../../src/store/index.ts';
 import { createApiServer } from './api-server-part.ts';
-import { compaction, partFault, restarting } from './faults.ts';
+import { compaction, partFault, restarting, writesElsewhere } from './faults.ts';
 import { createNetwork, type PartNetwork } from './network.ts';
 import { pausing } from './process.ts';
 import type { Fault, System, SystemOptions } from './system.ts';
@@ -56,6 +56,7 @@ export async function startEtcdFace({ tell }: SystemOptions): Promise<System> {
       { ...partFault('an API server is killed', servers, restarting), longestMs: 300 },
       partFault('an API server stands still', servers, (part) => pausing([part])()),
       compaction(compacted, administrator, tell),
+      writesElsewhere(administrator),
       compaction(`${compacted} while the API servers are cut off from each other`, administrator, tell, cut.begin),
     ],
     stop,

@@ -5,7 +5,7 @@ import { canSlowDown, mountSlowDisk, type SlowDisk } from '../../../src/store/te
 import type { Random } from '../../../src/time/index.ts';
 import { pick } from '../load/clients.ts';
 import { createApiServer } from './api-server-part.ts';
-import { compaction, killing, partFault, restarting, slowDisk } from './faults.ts';
+import { compaction, killing, partFault, restarting, slowDisk, writesElsewhere } from './faults.ts';
 import { createNetwork, type PartNetwork } from './network.ts';
 import { createPart, type Part, pausing } from './process.ts';
 import type { Fault, System, SystemOptions } from './system.ts';
@@ -71,6 +71,7 @@ export async function startEtcd({ tell }: SystemOptions): Promise<System> {
       { ...partFault('an API server is killed', servers, restarting), longestMs: 300 },
       partFault('an API server stands still', servers, (part) => pausing([part])()),
       compaction(compacted, administrator, tell),
+      writesElsewhere(administrator),
       compaction(`${compacted} while an API server is cut off`, administrator, tell, lonely),
       ...(disks.length > 0 ? [slowDisk("an etcd's disk is slow", disks)] : []),
     ],

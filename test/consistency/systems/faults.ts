@@ -73,3 +73,23 @@ export const compaction = (
     };
   },
 });
+
+/** Another client of the same store writes where no API server looks: what it raises the revision by, these have to learn otherwise. */
+export const writesElsewhere = (store: Store): Fault => ({
+  name: 'another client writes elsewhere',
+  longestMs: 1500,
+  begin: async () => {
+    const over = new AbortController();
+    const writing = (async () => {
+      for (let i = 0; !over.signal.aborted; i++) {
+        // Where nobody leads it is not done: that is nobody's loss.
+        await store.commit([], [{ put: `/elsewhere/${i % 10}`, value: Buffer.from(String(i)) }]).catch(() => {});
+        await pause(5);
+      }
+    })();
+    return async () => {
+      over.abort();
+      await writing;
+    };
+  },
+});
