@@ -72,6 +72,20 @@ describe('a job', () => {
     expect(update(true, image)).toEqual(immutable);
   });
 
+  it('lets its containers ask for other resources while it is at rest', () => {
+    const bigger = {
+      ...template,
+      spec: { ...template.spec, containers: [{ name: 'c', image: 'busybox', resources: { requests: { cpu: '4' } } }] },
+    };
+    const update = (status: object) =>
+      rejectUpdate(accept(job({ suspend: true, template: bigger })).stored, { ...accept(job({ suspend: true })).stored, status } as never)
+        .length;
+    const suspended = [{ type: 'Suspended', status: 'True' }];
+    expect([{}, { startTime: 't' }, { startTime: 't', conditions: suspended }, { active: 1, conditions: suspended }].map(update)).toEqual([
+      0, 1, 0, 1,
+    ]);
+  });
+
   it.each<[object, object, object]>([
     [{ completions: 3 }, { succeeded: 1, startTime: '2026-01-01T00:05:00Z' }, { Status: 'Running', Completions: '1/3', Duration: '5m' }],
     [{ parallelism: 4 }, {}, { Completions: '0/1 of 4', Duration: '' }],

@@ -1,7 +1,6 @@
 import { containerColumns, selectorColumn } from '../apps/pod-columns.ts';
 import { isEmptySelector, readSelector } from '../apps/template-rules.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
-import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Job, type JobSpec } from '../generated/batch.v1.ts';
 import type { PodTemplateSpec } from '../generated/core.v1.ts';
@@ -59,15 +58,36 @@ function validateGeneratedSelector({ metadata: { name, uid }, spec }: Job, error
   if (selector && !selector.matches(expected)) errors.invalid(specPath.child('selector'), spec.selector, '`selector` not auto-generated');
 }
 
-/** Of a suspended job that has not started, the queueing controllers may still say where its pods go. */
-function withSchedulingOf(template: PodTemplateSpec, other: PodTemplateSpec): PodTemplateSpec {
-  const { nodeSelector, tolerations, affinity, schedulingGates } = other.spec ?? {};
+/** Whether a suspended job has no pods, be it that it never started or that all have ended since. */
+const isAtRest = ({ spec, status = {} }: Job) =>
+  spec.suspend === true &&
+  !status.active &&
+  (!status.startTime || (status.conditions ?? []).some(({ type, status: is }) => type === 'Suspended' && is === 'True'));
+
+/**
+ * The template with what queueing controllers may say of a job at rest as another has it: where its pods go, and what their
+ * containers ask for (KEP-2926, KEP-5440).
+ */
+function withQueuedPartsOf(template: PodTemplateSpec, other: PodTemplateSpec): PodTemplateSpec {
+  const { affinity, nodeSelector, schedulingGates, tolerations } = other.spec ?? {};
   const { labels, annotations } = other.metadata ?? {};
+  const { nodeAffinity: _, ...rest } = template.spec?.affinity ?? {};
+  const mixed = { ...rest, ...(affinity?.nodeAffinity && { nodeAffinity: affinity.nodeAffinity }) };
+  const asked = (field: 'containers' | 'initContainers') =>
+    template.spec?.[field]?.map((container, i) => ({ ...container, resources: other.spec?.[field]?.[i]?.resources }));
   return {
     ...template,
     metadata: { ...template.metadata, labels, annotations },
     // A template was defaulted, so that it has a spec.
-    spec: { ...template.spec, nodeSelector, tolerations, affinity, schedulingGates } as PodTemplateSpec['spec'],
+    spec: {
+      ...template.spec,
+      nodeSelector,
+      tolerations,
+      schedulingGates,
+      affinity: Object.keys(mixed).length > 0 ? mixed : undefined,
+      containers: asked('containers'),
+      initContainers: asked('initContainers'),
+    } as PodTemplateSpec['spec'],
   };
 }
 
@@ -137,10 +157,9 @@ export const job = defineKind<Job>({
     validateCompletionsUpdate(next.spec, prev.spec, errors);
     for (const field of ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const)
       validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
-    const adjustable = prev.spec.suspend === true && !prev.status?.startTime;
-    const template = adjustable ? withSchedulingOf(next.spec.template, prev.spec.template) : next.spec.template;
-    const before = adjustable ? withSchedulingOf(prev.spec.template, prev.spec.template) : prev.spec.template;
-    if (!semanticEqual(template, before)) validateImmutable(next.spec.template, prev.spec.template, specPath.child('template'), errors);
+    const now = next.spec.template;
+    const before = isAtRest(prev) ? withQueuedPartsOf(prev.spec.template, now) : prev.spec.template;
+    validateImmutable(now, before, specPath.child('template'), errors);
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),
   defaultPropagation: 'Orphan',

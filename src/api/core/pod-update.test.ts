@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { Pod, PodSpec, PodStatus } from '../generated/core.v1.ts';
+import { validatePodResize } from './pod-resize.ts';
 import { defaultPodSpec } from './pod-spec.ts';
-import { validateEphemeralContainersUpdate, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
 
 function pod(spec: Partial<PodSpec> = {}, status: PodStatus = {}, annotations?: Record<string, string>): Pod {
   const made: Pod = {
@@ -122,4 +123,49 @@ describe('static pods', () => {
     ['ephemeral containers', validateEphemeralContainersUpdate, '[]: Forbidden: static pods do not support ephemeral containers'],
     ['a resize', validatePodResize, '[]: Forbidden: static pods cannot be resized'],
   ])('take no %s', (_, check, wrong) => expect(problems(check, mirror, mirror)).toEqual([wrong]));
+});
+
+describe('validatePodResize', () => {
+  const cpu = (amount: string, more: object = {}) => ({ name: 'a', image: 'a', resources: { requests: { cpu: amount } }, ...more });
+  const restart = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] as const;
+  const container = cpu('1');
+
+  it.each<[Partial<PodSpec>, Partial<PodSpec>, string[]]>([
+    [{ containers: [cpu('2')] }, { containers: [cpu('1')] }, []],
+    [
+      { containers: [cpu('2')], initContainers: [cpu('2', { name: 'i' })] },
+      { containers: [cpu('1')], initContainers: [cpu('1', { name: 'i' })] },
+      [],
+    ],
+    [
+      { containers: [cpu('1', { name: 'b' })] },
+      { containers: [container] },
+      ['spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize'],
+    ],
+    [
+      { containers: [container], initContainers: [cpu('1', { name: 'i' })] },
+      { containers: [container] },
+      ['spec.initContainers: Forbidden: initContainers may not be added or removed on resize'],
+    ],
+    [
+      { containers: [{ name: 'a', image: 'a', resources: { requests: { memory: '1' } } }] },
+      { containers: [container] },
+      ['spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed'],
+    ],
+    [
+      { containers: [cpu('1', { image: 'b' })] },
+      { containers: [container] },
+      ['spec: Forbidden: only cpu and memory resources are mutable'],
+    ],
+    [
+      { containers: [container], initContainers: [cpu('2', { name: 'i', resizePolicy: restart })] },
+      { containers: [container], initContainers: [cpu('1', { name: 'i', resizePolicy: restart })] },
+      ['spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer cannot be resized'],
+    ],
+    [
+      { containers: [container] },
+      { containers: [container], resources: { requests: { cpu: '1' } } },
+      ['spec.resources: Forbidden: pod-level resources cannot be removed'],
+    ],
+  ])('takes %j for %j: %j', (next, prev, wrong) => expect(problems(validatePodResize, pod(next), pod(prev))).toEqual(wrong));
 });

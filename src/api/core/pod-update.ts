@@ -1,23 +1,13 @@
 /** What may change in a pod after it was made (upstream: ValidatePodUpdate and its like). */
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import type {
-  Container,
-  ContainerStatus,
-  EphemeralContainer,
-  NodeSelectorTerm,
-  Pod,
-  PodSpec,
-  ResourceList,
-  Toleration,
-} from '../generated/core.v1.ts';
+import type { Container, ContainerStatus, EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
 import { isIp, parseIp } from '../ip.ts';
 import { isDns1123Subdomain, isInRange, isUserOrGroupId } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { allowOneOf, reject, rejectNew, requireQualifiedName } from './checks.ts';
 import { goDiff } from './go-diff.ts';
 import { mirrorPodAnnotation, validatePodAnnotations, validatePodAnnotationsUpdate } from './pod-annotations.ts';
-import { computePodQos, isSidecar } from './pod-resources.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -280,46 +270,5 @@ export function validateEphemeralContainersUpdate(next: Pod, prev: Pod, errors: 
     if (!now) errors.forbidden(path, `existing ephemeral containers ${name} may not be removed\n`);
     else if (!semanticEqual(old, now))
       errors.forbidden(path, `existing ephemeral containers ${name} may not be changed\n${goDiff('core.EphemeralContainer', old, now)}`);
-  }
-}
-
-const isRemoved = (next: ResourceList = {}, prev: ResourceList = {}) => Object.keys(prev).some((name) => next[name] === undefined);
-
-function withoutCpuAndMemory({ resources = {}, resizePolicy: _, ...rest }: Container): unknown {
-  const without = ({ cpu: _cpu, memory: _memory, ...others }: ResourceList = {}) => others;
-  return { ...rest, resources: { ...resources, limits: without(resources.limits), requests: without(resources.requests) } };
-}
-
-/** A resize changes cpu and memory of running containers, and never what kind of pod it is. */
-export function validatePodResize(next: Pod, prev: Pod, errors: FieldErrors): void {
-  if (prev.metadata.annotations?.[mirrorPodAnnotation] !== undefined) {
-    errors.forbidden(wholePath, 'static pods cannot be resized');
-    return;
-  }
-  if (prev.spec.os?.name === 'windows') {
-    errors.forbidden(wholePath, 'windows pods cannot be resized');
-    return;
-  }
-  if ((prev.status?.qosClass ?? computePodQos(prev)) !== computePodQos(next))
-    errors.invalid(specPath, next.status?.qosClass ?? '', 'Pod QOS Class may not change as a result of resizing');
-  const running = (prev.status?.containerStatuses ?? []).find((status) => status.state?.running);
-  if (running && !running.resources) errors.forbidden(specPath, 'Pod running on node without support for resize');
-  for (const field of ['initContainers', 'containers'] as const) {
-    for (const [i, old] of (prev.spec[field] ?? []).entries()) {
-      const now = next.spec[field]?.[i];
-      const path = specPath.child(field).index(i).child('resources');
-      if (field === 'initContainers' && !isSidecar(old)) {
-        if (!semanticEqual(now, old)) errors.forbidden(specPath, 'resources for non-sidecar init containers are immutable');
-        continue;
-      }
-      if (isRemoved(now?.resources?.requests, old.resources?.requests))
-        errors.forbidden(path.child('requests'), 'resource requests cannot be removed');
-      if (isRemoved(now?.resources?.limits, old.resources?.limits))
-        errors.forbidden(path.child('limits'), 'resource limits cannot be removed');
-      if (!now || !semanticEqual(withoutCpuAndMemory(now), withoutCpuAndMemory(old))) {
-        const whose = field === 'initContainers' ? ' for sidecar containers' : '';
-        errors.forbidden(specPath, `only cpu and memory resources${whose} are mutable`);
-      }
-    }
   }
 }

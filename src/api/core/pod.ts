@@ -4,9 +4,10 @@ import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologyS
 import { defineKind } from '../kind.ts';
 import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { podColumns } from './pod-columns.ts';
+import { validatePodResize } from './pod-resize.ts';
 import { aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
-import { validateEphemeralContainersUpdate, validatePodResize, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
 import { podWarnings } from './pod-warnings.ts';
 import { isOvercommitAllowed } from './resource-names.ts';
 import { isPodLevelResource } from './resource-requirements.ts';

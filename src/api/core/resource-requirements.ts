@@ -2,7 +2,7 @@ import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { PodSpec, ResourceClaim, ResourceRequirements } from '../generated/core.v1.ts';
 import { canonicalQuantity, compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { requireDnsLabel } from './checks.ts';
-import { aggregateContainerRequests } from './pod-resources.ts';
+import { aggregateContainerLimits, aggregateContainerRequests } from './pod-resources.ts';
 import {
   isHugePages,
   isOvercommitAllowed,
@@ -98,19 +98,26 @@ export const isPodLevelResource = (name: string) => name === 'cpu' || name === '
 export function validatePodLevelResources(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   const { resources } = spec;
   if (!resources) return;
+  if (spec.os?.name === 'windows') {
+    errors.forbidden(path, 'may not be set for a windows pod');
+    return;
+  }
   if (resources.claims) errors.forbidden(path.child('claims'), 'claims cannot be set for Resources at pod-level');
   const nameRule: NameRule = (name, at) => {
-    if (validateResourceName(name, at, errors) && !isPodLevelResource(name)) errors.notSupported(at, name, ['cpu', 'memory']);
+    if (validateResourceName(name, at, errors) && !isPodLevelResource(name)) errors.notSupported(at, name, ['cpu', 'hugepages-', 'memory']);
   };
   validateRequirements({ ...resources, claims: [] }, nameRule, new Set(), path, errors);
   for (const [name, total] of Object.entries(aggregateContainerRequests(spec))) {
-    const own = resources.requests?.[name] ?? '0';
-    if (!tryParseQuantity(own) || compareQuantities(total, own) <= 0) continue;
-    errors.invalid(
-      path.child('requests').key(name),
-      canonicalQuantity(own),
-      `must be greater than or equal to aggregate container requests of ${total}`,
-    );
+    const own = resources.requests?.[name];
+    if (own === undefined || !tryParseQuantity(own) || compareQuantities(total, own) <= 0) continue;
+    const detail = `must be greater than or equal to aggregate container requests of ${total}`;
+    errors.invalid(path.child('requests').key(name), canonicalQuantity(own), detail);
+  }
+  for (const [name, total] of Object.entries(aggregateContainerLimits(spec))) {
+    const own = resources.limits?.[name];
+    if (!isHugePages(name) || own === undefined || !tryParseQuantity(own) || compareQuantities(total, own) <= 0) continue;
+    const detail = `must be greater than or equal to aggregate container limits of ${total}`;
+    errors.invalid(path.child('limits').key(name), canonicalQuantity(own), detail);
   }
   for (const [i, container] of (spec.containers ?? []).entries()) {
     for (const [name, limit] of Object.entries(container.resources?.limits ?? {})) {

@@ -1,51 +1,94 @@
-import { reject } from '../core/checks.ts';
+import { allowOneOf, reject } from '../core/checks.ts';
+import { requireNonSpecialIp } from '../core/endpoint-addresses.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { type Endpoint, type EndpointPort, EndpointSlice } from '../generated/discovery.v1.ts';
 import * as v1beta1 from '../generated/discovery.v1beta1.ts';
-import { isIpv4, isIpv6 } from '../ip.ts';
+import { isIp, parseIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
-import { validateImmutable } from '../object-meta.ts';
+import { validateImmutable, validateLabels } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { ipWarnings } from '../warnings.ts';
 
 const root = new FieldPath();
 const limits = { endpoints: 1000, addresses: 100, ports: 20_000, topology: 16, hints: 8 };
-const addressRules: Readonly<Record<string, (address: string) => string[]>> = { IPv4: isIpv4, IPv6: isIpv6, FQDN: isDns1123Subdomain };
+const addressTypes = ['FQDN', 'IPv4', 'IPv6'];
 const protocols = ['TCP', 'UDP', 'SCTP'];
 const zoneLabel = 'topology.kubernetes.io/zone';
 const shown = 3;
 const ownManagers = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
+
+function validateAddress(address: string, type: string, path: FieldPath, at: FieldPath, errors: FieldErrors): void {
+  if (type === 'FQDN') {
+    validateQualifiedDomain(address, at, errors);
+    return;
+  }
+  const wrong = isIp(address);
+  reject(errors, at, address, wrong);
+  if (wrong.length > 0) return;
+  if ((parseIp(address)?.family === 4) !== (type === 'IPv4')) errors.invalid(path, address, `must be an ${type} address`);
+  requireNonSpecialIp(errors, at, address);
+}
+
+function validateQualifiedDomain(name: string, path: FieldPath, errors: FieldErrors): void {
+  const absolute = name.replace(/\.$/, '');
+  if (absolute === '') {
+    errors.required(path);
+    return;
+  }
+  const wrong = isDns1123Subdomain(absolute);
+  reject(errors, path, name, wrong);
+  if (wrong.length > 0) return;
+  const labels = absolute.split('.');
+  if (labels.length < 2) errors.invalid(path, name, 'should be a domain with at least two segments separated by dots');
+  else for (const label of labels) reject(errors, path, label, isDns1123Label(label));
+}
+
+/** Hints name zones by labels' values and nodes by their names, each once. */
+function validateHints(hints: NonNullable<Endpoint['hints']>, path: FieldPath, errors: FieldErrors): void {
+  const rules = [
+    ['forZones', isLabelValue],
+    ['forNodes', isDns1123Subdomain],
+  ] as const;
+  for (const [field, rule] of rules) {
+    const names = (hints[field] ?? []).map(({ name = '' }) => name);
+    if (names.length > limits.hints) {
+      errors.tooMany(path.child(field), names.length, limits.hints);
+      return;
+    }
+    for (const [i, name] of names.entries()) {
+      const at = path.child(field).index(i).child('name');
+      if (names.indexOf(name) < i) errors.duplicate(at, name);
+      if (name === '') errors.required(at);
+      else reject(errors, at, name, rule(name));
+    }
+  }
+}
 
 function validateEndpoint(endpoint: Endpoint, addressType: string, path: FieldPath, errors: FieldErrors): void {
   const { addresses = [], nodeName, hostname, deprecatedTopology = {}, hints } = endpoint;
   const at = path.child('addresses');
   if (addresses.length === 0) errors.required(at, 'must contain at least 1 address');
   else if (addresses.length > limits.addresses) errors.tooMany(at, addresses.length, limits.addresses);
-  for (const [i, address] of addresses.entries()) reject(errors, at.index(i), address, addressRules[addressType]?.(address) ?? []);
+  if (addressTypes.includes(addressType))
+    for (const [i, address] of addresses.entries()) validateAddress(address, addressType, at, at.index(i), errors);
   if (nodeName !== undefined) reject(errors, path.child('nodeName'), nodeName, isDns1123Subdomain(nodeName));
-  const topology = Object.entries(deprecatedTopology);
-  if (topology.length > limits.topology) errors.tooMany(path.child('deprecatedTopology'), topology.length, limits.topology);
-  for (const [key, value] of topology) {
-    reject(errors, path.child('deprecatedTopology').key(key), key, isQualifiedName(key));
-    reject(errors, path.child('deprecatedTopology').key(key), value, isLabelValue(value));
-  }
+  const topologyPath = path.child('deprecatedTopology');
+  const labels = Object.keys(deprecatedTopology).length;
+  if (labels > limits.topology) errors.tooMany(topologyPath, labels, limits.topology);
+  validateLabels(deprecatedTopology, topologyPath, errors);
   if (hostname !== undefined) reject(errors, path.child('hostname'), hostname, isDns1123Label(hostname));
-  const zones = hints?.forZones ?? [];
-  const zonesPath = path.child('hints', 'forZones');
-  if (zones.length > limits.hints) errors.tooMany(zonesPath, zones.length, limits.hints);
-  for (const [i, { name = '' }] of zones.entries()) {
-    if (zones.findIndex((z) => z.name === name) < i) errors.duplicate(zonesPath.index(i).child('name'), name);
-    if (name === '') errors.required(zonesPath.index(i).child('name'));
-    else reject(errors, zonesPath.index(i).child('name'), name, isLabelValue(name));
-  }
+  if (hints) validateHints(hints, path.child('hints'), errors);
 }
 
 function validatePorts(ports: readonly EndpointPort[], errors: FieldErrors): void {
   const path = root.child('ports');
-  if (ports.length > limits.ports) errors.tooMany(path, ports.length, limits.ports);
+  if (ports.length > limits.ports) {
+    errors.tooMany(path, ports.length, limits.ports);
+    return;
+  }
   const names = new Set<string>();
   for (const [i, { name = '', protocol, appProtocol }] of ports.entries()) {
     const at = path.index(i);
@@ -117,9 +160,9 @@ export const endpointSlice = defineKind<EndpointSlice>({
   },
   validate({ addressType, endpoints = [], ports = [] }, errors) {
     if (!addressType) errors.required(root.child('addressType'));
-    else if (!addressRules[addressType]) errors.notSupported(root.child('addressType'), addressType, Object.keys(addressRules).sort());
+    else allowOneOf(errors, root.child('addressType'), addressType, addressTypes);
     if (endpoints.length > limits.endpoints) errors.tooMany(root.child('endpoints'), endpoints.length, limits.endpoints);
-    for (const [i, endpoint] of endpoints.entries()) validateEndpoint(endpoint, addressType, root.child('endpoints').index(i), errors);
+    else for (const [i, endpoint] of endpoints.entries()) validateEndpoint(endpoint, addressType, root.child('endpoints').index(i), errors);
     validatePorts(ports, errors);
   },
   validateUpdate(next, prev, errors) {

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { accept } from '../testing/accept.ts';
+
+const slice = (addressType: string, endpoint: object, ports: object[] = []) => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { name: 's', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
+  addressType,
+  endpoints: [endpoint],
+  ports,
+});
+const first = 'endpoints[0].addresses[0]';
+
+describe('an EndpointSlice', () => {
+  it.each<[string, object, string[]]>([
+    ['IPv4', { addresses: ['10.1.2.3'] }, []],
+    ['IPv4', { addresses: ['2001:db8::1'] }, ['endpoints[0].addresses: Invalid value: "2001:db8::1": must be an IPv4 address']],
+    ['IPv4', { addresses: ['010.1.2.3'] }, [`${first}: Invalid value: "010.1.2.3": must not have leading 0s`]],
+    [
+      'IPv4',
+      { addresses: ['127.0.0.1'] },
+      [`${first}: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)`],
+    ],
+    ['FQDN', { addresses: ['example.com.'] }, []],
+    ['FQDN', { addresses: ['web'] }, [`${first}: Invalid value: "web": should be a domain with at least two segments separated by dots`]],
+    [
+      'IPv6',
+      { addresses: ['2001:db8::1'], hints: { forNodes: [{ name: 'a' }, { name: 'a' }, {}] } },
+      ['endpoints[0].hints.forNodes[1].name: Duplicate value: "a"', 'endpoints[0].hints.forNodes[2].name: Required value'],
+    ],
+  ])('of %s with %j: %j', (type, endpoint, wrong) => expect(accept(slice(type, endpoint)).wrong).toEqual(wrong));
+});
