@@ -4,7 +4,7 @@
  */
 import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
-import { certificateRequester, defaultAdmission } from './admission/index.ts';
+import { certificateRequester, defaultAdmission, parameterAccess } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
 import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
@@ -129,6 +129,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   for (const plugin of defaultAdmission({ storages, clock, random, authorizer, ...extensions, ...options.admissionPlugins }))
     server.addAdmission(plugin);
   server.addAdmission(certificateRequester);
+  server.addAdmission(parameterAccess({ authorizer, table: server.table, storages }));
   if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
   const claims = options.sharedStore ? storeClaims(options.store, options.storagePrefix ?? '/registry', clock) : undefined;
   const allocator = serviceAllocator({

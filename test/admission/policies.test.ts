@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   apiVersionOf,
+  ClusterRole,
+  ClusterRoleBinding,
   ConfigMap,
   CustomResourceDefinition,
   Deployment,
@@ -14,6 +16,7 @@ import {
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
 } from '../../src/api/index.ts';
+import { createClient } from '../../src/client/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
 let api: TestApiServer;
@@ -184,6 +187,39 @@ describe('validating', () => {
     await api.admin.update(ValidatingAdmissionPolicy, { ...current, spec: { ...current.spec, failurePolicy: 'Ignore' } });
     await outcome(createMap).toBe('created');
     expect((await api.admin.get(ValidatingAdmissionPolicy, 'broken')).metadata.generation).toBe(3);
+  });
+
+  test('nobody reads through a policy what they may not read', async () => {
+    const rules = [
+      { apiGroups: ['admissionregistration.k8s.io'], resources: ['*'], verbs: ['*'] },
+      { apiGroups: [''], resources: ['configmaps'], resourceNames: ['p'], verbs: ['get'] },
+    ];
+    await create(ClusterRole, { metadata: { name: 'writer' }, rules });
+    const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'joe' }];
+    const roleRef = { kind: 'ClusterRole', apiGroup: 'rbac.authorization.k8s.io', name: 'writer' };
+    await create(ClusterRoleBinding, { metadata: { name: 'writer' }, roleRef, subjects });
+    const joe = createClient(api.server.localTransport({ name: 'joe', groups: ['system:authenticated'] }), { userAgent: 'joe' });
+    const write = (resource: Resource, name: string, spec: object) =>
+      joe.create(resource, { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { name }, spec } as never).then(
+        () => 'created',
+        (error: Error) => error.message,
+      );
+    const paramKind = { apiVersion: 'v1', kind: 'ConfigMap' };
+    const spec = { matchConstraints: mapRules, validations: [{ expression: 'true' }] };
+    await expect.poll(() => write(ValidatingAdmissionPolicy, `without-${drafts++}`, spec)).toBe('created');
+    expect(await write(ValidatingAdmissionPolicy, 'with', { ...spec, paramKind })).toBe(
+      'ValidatingAdmissionPolicy.admissionregistration.k8s.io "with" is invalid: spec.paramKind: Forbidden: user &{joe  [system:authenticated] map[]} must have "get" permission on all objects of the referenced paramKind (kind=ConfigMap, apiVersion=v1)',
+    );
+    await policy('with', { ...spec, paramKind });
+    const binding = (name: string) => ({
+      policyName: 'with',
+      validationActions: ['Deny'],
+      paramRef: { name, namespace, parameterNotFoundAction: 'Deny' },
+    });
+    expect(await write(ValidatingAdmissionPolicyBinding, 'p', binding('p'))).toBe('created');
+    expect(await write(ValidatingAdmissionPolicyBinding, 'q', binding('q'))).toContain(
+      'spec.paramRef: Forbidden: user &{joe  [system:authenticated] map[]} does not have "get" permission on the object referenced by paramRef',
+    );
   });
 
   test('policies are checked when they are written', async () => {

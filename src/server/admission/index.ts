@@ -2,3 +2,4 @@ export { certificateRequester } from './certificate-requester.ts';
 export type { AdmissionContext } from './context.ts';
 export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';
 export type { EventLimit } from './event-rate-limit.ts';
+export { parameterAccess } from './policy/parameter-access.ts';
