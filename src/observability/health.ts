@@ -24,8 +24,8 @@ export interface HealthAnswer {
 const endpoints = ['healthz', 'livez', 'readyz'] as const;
 
 export interface Health {
-  /** Default: all three endpoints. */
-  add(check: HealthCheck, endpoints?: readonly HealthEndpoint[]): void;
+  /** Default: all three endpoints, at the end; `before`: before the check of that name, where it is. */
+  add(check: HealthCheck, endpoints?: readonly HealthEndpoint[], before?: string): void;
   /** Undefined for a path that is no health endpoint. */
   answer(request: HealthRequest): Promise<HealthAnswer> | undefined;
   /** Paths for the root's list. */
@@ -104,8 +104,12 @@ export function createHealth(registry?: Registry): Health {
   const checks: Record<string, HealthCheck[]> = Object.assign(Object.create(null), { healthz: [], livez: [], readyz: [] });
   const ping: HealthCheck = { name: 'ping', check: () => {} };
   const health: Health = {
-    add(check, at = endpoints) {
-      for (const endpoint of at) checks[endpoint]?.push(check);
+    add(check, at = endpoints, before) {
+      for (const endpoint of at) {
+        const list = checks[endpoint] ?? [];
+        const place = list.findIndex(({ name }) => name === before);
+        list.splice(place < 0 ? list.length : place, 0, check);
+      }
     },
     answer(request) {
       const [endpoint = '', ...rest] = request.path.replace(/^\/+|\/+$/g, '').split('/');

@@ -366,7 +366,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       aggregation = given;
     },
     addAdmission: (plugin) => void admission.push(plugin),
-    addReadyCheck: (check, at = ['readyz']) => health.add(check, at),
+    addReadyCheck: (check, at = ['readyz']) => health.add(check, at, 'shutdown'),
     localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifecycle.ending }),
     async listen(entrance) {
       if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');

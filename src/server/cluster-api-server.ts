@@ -28,6 +28,7 @@ import {
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createExtensionMetrics } from './metrics/extension-metrics.ts';
+import { postStartHooks } from './post-start-hooks.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
@@ -155,7 +156,9 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
   server.addRoute(openIdRoute(issuer, keys, options.advertise));
   await Promise.all([authorization.synced, allocator.synced]);
-  if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind))
+  const started = postStartHooks();
+  started.done('start-apiserver-admission-initializer', 'generic-apiserver-start-informers');
+  if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind)) {
     await serveCustomResources({
       server,
       client: createClient(server.localTransport(loopback)),
@@ -166,7 +169,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       signal: lifetime.signal,
       onError,
     }).synced;
-  await server.flowControl?.fairness?.follow(storages, { signal: lifetime.signal, onError });
+    started.done('start-apiextensions-informers', 'start-apiextensions-controllers', 'crd-informer-synced');
+  }
+  if (server.flowControl?.fairness) {
+    await server.flowControl.fairness.follow(storages, { signal: lifetime.signal, onError });
+    started.done('priority-and-fairness-config-consumer', 'priority-and-fairness-filter');
+  }
   const aggregation = options.kinds.some(({ resource }) => resource.kind === APIService.kind)
     ? serveAggregation({
         server,
@@ -183,6 +191,19 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   if (aggregation !== undefined) {
     server.aggregate(aggregation);
     await aggregation.synced;
+    // They are one here, and all of it follows the present APIServices by now.
+    started.done(
+      'aggregator-reload-proxy-client-cert',
+      'start-kube-aggregator-informers',
+      'apiservice-status-local-available-controller',
+      'apiservice-status-remote-available-controller',
+      'apiservice-registration-controller',
+      'apiservice-discovery-controller',
+      'kube-apiserver-autoregistration',
+      'autoregister-completion',
+      'apiservice-openapi-controller',
+      'apiservice-openapiv3-controller',
+    );
   }
 
   let endpoints: EndpointLeases | undefined;
@@ -206,17 +227,30 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...server,
     async bootstrap(signal) {
       const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
-      const hook = postStartHooks(server);
-      await hook('start-system-namespaces-controller', ensureSystemNamespaces(client, signal));
       const first = options.services.ranges[0];
+      started.expect(
+        'start-system-namespaces-controller',
+        'start-cluster-authentication-info-controller',
+        'start-service-ip-repair-controllers',
+        'rbac/bootstrap-roles',
+        'scheduling/bootstrap-system-priority-classes',
+        ...(server.flowControl?.fairness ? (['priority-and-fairness-config-producer'] as const) : []),
+        ...(first ? (['bootstrap-controller', 'start-kubernetes-service-cidr-controller'] as const) : []),
+      );
+      started.list(server.addReadyCheck);
+      await started.run('start-system-namespaces-controller', ensureSystemNamespaces(client, signal));
       await Promise.all([
-        hook('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
-        hook('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
-        server.flowControl?.fairness && ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
-        hook('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
-        first && hook('bootstrap-controller', publishAddress(client, first.at(1), signal)),
+        started.run('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
+        started.run('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
+        server.flowControl?.fairness &&
+          started.run(
+            'priority-and-fairness-config-producer',
+            ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
+          ),
+        started.run('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
+        first && started.run('bootstrap-controller', publishAddress(client, first.at(1), signal)),
         first &&
-          hook(
+          started.run(
             'start-kubernetes-service-cidr-controller',
             ensureServiceCidr(
               client,
@@ -225,7 +259,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
             ),
           ),
       ]);
-      await keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
+      const addresses = keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
+      await started.run('start-service-ip-repair-controllers', addresses);
     },
     async close() {
       // Before it stops to answer, so that no client is sent here any more; a store that is gone lets the lease end.
@@ -237,20 +272,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       await server.close();
       streaming?.close();
     },
-  };
-}
-
-/** Names what is done after the start, so that health checks tell how far it is. */
-function postStartHooks(server: ApiServer): <T>(name: string, work: Promise<T>) => Promise<T> {
-  return async (name, work) => {
-    let isDone = false;
-    const check = () => {
-      if (!isDone) throw new Error('not finished');
-    };
-    server.addReadyCheck({ name: `poststarthook/${name}`, check }, ['healthz', 'livez', 'readyz']);
-    const result = await work;
-    isDone = true;
-    return result;
   };
 }
 
