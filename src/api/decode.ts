@@ -21,6 +21,7 @@ const isObject = (value: unknown): value is JsonObject => typeof value === 'obje
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'array';
+  if (typeof value === 'bigint') return 'number';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
@@ -29,6 +30,9 @@ export function setKey(object: JsonObject, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
   else object[key] = value;
 }
+
+const isWithin = (node: { min: number; max: number }, value: unknown) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= node.min && value <= node.max;
 
 class Decoder {
   /** Paths of unknown fields, where somebody wants to know. */
@@ -62,11 +66,10 @@ class Decoder {
         return value === null ? false : this.#fail(node, value, name);
       case 'int':
         if (value === null) return 0;
-        if (typeof value !== 'number' || !Number.isInteger(value) || value < node.min || value > node.max)
-          return this.#fail(node, value, name);
-        return value;
+        if (typeof value === 'bigint' ? node.max > Number.MAX_SAFE_INTEGER && value >= node.min : isWithin(node, value)) return value;
+        return this.#fail(node, value, name);
       case 'float':
-        if (typeof value === 'number') return value;
+        if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
         return value === null ? 0 : this.#fail(node, value, name);
       case 'raw':
         return value;
@@ -109,7 +112,7 @@ class Decoder {
       }
       case 'quantity': {
         if (value === null) return '0';
-        const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
+        const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : typeof value === 'string' ? value.trim() : '';
         const quantity = tryParseQuantity(text);
         if (!quantity) throw new DecodeError(quantityError(text));
         return formatQuantity(quantity);
@@ -119,7 +122,7 @@ class Decoder {
         if (typeof value === 'string') return value;
         if (value === null) return 0;
         if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2147483648) return value;
-        const what = typeof value === 'number' ? `number ${value}` : describe(value);
+        const what = typeof value === 'number' || typeof value === 'bigint' ? `number ${value}` : describe(value);
         throw new DecodeError(`json: cannot unmarshal ${what} into Go value of type int32`);
       }
     }

@@ -60,6 +60,7 @@ export {
   type SubresourceStrategy,
 } from './kind.ts';
 export { kinds } from './kinds.ts';
+export { integer, parseExactly } from './long-integers.ts';
 export {
   difference,
   emptySet,

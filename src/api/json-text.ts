@@ -1,5 +1,7 @@
 /** JSON text as Go's decoder sees it: nesting limited, duplicate keys noticed, syntax errors in Go's words. */
 
+import { parseExactly } from './long-integers.ts';
+
 /** A body that is no JSON, or whose values do not fit their type; the message is Go's. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
@@ -208,7 +210,7 @@ export interface ParsedJson {
 export function parseJson(text: string, options: { duplicates?: boolean } = {}): ParsedJson {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExactly(text);
   } catch {
     throw new DecodeError(goSyntaxError(text));
   }

@@ -74,7 +74,7 @@ export interface Column<T extends KubeObject = KubeObject> {
   /** 0: always shown; 1 and more: with `-o wide`. */
   priority?: number;
   /** The cell. `nowMs` is the present, for ages. */
-  value(obj: T, nowMs: number): string | number | boolean | null;
+  value(obj: T, nowMs: number): string | number | bigint | boolean | null;
 }
 
 /** Where /scale finds its numbers, as dotted paths. */

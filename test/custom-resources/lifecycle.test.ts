@@ -237,3 +237,45 @@ test('a definition of v1beta1 is served, keeps unknown fields, and reads in both
     },
   });
 });
+
+test('integers of 64 bits keep their digits, however they are written', async () => {
+  const schema = {
+    type: 'object' as const,
+    'x-kubernetes-preserve-unknown-fields': true,
+    properties: {
+      n: {
+        type: 'integer' as const,
+        format: 'int64',
+        minimum: 1,
+        'x-kubernetes-validations': [{ rule: 'self != 9007199254740995', message: 'not this one' }],
+      },
+    },
+  };
+  const definition = deepCopy(cronTabs);
+  for (const version of definition.spec.versions) {
+    version.schema = { openAPIV3Schema: { type: 'object', properties: { spec: schema } } };
+    delete version.selectableFields;
+  }
+  await established(definition);
+  const path = '/apis/stable.example.com/v1/namespaces/default/crontabs';
+  const send = async (method: string, at: string, body: string, contentType: string) =>
+    (await api.http(method, `${path}${at}`, body, { 'content-type': contentType })).body;
+  const object = (spec: string) => `{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"a"},"spec":${spec}}`;
+  const merge = 'application/merge-patch+json';
+
+  expect(await send('POST', '', object('{"n":9007199254740993,"any":{"m":-9223372036854775808}}'), 'application/json')).toContain(
+    '"n":9007199254740993',
+  );
+  expect(await send('PATCH', '/a', '{"spec":{"any":{"k":9223372036854775807}}}', merge)).toContain(
+    '"any":{"m":-9223372036854775808,"k":9223372036854775807}',
+  );
+  const tested = '[{"op":"test","path":"/spec/n","value":9007199254740992}]';
+  expect(await send('PATCH', '/a', tested, 'application/json-patch+json')).toContain('"status":"Failure"');
+  const applied = object('{"n": 9007199254740997}');
+  expect(await send('PATCH', '/a?fieldManager=m&force=true', applied, 'application/apply-patch+yaml')).toContain('"n":9007199254740997');
+  expect(await send('PATCH', '/a', '{"spec":{"n":9007199254740995}}', merge)).toContain('not this one');
+  expect(await send('PATCH', '/a', '{"spec":{"n":-9007199254740995}}', merge)).toContain(
+    'Invalid value: -9007199254740995: spec.n in body should be greater than or equal to 1',
+  );
+  expect((await api.http('GET', path)).body).toContain('"n":9007199254740997');
+});

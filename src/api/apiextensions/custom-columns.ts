@@ -7,12 +7,12 @@ import { compileJsonPath } from './json-path.ts';
 
 const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
-function cell(value: unknown, type: string, nowMs: number): string | number | boolean | null {
+function cell(value: unknown, type: string, nowMs: number): string | number | bigint | boolean | null {
   switch (type) {
     case 'integer':
-      return typeof value === 'number' ? Math.trunc(value) : null;
+      return typeof value === 'bigint' ? value : typeof value === 'number' ? Math.trunc(value) : null;
     case 'number':
-      return typeof value === 'number' ? value : null;
+      return typeof value === 'bigint' ? Number(value) : typeof value === 'number' ? value : null;
     case 'boolean':
       return typeof value === 'boolean' ? value : null;
     case 'date':

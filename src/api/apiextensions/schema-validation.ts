@@ -10,8 +10,12 @@ function typeOf(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
-  return typeof value;
+  return typeof value === 'bigint' ? 'integer' : typeof value;
 }
+
+/** Of what no number holds, an integral factor is held against all of its digits. */
+const isMultiple = (value: number | bigint, of: number) =>
+  typeof value === 'bigint' && Number.isInteger(of) ? value % BigInt(of) === 0n : Number.isInteger(Number(value) / of);
 
 const none = new FieldPath();
 
@@ -38,7 +42,7 @@ class Validation {
         value,
         schema.enum.map((v) => (typeof v === 'string' ? v : JSON.stringify(v))),
       );
-    if (typeof value === 'number') this.#number(schema, value, path);
+    if (typeof value === 'number' || typeof value === 'bigint') this.#number(schema, value, path);
     else if (typeof value === 'string') this.#string(schema, value, path);
     else if (Array.isArray(value)) this.#list(schema, value, prev, path);
     else if (isObject(value)) this.#object(schema, value, prev, path);
@@ -57,9 +61,9 @@ class Validation {
     return actual === type || (type === 'number' && actual === 'integer') ? true : fail(type);
   }
 
-  #number(schema: JSONSchemaProps, value: number, path: FieldPath): void {
+  #number(schema: JSONSchemaProps, value: number | bigint, path: FieldPath): void {
     const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
-    if (multipleOf !== undefined && multipleOf !== 0 && !Number.isInteger(value / multipleOf))
+    if (multipleOf !== undefined && multipleOf !== 0 && !isMultiple(value, multipleOf))
       this.#invalid(path, value, `should be a multiple of ${multipleOf}`);
     if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum))
       this.#invalid(path, value, `should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);

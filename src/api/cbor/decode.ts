@@ -1,5 +1,6 @@
 import { setKey } from '../decode.ts';
 import { DecodeError } from '../json-text.ts';
+import { integer } from '../long-integers.ts';
 import { halfValue, selfDescribed } from './encode.ts';
 
 /** Upstream's bound on nesting. */
@@ -66,9 +67,9 @@ class Reader {
     return argument;
   }
 
-  #integer(argument: number | bigint, negative: boolean): number {
+  #integer(argument: number | bigint, negative: boolean): number | bigint {
     if (argument >= 2n ** 63n) throw new DecodeError('cbor: cannot unmarshal integer into Go value of type int64: overflows');
-    return Number(negative ? -1n - BigInt(argument) : argument);
+    return integer(negative ? -1n - BigInt(argument) : BigInt(argument));
   }
 
   /** A byte or text string's bytes, its chunks joined. */

@@ -166,6 +166,9 @@ function write(out: Writer, value: unknown, node: TypeNode | undefined): void {
       if (node?.kind === 'float' && !Number.isInteger(value)) out.float(value);
       else writeNumber(out, value);
       return;
+    case 'bigint':
+      out.head(value < 0n ? major.negative : major.unsigned, value < 0n ? -1n - value : value);
+      return;
     case 'boolean':
       out.byte(value ? simple.true : simple.false);
       return;

@@ -141,7 +141,7 @@ export const pod = defineKind<Pod>({
   gracePeriodSeconds(pod, requested) {
     const isDone = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
     if (!pod.spec.nodeName || isDone) return 0;
-    const seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 0;
+    const seconds = Number(requested ?? pod.spec.terminationGracePeriodSeconds ?? 0);
     return seconds < 0 ? 1 : seconds;
   },
   fieldSelectors: {

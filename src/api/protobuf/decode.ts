@@ -1,6 +1,7 @@
 /** Kubernetes' protobuf form to JSON. */
 import { decodeValue, setKey } from '../decode.ts';
 import { DecodeError, maxDepth, parseJson } from '../json-text.ts';
+import { integer } from '../long-integers.ts';
 import type { KubeObject } from '../resource.ts';
 import type { ListNode, MapNode, StructNode, TypeNode, UnionNode, WireField } from '../schema/node.ts';
 import { formatGoDuration, formatMicroTime, formatTime } from '../time-format.ts';
@@ -85,7 +86,7 @@ function readValue(node: TypeNode, wire: WireValue, depth: number): unknown {
     case 'string':
       return readString(bytes);
     case 'int':
-      return Number(node.min < 0 ? BigInt.asIntN(64, bits) : bits);
+      return integer(node.min < 0 ? BigInt.asIntN(64, bits) : bits);
     case 'bool':
       return bits !== 0n;
     case 'float':

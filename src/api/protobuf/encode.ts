@@ -49,7 +49,7 @@ function writeValue(w: ReverseWriter, number: number, node: TypeNode, value: unk
       w.stringField(number, typeof value === 'string' ? value : '');
       return;
     case 'int':
-      w.intField(number, typeof value === 'number' ? value : 0);
+      w.intField(number, typeof value === 'number' || typeof value === 'bigint' ? value : 0);
       return;
     case 'bool':
       w.varint(value === true ? 1 : 0);

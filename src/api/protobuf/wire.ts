@@ -126,8 +126,9 @@ export class ReverseWriter {
     this.close(number, mark);
   }
 
-  intField(number: number, value: number): void {
-    this.varint(value);
+  intField(number: number, value: number | bigint): void {
+    if (typeof value === 'bigint') this.varint64(value);
+    else this.varint(value);
     this.tag(number, VARINT);
   }
 }

@@ -42,7 +42,7 @@ export async function syncHistory<T extends Templated>(options: {
   const revisions = (await claim(options)).sort(byRevision);
   const data = dataOf(owner.spec.template);
   const equal = revisions.findLast((revision) => semanticEqual(revision.data, data));
-  const next = (revisions.at(-1)?.revision ?? 0) + 1;
+  const next = Number(revisions.at(-1)?.revision ?? 0) + 1;
   if (equal) {
     if (equal === revisions.at(-1)) return { revisions, update: equal };
     const update = await client.update(ControllerRevision, { ...equal, revision: next }, { signal });
@@ -89,4 +89,4 @@ export async function trimHistory(
 }
 
 const byRevision = (a: ControllerRevision, b: ControllerRevision) =>
-  a.revision - b.revision || (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);
+  Number(a.revision) - Number(b.revision) || (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);

@@ -37,5 +37,5 @@ export function finishedMs({ status, metadata }: Pod): number {
   const notReady = timeOf(status?.conditions?.find((c) => c.type === 'Ready' && c.status === 'False')?.lastTransitionTime);
   if (!Number.isNaN(notReady)) return notReady;
   const { deletionTimestamp, deletionGracePeriodSeconds = 0, creationTimestamp } = metadata;
-  return deletionTimestamp ? timeOf(deletionTimestamp) - deletionGracePeriodSeconds * 1000 : timeOf(creationTimestamp) || 0;
+  return deletionTimestamp ? timeOf(deletionTimestamp) - Number(deletionGracePeriodSeconds) * 1000 : timeOf(creationTimestamp) || 0;
 }

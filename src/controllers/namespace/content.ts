@@ -55,7 +55,7 @@ export async function deleteAll(client: Client, resource: DiscoveredResource, na
 }
 
 const longestGrace = (pods: readonly Pod[]) =>
-  Math.max(0, ...pods.filter((pod) => !isPodTerminal(pod)).map((pod) => pod.spec.terminationGracePeriodSeconds ?? 30));
+  Math.max(0, ...pods.filter((pod) => !isPodTerminal(pod)).map((pod) => Number(pod.spec.terminationGracePeriodSeconds ?? 30)));
 
 /** Empties a namespace: pods first, since other objects may be what they run with, then everything else (KEP-5080). */
 export async function deleteContent(

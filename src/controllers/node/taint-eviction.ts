@@ -13,7 +13,7 @@ export function tolerationSeconds(taints: readonly Taint[], tolerations: readonl
     for (const toleration of matching) used.add(toleration);
   }
   return Math.min(
-    ...[...used].map((t) => (t.tolerationSeconds === undefined ? Number.POSITIVE_INFINITY : Math.max(0, t.tolerationSeconds))),
+    ...[...used].map((t) => (t.tolerationSeconds === undefined ? Number.POSITIVE_INFINITY : Math.max(0, Number(t.tolerationSeconds)))),
   );
 }
 

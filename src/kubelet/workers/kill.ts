@@ -73,7 +73,6 @@ export async function killPod(context: Context, pod: Pod, observed: ObservedPod,
 /** How long a pod has to end: what its deletion says, or its spec, or (for one that only the runtime knows) what its containers carry. */
 export function gracePeriodOf(pod: Pod, observed?: ObservedPod): number {
   const carried = observed?.containers[0]?.status.annotations?.[terminationGracePeriodAnnotation];
-  return (
-    pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? (carried === undefined ? 30 : Number(carried))
-  );
+  // Integers of 64 bits may be bigints.
+  return Number(pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? carried ?? 30);
 }

@@ -291,7 +291,7 @@ export function podWorker(
     }
     for (const { observed: target, message, reason } of actions.kill) {
       const probe = reason === 'LivenessProbe' ? 'livenessProbe' : 'startupProbe';
-      const graceSeconds = findContainer(pod, target.name)?.container[probe]?.terminationGracePeriodSeconds ?? gracePeriodOf(pod);
+      const graceSeconds = Number(findContainer(pod, target.name)?.container[probe]?.terminationGracePeriodSeconds ?? gracePeriodOf(pod));
       await killContainer(context, pod, target, { graceSeconds, message, podIP: observed?.sandboxes[0]?.ips[0] ?? '', signal: cancel });
       probes.forgetContainer(target.id);
     }
@@ -461,7 +461,7 @@ export function podWorker(
       pod = resize.allocated(next);
       if (next.metadata.deletionTimestamp) {
         if (state === 'terminated') return wake();
-        return terminate({ graceSeconds: next.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(next) });
+        return terminate({ graceSeconds: gracePeriodOf(next) });
       }
       if (next === before || concernsKubelet(next, before)) wake();
     },

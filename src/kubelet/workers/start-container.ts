@@ -157,7 +157,7 @@ export function containerStarter({ context, objects, observer, services, allocat
       const { containers = [] } = (await observer.observe(uidOf(pod), signal)) ?? {};
       const running = containers.find((c) => c.id === containerId);
       if (running) {
-        const graceSeconds = pod.spec.terminationGracePeriodSeconds ?? 30;
+        const graceSeconds = Number(pod.spec.terminationGracePeriodSeconds ?? 30);
         const options = { graceSeconds, message: 'FailedPostStartHook', podIP: sandbox.ips[0] ?? '', signal };
         await killContainer(context, pod, running, options);
       }

@@ -16,6 +16,8 @@ import { type ServedResource, storageOf } from './served-resource.ts';
 import { deleteOptionsOf } from './write-options.ts';
 
 const orphanFinalizer = 'orphan';
+/** RFC 3339 has no later time. */
+const lastMs = Date.parse('9999-12-31T23:59:59Z');
 const foregroundFinalizer = 'foregroundDeletion';
 
 /** Kinds whose deletion answers the object as it was, where others answer a Status (upstream's ReturnDeletedObject). */
@@ -116,7 +118,7 @@ export async function deleteObject(
  * is being deleted already (k8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers).
  */
 export function afterDelete(kind: KindDefinition, live: KubeObject, options: DeleteOptions, nowMs: number): KubeObject | undefined {
-  const iso = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const iso = (ms: number) => `${new Date(Math.min(ms, lastMs)).toISOString().slice(0, 19)}Z`;
   const object = live.metadata.deletionTimestamp === undefined ? (kind.beforeDelete?.(live, iso(nowMs)) ?? live) : live;
   const { metadata } = object;
   const finalizers = deletionFinalizers(kind, metadata.finalizers ?? [], options);
@@ -134,8 +136,8 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
   const held = finalizers.length > 0 || namespaceFinalizers(kind, object) > 0;
 
   if (metadata.deletionTimestamp !== undefined) {
-    const pending = metadata.deletionGracePeriodSeconds ?? 0;
-    const requested = options.gracePeriodSeconds;
+    const pending = Number(metadata.deletionGracePeriodSeconds ?? 0);
+    const requested = options.gracePeriodSeconds === undefined ? undefined : Number(options.gracePeriodSeconds);
     // Only a shorter grace period may still be given.
     if (pending > 0 && (requested === undefined || requested >= pending)) return object;
     if (pending > 0 && requested !== undefined) {

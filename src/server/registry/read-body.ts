@@ -42,7 +42,7 @@ export function parseJsonDocument(bytes: Buffer, kind: string): Document {
 
 export function parseYamlDocument(bytes: Buffer, kind: string): Document {
   // Further documents of the text are left unread, as upstream leaves them.
-  const [document] = parseAllDocuments(bytes.toString('utf8'), { uniqueKeys: false, prettyErrors: false });
+  const [document] = parseAllDocuments(bytes.toString('utf8'), { uniqueKeys: false, prettyErrors: false, intAsBigInt: true });
   if (!(document instanceof YamlDocument)) return { value: undefined, duplicates: [] };
   const [problem] = document.errors;
   if (problem !== undefined) throw unrecognized(kind, `error converting YAML to JSON: yaml: ${problem.message}`, bytes);

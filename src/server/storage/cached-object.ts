@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../api/index.ts';
+import { type KubeObject, parseExactly } from '../../api/index.ts';
 import type { Cached } from './storage.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
     const at = stored.subarray(0, openingWithin).indexOf(metadataOpening);
     if (at < 0 || stored[1] !== '"'.charCodeAt(0) || stored[0] !== '{'.charCodeAt(0) || stored.subarray(0, at).includes('{', 1)) {
       // Written by another program in another order of members.
-      return CachedObject.of(key, revision, encodeObject(JSON.parse(stored.toString())));
+      return CachedObject.of(key, revision, encodeObject(parseExactly(stored.toString()) as KubeObject));
     }
     const object = written && { ...written, metadata: { ...written.metadata, resourceVersion: String(revision) } };
     return new CachedObject<T>(key, revision, stored, at + metadataOpening.length, object);
@@ -61,7 +61,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   get object(): T {
     // What is stored is what was encoded from a T.
-    return this.#object?.deref() ?? this.#hold(JSON.parse(this.bytes.toString()) as T);
+    return this.#object?.deref() ?? this.#hold(parseExactly(this.bytes.toString()) as T);
   }
 
   #hold(object: T): T {
@@ -77,7 +77,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   /** Looks at the object and does not care for it to live on: of a hundred thousand that are indexed, few are looked at again. */
   glance<V>(read: (object: T) => V): V {
-    return read(this.#object?.deref() ?? (JSON.parse(this.bytes.toString()) as T));
+    return read(this.#object?.deref() ?? (parseExactly(this.bytes.toString()) as T));
   }
 
   /** The bytes as they are stored. */

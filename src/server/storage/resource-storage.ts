@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { errors, type KubeObject, type Resource } from '../../api/index.ts';
+import { errors, type KubeObject, parseExactly, type Resource } from '../../api/index.ts';
 import type { Operation, Store, StoredValue } from '../../store/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Transformer } from '../encryption/index.ts';
@@ -72,7 +72,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const outdated = new WeakSet<CachedObject<T>>();
   const repaired = (key: string, revision: number, value: Buffer, mend: (stored: T) => T): CachedObject<T> => {
     // What is stored is what was encoded from a T.
-    const stored = JSON.parse(value.toString()) as T;
+    const stored = parseExactly(value.toString()) as T;
     const object = mend(stored);
     if (object === stored) return CachedObject.of<T>(key, revision, value, stored);
     const cached = CachedObject.of<T>(key, revision, encodeObject(object), object);

@@ -12,6 +12,7 @@ import {
   kindNode,
   openEnvelope,
   parseApiVersion,
+  parseExactly,
 } from '../../api/index.ts';
 import { isEncrypted } from '../encryption/transformer.ts';
 import { encodeObject } from './cached-object.ts';
@@ -71,7 +72,7 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): S
       }
       if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf };
       // What lies in the store is an object that somebody encoded.
-      const object = JSON.parse(value.toString()) as KubeObject;
+      const object = parseExactly(value.toString()) as KubeObject;
       const stored = storageVersion(object);
       return { json: encodeObject(stored), isCurrent: !inProtobuf && stored === object };
     },

@@ -4,6 +4,7 @@
  */
 import { Agent, request } from 'node:https';
 import { isIP } from 'node:net';
+import { parseExactly } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Storages } from '../storages.ts';
 import { connectionProblem } from './go-words.ts';
@@ -172,7 +173,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
         timer.cancel();
       }
       try {
-        return JSON.parse(text);
+        return parseExactly(text);
       } catch {
         throw new Error(
           `couldn't get version/kind; json parse error: ${text.trim() === '' ? 'unexpected end of JSON input' : 'invalid JSON'}`,

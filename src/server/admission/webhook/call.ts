@@ -1,5 +1,5 @@
 /** Calls one admission webhook: AdmissionReview in its version, and an answer that is believed only as far as it is well formed. */
-import { type Status, StatusError } from '../../../api/index.ts';
+import { parseExactly, type Status, StatusError } from '../../../api/index.ts';
 import type { Clock, Random } from '../../../time/index.ts';
 import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-metrics.ts';
 import { newUid } from '../../registry/identity.ts';
@@ -55,7 +55,7 @@ function patchOf(hook: Hook, response: Fields, version: string, isMutating: bool
   }
   if (given === '') return undefined;
   if (type !== undefined && type !== 'JSONPatch') throw new CallError(hook, `unsupported patch type ${JSON.stringify(type)}`);
-  const patch: unknown = JSON.parse(Buffer.from(given, 'base64').toString('utf8'));
+  const patch: unknown = parseExactly(Buffer.from(given, 'base64').toString('utf8'));
   if (!Array.isArray(patch)) throw new Error('response.patch is no JSON patch');
   return patch.length > 0 ? patch : undefined;
 }
