@@ -1,6 +1,6 @@
 /** Who changed what, when: the embedded store's history as changes of objects. */
 import { kinds } from '../api/index.ts';
-import type { Encryption } from '../server/index.ts';
+import { decodeStored, type Encryption } from '../server/index.ts';
 import { openStoreReader, type StoredChange } from '../store/index.ts';
 import { systemClock } from '../time/index.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
@@ -122,13 +122,13 @@ function describe({ revision, atMs, type, key, before, after }: StoredChange): O
   };
 }
 
-/** undefined for what is no JSON (encrypted, or kept as protobuf). */
+/** undefined for what is no object: encrypted, or not of the API's making, e.g. put there through etcd's face. */
 function parse(value: Buffer | undefined): StoredObject | undefined {
-  if (value?.[0] !== '{'.charCodeAt(0)) return undefined;
+  if (value === undefined) return undefined;
   try {
-    return JSON.parse(value.toString());
+    const object: unknown = decodeStored(value);
+    return typeof object === 'object' && object !== null ? object : undefined;
   } catch {
-    // Not of the API's making, e.g. put there through etcd's face.
     return undefined;
   }
 }

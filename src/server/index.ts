@@ -31,7 +31,7 @@ export type {
   StorageWatchEvent,
   StorageWatchOptions,
 } from './storage/storage.ts';
-export { type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
+export { decodeStored, type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { KubeletTls } from './streaming/index.ts';
 export type { VersionInfo } from './version.ts';

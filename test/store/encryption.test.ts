@@ -10,7 +10,7 @@ import { afterEach, expect, test } from 'vitest';
 import { ConfigMap, Secret } from '../../src/api/index.ts';
 import { layoutOf } from '../../src/cluster/layout.ts';
 import { type KmsPlugin, startKmsPlugin } from '../../src/server/encryption/testing/kms-plugin.ts';
-import { openEncryption } from '../../src/server/index.ts';
+import { openEncryption, type StorageMediaType, storageMediaTypes } from '../../src/server/index.ts';
 import { openEmbeddedStore, openEtcdStore, openMemoryStore, type Store } from '../../src/store/index.ts';
 import { startEtcdCluster } from '../../src/store/testing/etcd.ts';
 import { systemClock as clock, systemRandom as random } from '../../src/time/index.ts';
@@ -59,13 +59,14 @@ interface Encrypted {
 
 async function encrypted(
   entries: { resources: string[]; providers: object[] }[],
-  { store = openMemoryStore(), reload = true, dir = directory() }: { store?: Store; reload?: boolean; dir?: string } = {},
+  options: { store?: Store; reload?: boolean; dir?: string; storageMediaType?: StorageMediaType } = {},
 ): Promise<Encrypted> {
+  const { store = openMemoryStore(), reload = true, dir = directory(), storageMediaType = 'application/json' } = options;
   const file = join(dir, 'encryption.json');
   configure(file, entries);
   const metrics = new Registry();
   const encryption = await openEncryption({ file, reload, clock, metrics, serverId: 'test' });
-  const api = await startApiServer({ store, server: { encryption } });
+  const api = await startApiServer({ store, server: { encryption, storageMediaType } });
   cleanups.push(() => api.close());
   mkdirSync(dir, { recursive: true });
   copyFileSync(api.kubeconfig, layoutOf(dir).kubeconfig);
@@ -354,24 +355,33 @@ test('a rewrite that is killed leaves every object readable, and is finished by 
   expect(new Set(await stored())).toEqual(new Set(['k8s:enc:aesgcm:v1:k2:']));
 });
 
-test('the log of the embedded store tells of encrypted objects what it tells of others', async () => {
-  const dir = directory();
-  const store = await openEmbeddedStore({ dir: join(dir, 'store') });
-  const { api, file, k8ts } = await encrypted([{ resources: ['configmaps'], providers: [gcm('k1')] }], { store, dir });
-  writeFileSync(join(dir, 'cluster.json'), JSON.stringify({ args: { apiserver: { 'encryption-provider-config': file } } }));
-  const request = { namespace: 'default', fieldManager: 'somebody' };
-  const made = await api.admin.create(
-    ConfigMap,
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' }, data: { x: '1' } },
-    request,
-  );
-  await api.admin.update(ConfigMap, { ...made, data: { x: '2' } }, request);
-  const log = await k8ts('store', 'log', 'configmap/a');
-  expect(log.stderr).toBe('');
-  expect(log.stdout).toMatch(
-    /created ConfigMap default\/a by somebody \(Update\)\n.*changed ConfigMap default\/a.*\n {4}data\.x: "1" → "2"/,
-  );
-});
+test.each(storageMediaTypes)(
+  'the log of the embedded store tells of objects, encrypted or not, that lie there as %s',
+  async (storageMediaType) => {
+    const dir = directory();
+    const store = await openEmbeddedStore({ dir: join(dir, 'store') });
+    const { api, file, k8ts } = await encrypted([{ resources: ['configmaps'], providers: [gcm('k1')] }], { store, dir, storageMediaType });
+    writeFileSync(join(dir, 'cluster.json'), JSON.stringify({ args: { apiserver: { 'encryption-provider-config': file } } }));
+    const request = { namespace: 'default', fieldManager: 'somebody' };
+    const made = await api.admin.create(
+      ConfigMap,
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' }, data: { x: '1' } },
+      request,
+    );
+    await api.admin.update(ConfigMap, { ...made, data: { x: '2' } }, request);
+    const log = await k8ts('store', 'log', 'configmap/a');
+    expect(log.stderr).toBe('');
+    expect(log.stdout).toMatch(
+      /created ConfigMap default\/a by somebody \(Update\)\n.*changed ConfigMap default\/a.*\n {4}data\.x: "1" → "2"/,
+    );
+    const quiet = await create(api, 'b');
+    await api.admin.update(Secret, { ...quiet, metadata: { ...quiet.metadata, labels: { a: 'b' } }, data: { word: 'bmV3' } }, request);
+    const open = await k8ts('store', 'log', 'secret/b');
+    expect(open.stdout).toMatch(/changed Secret default\/b by somebody \(Update\)\n/);
+    expect(open.stdout).toContain('    data.word: "(hidden)" → "(hidden)"\n');
+    expect(open.stdout).toContain('    + metadata.labels: {"a":"b"}\n');
+  },
+);
 
 const kmsBy = (plugin: KmsPlugin, timeout: string) => [
   {

@@ -28,6 +28,16 @@ export interface StoredForm {
   read(value: Buffer): { json: Buffer; isCurrent: boolean };
 }
 
+/** The object that a plain value of the store holds, in the version in which it does. Throws where it is none. */
+export function decodeStored(value: Buffer): KubeObject {
+  // What lies in the store is an object that somebody encoded.
+  if (!isProtobuf(value)) return parseExactly(value.toString()) as KubeObject;
+  const { apiVersion, kind } = openEnvelope(value);
+  const node = kindNode({ ...parseApiVersion(apiVersion), kind });
+  if (!node) throw new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
+  return decodeProtobuf(node, value);
+}
+
 const letterK = 0x6b;
 /** Every value in protobuf begins so: `k8s` and a zero byte. */
 const isProtobuf = (value: Buffer) => value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
@@ -64,15 +74,11 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): S
       // There is no encryption configuration, or none for this resource, and there was one.
       if (value[0] === letterK && isEncrypted(value)) throw new TransformationError('identity transformer tried to read encrypted data');
       if (isProtobuf(value)) {
-        const { apiVersion, kind: name } = openEnvelope(value);
-        const from = kindNode({ ...parseApiVersion(apiVersion), kind: name });
-        if (!from) throw new Error(`no kind ${JSON.stringify(name)} is registered for version ${JSON.stringify(apiVersion)}`);
-        const object = decodeProtobuf(from, value);
-        return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && apiVersion === apiVersionOf(resource) };
+        const object = decodeStored(value);
+        return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && object.apiVersion === apiVersionOf(resource) };
       }
       if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf };
-      // What lies in the store is an object that somebody encoded.
-      const object = parseExactly(value.toString()) as KubeObject;
+      const object = decodeStored(value);
       const stored = storageVersion(object);
       return { json: encodeObject(stored), isCurrent: !inProtobuf && stored === object };
     },
