@@ -90,6 +90,8 @@ export interface AuditNotes {
 export interface Item {
   readonly object: KubeObject;
   readonly bytes?: Buffer;
+  /** Where it comes from the cache: the object for who goes on holding it. */
+  readonly shared?: KubeObject;
 }
 
 export type AnswerEvent =

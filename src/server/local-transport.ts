@@ -26,6 +26,9 @@ const done = new Error('the request is over');
 
 const asError = (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason)));
 
+/** What is handed over is held by whom it is handed to. */
+const sharedObject = (item: { object: object; shared?: object }): object => item.shared ?? item.object;
+
 const noBytes = () => Promise.reject(new Error('an in-process request has no bytes'));
 const noStream = (): Readable => {
   throw new Error('an in-process request has no stream');
@@ -108,9 +111,9 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
     const warnings = [...outcome.warnings];
     switch (answer.type) {
       case 'object':
-        return { status: answer.status, body: answer.item.object, warnings };
+        return { status: answer.status, body: sharedObject(answer.item), warnings };
       case 'list':
-        return { status: 200, body: plainAnswer(answer), warnings };
+        return { status: 200, body: plainAnswer(answer, sharedObject), warnings };
       case 'raw': {
         const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString('utf8');
         return { status: answer.status, body: answer.contentType.startsWith('application/json') ? JSON.parse(text) : text, warnings };
@@ -151,7 +154,7 @@ export function localTransport({ handle, clock, user, lifetime }: LocalTransport
         if (answer.type !== 'watch') throw new Error(`${request.method} ${request.path} is no watch`);
         for await (const batch of answer.events) {
           delivery.streamed?.(batch.length, undefined);
-          for (const { type, item } of batch) yield { type, object: item.object };
+          for (const { type, item } of batch) yield { type, object: sharedObject(item) };
         }
         request.signal?.throwIfAborted();
       } finally {

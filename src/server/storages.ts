@@ -19,13 +19,13 @@ export async function readObject<T extends KubeObject>(
 ): Promise<T | undefined> {
   const storage = storages(resource);
   const cached = (await storage.get(namespace, name, { resourceVersion: '0' })) ?? (await storage.get(namespace, name));
-  return cached?.object;
+  return cached?.shared;
 }
 
 /** All objects of a resource (in a namespace) from the cache. */
 export async function readObjects<T extends KubeObject>(storages: Storages, resource: Resource<T>, namespace?: string): Promise<T[]> {
   const list = await storages(resource).list({ resourceVersion: '0', ...(namespace === undefined ? {} : { namespace }) });
-  return list.items.map((item) => item.object);
+  return list.items.map((item) => item.shared);
 }
 
 export interface Follower<T extends KubeObject> {
@@ -62,9 +62,9 @@ export function follow<T extends KubeObject>(
         for (const object of present) follower.set(object);
         present = undefined;
         resolve();
-      } else if (event.type === 'DELETED') follower.remove(event.cached.object);
-      else if (present) present.push(event.cached.object);
-      else follower.set(event.cached.object);
+      } else if (event.type === 'DELETED') follower.remove(event.cached.shared);
+      else if (present) present.push(event.cached.shared);
+      else follower.set(event.cached.shared);
     }
   };
   const run = async () => {

@@ -10,10 +10,9 @@ export interface Manager {
   /** RFC 3339; absent in entries of before 1.18. */
   time: string | undefined;
   fields: FieldSet;
+  /** The entry that it was read from or written as: while it stays what it is, that is stored again. Not to be copied. */
+  entry?: ManagedFieldsEntry | undefined;
 }
-
-/** The entry that a manager was read from or written as: one whose fields stay is stored again as it is. */
-const written = new WeakMap<Manager, ManagedFieldsEntry>();
 
 /** By identity: name, operation, subresource and, of updates, the version. */
 export type Managers = Map<string, Manager>;
@@ -37,29 +36,25 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
       subresource: entry.subresource ?? '',
       time: entry.time,
       fields,
+      entry,
     };
-    written.set(manager, entry);
     managers.set(managerIdentity(manager), manager);
   }
   return managers;
 }
 
 function writeManager(m: Manager): ManagedFieldsEntry {
-  let entry = written.get(m);
-  if (!entry) {
-    entry = {
-      ...(m.manager ? { manager: m.manager } : {}),
-      operation: m.operation,
-      ...(m.apiVersion ? { apiVersion: m.apiVersion } : {}),
-      ...(m.time ? { time: m.time } : {}),
-      fieldsType: 'FieldsV1',
-      // A tree is its own JSON form.
-      fieldsV1: sorted(m.fields) as Record<string, unknown>,
-      ...(m.subresource ? { subresource: m.subresource } : {}),
-    };
-    written.set(m, entry);
-  }
-  return entry;
+  m.entry ??= {
+    ...(m.manager ? { manager: m.manager } : {}),
+    operation: m.operation,
+    ...(m.apiVersion ? { apiVersion: m.apiVersion } : {}),
+    ...(m.time ? { time: m.time } : {}),
+    fieldsType: 'FieldsV1',
+    // A tree is its own JSON form.
+    fieldsV1: sorted(m.fields) as Record<string, unknown>,
+    ...(m.subresource ? { subresource: m.subresource } : {}),
+  };
+  return m.entry;
 }
 
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -92,7 +87,13 @@ export function capManagers(managers: Managers): void {
     if (count <= maxUpdateManagers) return;
     if (m.manager === ancientChanges) continue;
     const bucket = buckets.get(m.apiVersion);
-    const merged: Manager = { ...m, manager: ancientChanges, subresource: '', fields: bucket ? union(bucket.fields, m.fields) : m.fields };
+    const merged: Manager = {
+      ...m,
+      entry: undefined,
+      manager: ancientChanges,
+      subresource: '',
+      fields: bucket ? union(bucket.fields, m.fields) : m.fields,
+    };
     managers.delete(identity);
     managers.set(managerIdentity(merged), merged);
     buckets.set(m.apiVersion, merged);

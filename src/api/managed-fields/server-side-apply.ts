@@ -105,7 +105,7 @@ function release(managers: Managers, changes: ReadonlyMap<string, Comparison>, e
     const { changed, removed } = changes.get(m.apiVersion) ?? noChange;
     const fields = difference(difference(m.fields, intersection(m.fields, changed)), removed);
     if (isEmptySet(fields)) managers.delete(identity);
-    else if (fields !== m.fields) managers.set(identity, { ...m, fields });
+    else if (fields !== m.fields) managers.set(identity, { ...m, fields, entry: undefined });
   }
 }
 

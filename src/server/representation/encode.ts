@@ -31,11 +31,14 @@ export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encod
   return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
 }
 
-/** The same as plain data, by reference. */
-export function plainAnswer(answer: Answer & { type: 'object' | 'list' }): object {
+/** The same as plain data, by reference; `objectOf`: how an item's object is taken. */
+export function plainAnswer(
+  answer: Answer & { type: 'object' | 'list' },
+  objectOf: (item: Item) => object = (item) => item.object,
+): object {
   if (answer.type === 'object') return answer.item.object;
   const { resource, metadata, items } = answer;
-  return { kind: `${resource.resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: items.map((item) => item.object) };
+  return { kind: `${resource.resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: items.map(objectOf) };
 }
 
 /** The node of what an answer's object is; undefined for what has no protobuf form (custom resources, documents). */

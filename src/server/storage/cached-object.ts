@@ -1,4 +1,5 @@
 import { type KubeObject, parseExactly } from '../../api/index.ts';
+import { Recent } from './recent.ts';
 import type { Cached } from './storage.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -15,10 +16,14 @@ export function encodeObject(object: KubeObject): Buffer {
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: unversioned, ...rest }));
 }
 
+/** So many objects that were written or decoded last stay decoded: whoever is told of a write looks at it at once. */
+const recentObjects = 64;
+const recent = new Recent<{ forget(): void }>(recentObjects, (cached) => cached.forget());
+
 /**
  * An object in the cache. Its bytes are made once and are all that the cache holds: the object that was written, or was decoded from
- * them, lives as long as somebody works with it (informers of this process share it), and is decoded again when it is wanted again.
- * Its labels, which selections ask for, are kept.
+ * them, is there for a little while, and for as long as somebody holds it (informers of this process share it); then it is decoded
+ * again when it is wanted again. Its labels, which selections ask for, are kept.
  */
 export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T> {
   readonly key: string;
@@ -27,7 +32,10 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
   /** Where `"resourceVersion":"N",` begins in `bytes`, and how long it is. */
   readonly #versionAt: number;
   readonly #versionLength: number;
-  #object: WeakRef<T> | undefined;
+  /** Written or decoded a moment ago. */
+  #recent: T | undefined;
+  /** What others hold. */
+  #shared: WeakRef<T> | undefined;
   /** Undefined: not looked at yet. */
   #labels: Labels | null | undefined;
 
@@ -60,14 +68,34 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
   }
 
   get object(): T {
+    return this.#decoded() ?? this.#hold(this.#decode());
+  }
+
+  get shared(): T {
+    const { object } = this;
+    if (this.#shared?.deref() === undefined) this.#shared = new WeakRef(object);
+    return object;
+  }
+
+  #decoded(): T | undefined {
+    return this.#recent ?? this.#shared?.deref();
+  }
+
+  #decode(): T {
     // What is stored is what was encoded from a T.
-    return this.#object?.deref() ?? this.#hold(parseExactly(this.bytes.toString()) as T);
+    return parseExactly(this.bytes.toString()) as T;
   }
 
   #hold(object: T): T {
-    this.#object = new WeakRef(object);
+    this.#recent = object;
     this.#labels ??= object.metadata.labels ?? null;
+    recent.add(this);
     return object;
+  }
+
+  /** For `recent` alone. */
+  forget(): void {
+    this.#recent = undefined;
   }
 
   get labels(): Labels | undefined {
@@ -77,7 +105,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   /** Looks at the object and does not care for it to live on: of a hundred thousand that are indexed, few are looked at again. */
   glance<V>(read: (object: T) => V): V {
-    return read(this.#object?.deref() ?? (parseExactly(this.bytes.toString()) as T));
+    return read(this.#decoded() ?? this.#decode());
   }
 
   /** The bytes as they are stored. */
@@ -87,7 +115,7 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   /** The same state under another revision: what a DELETED event carries. */
   restamped(revision: number): CachedObject<T> {
-    const object = this.#object?.deref();
+    const object = this.#decoded();
     return new CachedObject<T>(
       this.key,
       revision,

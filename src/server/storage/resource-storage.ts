@@ -41,6 +41,16 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   watcherBuffer?: number;
 }
 
+/** What a value on its way through the store is the encoding of: when it comes back it need not be decoded. */
+const origin = Symbol('what a value was made of');
+interface Origin<T extends KubeObject> {
+  object: T;
+  json: Buffer;
+  cached?: CachedObject<T>;
+}
+/** A property and no WeakMap: what that holds lives through every collection of the young generation. */
+type Value<T extends KubeObject> = Buffer & { [origin]?: Origin<T> };
+
 /** An update under contention gives up after so many lost races. */
 const updateAttempts = 100;
 
@@ -54,11 +64,9 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const feedOfAll = feedOf(options.store, clock, logger);
   const feed = sealed ? new OpenedFeed(feedOfAll, sealed) : feedOfAll;
   const leasePool = new LeasePool(store, clock);
-  /** Objects on their way through the store, by the buffer that holds their encoding: what comes back need not be decoded. */
-  const written = new WeakMap<Buffer, { object: T; json: Buffer; cached?: CachedObject<T> }>();
 
-  const decode = (key: string, revision: number, value: Buffer): CachedObject<T> => {
-    const known = written.get(value);
+  const decode = (key: string, revision: number, value: Value<T>): CachedObject<T> => {
+    const known = value[origin];
     if (known) {
       known.cached ??= CachedObject.of(key, revision, known.json, known.object);
       return known.cached;
@@ -95,10 +103,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const cachedOf = (value: StoredValue | undefined) => value && decode(value.key, value.modRevision, value.value);
   const fresh = async (key: string) => cachedOf(await store.get(key));
 
-  async function putOf(key: string, object: T): Promise<{ put: string; value: Buffer; lease?: number }> {
+  async function putOf(key: string, object: T): Promise<{ put: string; value: Value<T>; lease?: number }> {
     const json = encodeObject(object);
-    const value = form?.write(object, json) ?? json;
-    written.set(value, { object, json });
+    const value: Value<T> = form?.write(object, json) ?? json;
+    value[origin] = { object, json };
     const ttl = ttlSeconds?.(object);
     return { put: key, value, ...(ttl ? { lease: await leasePool.lease(ttl) } : {}) };
   }
@@ -213,7 +221,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         if (next === current.object && !outdated.has(current)) return undefined;
         const put = await putOf(current.key, next);
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
-        return written.get(put.value)?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;
+        return put.value[origin]?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;
       }),
 
     delete: (namespace, name, preconditions, verify) =>

@@ -13,8 +13,10 @@ export interface Cached<T extends KubeObject = KubeObject> {
   readonly revision: number;
   /** Served JSON in the storage version, resourceVersion included. */
   readonly bytes: Buffer;
-  /** The same, decoded (lazily where that saves memory). */
+  /** The same, decoded (lazily where that saves memory), for who looks at it. */
   readonly object: T;
+  /** The same for who goes on holding it: all of them hold one. */
+  readonly shared: T;
 }
 
 export interface StorageListOptions<T extends KubeObject = KubeObject> {
