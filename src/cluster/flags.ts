@@ -13,6 +13,41 @@ export const list = (text: string | undefined): string[] => (text ?? '').split('
 export const flag = (text: string | undefined, otherwise: boolean): boolean =>
   text === undefined ? otherwise : text === 'true' || text === '';
 
+type KubeletConfiguration = kubeletconfigV1beta1.KubeletConfiguration;
+
+/** `memory.available<100Mi,nodefs.available<10%`, or `cpu=100m,memory=1Gi`. */
+const pairs = (text: string, separator: string): Record<string, string> =>
+  Object.fromEntries(
+    list(text).map((pair) => {
+      const [key = '', value] = pair.split(separator);
+      if (value === undefined) throw new ClusterError(`invalid argument ${JSON.stringify(pair)}: expected KEY${separator}VALUE`);
+      return [key, value];
+    }),
+  );
+
+function whole(text: string): number {
+  if (!/^[+-]?\d+$/.test(text)) throw new ClusterError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+/** Flags that stand for one field of the configuration each. */
+const configurationFlags: Record<string, (text: string) => Partial<KubeletConfiguration>> = {
+  'allowed-unsafe-sysctls': (text) => ({ allowedUnsafeSysctls: list(text) }),
+  'container-log-max-files': (text) => ({ containerLogMaxFiles: whole(text) }),
+  'container-log-max-size': (text) => ({ containerLogMaxSize: text }),
+  'cpu-cfs-quota': (text) => ({ cpuCFSQuota: flag(text, true) }),
+  'cpu-cfs-quota-period': (text) => ({ cpuCFSQuotaPeriod: text }),
+  'eviction-hard': (text) => ({ evictionHard: pairs(text, '<') }),
+  'eviction-pressure-transition-period': (text) => ({ evictionPressureTransitionPeriod: text }),
+  'image-gc-high-threshold': (text) => ({ imageGCHighThresholdPercent: whole(text) }),
+  'image-gc-low-threshold': (text) => ({ imageGCLowThresholdPercent: whole(text) }),
+  'kube-reserved': (text) => ({ kubeReserved: pairs(text, '=') }),
+  'minimum-image-ttl-duration': (text) => ({ imageMinimumGCAge: text }),
+  'pod-max-pids': (text) => ({ podPidsLimit: whole(text) }),
+  'sync-frequency': (text) => ({ syncFrequency: text }),
+  'system-reserved': (text) => ({ systemReserved: pairs(text, '=') }),
+};
+
 export const kubeletFlags = [
   'max-pods',
   'register-with-taints',
@@ -24,8 +59,9 @@ export const kubeletFlags = [
   'seccomp-default',
   'healthz-bind-address',
   'healthz-port',
+  ...Object.keys(configurationFlags),
   ...logFlags,
-] as const;
+];
 export const proxyFlags = [
   'masquerade-all',
   'iptables-min-sync-period',
@@ -43,6 +79,7 @@ export function kubeletConfiguration(args: ComponentArgs): Partial<kubeletconfig
     ...(args['pod-manifest-path'] ? { staticPodPath: args['pod-manifest-path'] } : {}),
     ...(args['serialize-image-pulls'] ? { serializeImagePulls: flag(args['serialize-image-pulls'], true) } : {}),
     ...(args['node-status-update-frequency'] ? { nodeStatusUpdateFrequency: args['node-status-update-frequency'] } : {}),
+    ...Object.assign({}, ...Object.entries(configurationFlags).map(([name, read]) => (args[name] === undefined ? {} : read(args[name])))),
     ...(args['seccomp-default'] ? { seccompDefault: flag(args['seccomp-default'], false) } : {}),
   };
 }

@@ -10,7 +10,7 @@ import type { KubeletContext } from './context.ts';
 import { podEvents } from './events.ts';
 import { type EvictionManager, evictionManager } from './eviction/eviction-manager.ts';
 import { refusedUnderPressure } from './eviction/thresholds.ts';
-import { collectGarbage } from './gc/collect-garbage.ts';
+import { garbageCollector } from './gc/garbage-collector.ts';
 import { imagePuller } from './images/image-puller.ts';
 import type { Kubelet, KubeletOptions } from './kubelet-options.ts';
 import { kubeletMetrics } from './metrics.ts';
@@ -375,7 +375,13 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       });
       agent.registered.then(() => registered.resolve(), registered.reject);
       if (!hollow) await mkdir(paths.pods, { recursive: true });
-      if (!hollow) evictions = evictionManager(context, { workers: () => workers.values(), onChange: () => agent?.touch() });
+      const garbage = garbageCollector(context, () => workers.values());
+      if (!hollow)
+        evictions = evictionManager(context, {
+          workers: () => workers.values(),
+          onChange: () => agent?.touch(),
+          reclaimDisk: (until) => garbage.reclaimDisk(until),
+        });
       const tasks: Promise<unknown>[] = [agent.run(signal), apiPods.run(signal), followRuntime(signal)];
       if (ownServices) tasks.push(ownServices.run(signal));
       try {
@@ -391,11 +397,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         if (!signal.aborted) {
           removeOrphans(known, signal);
           await removeStaleDirectories();
-          tasks.push(
-            relist(signal),
-            evictions?.run(signal) ?? Promise.resolve(),
-            collectGarbage(context, { workers: () => workers.values(), signal }),
-          );
+          tasks.push(relist(signal), evictions?.run(signal) ?? Promise.resolve(), garbage.run(signal));
         }
         await Promise.all(tasks);
       } catch (error) {

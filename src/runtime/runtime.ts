@@ -58,6 +58,14 @@ export interface Runtime extends RuntimeService, ImageService {
   close(): Promise<void>;
 }
 
+/** An error as Go's gRPC prints it, where it is the runtime's: `rpc error: code = NotFound desc = ...`. */
+export function rpcErrorText(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof RuntimeError)) return message;
+  const words = error.code.toLowerCase().split('_');
+  return `rpc error: code = ${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')} desc = ${message}`;
+}
+
 /** A gRPC status of the runtime. */
 export class RuntimeError extends Error {
   /** gRPC code name: NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED, ... */

@@ -23,7 +23,21 @@ export async function runHook(
   } else if (handler.sleep) await context.clock.sleep(handler.sleep.seconds * 1000, signal);
   else if (handler.httpGet && !context.hollow) {
     const url = actionUrl(handler.httpGet, container, podIP);
-    const { status } = await httpAction(url, handler.httpGet, 'kube-lifecycle/1.36', signal);
-    if (status >= 400) throw new Error(`HTTP lifecycle hook (${url.pathname}) for Container ${container.name} answered ${status}`);
+    try {
+      // Any answer will do: upstream does not look at its status.
+      await httpAction(url, handler.httpGet, 'kube-lifecycle/1.36', signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Not every server that a manifest calls HTTPS speaks it (KEP-3075).
+      if (url.protocol !== 'https:' || !isPlainHttp(error)) throw error;
+      url.protocol = 'http:';
+      await httpAction(url, handler.httpGet, 'kube-lifecycle/1.36', signal);
+    }
   }
 }
+
+/** A TLS handshake that was answered in another protocol. */
+const isPlainHttp = (error: unknown) =>
+  error instanceof Error &&
+  'code' in error &&
+  ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'].includes(String(error.code));

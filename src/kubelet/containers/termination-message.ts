@@ -1,16 +1,26 @@
 /** A container's last words: the file it wrote, or with FallbackToLogsOnError the tail of its log. */
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ObservedContainer } from '../pod/observed-pod.ts';
 import { terminationMessagePathAnnotation, terminationMessagePolicyAnnotation } from './labels.ts';
 
 const maxMessage = 4096;
 const maxLogMessage = 2048;
 const maxLogLines = 80;
+/** Enough for `maxLogMessage` in lines of one byte each, with what the log says of each line. */
+const maxLogBytes = 128 * 1024;
 
-function read(path: string | undefined): string {
+/** The file's last bytes. */
+function tail(path: string | undefined, bytes: number): string {
   if (!path) return '';
   try {
-    return readFileSync(path, 'utf8');
+    const file = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(file);
+      const buffer = Buffer.alloc(Math.min(size, bytes));
+      return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, size - buffer.length));
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     return `Error on reading termination message from ${path}: ${(error as Error).message}`;
@@ -39,9 +49,9 @@ export function terminationMessage(container: ObservedContainer): string {
   const annotations = container.status.annotations ?? {};
   const path = annotations[terminationMessagePathAnnotation];
   const mount = container.status.mounts?.find((m) => m.containerPath === path);
-  let message = mount ? read(mount.hostPath).slice(0, maxMessage) : '';
+  let message = mount ? tail(mount.hostPath, maxMessage) : '';
   if (message === '' && container.exitCode !== 0 && annotations[terminationMessagePolicyAnnotation] === 'FallbackToLogsOnError') {
-    message = logText(read(container.status.logPath)).slice(-maxLogMessage);
+    message = logText(tail(container.status.logPath, maxLogBytes)).slice(-maxLogMessage);
   }
   if (finals.size > 2048) finals.clear();
   finals.set(container.id, message);

@@ -1,13 +1,23 @@
-/** Watches memory and disk, and ends pods before the node runs out of memory. */
+/** Watches memory, disk and processes, and ends pods before the node runs out; ends those too that use more disk than they may. */
 import { readFile, statfs } from 'node:fs/promises';
-import { goDurationMs } from '../../api/index.ts';
-import { podUidLabel } from '../containers/labels.ts';
+import { goDurationMs, type Pod } from '../../api/index.ts';
+import { containerNameLabel, podUidLabel } from '../containers/labels.ts';
 import type { KubeletContext } from '../context.ts';
 import type { Pressure } from '../node/conditions.ts';
 import { memInfo } from '../node/machine.ts';
-import { uidOf } from '../pod/identity.ts';
+import { isCriticalPod, uidOf } from '../pod/identity.ts';
 import type { PodWorker } from '../workers/pod-worker.ts';
-import { evictionMessage, type Observations, pressureOf, rankForMemory, type Shortage, shortages } from './thresholds.ts';
+import { exceededStorage, hasStorageLimits, storageUsage, writableLayers } from './local-storage.ts';
+import {
+  evictionMessage,
+  type Observations,
+  type PodUsage,
+  pressureOf,
+  rankPods,
+  resourceOf,
+  type Shortage,
+  shortages,
+} from './thresholds.ts';
 
 export interface EvictionManager {
   pressure(): Pressure;
@@ -18,6 +28,8 @@ interface Options {
   workers(): Iterable<PodWorker>;
   /** The node's conditions have changed. */
   onChange(): void;
+  /** Removes what nobody uses any more: dead containers, images. */
+  reclaimDisk(signal: AbortSignal): Promise<void>;
   observe?: (context: KubeletContext) => Promise<Observations>;
 }
 
@@ -25,16 +37,29 @@ const periodMs = 10_000;
 const relaxed: Pressure = { memory: false, disk: false, pid: false };
 
 async function observeMachine({ paths }: KubeletContext): Promise<Observations> {
-  const [meminfo, disk] = await Promise.all([readFile('/proc/meminfo', 'utf8'), statfs(paths.root)]);
+  const [meminfo, disk, threads, pidMax] = await Promise.all([
+    readFile('/proc/meminfo', 'utf8'),
+    statfs(paths.root),
+    readFile('/proc/loadavg', 'utf8'),
+    readFile('/proc/sys/kernel/pid_max', 'utf8'),
+  ]);
+  const space = { available: disk.bavail * disk.bsize, capacity: disk.blocks * disk.bsize };
+  // `1/234`: threads that run, and that there are.
+  const tasks = Number(/\/(\d+)/.exec(threads)?.[1] ?? 0);
   return new Map([
     ['memory.available', { available: memInfo(meminfo, 'MemAvailable'), capacity: memInfo(meminfo, 'MemTotal') }],
-    ['nodefs.available', { available: disk.bavail * disk.bsize, capacity: disk.blocks * disk.bsize }],
+    ['nodefs.available', space],
+    ['imagefs.available', space],
     ['nodefs.inodesFree', { available: disk.ffree, capacity: disk.files }],
+    ['pid.available', { available: Number(pidMax) - tasks, capacity: Number(pidMax) }],
   ]);
 }
 
-export function evictionManager(context: KubeletContext, { workers, onChange, observe = observeMachine }: Options): EvictionManager {
-  const { clock, config, runtime, events, logger } = context;
+export function evictionManager(
+  context: KubeletContext,
+  { workers, onChange, reclaimDisk, observe = observeMachine }: Options,
+): EvictionManager {
+  const { clock, config, runtime, events, logger, paths } = context;
   const transitionMs = goDurationMs(config.evictionPressureTransitionPeriod);
   const lastShort = new Map<keyof Pressure, number>();
   let current = relaxed;
@@ -49,25 +74,76 @@ export function evictionManager(context: KubeletContext, { workers, onChange, ob
     return { memory: held('memory'), disk: held('disk'), pid: held('pid') };
   }
 
-  async function evictForMemory(shortage: Shortage): Promise<void> {
-    const { stats = [] } = await runtime.listContainerStats({});
-    const usage = new Map<string, number>();
-    for (const { attributes, memory } of stats) {
-      const uid = attributes?.labels?.[podUidLabel] ?? '';
-      usage.set(uid, (usage.get(uid) ?? 0) + Number(memory?.workingSetBytes?.value ?? 0));
+  const running = () => [...workers()].filter((w) => w.state === 'syncing');
+
+  function evict(worker: PodWorker, message: string, disrupts: boolean): void {
+    events.pod(worker.pod, 'Warning', 'Evicted', message);
+    worker.terminate({ graceSeconds: 0, verdict: { reason: 'Evicted', message }, disrupts });
+  }
+
+  /** What pods use of memory or disk, by uid. */
+  async function usageOf(resource: string, candidates: readonly PodWorker[]): Promise<Map<string, PodUsage>> {
+    const usage = new Map<string, PodUsage>();
+    const sum = (parts: Iterable<number>) => [...parts].reduce((total, n) => total + n, 0);
+    if (resource === 'ephemeral-storage') {
+      const layers = await writableLayers(runtime);
+      for (const { pod } of candidates) {
+        const { containers, emptyDirs } = await storageUsage(pod, layers.get(uidOf(pod)) ?? new Map(), paths);
+        usage.set(uidOf(pod), { bytes: sum(containers.values()) + sum(emptyDirs.values()), containers });
+      }
+      return usage;
     }
-    const running = [...workers()].filter((w) => w.state === 'syncing');
-    const bytes = (uid: string) => usage.get(uid) ?? 0;
-    const [victim] = rankForMemory(
-      running.map((w) => w.pod),
-      (pod) => bytes(uidOf(pod)),
+    if (resource !== 'memory') return usage;
+    const { stats = [] } = await runtime.listContainerStats({});
+    for (const [uid, own] of Map.groupBy(stats, (s) => s.attributes?.labels?.[podUidLabel] ?? '')) {
+      const containers = new Map(
+        own.map((s) => [s.attributes?.labels?.[containerNameLabel] ?? '', Number(s.memory?.workingSetBytes?.value ?? 0)]),
+      );
+      usage.set(uid, { bytes: sum(containers.values()), containers });
+    }
+    return usage;
+  }
+
+  async function relieve(shortage: Shortage): Promise<void> {
+    const resource = resourceOf(shortage.signal);
+    events.node('Warning', 'EvictionThresholdMet', `Attempting to reclaim ${resource}`);
+    const candidates = running();
+    const usage = await usageOf(resource, candidates);
+    const of = (pod: Pod) => usage.get(uidOf(pod)) ?? { bytes: 0, containers: new Map<string, number>() };
+    const [victim] = rankPods(
+      candidates.map((w) => w.pod),
+      resource,
+      (pod) => of(pod).bytes,
     );
-    const worker = victim && running.find((w) => w.pod === victim);
-    if (!worker) return;
-    const message = evictionMessage(victim, shortage, bytes(uidOf(victim)));
-    events.node('Warning', 'EvictionThresholdMet', 'Attempting to reclaim memory');
-    events.pod(victim, 'Warning', 'Evicted', message);
-    worker.terminate({ graceSeconds: 0, verdict: { reason: 'Evicted', message } });
+    const worker = victim && candidates.find((w) => w.pod === victim);
+    if (worker) evict(worker, evictionMessage(victim, shortage, of(victim)), true);
+  }
+
+  async function enforceStorageLimits(): Promise<void> {
+    const limited = running().filter(({ pod }) => hasStorageLimits(pod) && !isCriticalPod(pod));
+    if (limited.length === 0) return;
+    const layers = await writableLayers(runtime);
+    for (const worker of limited) {
+      const message = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)) ?? new Map(), paths));
+      if (message !== undefined) evict(worker, message, false);
+    }
+  }
+
+  async function turn(signal: AbortSignal): Promise<void> {
+    const look = async () => shortages(config.evictionHard, await observe(context));
+    await enforceStorageLimits();
+    let list = await look();
+    const next = hold(pressureOf(list));
+    const changed = (['memory', 'disk', 'pid'] as const).some((key) => next[key] !== current[key]);
+    current = next;
+    if (changed) onChange();
+    if (list.some(({ signal: name }) => resourceOf(name) === 'ephemeral-storage' || resourceOf(name) === 'inodes')) {
+      await reclaimDisk(signal);
+      list = await look();
+    }
+    // Memory goes first: without it the node can't even reclaim the rest. One pod a turn, then another look.
+    const [worst] = list.toSorted((a, b) => Number(b.signal === 'memory.available') - Number(a.signal === 'memory.available'));
+    if (worst) await relieve(worst);
   }
 
   return {
@@ -75,15 +151,9 @@ export function evictionManager(context: KubeletContext, { workers, onChange, ob
     async run(signal) {
       while (!signal.aborted) {
         try {
-          const list = shortages(config.evictionHard, await observe(context));
-          const next = hold(pressureOf(list));
-          const changed = (['memory', 'disk', 'pid'] as const).some((key) => next[key] !== current[key]);
-          current = next;
-          if (changed) onChange();
-          const memory = list.find(({ signal: name }) => name === 'memory.available');
-          if (memory) await evictForMemory(memory);
+          await turn(signal);
         } catch (error) {
-          logger.warn({ err: error }, 'Eviction manager: failed to look at the machine');
+          if (!signal.aborted) logger.warn({ err: error }, 'Eviction manager: failed to look at the machine');
         }
         await clock.sleep(periodMs, signal).catch(() => undefined);
       }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../api/index.ts';
-import { evictionMessage, pressureOf, rankForMemory, refusedUnderPressure, shortages } from './thresholds.ts';
+import { exceededStorage, hasStorageLimits } from './local-storage.ts';
+import { evictionMessage, pressureOf, rankPods, refusedUnderPressure, shortages } from './thresholds.ts';
 
 const Mi = 2 ** 20;
 const pod = (name: string, priority: number, request?: string): Pod => ({
@@ -24,13 +25,17 @@ describe('eviction', () => {
   it('takes those over their requests first, the unimportant before the important, and never critical ones', () => {
     const usage: Record<string, number> = { within: 90 * Mi, over: 20 * Mi, important: 500 * Mi, critical: 900 * Mi };
     const pods = [pod('within', 0, '100Mi'), pod('important', 10), pod('over', 0, '10Mi'), pod('critical', 2_000_000_000)];
-    expect(rankForMemory(pods, (p) => usage[p.metadata.name] ?? 0).map((p) => p.metadata.name)).toEqual(['over', 'important', 'within']);
+    expect(rankPods(pods, 'memory', (p) => usage[p.metadata.name] ?? 0).map((p) => p.metadata.name)).toEqual([
+      'over',
+      'important',
+      'within',
+    ]);
   });
 
   it('says why, and keeps new best-effort pods out meanwhile', () => {
     const shortage = { signal: 'memory.available', threshold: 100 * Mi, available: 50 * Mi };
-    expect(evictionMessage(pod('a', 0, '10Mi'), shortage, 20 * Mi)).toBe(
-      'The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. Pod a was using 20Mi, request is 10Mi, has larger consumption of memory. ',
+    expect(evictionMessage(pod('a', 0, '10Mi'), shortage, { bytes: 20 * Mi, containers: new Map([['c', 20 * Mi]]) })).toBe(
+      'The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. Container c was using 20Mi, request is 10Mi, has larger consumption of memory. ',
     );
     const pressure = { memory: true, disk: false, pid: false };
     expect(refusedUnderPressure(pod('a', 0), pressure)).toEqual({
@@ -38,5 +43,31 @@ describe('eviction', () => {
       message: 'Pod was rejected: The node had condition: [MemoryPressure]. ',
     });
     expect(refusedUnderPressure(pod('b', 0, '10Mi'), pressure)).toBeUndefined();
+  });
+
+  it('finds the first limit of disk that a pod exceeds: of a volume, of the pod, of a container', () => {
+    const limited: Pod = {
+      ...pod('a', 0),
+      spec: {
+        volumes: [
+          { name: 'v', emptyDir: { sizeLimit: '5Mi' } },
+          { name: 'm', emptyDir: { medium: 'Memory' } },
+        ],
+        containers: [
+          { name: 'c', resources: { limits: { 'ephemeral-storage': '10Mi' } } },
+          { name: 'd', resources: { limits: { 'ephemeral-storage': '20Mi' } } },
+        ],
+      },
+    };
+    const exceeded = (volumes: Record<string, number>, containers: Record<string, number>) =>
+      exceededStorage(limited, { emptyDirs: new Map(Object.entries(volumes)), containers: new Map(Object.entries(containers)) });
+    expect(hasStorageLimits(limited)).toBe(true);
+    expect(hasStorageLimits(pod('b', 0, '1Mi'))).toBe(false);
+    expect(exceeded({ v: 5 * Mi, m: 100 * Mi }, { c: 10 * Mi, d: 15 * Mi })).toBeUndefined();
+    expect(exceeded({ v: 6 * Mi }, { c: 11 * Mi })).toBe('Usage of EmptyDir volume "v" exceeds the limit "5Mi". ');
+    expect(exceeded({ v: 5 * Mi }, { c: 9 * Mi, d: 19 * Mi })).toBe(
+      'Pod ephemeral local storage usage exceeds the total limit of containers 30Mi. ',
+    );
+    expect(exceeded({}, { c: 11 * Mi })).toBe('Container c exceeded its local ephemeral storage limit "10Mi". ');
   });
 });

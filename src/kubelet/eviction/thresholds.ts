@@ -1,19 +1,11 @@
 /** When a node is short of something, and which pod goes first (upstream's eviction manager, the hard thresholds). */
-import {
-  compareQuantities,
-  formatQuantity,
-  type Pod,
-  parseQuantity,
-  podRequests,
-  quantityFromValue,
-  quantityValue,
-} from '../../api/index.ts';
+import { formatQuantity, type Pod, parseQuantity, podRequests, quantityFromValue, quantityValue } from '../../api/index.ts';
 import type { Pressure } from '../node/conditions.ts';
 import type { Rejection } from '../pod/admission.ts';
 import { isCriticalPod } from '../pod/identity.ts';
 import { qosClass } from '../pod/qos-class.ts';
 
-/** What is free and what there is, by eviction signal (`memory.available`, `nodefs.available`, `nodefs.inodesFree`). */
+/** What is free and what there is, by eviction signal (`memory.available`, `nodefs.available`, `nodefs.inodesFree`, ...). */
 export type Observations = ReadonlyMap<string, { available: number; capacity: number }>;
 
 export interface Shortage {
@@ -39,11 +31,24 @@ export function pressureOf(list: readonly Shortage[]): Pressure {
   return { memory: short('memory.'), disk: short('nodefs.', 'imagefs.'), pid: short('pid.') };
 }
 
-const memoryRequest = (pod: Pod) => quantityValue(podRequests(pod.spec).get('memory') ?? quantityFromValue(0));
+/** The resource that a signal is about, as messages name it. */
+export function resourceOf(signal: string): string {
+  if (signal === 'memory.available') return 'memory';
+  if (signal === 'pid.available') return 'pids';
+  return signal.endsWith('inodesFree') ? 'inodes' : 'ephemeral-storage';
+}
 
-/** Who goes first when memory is short: those over their requests, the least important, the furthest over. */
-export function rankForMemory(pods: readonly Pod[], usageBytes: (pod: Pod) => number): Pod[] {
-  const over = (pod: Pod) => usageBytes(pod) - memoryRequest(pod);
+/** What a pod uses of a resource: in all, and by container where that is known. */
+export interface PodUsage {
+  bytes: number;
+  containers: ReadonlyMap<string, number>;
+}
+
+const requestOf = (pod: Pod, resource: string) => quantityValue(podRequests(pod.spec).get(resource) ?? quantityFromValue(0));
+
+/** Who goes first when a resource is short: those over their requests, the least important, the furthest over. */
+export function rankPods(pods: readonly Pod[], resource: string, usage: (pod: Pod) => number): Pod[] {
+  const over = (pod: Pod) => usage(pod) - requestOf(pod, resource);
   return pods
     .filter((pod) => !isCriticalPod(pod))
     .sort((a, b) => Number(over(b) > 0) - Number(over(a) > 0) || (a.spec.priority ?? 0) - (b.spec.priority ?? 0) || over(b) - over(a));
@@ -59,13 +64,17 @@ export function refusedUnderPressure(pod: Pod, { memory, disk, pid }: Pressure):
 }
 
 /** What an evicted pod's status says. */
-export function evictionMessage(pod: Pod, { threshold, available }: Shortage, usageBytes: number): string {
-  const text = (bytes: number) => formatQuantity(parseQuantity(`${Math.ceil(bytes / 1024)}Ki`));
-  const request = memoryRequest(pod);
-  const requested = compareQuantities(String(request), '0') === 0 ? '0' : text(request);
-  const consumer =
-    usageBytes > request
-      ? `Pod ${pod.metadata.name} was using ${text(usageBytes)}, request is ${requested}, has larger consumption of memory. `
-      : '';
-  return `The node was low on resource: memory. Threshold quantity: ${text(threshold)}, available: ${text(available)}. ${consumer}`;
+export function evictionMessage(pod: Pod, { signal, threshold, available }: Shortage, usage: PodUsage): string {
+  const resource = resourceOf(signal);
+  const text = (amount: number) =>
+    resource === 'memory' || resource === 'ephemeral-storage'
+      ? formatQuantity(parseQuantity(`${Math.ceil(amount / 1024)}Ki`))
+      : String(Math.floor(amount));
+  const consumers = pod.spec.containers.flatMap(({ name, resources }) => {
+    const used = usage.containers.get(name);
+    const request = resources?.requests?.[resource];
+    if (used === undefined || used <= quantityValue(request ?? '0')) return [];
+    return [`Container ${name} was using ${text(used)}, request is ${request ?? '0'}, has larger consumption of ${resource}. `];
+  });
+  return `The node was low on resource: ${resource}. Threshold quantity: ${text(threshold)}, available: ${text(available)}. ${consumers.join('')}`;
 }

@@ -1,6 +1,6 @@
 /** Makes a container's image present, as its pull policy says, with upstream's events, errors and back-off. */
 import { formatGoMilliseconds, type Pod, type Secret } from '../../api/index.ts';
-import { type cri, RuntimeError } from '../../runtime/index.ts';
+import { type cri, RuntimeError, rpcErrorText } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
 import type { AnyContainer } from '../pod/containers.ts';
 import { uidOf } from '../pod/identity.ts';
@@ -34,7 +34,8 @@ const maxBackOffMs = 300_000;
 
 export function imagePuller({ runtime, clock, events, config, logger, secret }: Options): ImagePuller {
   const failures = backOff(clock, initialBackOffMs, maxBackOffMs);
-  const failedAt = new Map<string, number>();
+  /** When and how the last pull failed. */
+  const lastFailures = new Map<string, { atMs: number; message: string }>();
   const slots = semaphore(config.serializeImagePulls ? 1 : (config.maxParallelImagePulls ?? Number.POSITIVE_INFINITY));
 
   async function credentials(pod: Pod, image: string): Promise<cri.AuthConfig[]> {
@@ -73,7 +74,7 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
   return {
     forget(uid) {
       failures.forget(`${uid}_`);
-      for (const key of failedAt.keys()) if (key.startsWith(`${uid}_`)) failedAt.delete(key);
+      for (const key of lastFailures.keys()) if (key.startsWith(`${uid}_`)) lastFailures.delete(key);
     },
     async ensure(pod, container, signal) {
       const wanted = container.image ?? '';
@@ -90,7 +91,7 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
       const present = async () => (await runtime.imageStatus({ image: { image } }, { signal })).image;
       const found = await present();
       if (found?.id && policy !== 'Always') {
-        about('Normal', 'Pulled', `Container image ${JSON.stringify(wanted)} already present on machine`);
+        about('Normal', 'Pulled', `Container image ${JSON.stringify(wanted)} already present on machine and can be accessed by the pod`);
         return found;
       }
       if (policy === 'Never') {
@@ -100,13 +101,12 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
       }
 
       const key = `${uidOf(pod)}_${image}`;
-      const since = failedAt.get(key);
-      const wait = since === undefined ? 0 : failures.remaining(key, since);
-      if (wait > 0) {
+      const last = lastFailures.get(key);
+      const wait = last === undefined ? 0 : failures.remaining(key, last.atMs);
+      if (last && wait > 0) {
         const message = `Back-off pulling image ${JSON.stringify(wanted)}`;
         about('Normal', 'BackOff', message);
-        about('Warning', 'Failed', 'Error: ImagePullBackOff');
-        throw new ImageError('ImagePullBackOff', message, clock.now() + wait);
+        throw new ImageError('ImagePullBackOff', `${message}: ErrImagePull: ${last.message}`, clock.now() + wait);
       }
       about('Normal', 'Pulling', `Pulling image ${JSON.stringify(wanted)}`);
       const asked = clock.monotonic();
@@ -118,7 +118,7 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
         });
         if (!pulled) throw new RuntimeError('NOT_FOUND', `image ${JSON.stringify(image)} is not there after it was pulled`);
         failures.reset(key);
-        failedAt.delete(key);
+        lastFailures.delete(key);
         const total = formatGoMilliseconds(clock.monotonic() - asked);
         about(
           'Normal',
@@ -128,28 +128,15 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
         return pulled;
       } catch (error) {
         signal.throwIfAborted();
-        const cause = describe(error);
+        const cause = rpcErrorText(error);
         logger.info({ image, err: error }, 'Failed to pull image');
         about('Warning', 'Failed', `Failed to pull image ${JSON.stringify(wanted)}: ${cause}`);
-        about('Warning', 'Failed', 'Error: ErrImagePull');
         failures.next(key, clock.now());
-        failedAt.set(key, clock.now());
+        lastFailures.set(key, { atMs: clock.now(), message: cause });
         throw new ImageError('ErrImagePull', cause, clock.now());
       }
     },
   };
-}
-
-const grpcCodes: Record<string, string> = {
-  NOT_FOUND: 'NotFound',
-  UNKNOWN: 'Unknown',
-  UNAVAILABLE: 'Unavailable',
-  DEADLINE_EXCEEDED: 'DeadlineExceeded',
-};
-
-function describe(error: unknown): string {
-  if (error instanceof RuntimeError) return `rpc error: code = ${grpcCodes[error.code] ?? error.code} desc = ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Runs at most `slots` at a time, first come first served. */

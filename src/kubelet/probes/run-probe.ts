@@ -53,7 +53,13 @@ export async function runProbe(probe: Probe, target: ProbeTarget, signal: AbortS
       return failure(timeout.aborted ? `dial tcp ${host}:${port}: i/o timeout` : dialFailure(host, port, error));
     }
   }
-  if (probe.grpc) return checkGrpc(target.podIP, probe.grpc.port, probe.grpc.service ?? '', timeoutMs, signal);
+  if (probe.grpc) {
+    const { port, service = '' } = probe.grpc;
+    // Few probes speak gRPC: what it takes is loaded by the first that does.
+    const { checkGrpc } = await import('./grpc-check.ts');
+    const { healthy, output } = await checkGrpc({ host: target.podIP, port, service, timeoutMs, userAgent }, signal);
+    return healthy ? success(output) : failure(output);
+  }
   return { result: 'unknown', output: `missing probe handler for ${target.container.name}` };
 }
 
@@ -90,46 +96,4 @@ function dial(host: string, port: number, signal: AbortSignal): Promise<void> {
     socket.once('connect', () => end(resolve));
     socket.once('error', (error) => end(() => reject(error)));
   });
-}
-
-/** grpc.health.v1.Health/Check; its two messages are written by hand: one string field, one enum field. */
-async function checkGrpc(host: string, port: number, service: string, timeoutMs: number, signal: AbortSignal): Promise<ProbeOutcome> {
-  // Few probes speak gRPC: what it takes is loaded by the first that does.
-  const { Client, credentials, status: grpcStatus } = await import('@grpc/grpc-js');
-  const client = new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials.createInsecure(), {
-    'grpc.primary_user_agent': userAgent,
-  });
-  const name = Buffer.from(service, 'utf8');
-  const request = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const either = AbortSignal.any([signal, timeout]);
-  let cancel = () => {};
-  either.addEventListener('abort', () => cancel(), { once: true });
-  try {
-    const serving = await new Promise<number>((resolve, reject) => {
-      const call = client.makeUnaryRequest(
-        '/grpc.health.v1.Health/Check',
-        (bytes: Buffer) => bytes,
-        (bytes: Buffer) => bytes,
-        request,
-        (error, answer) => (error ? reject(error) : resolve(answer?.[0] === 0x08 ? (answer[1] ?? 0) : 0)),
-      );
-      cancel = () => call.cancel();
-    });
-    const names = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
-    return serving === 1
-      ? success('service healthy')
-      : failure(`service unhealthy (responded with ${JSON.stringify(names[serving] ?? String(serving))})`);
-  } catch (error) {
-    signal.throwIfAborted();
-    const { code } = error as { code?: number };
-    const where = `${host}:${port}`;
-    if (code === grpcStatus.UNIMPLEMENTED)
-      return failure(`error: this server does not implement the grpc health protocol (grpc.health.v1.Health)`);
-    if (timeout.aborted) return failure(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`);
-    if (code === grpcStatus.UNAVAILABLE) return failure(`error: failed to connect service at ${JSON.stringify(where)}: connection error`);
-    return failure(`error: health rpc probe failed: ${error instanceof Error ? error.message : String(error)}`);
-  } finally {
-    client.close();
-  }
 }

@@ -3,7 +3,7 @@ import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'no
 import type { Duplex } from 'node:stream';
 import type { Pod } from '../../api/index.ts';
 import { dialErrorMessage, requestUpgrade, responseHead, tunnel } from '../../client/index.ts';
-import { type Runtime, RuntimeError } from '../../runtime/index.ts';
+import { type Runtime, RuntimeError, rpcErrorText } from '../../runtime/index.ts';
 import type { FoundContainer, Kubelet } from '../kubelet-options.ts';
 import { findContainer } from '../pod/containers.ts';
 
@@ -87,17 +87,8 @@ export function failureOf(error: unknown): { status: number; message: string } {
   const message = error instanceof Error ? error.message : String(error);
   // Said plainly: kubectl reads a colon after the first words of a refused upgrade as YAML, and shows nothing.
   if (!(error instanceof RuntimeError) || error.code === 'UNIMPLEMENTED') return { status: 500, message };
-  const text = `rpc error: code = ${goCode(error.code)} desc = ${message}`;
-  return { status: error.code === 'NOT_FOUND' ? 404 : error.code === 'RESOURCE_EXHAUSTED' ? 429 : 500, message: text };
+  return { status: error.code === 'NOT_FOUND' ? 404 : error.code === 'RESOURCE_EXHAUSTED' ? 429 : 500, message: rpcErrorText(error) };
 }
-
-/** DEADLINE_EXCEEDED as Go prints it: DeadlineExceeded. */
-const goCode = (code: string) =>
-  code
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
 
 export function refuse(socket: Duplex, status: number, message: string): void {
   const body = Buffer.from(message);

@@ -79,16 +79,16 @@ export interface ConditionInput {
   sandboxReady: boolean;
   /** What the pod's conditions are now: readiness gates of others, transition times. */
   previous: readonly PodCondition[];
-  /** What there is to say of a resize. */
-  resize?: readonly Verdict[];
+  /** Conditions that come and go: what there is to say of a resize, or of an eviction. */
+  passing?: readonly Verdict[];
   now: string;
 }
 
 /** The conditions that the kubelet owns. */
-export function podConditions({ pod, init, regular, phase, sandboxReady, previous, resize = [], now }: ConditionInput): PodCondition[] {
+export function podConditions({ pod, init, regular, phase, sandboxReady, previous, passing = [], now }: ConditionInput): PodCondition[] {
   const containers = containersReady(pod, init, regular, phase);
   const verdicts: Verdict[] = [
-    ...resize,
+    ...passing,
     { type: 'PodReadyToStartContainers', status: sandboxReady ? 'True' : 'False' },
     initialized(pod, init, regular, phase),
     ready(pod, containers, previous, phase),

@@ -17,8 +17,21 @@ export interface PodStatusInput extends ContainerStatusSources {
   terminal: boolean;
   /** Overrides what containers say: the node evicted or refused the pod, or its deadline passed. */
   verdict?: { reason: string; message: string } | undefined;
+  /** The node ends the pod for its own sake. */
+  disrupts?: boolean;
   /** What there is to say of a resize. */
   resize?: readonly ResizeCondition[];
+}
+
+/** The status of a pod that this node did not take: of its containers there is nothing to tell. */
+export function rejectedStatus({ pod, previous, now, verdict }: Pick<PodStatusInput, 'pod' | 'previous' | 'now' | 'verdict'>): PodStatus {
+  return {
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    phase: 'Failed',
+    ...verdict,
+    startTime: previous?.startTime ?? pod.status?.startTime ?? now,
+    qosClass: qosClass(pod),
+  };
 }
 
 export function podStatus(input: PodStatusInput): PodStatus {
@@ -45,7 +58,12 @@ export function podStatus(input: PodStatusInput): PodStatus {
     sandboxReady: sandbox?.ready === true && (isHostNetwork(pod) || sandbox.ips.length > 0),
     // Readiness gates are others' business: read them where they write them.
     previous: [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])],
-    resize: input.resize ?? [],
+    passing: [
+      ...(input.resize ?? []),
+      ...(input.disrupts
+        ? [{ type: 'DisruptionTarget', status: 'True' as const, reason: 'TerminationByKubelet', message: input.verdict?.message ?? '' }]
+        : []),
+    ],
     now,
   });
   const sandboxIPs = isHostNetwork(pod) ? nodeIPs : (sandbox?.ips ?? []);

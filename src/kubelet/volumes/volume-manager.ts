@@ -39,8 +39,11 @@ export interface VolumeManager {
   remove(uid: string): Promise<void>;
 }
 
+/** The folder that a pod's emptyDirs are in. */
+export const emptyDirPlugin = 'kubernetes.io~empty-dir';
+
 const plugins = {
-  emptyDir: 'kubernetes.io~empty-dir',
+  emptyDir: emptyDirPlugin,
   configMap: 'kubernetes.io~configmap',
   secret: 'kubernetes.io~secret',
   downwardAPI: 'kubernetes.io~downward-api',

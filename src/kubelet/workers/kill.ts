@@ -36,13 +36,13 @@ export async function killContainer(context: Context, pod: Pod, observed: Observ
       await runHook(preStop, container, observed.id, podIP, context, AbortSignal.any([signal, enough.signal]));
     } catch (error) {
       signal.throwIfAborted();
-      const why = enough.signal.aborted
-        ? `PreStop hook did not complete in ${graceSeconds}s`
-        : error instanceof Error
-          ? error.message
-          : String(error);
-      logger.info({ pod: formatPod(pod), container: observed.name, err: error }, 'PreStop hook failed');
-      events.pod(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${why}`, observed.name);
+      const about = { pod: formatPod(pod), container: observed.name };
+      if (enough.signal.aborted) logger.info({ ...about, graceSeconds }, 'PreStop hook not completed in grace period');
+      else {
+        logger.warn({ ...about, err: error }, 'PreStop hook failed');
+        // What the hook printed may be secret: events are for more eyes than logs.
+        events.pod(pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', observed.name);
+      }
     } finally {
       timer.cancel();
     }

@@ -20,7 +20,7 @@ import { concernsKubelet } from '../pod/pod-change.ts';
 import type { ProbeManager } from '../probes/probe-manager.ts';
 import { podResize, type ResizeRefusal } from '../resize/pod-resize.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
-import { podStatus } from '../status/pod-status.ts';
+import { podStatus, rejectedStatus } from '../status/pod-status.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { MountedVolume, VolumeManager } from '../volumes/volume-manager.ts';
 import { type PodActions, podActions, type Start } from './actions.ts';
@@ -62,6 +62,8 @@ export interface TerminateOptions {
   graceSeconds?: number;
   /** Overrides what the containers' ends say of the pod. */
   verdict?: { reason: string; message: string };
+  /** The node ends the pod for its own sake: a failure policy may want to know. */
+  disrupts?: boolean;
 }
 
 export interface PodWorker {
@@ -113,7 +115,7 @@ export function podWorker(
   let running: Promise<void> | undefined;
   let gone = false;
   let cleaned = false;
-  let ending: { graceSeconds: number | undefined; verdict: TerminateOptions['verdict'] } | undefined;
+  let ending: { graceSeconds: number | undefined; verdict: TerminateOptions['verdict']; disrupts: boolean } | undefined;
   /** Aborted when what the worker is doing has been overtaken: the pod ends, or ends sooner. */
   let step = new AbortController();
   let timer: { atMs: number; timer: Timer } | undefined;
@@ -170,6 +172,11 @@ export function podWorker(
   const previousStatus = (): PodStatus | undefined => statuses.get(uid) ?? pod.status;
 
   function publish(): PodStatus {
+    if (!admitted && !observed && ending?.verdict) {
+      const status = rejectedStatus({ pod, previous: previousStatus(), now: timestamp(clock), verdict: ending.verdict });
+      statuses.set(pod, status);
+      return status;
+    }
     const status = podStatus({
       pod,
       previous: previousStatus(),
@@ -179,6 +186,7 @@ export function podWorker(
       now: timestamp(clock),
       terminal: state !== 'syncing',
       verdict: ending?.verdict,
+      disrupts: ending?.disrupts ?? false,
       waiting: (name) => waiting.get(name),
       terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container)),
       probes: { started: (id) => probes.started(id), ready: (id) => probes.ready(id) },
@@ -401,11 +409,11 @@ export function podWorker(
     if (!(await mountVolumes(cancel))) retryLater();
   }
 
-  function terminate({ graceSeconds, verdict }: TerminateOptions = {}): void {
+  function terminate({ graceSeconds, verdict, disrupts = false }: TerminateOptions = {}): void {
     if (state === 'terminated') return;
     const shorter = ending !== undefined && graceSeconds !== undefined && graceSeconds < (ending.graceSeconds ?? Number.POSITIVE_INFINITY);
     if (ending && !shorter) return;
-    ending = { graceSeconds, verdict: ending?.verdict ?? verdict };
+    ending = { graceSeconds, verdict: ending?.verdict ?? verdict, disrupts: ending?.disrupts ?? disrupts };
     state = 'terminating';
     step.abort();
     wake();

@@ -1,5 +1,6 @@
 /** A pod's sandbox: making one, and taking over one that an earlier kubelet made. */
 import type { Pod } from '../../api/index.ts';
+import { rpcErrorText } from '../../runtime/index.ts';
 import { timestamp } from '../../time/index.ts';
 import { sandboxConfig } from '../containers/sandbox-config.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
@@ -29,8 +30,7 @@ export async function createSandbox(deps: Dependencies, pod: Pod, attempt: numbe
     return { id, config, ips: ips.filter((ip) => ip !== undefined && ip !== '').map(String) };
   } catch (error) {
     signal.throwIfAborted();
-    const message = error instanceof Error ? error.message : String(error);
-    events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+    events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${rpcErrorText(error)}`);
     logger.warn({ err: error, pod: formatPod(pod) }, 'Failed to create sandbox for pod');
     return undefined;
   }

@@ -10,7 +10,7 @@ import { runHook } from '../containers/hooks.ts';
 import { containerMounts } from '../containers/mounts.ts';
 import type { KubeletContext } from '../context.ts';
 import { ImageError } from '../images/image-puller.ts';
-import { isHostNetwork, uidOf } from '../pod/identity.ts';
+import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
 import { containerLogPath } from '../pod/paths.ts';
 import type { ObjectSource } from '../sources/object-source.ts';
@@ -71,14 +71,15 @@ export async function writeHostsFile(context: KubeletContext, pod: Pod, ips: rea
 }
 
 export function containerStarter({ context, objects, observer, services, allocatable }: StartDependencies): ContainerStarter {
-  const { runtime, events, random, paths } = context;
+  const { runtime, events, random, paths, logger } = context;
 
   return async ({ pod, start, image: pulled, sandbox, volumes, observed, signal }) => {
     const { container, sort } = start;
     const about = (type: 'Normal' | 'Warning', reason: string, message: string) => events.pod(pod, type, reason, message, container.name);
     const image = await pulled.catch((error) => {
-      if (error instanceof ImageError) throw new StartError(error.reason, error.message, error.retryAtMs);
-      throw error;
+      if (!(error instanceof ImageError)) throw error;
+      about('Warning', 'Failed', `Error: ${error.reason}`);
+      throw new StartError(error.reason, error.message, error.retryAtMs);
     });
 
     const last = newestContainer(observed, container.name);
@@ -153,7 +154,9 @@ export function containerStarter({ context, objects, observer, services, allocat
       await runHook(postStart, container, containerId, sandbox.ips[0] ?? '', context, signal);
     } catch (error) {
       signal.throwIfAborted();
-      about('Warning', 'FailedPostStartHook', `PostStartHook failed: ${textOf(error)}`);
+      // What the hook printed may be secret: events are for more eyes than logs.
+      about('Warning', 'FailedPostStartHook', 'PostStartHook failed');
+      logger.warn({ err: error, pod: formatPod(pod), container: container.name }, 'Failed to execute PostStartHook');
       const { containers = [] } = (await observer.observe(uidOf(pod), signal)) ?? {};
       const running = containers.find((c) => c.id === containerId);
       if (running) {

@@ -187,8 +187,9 @@ export function reverseLookup(names: ClusterNames, domain: string, name: string,
     const serviceName = slice.metadata.labels?.['kubernetes.io/service-name'];
     const { namespace = '' } = slice.metadata;
     if (!serviceName || !names.service(namespace, serviceName)) continue;
+    // Only endpoints with a name of their own have a reverse one.
     for (const endpoint of slice.endpoints ?? [])
-      if (endpoint.addresses.includes(ip)) found.add(`${endpoint.hostname || dashed(ip)}.${serviceName}.${namespace}.svc.${domain}`);
+      if (endpoint.addresses.includes(ip) && endpoint.hostname) found.add(`${endpoint.hostname}.${serviceName}.${namespace}.svc.${domain}`);
   }
   return [...found].map((target) => ({ name, type: 'PTR', target }));
 }

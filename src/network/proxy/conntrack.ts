@@ -8,6 +8,12 @@ import { type ServicePort, usableEndpoints } from './service-map.ts';
 
 const execute = promisify(execFile);
 
+/** How flows to a service port are told: by each of its addresses, and by its node port. */
+function waysTo({ clusterIP, externalIPs, loadBalancerIPs, nodePort }: ServicePort): string[][] {
+  const addresses = [clusterIP, ...externalIPs, ...loadBalancerIPs].map((ip) => ['--orig-dst', ip]);
+  return nodePort > 0 ? [...addresses, ['--dport', String(nodePort)]] : addresses;
+}
+
 /** `conntrack -D` arguments for the flows that must not go on. Pure. */
 export function staleFlows(before: readonly ServicePort[], after: readonly ServicePort[]): string[][] {
   const now = new Map(after.map((p) => [`${p.name}/${p.protocol}`, p]));
@@ -18,15 +24,15 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
     const current = new Set(usableEndpoints(now.get(`${port.name}/udp`)?.endpoints ?? []).map((e) => e.ip));
     for (const e of usableEndpoints(port.endpoints)) {
       if (current.has(e.ip)) continue;
-      flows.push(['-D', '-p', 'udp', '--orig-dst', port.clusterIP, '--dst-nat', e.ip]);
-      if (port.nodePort > 0) flows.push(['-D', '-p', 'udp', '--dport', String(port.nodePort), '--dst-nat', e.ip]);
+      for (const match of waysTo(port)) flows.push(['-D', '-p', 'udp', ...match, '--dst-nat', e.ip]);
     }
   }
   for (const port of after) {
-    // From none to some: flows that were rejected have entries too.
-    const had = usableEndpoints(old.get(`${port.name}/udp`)?.endpoints ?? []).length > 0;
-    if (port.protocol === 'udp' && !had && old.has(`${port.name}/udp`) && usableEndpoints(port.endpoints).length > 0)
-      flows.push(['-D', '-p', 'udp', '--orig-dst', port.clusterIP]);
+    if (port.protocol !== 'udp' || usableEndpoints(port.endpoints).length === 0) continue;
+    // From none to some, or by a way that is new: flows that went nowhere have entries too.
+    const last = old.get(`${port.name}/udp`);
+    const known = last && usableEndpoints(last.endpoints).length > 0 ? new Set(waysTo(last).map(String)) : new Set<string>();
+    for (const match of waysTo(port)) if (!known.has(String(match))) flows.push(['-D', '-p', 'udp', ...match]);
   }
   return flows;
 }

@@ -131,4 +131,17 @@ test('UDP flows to endpoints that are gone are cut', () => {
   const after = servicePorts(udp, [slice([{ ip: '10.244.0.6' }], 'UDP')], 'node');
   expect(staleFlows(before, after)).toEqual([['-D', '-p', 'udp', '--orig-dst', '10.96.7.7', '--dst-nat', '10.244.0.5']]);
   expect(staleFlows(after, after)).toEqual([]);
+  // What went to where nothing was goes to where something is, by every way.
+  const ports = [{ name: 'tcp', port: 53, protocol: 'UDP' as const, nodePort: 30053 }];
+  const exposed = service({ type: 'NodePort', externalIPs: ['192.0.2.7'], ports });
+  const ways = [
+    ['--orig-dst', '10.96.7.7'],
+    ['--orig-dst', '192.0.2.7'],
+    ['--dport', '30053'],
+  ];
+  const [none, some] = [[], [slice([{ ip: '10.244.0.5' }], 'UDP')]].map((slices) => servicePorts(exposed, slices, 'node'));
+  if (!none || !some) throw new Error('two lists');
+  expect(staleFlows(none, some)).toEqual(ways.map((way) => ['-D', '-p', 'udp', ...way]));
+  expect(staleFlows(some, none)).toEqual(ways.map((way) => ['-D', '-p', 'udp', ...way, '--dst-nat', '10.244.0.5']));
+  expect(staleFlows([], some)).toHaveLength(3);
 });

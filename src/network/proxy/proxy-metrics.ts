@@ -12,6 +12,8 @@ export interface ProxyObserver {
   /** `startedMs` on the monotonic clock; `full`: all rules were written, not only what changed. */
   synced(startedMs: number, full: boolean): void;
   failed(): void;
+  /** Whether the proxy keeps up. */
+  isHealthy(): boolean;
 }
 
 const exponential = (start: number, factor: number, count: number) => Array.from({ length: count }, (_, i) => start * factor ** i);
@@ -58,6 +60,7 @@ export function createProxyMetrics(registry: Registry, clock: Clock, health: Pro
     help: 'Cumulative proxy iptables restore failures',
   }).with(family);
   return {
+    isHealthy: () => health.isHealthy(),
     queued(what) {
       health.queued();
       of[what].pending.inc();

@@ -7,6 +7,7 @@ import { EndpointSlice, Service } from '../../api/index.ts';
 import type { SharedInformerFactory } from '../../client/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { deleteStaleConntrack } from './conntrack.ts';
+import { healthCheckNodes } from './health-check-nodes.ts';
 import { iptablesRestore, iptablesSave, missingJumps, removeChains } from './iptables.ts';
 import { iptablesRules, type RuleSet, restoreInput } from './iptables-rules.ts';
 import type { ProxyChange, ProxyObserver } from './proxy-metrics.ts';
@@ -67,6 +68,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
   await Promise.all([services.whenSynced(signal), slices.whenSynced(signal)]);
 
   let applied: RuleSet | undefined;
+  const healthChecks = healthCheckNodes({ logger, isHealthy: () => observer?.isHealthy() ?? true });
   const sync = async () => {
     const startedMs = clock.monotonic();
     const full = applied === undefined;
@@ -91,7 +93,8 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
       if (input !== '') await iptablesRestore(input);
     }
     applied = rules;
-    await deleteStaleConntrack(before, after);
+    healthChecks.sync([...portsOf.values()].flat());
+    if (!full) await deleteStaleConntrack(before, after);
     observer?.synced(startedMs, full);
     options.onSynced?.(portsOf.size);
   };
@@ -112,6 +115,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     }
   } finally {
     for (const remove of removers) remove();
+    await healthChecks.close();
   }
 
   /** Resolves after the time or on abort. */
