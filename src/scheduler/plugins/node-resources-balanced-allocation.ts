@@ -6,7 +6,7 @@ import { defaultScoredResources } from './resource-scorer.ts';
 
 const name = 'NodeResourcesBalancedAllocation';
 
-/** Prefers nodes whose resources would be used in like shares. */
+/** Prefers nodes whose resources the pod brings nearer to being used in like shares. */
 export const nodeResourcesBalancedAllocation: PluginFactory = (args) => {
   const given = (args as NodeResourcesBalancedAllocationArgs).resources;
   const resources = given?.length ? given : defaultScoredResources;
@@ -15,17 +15,23 @@ export const nodeResourcesBalancedAllocation: PluginFactory = (args) => {
     // A pod that requests nothing changes no balance.
     preScore: (_state, pod) => (resources.every((r) => pod.requests.get(r.name) === 0) ? status(name, 'Skip') : undefined),
     score(_state, pod, node) {
-      const fractions: number[] = [];
+      const [before, after]: [number[], number[]] = [[], []];
       for (const resource of resources) {
         const capacity = node.allocatable.get(resource.name);
         const own = pod.requests.get(resource.name);
         if (capacity === 0 || (own === 0 && resource.name.includes('/'))) continue;
-        fractions.push(Math.min(1, (node.requested.get(resource.name) + own) / capacity));
+        const requested = node.requested.get(resource.name);
+        before.push(Math.min(1, requested / capacity));
+        after.push(Math.min(1, (requested + own) / capacity));
       }
-      return Math.trunc((1 - deviation(fractions)) * maxNodeScore);
+      // What counts is what the pod changes, from 0 for the worst to 100: a balance that stays as it is gives 75.
+      const half = maxNodeScore / 2;
+      return half + Math.trunc((half + balance(after) - balance(before)) / 2);
     },
   };
 };
+
+const balance = (fractions: readonly number[]) => Math.trunc((1 - deviation(fractions)) * maxNodeScore);
 
 function deviation(fractions: readonly number[]): number {
   const [first = 0, second = 0] = fractions;

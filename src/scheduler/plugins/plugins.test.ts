@@ -54,7 +54,7 @@ const filterCases: { name: string; world: World; pod: Pod; refusals: Record<stri
     refusals: {},
   },
   {
-    name: 'TaintToleration names the first taint that is not tolerated',
+    name: 'TaintToleration keeps off nodes with taints that are not tolerated',
     world: {
       plugin: 'TaintToleration',
       nodes: [
@@ -70,7 +70,7 @@ const filterCases: { name: string; world: World; pod: Pod; refusals: Record<stri
       ],
     },
     pod: makePod('p', { spec: { tolerations: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] } }),
-    refusals: { a: `${unresolvable}node(s) had untolerated taint {x: }` },
+    refusals: { a: `${unresolvable}node(s) had untolerated taint(s)` },
   },
   {
     name: 'NodeAffinity knows node selectors and all operators',
@@ -305,7 +305,17 @@ const scoreCases: { name: string; world: World; pod: Pod; scores: Record<string,
       nodes: [makeNode('a', { cpu: '4', memory: '8Gi' }), makeNode('b', { cpu: '2', memory: '8Gi' })],
     },
     pod: makePod('p', { cpu: '1', memory: '2Gi' }),
-    scores: { a: 100, b: 87 },
+    scores: { a: 75, b: 68 },
+  },
+  {
+    name: 'NodeResourcesBalancedAllocation prefers nodes that the pod brings into balance',
+    world: {
+      plugin: 'NodeResourcesBalancedAllocation',
+      nodes: [makeNode('a', { cpu: '4', memory: '8Gi' }), makeNode('b', { cpu: '4', memory: '8Gi' })],
+      pods: [on('a', makePod('1', { cpu: '2' }))],
+    },
+    pod: makePod('p', { memory: '4Gi' }),
+    scores: { a: 87, b: 62 },
   },
   {
     name: 'ImageLocality prefers nodes that have large images',

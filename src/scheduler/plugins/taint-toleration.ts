@@ -1,22 +1,10 @@
 import { type Node, type Toleration, toleratesTaint, untoleratedTaint } from '../../api/index.ts';
 import { normalizeByMaximum, type Plugin } from '../framework/plugin.ts';
-import { type Status, status } from '../framework/status.ts';
+import { status } from '../framework/status.ts';
 
 const name = 'TaintToleration';
 
-/** Few different taints keep pods off; their statuses are made once. */
-const statuses = new Map<string, Status>();
-
-function refusal(key: string, value: string): Status {
-  const reason = `node(s) had untolerated taint {${key}: ${value}}`;
-  let known = statuses.get(reason);
-  if (!known) {
-    known = status(name, 'UnschedulableAndUnresolvable', reason);
-    if (statuses.size > 1000) statuses.clear();
-    statuses.set(reason, known);
-  }
-  return known;
-}
+const untolerated = status(name, 'UnschedulableAndUnresolvable', 'node(s) had untolerated taint(s)');
 
 /** Keeps pods off nodes with hard taints that they do not tolerate; prefers nodes with few soft ones. */
 export const taintToleration = (): Plugin => ({
@@ -32,10 +20,7 @@ export const taintToleration = (): Plugin => ({
     },
     { resource: 'TargetPod', actions: ['UpdatePodToleration'] },
   ],
-  filter(_state, { pod }, node) {
-    const taint = untoleratedTaint(node.hardTaints, pod.spec.tolerations);
-    return taint ? refusal(taint.key, taint.value ?? '') : undefined;
-  },
+  filter: (_state, { pod }, node) => (untoleratedTaint(node.hardTaints, pod.spec.tolerations) ? untolerated : undefined),
   score(_state, { pod }, node) {
     if (node.softTaints.length === 0) return 0;
     const tolerations = pod.spec.tolerations?.filter(mattersToSoftTaints) ?? [];
