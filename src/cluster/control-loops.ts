@@ -13,7 +13,9 @@ import { serveComponent } from './component-endpoints.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { controllerManagerFlags, leaderElection, schedulerFlags } from './control-plane-flags.ts';
-import { checkFlags, durationMs } from './flags.ts';
+import { controllerConfig } from './controller-manager-flags.ts';
+import { checkFlags } from './flags.ts';
+import { schedulerConfiguration, withConfiguredElection } from './scheduler-configuration.ts';
 
 export interface ControlLoopOptions {
   config: ClusterConfig;
@@ -30,6 +32,8 @@ const identity = () => `${hostname()}_${randomUUID()}`;
 export function checkControlLoopFlags(config: ClusterConfig): void {
   checkFlags(config.args.controllerManager, controllerManagerFlags);
   checkFlags(config.args.scheduler, schedulerFlags);
+  controllerConfig(config.args.controllerManager);
+  schedulerConfiguration(config.args.scheduler);
 }
 
 export type ControlLoopName = 'kube-scheduler' | 'kube-controller-manager';
@@ -42,8 +46,10 @@ export interface ControlLoop {
   endpoint: ComponentServer | undefined;
 }
 
+const schedulerArgs = ({ args }: ClusterConfig): ComponentArgs =>
+  withConfiguredElection(args.scheduler, schedulerConfiguration(args.scheduler));
 const argsOf = (config: ClusterConfig, name: ControlLoopName): ComponentArgs =>
-  name === 'kube-scheduler' ? config.args.scheduler : config.args.controllerManager;
+  name === 'kube-scheduler' ? schedulerArgs(config) : config.args.controllerManager;
 
 /** The configuration as /configz shows it: by its API group, what flags have decided. */
 function configurationOf({ config, electsByDefault }: ControlLoopShared, name: ControlLoopName): object {
@@ -104,8 +110,7 @@ export function runClusterControllers(
         serviceCidrs: [config.serviceCidr],
         rootCa: pki.ca.certificate,
         clusterSigning: pki.ca,
-        ...(args['node-cidr-mask-size'] ? { nodeCidrMaskSizeIpv4: Number(args['node-cidr-mask-size']) } : {}),
-        ...(args['node-monitor-grace-period'] ? { nodeMonitorGracePeriodMs: durationMs(args['node-monitor-grace-period']) } : {}),
+        ...controllerConfig(args),
       },
     },
     signal,
@@ -115,7 +120,8 @@ export function runClusterControllers(
 /** Runs until the signal is aborted; throws LeadershipLostError. */
 export async function runClusterScheduler(options: ControlLoopOptions, client: Client, signal: AbortSignal): Promise<void> {
   const { config, logger, metrics } = options;
-  const election = leaderElection(config.args.scheduler, options.electsByDefault);
+  const election = leaderElection(schedulerArgs(config), options.electsByDefault);
+  const configuration = schedulerConfiguration(config.args.scheduler);
   const ending = new AbortController();
   const both = AbortSignal.any([signal, ending.signal]);
   const informers = createInformerFactory({ client, clock, random, logger });
@@ -123,7 +129,11 @@ export async function runClusterScheduler(options: ControlLoopOptions, client: C
   try {
     await Promise.race([
       runScheduler(
-        { client, informers, clock, random, logger, metrics, ...(election ? { leaderElect: { ...election, identity: identity() } } : {}) },
+        {
+          ...{ client, informers, clock, random, logger, metrics },
+          config: configuration,
+          ...(election ? { leaderElect: { ...election, identity: identity() } } : {}),
+        },
         both,
       ),
       // It ends only by failing, or with the signal.

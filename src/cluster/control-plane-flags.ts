@@ -3,6 +3,7 @@ import type { LeaderElectionOptions } from '../client/index.ts';
 import { auditFlags } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
 import { logFlags } from './log-flags.ts';
 
@@ -66,8 +67,8 @@ export const leaderElectionFlags = [
 ] as const;
 /** Of the HTTPS of the scheduler and the controller manager, and of what they tell. */
 const loopFlags = ['bind-address', 'secure-port', ...logFlags, ...leaderElectionFlags] as const;
-export const controllerManagerFlags = ['controllers', 'node-monitor-grace-period', 'node-cidr-mask-size', ...loopFlags] as const;
-export const schedulerFlags = loopFlags;
+export const controllerManagerFlags = ['controllers', ...controllerFlags, ...loopFlags] as const;
+export const schedulerFlags = ['config', ...loopFlags] as const;
 
 type LeaderElection = Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'> &
   Partial<Pick<LeaderElectionOptions, 'name' | 'namespace'>>;

@@ -102,7 +102,6 @@ export const resourceQuotaController = defineController('resourcequota-controlle
 
   return {
     informers: [quotas],
-    workers: config.concurrentSyncs['resourcequota-controller'] ?? 5,
     async reconcile(key, signal) {
       const quota = quotas.lister.getByKey(key);
       if (!quota || quota.metadata.deletionTimestamp) return;

@@ -1,6 +1,7 @@
 /**
  * The scheduler gives pods nodes. `runScheduler` is all that a cluster needs; the rest is for those who write plugins.
  */
+export { type KubeSchedulerConfiguration, readConfiguration } from './configuration/read.ts';
 export { type ClusterEvent, clusterEvent, type EventRegistration, type QueueingHint } from './framework/cluster-event.ts';
 export type { SchedulerConfig } from './framework/config.ts';
 export { CycleState, type StateData } from './framework/cycle-state.ts';

@@ -15,8 +15,16 @@ import { type Clock, type Random, systemClock, systemRandom } from '../time/inde
 import { Background } from './background.ts';
 import { SchedulerCache } from './cache/cache.ts';
 import { addEventHandlers } from './event-handlers.ts';
-import type { EventRegistration } from './framework/cluster-event.ts';
-import { defaultSchedulerName, type SchedulerConfig, schedulerNameOf } from './framework/config.ts';
+import { createExtender } from './extender/extender.ts';
+import { extenderName } from './extender/schedule-pod.ts';
+import { anyEvent, type EventRegistration } from './framework/cluster-event.ts';
+import {
+  defaultSchedulerName,
+  type KubeSchedulerProfile,
+  type NodeResourcesFitArgs,
+  type SchedulerConfig,
+  schedulerNameOf,
+} from './framework/config.ts';
 import type { Handle, Registry } from './framework/handle.ts';
 import { createProfile, type Profile } from './framework/profile.ts';
 import { createSchedulerMetrics } from './metrics.ts';
@@ -100,6 +108,7 @@ async function schedule(options: SchedulerOptions, signal: AbortSignal): Promise
       : {}),
   };
 
+  const extenders = (config.extenders ?? []).map(createExtender);
   for (const profileConfig of config.profiles?.length ? config.profiles : [{}]) {
     const schedulerName = profileConfig.schedulerName ?? defaultSchedulerName;
     if (profiles.has(schedulerName)) throw new Error(`duplicate profile with scheduler name ${JSON.stringify(schedulerName)}`);
@@ -131,7 +140,10 @@ async function schedule(options: SchedulerOptions, signal: AbortSignal): Promise
     };
     recorders.set(schedulerName, recorder);
     const registry = { ...inTreePlugins, ...options.plugins };
-    profiles.set(schedulerName, createProfile(profileConfig, schedulerName, registry, defaultPlugins, handle));
+    const ignored = (config.extenders ?? []).flatMap((e) =>
+      (e.managedResources ?? []).filter((r) => r.ignoredByScheduler).map((r) => r.name),
+    );
+    profiles.set(schedulerName, createProfile(ignoring(profileConfig, ignored), schedulerName, registry, defaultPlugins, handle));
   }
 
   const queue = createQueue(profiles, config, clock, metrics?.incoming);
@@ -151,7 +163,10 @@ async function schedule(options: SchedulerOptions, signal: AbortSignal): Promise
     await informers.whenSynced(both);
     options.onReady?.();
     const pods = informers.for(Pod).lister;
-    await runSchedulingLoop({ client, clock, logger, algorithm, queue, profiles, recorders, pods, background, waitingPods, metrics });
+    await runSchedulingLoop({
+      ...{ client, clock, logger, algorithm, extenders, queue, profiles, recorders, pods, background, waitingPods, metrics },
+      signal: both,
+    });
   })();
   try {
     await Promise.all([scheduling, informing]);
@@ -164,6 +179,16 @@ async function schedule(options: SchedulerOptions, signal: AbortSignal): Promise
     await Promise.allSettled([scheduling, informing, background.finished()]);
     if (!options.broadcaster) broadcaster.close();
   }
+}
+
+/** Resources that extenders look after are none of the scheduler's business. */
+function ignoring(profile: KubeSchedulerProfile, resources: readonly string[]): KubeSchedulerProfile {
+  if (resources.length === 0) return profile;
+  const own = profile.pluginConfig ?? [];
+  const fit = own.find((c) => c.name === 'NodeResourcesFit');
+  const { ignoredResources = [], ...args } = (fit?.args ?? {}) as NodeResourcesFitArgs;
+  const merged = { name: 'NodeResourcesFit', args: { ...args, ignoredResources: [...ignoredResources, ...resources] } };
+  return { ...profile, pluginConfig: [...own.filter((c) => c !== fit), merged] };
 }
 
 function createQueue(
@@ -183,6 +208,8 @@ function createQueue(
   for (const profile of profiles.values()) {
     for (const plugin of profile.plugins) registrations.set(plugin.name, plugin.events?.() ?? []);
   }
+  // Nobody knows what an extender waits for.
+  registrations.set(extenderName, [anyEvent]);
   return new SchedulingQueue({
     clock,
     before: (a, b) => sort.compare(a, b) < 0,

@@ -46,7 +46,14 @@ export function schedulePod(algorithm: Algorithm, profile: Profile, state: Cycle
   return { nodeName: selectHost(feasible, scores, algorithm.random), feasibleNodes: feasible.length, evaluatedNodes };
 }
 
-function findFeasible(algorithm: Algorithm, profile: Profile, state: CycleState, pod: PodInfo, diagnosis: Diagnosis): readonly NodeInfo[] {
+export function findFeasible(
+  algorithm: Algorithm,
+  profile: Profile,
+  state: CycleState,
+  pod: PodInfo,
+  diagnosis: Diagnosis,
+  { ignoreNomination = false } = {},
+): readonly NodeInfo[] {
   const { cache } = algorithm;
   let started = algorithm.now();
   const nodeNames = runPreFilters(profile, state, pod, cache.nodes, diagnosis);
@@ -54,7 +61,7 @@ function findFeasible(algorithm: Algorithm, profile: Profile, state: CycleState,
   if (nodeNames === 'none') return [];
   started = algorithm.now();
   const nominated = pod.pod.status?.nominatedNodeName;
-  if (nominated) {
+  if (nominated && !ignoreNomination) {
     // The node that was freed for the pod is likely to take it; the others need not be looked at then.
     const node = cache.node(nominated);
     if (node && (!nodeNames || nodeNames.has(nominated)) && !filterWithNominated(algorithm, profile, state, pod, node)) return [node];
@@ -188,7 +195,13 @@ export function nodesToFind(percentage: number, nodeCount: number): number {
   return Math.max(minNodesToFind, Math.trunc((nodeCount * chosen) / 100));
 }
 
-function prioritize(algorithm: Algorithm, profile: Profile, state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[]): Float64Array {
+export function prioritize(
+  algorithm: Algorithm,
+  profile: Profile,
+  state: CycleState,
+  pod: PodInfo,
+  nodes: readonly NodeInfo[],
+): Float64Array {
   let started = algorithm.now();
   for (const plugin of profile.at.preScore) {
     const answer = plugin.preScore(state, pod, nodes);

@@ -42,9 +42,7 @@ test('a pod that does not fit says why, and is bound when room comes', async () 
   await until('web', (p) => scheduledCondition(p) !== undefined);
   const { status, reason, message } = scheduledCondition(await pod('web')) ?? {};
   expect({ status, reason }).toEqual({ status: 'False', reason: 'Unschedulable' });
-  expect(message).toMatch(
-    /^0\/2 nodes are available: 1 Insufficient cpu, 1 node\(s\) had untolerated taint\(s\)\./,
-  );
+  expect(message).toMatch(/^0\/2 nodes are available: 1 Insufficient cpu, 1 node\(s\) had untolerated taint\(s\)\./);
   await expect.poll(events).toMatchObject([{ reason: 'FailedScheduling', type: 'Warning', message }]);
   await client.create(Node, makeNode('large'));
   await until('web', isBound);

@@ -8,12 +8,14 @@ import type { Clock } from '../time/index.ts';
 import type { Background } from './background.ts';
 import { podInfoOf } from './cache/pod-info.ts';
 import { assignedPodDeleted } from './changes.ts';
+import type { Extender } from './extender/extender.ts';
+import { extenderName, schedulePodWithExtenders } from './extender/schedule-pod.ts';
 import { recordFailure, writeFailure } from './failure.ts';
 import { FitError, NoNodesError } from './fit-error.ts';
 import { schedulerNameOf } from './framework/config.ts';
 import { CycleState } from './framework/cycle-state.ts';
 import type { Profile } from './framework/profile.ts';
-import { isRejected, messageOf, type Status } from './framework/status.ts';
+import { errorStatus, isRejected, messageOf, type Status } from './framework/status.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import type { QueuedPod } from './queue/queued-pod.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
@@ -25,6 +27,7 @@ export interface SchedulerParts {
   clock: Clock;
   logger: Logger | undefined;
   algorithm: Algorithm;
+  extenders: readonly Extender[];
   queue: SchedulingQueue;
   profiles: ReadonlyMap<string, Profile>;
   recorders: ReadonlyMap<string, EventRecorder>;
@@ -32,6 +35,7 @@ export interface SchedulerParts {
   background: Background;
   waitingPods: WaitingPods;
   metrics: SchedulerMetrics | undefined;
+  signal: AbortSignal;
 }
 
 /** Bindings and status writes that may be under way at a time; more wait, so that a slow server slows the scheduler. */
@@ -57,7 +61,8 @@ export async function runSchedulingLoop(parts: SchedulerParts): Promise<void> {
       if (!queued) return;
       sliceStartedMs = clock.monotonic();
     }
-    scheduleOne(parts, queued);
+    const asking = scheduleOne(parts, queued);
+    if (asking) await asking;
     if (background.size >= maxInBackground) await background.below(maxInBackground);
     if (clock.monotonic() - sliceStartedMs >= sliceMs) {
       await setImmediate();
@@ -66,8 +71,9 @@ export async function runSchedulingLoop(parts: SchedulerParts): Promise<void> {
   }
 }
 
-function scheduleOne(parts: SchedulerParts, queued: QueuedPod): void {
-  const { algorithm, clock, queue, profiles, metrics } = parts;
+/** Done when it returns, unless extenders are to be asked: then when what it answers resolves. */
+function scheduleOne(parts: SchedulerParts, queued: QueuedPod): Promise<void> | undefined {
+  const { algorithm, clock, queue, profiles } = parts;
   const { info } = queued;
   const { pod } = info;
   const profile = profiles.get(schedulerNameOf(pod));
@@ -78,17 +84,40 @@ function scheduleOne(parts: SchedulerParts, queued: QueuedPod): void {
       parts.recorders
         .get(profile.schedulerName)
         ?.event(pod, 'Warning', 'FailedScheduling', `skip schedule deleting pod: ${name}`, { action: 'Scheduling' });
-    return;
+    return undefined;
   }
   const cycle: Cycle = { queued, profile, state: new CycleState(), startedMs: clock.monotonic() };
+  if (parts.extenders.length > 0) return askExtenders(parts, cycle);
   let nodeName: string;
   try {
     nodeName = schedulePod(algorithm, profile, cycle.state, info).nodeName;
-    metrics?.algorithmTook((clock.monotonic() - cycle.startedMs) / 1000);
   } catch (error) {
     handleUnscheduled(parts, cycle, error);
+    return undefined;
+  }
+  place(parts, cycle, nodeName);
+  return undefined;
+}
+
+async function askExtenders(parts: SchedulerParts, cycle: Cycle): Promise<void> {
+  const { algorithm, extenders, signal, logger } = parts;
+  const { profile, state, queued } = cycle;
+  let nodeName: string;
+  try {
+    nodeName = (await schedulePodWithExtenders(algorithm, extenders, profile, state, queued.info, { signal, logger })).nodeName;
+    if (!algorithm.cache.node(nodeName)) throw new Error(`node ${JSON.stringify(nodeName)} is gone since extenders were asked`);
+  } catch (error) {
+    if (!signal.aborted) handleUnscheduled(parts, cycle, error);
     return;
   }
+  place(parts, cycle, nodeName);
+}
+
+/** Takes the node for the pod, and binds it beside the scheduling of the next. */
+function place(parts: SchedulerParts, cycle: Cycle, nodeName: string): void {
+  const { algorithm, metrics, clock } = parts;
+  const { info } = cycle.queued;
+  metrics?.algorithmTook((clock.monotonic() - cycle.startedMs) / 1000);
   algorithm.cache.assume(info, nodeName);
   algorithm.nominator.delete(info.key);
   const refused = reserve(cycle, nodeName);
@@ -152,7 +181,7 @@ async function bindingCycle(
     if (refused) break;
     refused = await plugin.preBind(state, info, nodeName, signal);
   }
-  if (!refused) refused = await bind(cycle, nodeName, signal);
+  if (!refused) refused = await bind(parts, cycle, nodeName, signal);
   if (refused) {
     if (signal.aborted) return;
     undo(parts, cycle, nodeName);
@@ -169,8 +198,22 @@ async function bindingCycle(
   for (const plugin of profile.at.postBind) plugin.postBind(state, info, nodeName);
 }
 
-/** By the first Bind plugin that does not leave it to the next. */
-async function bind({ profile, state, queued }: Cycle, nodeName: string, signal: AbortSignal): Promise<Status | undefined> {
+/** By the extender that binds such pods, or the first Bind plugin that does not leave it to the next. */
+async function bind(
+  { extenders }: SchedulerParts,
+  { profile, state, queued }: Cycle,
+  nodeName: string,
+  signal: AbortSignal,
+): Promise<Status | undefined> {
+  const binder = extenders.find((extender) => extender.binds && extender.isInterested(queued.info.pod));
+  if (binder) {
+    try {
+      await binder.bind(queued.info.pod, nodeName, signal);
+      return undefined;
+    } catch (error) {
+      return errorStatus(extenderName, error);
+    }
+  }
   for (const plugin of profile.at.bind) {
     const answer = await plugin.bind(state, queued.info, nodeName, signal);
     if (answer?.code !== 'Skip') return answer;

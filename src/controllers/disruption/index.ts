@@ -22,7 +22,7 @@ const stalePrefix = 'stale ';
 const unmanagedMessage = (selector: string) =>
   `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
 
-export const disruptionController = defineController('disruption-controller', ({ client, clock, informers, recorder, config }, queue) => {
+export const disruptionController = defineController('disruption-controller', ({ client, clock, informers, recorder }, queue) => {
   const budgets = informers.for(PodDisruptionBudget);
   const pods = informers.for(Pod);
   const scales = createScaleFinder(client, informers);
@@ -85,7 +85,6 @@ export const disruptionController = defineController('disruption-controller', ({
 
   return {
     informers: [budgets, pods, ...scales.informers],
-    workers: config.concurrentSyncs['disruption-controller'] ?? 5,
     async reconcile(key, signal) {
       if (key.startsWith(stalePrefix)) return clearStale(key.slice(stalePrefix.length), signal);
       const budget = budgets.lister.getByKey(key);

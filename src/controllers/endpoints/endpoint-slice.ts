@@ -74,7 +74,6 @@ export const endpointSliceController = defineController('endpointslice-controlle
 
   return {
     informers: [services, pods, nodes, slices],
-    workers: config.concurrentSyncs['endpointslice-controller'] ?? 5,
     async reconcile(key, signal) {
       const service = services.lister.getByKey(key);
       if (!service) {

@@ -12,7 +12,7 @@ const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const manager = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
 
-export const endpointsController = defineController('endpoints-controller', ({ client, informers, recorder, config }, queue) => {
+export const endpointsController = defineController('endpoints-controller', ({ client, informers, recorder }, queue) => {
   const services = informers.for(Service);
   const pods = informers.for(Pod);
   const endpoints = informers.for(Endpoints);
@@ -31,7 +31,6 @@ export const endpointsController = defineController('endpoints-controller', ({ c
 
   return {
     informers: [services, pods, endpoints],
-    workers: config.concurrentSyncs['endpoints-controller'] ?? 5,
     async reconcile(key, signal) {
       const { namespace, name } = splitKey(key);
       const service = services.lister.getByKey(key);

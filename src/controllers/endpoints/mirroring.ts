@@ -91,7 +91,6 @@ export const endpointSliceMirroringController = defineController(
 
     return {
       informers: [services, endpoints, slices],
-      workers: config.concurrentSyncs['endpointslice-mirroring-controller'] ?? 5,
       async reconcile(key, signal) {
         const { namespace, name } = splitKey(key);
         const source = endpoints.lister.getByKey(key);

@@ -56,7 +56,7 @@ export function defineController(
   return {
     name,
     async run(context, signal) {
-      const { clock, logger, queueMetrics } = context;
+      const { clock, logger, queueMetrics, config } = context;
       const queue = createControllerQueue({
         name: options.queueName ?? name,
         clock,
@@ -65,7 +65,15 @@ export function defineController(
       });
       const parts = setUp(context, queue);
       await runController(
-        { name, clock, queue, logger, workers: parts.workers ?? 5, informers: parts.informers, reconcile: parts.reconcile },
+        {
+          name,
+          clock,
+          queue,
+          logger,
+          workers: config.concurrentSyncs[name] ?? parts.workers ?? 5,
+          informers: parts.informers,
+          reconcile: parts.reconcile,
+        },
         signal,
       );
     },

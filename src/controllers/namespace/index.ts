@@ -45,7 +45,7 @@ export const namespaceController = defineController(
 
     return {
       informers: [namespaces, pods, claims],
-      workers: config.concurrentSyncs['namespace-controller'] ?? 10,
+      workers: 10,
       async reconcile(name, signal) {
         // The cache may be older than the last pass; what it shows as there may be gone.
         const namespace = await client.get(Namespace, name, { signal }).catch((error: unknown) => {

@@ -51,7 +51,10 @@ export function clusterEvent(resource: EventResource, action: EventAction, label
 
 /** `Update` in a registration takes in every kind of update. */
 export function registrationCovers(registration: EventRegistration, event: ClusterEvent): boolean {
-  if (event.resource === 'Wildcard') return true;
+  if (event.resource === 'Wildcard' || registration.resource === 'Wildcard') return true;
   if (registration.resource !== event.resource) return false;
   return registration.actions.some((a) => a === event.action || (a === 'Update' && event.action.startsWith('Update')));
 }
+
+/** Everything that happens. */
+export const anyEvent: EventRegistration = { resource: 'Wildcard', actions: [] };

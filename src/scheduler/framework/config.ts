@@ -18,7 +18,7 @@ export type VolumeBindingArgs = schedulerconfigV1.VolumeBindingArgs;
 export type SchedulerConfig = Partial<
   Pick<
     schedulerconfigV1.KubeSchedulerConfiguration,
-    'percentageOfNodesToScore' | 'podInitialBackoffSeconds' | 'podMaxBackoffSeconds' | 'profiles'
+    'extenders' | 'percentageOfNodesToScore' | 'podInitialBackoffSeconds' | 'podMaxBackoffSeconds' | 'profiles'
   >
 >;
 

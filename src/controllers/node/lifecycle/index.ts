@@ -112,7 +112,7 @@ export const nodeLifecycleController = defineController(
 
     return {
       informers: [nodes, pods, leases],
-      workers: config.concurrentSyncs['node-lifecycle-controller'] ?? 8,
+      workers: 8,
       async reconcile(name, signal) {
         const node = nodes.lister.get(name);
         const health = healths.get(name);
