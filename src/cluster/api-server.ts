@@ -26,6 +26,7 @@ import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions } from './serving-flags.ts';
+import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
 import { versionOptions } from './version-flags.ts';
 
@@ -65,6 +66,7 @@ export async function openApiServer(
     random,
     logger,
     metrics,
+    tracer: await openTracer(args, { clock, random, logger, service: 'apiserver' }),
     auditor: audit && (await openAudit(audit, { clock, random, logger, registry: metrics })),
     kinds,
     ...versionOptions(args),

@@ -47,6 +47,7 @@ export const apiserverFlags = [
   'runtime-config',
   'feature-gates',
   ...auditFlags,
+  'tracing-config-file',
   'enable-aggregator-routing',
   'encryption-provider-config',
   'encryption-provider-config-automatic-reload',

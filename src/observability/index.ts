@@ -17,3 +17,7 @@ export { Cell, counters, type Family, gauges, HistogramCell, histograms } from '
 export { type Feature, registerFeatures } from './metrics/feature-metrics.ts';
 export { type BuildInfo, registerBuildInfo, registerProcessMetrics } from './metrics/process-metrics.ts';
 export const klogFormatter = async () => (await import('./logs/klog.ts')).klogLine;
+export { type Attributes, currentSpan, parseTraceParent, type Span, spanKind, traced, within } from './traces/span.ts';
+export { createTracer, type SpanExporter, type Tracer } from './traces/tracer.ts';
+/** gRPC is loaded by those who trace only. */
+export const loadOtlp = () => import('./traces/otlp-exporter.ts');

@@ -22,6 +22,7 @@ import {
   type HealthCheck,
   type HealthEndpoint,
   healthMetricNames,
+  type Tracer,
 } from '../observability/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
@@ -87,6 +88,8 @@ export interface ApiServerOptions {
   metrics: MetricsRegistry;
   /** Records requests as its policy says; closed with the server. */
   auditor?: Auditor | undefined;
+  /** Records what requests take; closed with the server. */
+  tracer?: Tracer | undefined;
   /** Non-resource endpoints, asked in order before the server's own. */
   routes?: readonly Route[];
   /** Endpoints of resources beside the generic ones. */
@@ -330,6 +333,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     limiter: flowControl?.limiter,
     lifecycle,
     auditor: options.auditor,
+    tracer: options.tracer,
     handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
   });
 
@@ -383,6 +387,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await drain();
       lifetime.abort(new Error('the API server has shut down'));
       await options.auditor?.close();
+      await options.tracer?.close();
       for (const storage of storages.values()) storage.close();
       options.encryption?.close();
     },

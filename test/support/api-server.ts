@@ -61,6 +61,7 @@ export interface TestApiServerOptions {
       | 'storagePrefix'
       | 'requestTimeoutSeconds'
       | 'kubelets'
+      | 'tracer'
       | 'aggregatorRouting'
     >
   >;

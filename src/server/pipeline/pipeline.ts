@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
+import type { Span, Tracer } from '../../observability/index.ts';
 import type { Clock, Random, Timer } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
@@ -23,6 +24,7 @@ import { asksToImpersonate, impersonate } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
 import type { RequestMetrics } from './request-metrics.ts';
+import { beginRequestSpan, inRequestSpan } from './trace-request.ts';
 
 /** A request as a transport hands it in. */
 export interface Incoming {
@@ -70,6 +72,7 @@ export interface PipelineOptions {
   limiter?: RequestLimiter | undefined;
   /** Whether CBOR may be spoken (the feature CBORServingAndStorage). Default false. */
   cbor?: boolean | undefined;
+  tracer?: Tracer | undefined;
   handle(context: RequestContext): Promise<Answer>;
 }
 
@@ -158,14 +161,21 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     return options.handle(context);
   };
 
-  const run = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<Answer> => {
+  /** Of requests that are traced, until they are answered. */
+  const spans = new WeakMap<RequestContext, Span>();
+
+  const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
     if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
     if (asksToImpersonate(context)) await impersonate(context, authorizer);
-    return options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context);
+    const admitted = () => (options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context));
+    const span = options.tracer && beginRequestSpan(options.tracer, context, startedMs);
+    if (span === undefined) return admitted();
+    spans.set(context, span);
+    return inRequestSpan(span, context, admitted);
   };
 
   /** One line for each request, as upstream's httplog has it at --v=3. */
@@ -217,6 +227,10 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         if (isFinished) return;
         isFinished = true;
         done(status, bytes);
+        const span = spans.get(context);
+        span?.set({ 'http.response.status_code': status, 'http.response.body.size': bytes });
+        if (status >= 500) span?.fail('');
+        span?.end();
         if (logger.isLevelEnabled('debug')) logRequest(context, status, startedMs);
         void trail?.finished();
       },
@@ -253,7 +267,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     let answer: Answer;
     try {
       if (!long) timer = endInTime(context, lifetime);
-      answer = long ? await run(context, incoming, long) : await lifetime.bound(run(context, incoming, long));
+      const running = run(context, incoming, long, startedMs);
+      answer = long ? await running : await lifetime.bound(running);
     } catch (error) {
       answer = failure(context, error);
     } finally {

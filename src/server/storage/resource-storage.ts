@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { errors, type KubeObject, parseExactly, type Resource } from '../../api/index.ts';
+import { currentSpan, traced } from '../../observability/index.ts';
 import type { Operation, Store, StoredValue } from '../../store/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Transformer } from '../encryption/index.ts';
@@ -176,6 +177,12 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     throw errors.objectModified(resource, name);
   }
 
+  const describe = (key: string) => () => ({ key, resource: resource.plural, type: resource.kind });
+  const modifyTraced = (namespace: string, name: string, step: Step) =>
+    currentSpan() === undefined
+      ? modify(namespace, name, step)
+      : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), () => modify(namespace, name, step));
+
   const watchSource = { cache, clock, namespaced, prefixOf, watcherBuffer };
 
   return {
@@ -207,14 +214,20 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     create: async (object) => {
       const name = object.metadata.name ?? '';
       const key = keyOf(object.metadata.namespace ?? '', name);
-      const put = await putOf(key, object);
-      const result = await store.commit([{ key, modRevision: 0 }], [put]);
+      const { put, result } = await traced('Create etcd3', describe(key), async (span) => {
+        span?.event('About to Encode');
+        const put = await putOf(key, object);
+        span?.event('Encode succeeded', { len: put.value.length });
+        const result = await store.commit([{ key, modRevision: 0 }], [put]);
+        span?.event('Txn call succeeded');
+        return { put, result };
+      });
       if (!result.ok) throw errors.alreadyExists(resource, name);
       return decode(key, result.revision, put.value);
     },
 
     update: (namespace, name, preconditions, change) =>
-      modify(namespace, name, async (current) => {
+      modifyTraced(namespace, name, async (current) => {
         check(current, name, preconditions);
         const next = await change(current);
         if (next === undefined) return { delete: current.key };
@@ -225,7 +238,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       }),
 
     delete: (namespace, name, preconditions, verify) =>
-      modify(namespace, name, async (current) => {
+      modifyTraced(namespace, name, async (current) => {
         check(current, name, preconditions);
         await verify?.(current);
         return { delete: current.key };

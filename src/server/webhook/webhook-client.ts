@@ -5,6 +5,7 @@
 import { Agent, request } from 'node:https';
 import { isIP } from 'node:net';
 import { parseExactly } from '../../api/index.ts';
+import { currentSpan, spanKind, traced } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Storages } from '../storages.ts';
 import { connectionProblem } from './go-words.ts';
@@ -104,6 +105,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
   const agent = new Agent({ keepAlive: true, maxFreeSockets: maxIdleConnections, scheduling: 'lifo' });
 
   const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<string> => {
+    const span = currentSpan();
     const { host, port } = await target.resolve();
     signal.throwIfAborted();
     return new Promise<string>((resolve, reject) => {
@@ -123,6 +125,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
             'content-length': Buffer.byteLength(text),
             host: target.hostHeader,
             'user-agent': 'kube-apiserver-admission',
+            ...(span ? { traceparent: span.traceParent } : {}),
           },
           signal,
         },
@@ -163,7 +166,9 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       const ca = config.caBundle ? Buffer.from(config.caBundle, 'base64').toString('utf8') : undefined;
       let text: string;
       try {
-        text = await send(target, ca, JSON.stringify(body), either, maxAnswerBytes);
+        const attributes = () => ({ 'http.request.method': 'POST', 'url.full': target.shown });
+        const post = () => send(target, ca, JSON.stringify(body), either, maxAnswerBytes);
+        text = await traced('HTTP POST', attributes, post, spanKind.client);
       } catch (error) {
         // An answer's own words say enough; a connection's need where.
         if (error instanceof Error && error.cause === 'answer') throw error;

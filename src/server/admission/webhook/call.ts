@@ -1,5 +1,6 @@
 /** Calls one admission webhook: AdmissionReview in its version, and an answer that is believed only as far as it is well formed. */
 import { parseExactly, type Status, StatusError } from '../../../api/index.ts';
+import { traced } from '../../../observability/index.ts';
 import type { Clock, Random } from '../../../time/index.ts';
 import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-metrics.ts';
 import { newUid } from '../../registry/identity.ts';
@@ -99,7 +100,16 @@ export async function callHook(
     metrics?.webhook({ name: hook.webhook.name, type, operation: request.operation, seconds: milliseconds / 1000, ...outcome });
   };
   try {
-    const answer = await call(context, hook, request, versioned, isMutating);
+    const attributes = () => ({
+      configuration: hook.configuration,
+      webhook: hook.webhook.name,
+      resource: `${versioned.group}/${versioned.version}, Resource=${versioned.resource}`,
+      subresource: request.subresource,
+      operation: request.operation,
+    });
+    const answer = await traced(`Call ${isMutating ? 'mutating' : 'validating'} webhook`, attributes, () =>
+      call(context, hook, request, versioned, isMutating),
+    );
     note({ rejected: false, code: 200 });
     return answer;
   } catch (error) {
