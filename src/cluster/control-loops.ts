@@ -109,6 +109,7 @@ export function runClusterControllers(
         clusterCidrs: [config.podCidr],
         serviceCidrs: [config.serviceCidr],
         rootCa: pki.ca.certificate,
+        serviceAccountKey: pki.serviceAccount.privateKey,
         clusterSigning: pki.ca,
         ...controllerConfig(args),
       },

@@ -18,9 +18,11 @@ import { podGarbageCollector } from './pod-garbage-collector.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { serviceAccountTokenController } from './service-account-tokens.ts';
 import { serviceCidrController } from './service-cidr.ts';
 import { attributesClassProtectionController } from './storage/attributes-class-protection.ts';
 import { persistentVolumeBinder } from './storage/binder.ts';
+import { ephemeralVolumeController } from './storage/ephemeral-volumes.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
 import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status.ts';
 
@@ -36,6 +38,7 @@ export const clusterControllers: readonly Controller[] = [
   endpointsController,
   endpointSliceController,
   endpointSliceMirroringController,
+  ephemeralVolumeController,
   garbageCollector,
   namespaceController,
   nodeIpamController,
@@ -45,6 +48,7 @@ export const clusterControllers: readonly Controller[] = [
   resourceQuotaController,
   rootCaCertPublisher,
   serviceAccountController,
+  serviceAccountTokenController,
   serviceCidrController,
   taintEvictionController,
   tokenCleanerController,

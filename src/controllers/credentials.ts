@@ -24,7 +24,10 @@ const accounts: Readonly<Record<string, string>> = {
   'token-cleaner-controller': 'token-cleaner',
 };
 
-/** The service account in kube-system that a controller acts as (--use-service-account-credentials). */
-export function serviceAccountOf(controller: string): string {
-  return accounts[controller] ?? controller;
+/** Makes the tokens that others would act by, and so has none itself. */
+const own = 'serviceaccount-token-controller';
+
+/** The service account in kube-system that a controller acts as (--use-service-account-credentials); undefined for the manager itself. */
+export function serviceAccountOf(controller: string): string | undefined {
+  return controller === own ? undefined : (accounts[controller] ?? controller);
 }

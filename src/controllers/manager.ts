@@ -69,8 +69,9 @@ export async function runControllerManager(options: ControllerManagerOptions, si
     const informers = createInformerFactory({ client, clock, random, logger });
     const broadcaster = createEventBroadcaster({ client, clock, random, logger });
     const runs = chosen.map(async (controller) => {
+      const account = serviceAccountOf(controller.name);
       const context = {
-        client: options.clientFor?.(controller.name, serviceAccountOf(controller.name)) ?? client,
+        client: (account !== undefined && options.clientFor?.(controller.name, account)) || client,
         informers,
         clock,
         random,

@@ -11,6 +11,8 @@ export interface ControllerConfig {
   nodeCidrMaskSizeIpv6: number;
   /** --root-ca-file, PEM: what kube-root-ca.crt holds. */
   rootCa: string | undefined;
+  /** --service-account-private-key-file, PEM: what signs tokens of Secrets; none: they get none. */
+  serviceAccountKey: string | undefined;
   /** --cluster-signing-cert-file and -key-file, PEM. */
   clusterSigning: { certificate: string; key: string } | undefined;
   /** --cluster-signing-duration. */
@@ -49,6 +51,7 @@ export const defaultConfig: ControllerConfig = {
   nodeCidrMaskSizeIpv4: 24,
   nodeCidrMaskSizeIpv6: 64,
   rootCa: undefined,
+  serviceAccountKey: undefined,
   clusterSigning: undefined,
   clusterSigningDurationMs: 365 * 24 * 3_600_000,
   nodeMonitorPeriodMs: 5_000,
