@@ -179,12 +179,17 @@ export function validateObjectMetaUpdate(
   if (next.managedFields !== prev.managedFields) validateManagedFields(next.managedFields, path.child('managedFields'), errors);
 }
 
-function validateLabelSelectorRequirement({ key, operator, values }: LabelSelectorRequirement, path: FieldPath, errors: FieldErrors): void {
+export function validateLabelSelectorRequirement(
+  { key, operator, values }: LabelSelectorRequirement,
+  path: FieldPath,
+  errors: FieldErrors,
+  { allowUnknownOperators = false } = {},
+): void {
   if (operator === 'In' || operator === 'NotIn') {
     if (!values?.length) errors.required(path.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
   } else if (operator === 'Exists' || operator === 'DoesNotExist') {
     if (values?.length) errors.forbidden(path.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-  } else errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
+  } else if (!allowUnknownOperators) errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
   validateLabelName(key ?? '', path.child('key'), errors);
   for (const [i, value] of (values ?? []).entries())
     for (const message of isLabelValue(value)) errors.ratcheting(() => errors.invalid(path.child('values').index(i), value, message));

@@ -12,6 +12,7 @@ import {
   Namespace,
   Pod,
   Role,
+  resourceV1,
   SelfSubjectAccessReview,
   SelfSubjectReview,
   Service,
@@ -81,6 +82,9 @@ test('a user may what bindings say, and learns why not', async () => {
     spec: { resourceAttributes: { verb: 'list', resource: 'pods' } },
   };
   expect((await alice.create(SelfSubjectAccessReview, ask)).status?.allowed).toBe(false);
+  await expect(alice.create(SelfSubjectAccessReview, { ...ask, metadata: { name: 'x' }, spec: {} })).rejects.toThrow(
+    '.authorization.k8s.io "" is invalid: [spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified, metadata: Invalid value: {"name":"x"}: must be empty]',
+  );
   const role = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'Role',
@@ -97,6 +101,22 @@ test('a user may what bindings say, and learns why not', async () => {
   await expect
     .poll(() => alice.create(Role, role, { namespace: 'default' }).catch((e: Error) => e.message))
     .toContain('is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}');
+});
+
+test('devices are shared with administrators in namespaces that say so', async () => {
+  const claim = (name: string) => ({
+    apiVersion: 'resource.k8s.io/v1',
+    kind: 'ResourceClaim',
+    metadata: { name },
+    spec: { devices: { requests: [{ name: 'all', exactly: { deviceClassName: 'gpu', adminAccess: true } }] } },
+  });
+  const inDefault = { namespace: 'default' };
+  await expect(admin.create(resourceV1.ResourceClaim, claim('early'), inDefault)).rejects.toThrow(
+    'ResourceClaim.resource.k8s.io "early" is invalid: []: Forbidden: admin access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace',
+  );
+  const labels = { 'resource.kubernetes.io/admin-access': 'true' };
+  await admin.patch(Namespace, 'default', 'merge', { metadata: { labels } });
+  await admin.create(resourceV1.ResourceClaim, claim('late'), inDefault);
 });
 
 test('service-account tokens are issued and reviewed', async () => {

@@ -1,6 +1,8 @@
 /** The questions of authorization.k8s.io: created, answered and forgotten. The server fills in the status. */
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import {
+  type FieldSelectorAttributes,
+  type LabelSelectorAttributes,
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
   type SelfSubjectAccessReviewSpec,
@@ -9,15 +11,47 @@ import {
   type SubjectAccessReviewSpec,
 } from '../generated/authorization.v1.ts';
 import * as v1beta1 from '../generated/authorization.v1beta1.ts';
+import type { LabelSelectorRequirement, ObjectMeta } from '../generated/meta.v1.ts';
 import { defineKind } from '../kind.ts';
+import { validateLabelSelectorRequirement } from '../object-meta.ts';
 import type { KubeObject, Resource } from '../resource.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
 
 const specPath = new FieldPath('spec');
+const attributesPath = specPath.child('resourceAttributes');
 const virtual = { virtual: true, verbs: ['create'], validateName: () => [] } as const;
 
-function validateAttributes(spec: SelfSubjectAccessReviewSpec, errors: FieldErrors): void {
-  const { resourceAttributes, nonResourceAttributes } = spec;
+/** Clients ahead of the server may name operators that it does not know. */
+const anyOperator = { allowUnknownOperators: true };
+
+function validateFieldRequirement({ key, operator, values = [] }: LabelSelectorRequirement, path: FieldPath, errors: FieldErrors): void {
+  if (!key) errors.required(path.child('key'), 'must be specified');
+  if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+    errors.required(path.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
+    errors.forbidden(path.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+}
+
+function validateSelector(
+  selector: FieldSelectorAttributes | LabelSelectorAttributes | undefined,
+  path: FieldPath,
+  validateRequirement: (requirement: LabelSelectorRequirement, path: FieldPath, errors: FieldErrors) => void,
+  errors: FieldErrors,
+): void {
+  if (!selector) return;
+  const { rawSelector, requirements = [] } = selector;
+  if (rawSelector && requirements.length > 0)
+    errors.invalid(path.child('rawSelector'), rawSelector, 'may not specified at the same time as requirements');
+  if (!rawSelector && requirements.length === 0)
+    errors.required(path.child('requirements'), `when ${path} is specified, requirements or rawSelector is required`);
+  for (const [i, requirement] of requirements.entries()) validateRequirement(requirement, path.child('requirements').index(i), errors);
+}
+
+function validateAttributes(
+  { resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec,
+  errors: FieldErrors,
+  subject?: SubjectAccessReviewSpec,
+): void {
   if (resourceAttributes && nonResourceAttributes)
     errors.invalid(
       specPath.child('nonResourceAttributes'),
@@ -25,15 +59,22 @@ function validateAttributes(spec: SelfSubjectAccessReviewSpec, errors: FieldErro
       'cannot be specified in combination with resourceAttributes',
     );
   if (!resourceAttributes && !nonResourceAttributes)
-    errors.invalid(
-      specPath.child('resourceAttributes'),
-      null,
-      'exactly one of nonResourceAttributes or resourceAttributes must be specified',
-    );
+    errors.invalid(attributesPath, null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified');
+  if (subject && !subject.user && !subject.groups?.length)
+    errors.invalid(specPath.child('user'), subject.user ?? '', 'at least one of user or group must be specified');
+  validateSelector(resourceAttributes?.fieldSelector, attributesPath.child('fieldSelector'), validateFieldRequirement, errors);
+  validateSelector(
+    resourceAttributes?.labelSelector,
+    attributesPath.child('labelSelector'),
+    (requirement, path) => validateLabelSelectorRequirement(requirement, path, errors, anyOperator),
+    errors,
+  );
 }
 
-function validateSubject({ user, groups = [] }: SubjectAccessReviewSpec, errors: FieldErrors): void {
-  if (!user && groups.length === 0) errors.invalid(specPath.child('user'), user ?? '', 'at least one of user or group must be specified');
+function validateNoMetadata({ managedFields: _, ...rest }: ObjectMeta, errors: FieldErrors, but: { namespace?: boolean } = {}): void {
+  const given = Object.entries(rest).filter(([field, value]) => value && !(but.namespace && field === 'namespace'));
+  if (given.some(([, value]) => typeof value !== 'object' || Object.keys(value).length > 0))
+    errors.invalid(new FieldPath('metadata'), rest, but.namespace ? 'must be empty except for namespace' : 'must be empty');
 }
 
 interface Asked extends KubeObject {
@@ -60,9 +101,9 @@ export const subjectAccessReview = defineKind<SubjectAccessReview>({
   ...virtual,
   resource: SubjectAccessReview,
   versions: [reviewV1beta1(v1beta1.SubjectAccessReview, SubjectAccessReview)],
-  validate({ spec = {} }, errors) {
-    validateAttributes(spec, errors);
-    validateSubject(spec, errors);
+  validate({ spec = {}, metadata }, errors) {
+    validateAttributes(spec, errors, spec);
+    validateNoMetadata(metadata, errors);
   },
 });
 
@@ -71,11 +112,11 @@ export const localSubjectAccessReview = defineKind<LocalSubjectAccessReview>({
   resource: LocalSubjectAccessReview,
   versions: [reviewV1beta1(v1beta1.LocalSubjectAccessReview, LocalSubjectAccessReview)],
   validate({ spec = {}, metadata }, errors) {
-    validateAttributes(spec, errors);
-    validateSubject(spec, errors);
+    validateAttributes(spec, errors, spec);
+    validateNoMetadata(metadata, errors, { namespace: true });
     const namespace = spec.resourceAttributes?.namespace;
     if (spec.resourceAttributes && (namespace ?? '') !== (metadata.namespace ?? ''))
-      errors.invalid(specPath.child('resourceAttributes', 'namespace'), namespace ?? '', 'must match metadata.namespace');
+      errors.invalid(attributesPath.child('namespace'), namespace ?? '', 'must match metadata.namespace');
     if (spec.nonResourceAttributes)
       errors.invalid(specPath.child('nonResourceAttributes'), spec.nonResourceAttributes, 'disallowed on this kind of request');
   },
@@ -85,7 +126,10 @@ export const selfSubjectAccessReview = defineKind<SelfSubjectAccessReview>({
   ...virtual,
   resource: SelfSubjectAccessReview,
   versions: [sameShape(v1beta1.SelfSubjectAccessReview, SelfSubjectAccessReview)],
-  validate: ({ spec = {} }, errors) => validateAttributes(spec, errors),
+  validate({ spec = {}, metadata }, errors) {
+    validateAttributes(spec, errors);
+    validateNoMetadata(metadata, errors);
+  },
 });
 
 export const selfSubjectRulesReview = defineKind<SelfSubjectRulesReview>({

@@ -1,5 +1,6 @@
 export { certificateRequester } from './certificate-requester.ts';
 export type { AdmissionContext } from './context.ts';
 export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';
+export { deviceAdminAccess } from './device-admin-access.ts';
 export type { EventLimit } from './event-rate-limit.ts';
 export { parameterAccess } from './policy/parameter-access.ts';

@@ -1,6 +1,7 @@
 /** Reviews of authentication, and tokens of service accounts. */
 import type { authenticationV1, SelfSubjectReview, TokenReview } from '../../api/index.ts';
 import { errors } from '../../api/index.ts';
+import { timestamp } from '../../time/index.ts';
 import { issueServiceAccountToken, type TokenAuthenticator, type TokenRequestContext } from '../authentication/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
 import { objectAnswer } from '../exchange.ts';
@@ -60,7 +61,9 @@ export const selfSubjectReviewHandler: SubresourceHandler = {
   async handle(call) {
     const review = (await call.body(call.served.resource)) as SelfSubjectReview;
     await call.admit('CREATE', call.served.resource, review);
-    return objectAnswer({ ...review, status: { userInfo: toUserInfo(call.context.user) } }, 201);
+    const { apiVersion, kind } = review;
+    const metadata = { creationTimestamp: timestamp(call.registry.clock) };
+    return objectAnswer({ apiVersion, kind, metadata, status: { userInfo: toUserInfo(call.context.user) } } as SelfSubjectReview, 201);
   },
 };
 

@@ -2,7 +2,10 @@
 import {
   errors,
   FieldErrors,
-  FieldPath,
+  type FieldSelectorAttributes,
+  type KubeObject,
+  type LabelSelectorAttributes,
+  type LabelSelectorRequirement,
   type LocalSubjectAccessReview,
   type NonResourceAttributes,
   type ResourceAttributes,
@@ -12,7 +15,9 @@ import {
   type SubjectAccessReviewStatus,
 } from '../../api/index.ts';
 import { objectAnswer } from '../exchange.ts';
+import { matchNamespace } from '../registry/create.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
+import { toServed } from '../registry/served-resource.ts';
 import type { Attributes, Authorizer, UserInfo } from '../request.ts';
 
 const group = 'authorization.k8s.io';
@@ -22,12 +27,28 @@ interface Spec {
   nonResourceAttributes?: NonResourceAttributes;
 }
 
+type Selector = FieldSelectorAttributes | LabelSelectorAttributes | undefined;
+
+/** Requirements as the text of a selector. What it cannot say is left out: the answer then holds for more than was asked. */
+function selectorText(selector: Selector, textOf: (requirement: LabelSelectorRequirement) => string | undefined): string | undefined {
+  if (selector?.rawSelector) return selector.rawSelector;
+  return (selector?.requirements ?? []).flatMap((requirement) => textOf(requirement) ?? []).join(',') || undefined;
+}
+
+function fieldText({ key, operator, values = [] }: LabelSelectorRequirement): string | undefined {
+  if (values.length !== 1) return undefined;
+  return operator === 'In' ? `${key}=${values[0]}` : operator === 'NotIn' ? `${key}!=${values[0]}` : undefined;
+}
+
+function labelText({ key, operator, values = [] }: LabelSelectorRequirement): string | undefined {
+  if (operator === 'In' || operator === 'NotIn') return `${key} ${operator.toLowerCase()} (${values.join(',')})`;
+  return operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : undefined;
+}
+
 function attributesOf(user: UserInfo, spec: Spec): Attributes {
   const resource = spec.resourceAttributes;
-  const selectors = {
-    ...(resource?.labelSelector?.rawSelector ? { labelSelector: resource.labelSelector.rawSelector } : {}),
-    ...fieldSelectorOf(resource),
-  };
+  const labelSelector = selectorText(resource?.labelSelector, labelText);
+  const fieldSelector = selectorText(resource?.fieldSelector, fieldText);
   return {
     user,
     verb: resource?.verb ?? spec.nonResourceAttributes?.verb ?? '',
@@ -39,35 +60,9 @@ function attributesOf(user: UserInfo, spec: Spec): Attributes {
     subresource: resource?.subresource ?? '',
     name: resource?.name ?? '',
     path: spec.nonResourceAttributes?.path ?? '',
-    ...selectors,
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
   };
-}
-
-function fieldSelectorOf(resource: ResourceAttributes | undefined): { fieldSelector?: string } {
-  const selector = resource?.fieldSelector;
-  if (selector?.rawSelector) return { fieldSelector: selector.rawSelector };
-  const equal = (selector?.requirements ?? []).filter((r) => r.operator === 'In' && r.values?.length === 1);
-  return equal.length > 0 ? { fieldSelector: equal.map((r) => `${r.key}=${r.values?.[0]}`).join(',') } : {};
-}
-
-function validateSpec(call: HandlerCall, spec: Spec, subject: { user?: string; groups?: string[] } | undefined): void {
-  const problems = new FieldErrors();
-  const path = new FieldPath('spec');
-  if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined)
-    problems.invalid(
-      path.child('nonResourceAttributes'),
-      spec.nonResourceAttributes,
-      'cannot be specified in combination with resourceAttributes',
-    );
-  if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined)
-    problems.invalid(
-      path.child('resourceAttributes'),
-      spec.resourceAttributes,
-      'exactly one of nonResourceAttributes or resourceAttributes must be specified',
-    );
-  if (subject !== undefined && !subject.user && !subject.groups?.length)
-    problems.invalid(path.child('user'), subject.user ?? '', 'at least one of user or group must be specified');
-  if (!problems.ok) throw errors.invalid(call.served.resource, '', problems.list);
 }
 
 async function decide(authorizer: Authorizer, attributes: Attributes): Promise<SubjectAccessReviewStatus> {
@@ -84,49 +79,48 @@ const subjectOf = (spec: SubjectAccessReview['spec']): UserInfo => ({
 
 /** Handlers of the four review kinds of authorization.k8s.io. */
 export function accessReviewHandlers(authorizer: Authorizer): SubresourceHandler[] {
-  const handler = (resource: string, handle: SubresourceHandler['handle']): SubresourceHandler => ({
+  /** A handler that answers the question by filling in its status; in the version of storage. */
+  const handler = <T extends KubeObject>(resource: string, answer: (call: HandlerCall, review: T) => Promise<T>): SubresourceHandler => ({
     group,
     resource,
     subresource: '',
     verbs: ['create'],
-    handle,
+    async handle(call) {
+      const { served } = call;
+      const asked = await call.body(served.resource);
+      // The handler's resource is served for this one kind.
+      const review = (served.version?.toStorage(asked) ?? asked) as T;
+      matchNamespace(review, call.context.info.namespace);
+      await call.admit('CREATE', served.resource, review);
+      const problems = new FieldErrors();
+      served.kind.validate?.(review, problems);
+      // Upstream's internal objects have no kind to name.
+      if (!problems.ok) throw errors.invalid({ ...served.resource, kind: '' }, '', problems.list);
+      return objectAnswer(toServed(served, await answer(call, review)), 201);
+    },
   });
   return [
-    handler('subjectaccessreviews', async (call) => {
-      const review = (await call.body(call.served.resource)) as SubjectAccessReview;
-      await call.admit('CREATE', call.served.resource, review);
-      validateSpec(call, review.spec, review.spec);
-      return objectAnswer({ ...review, status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)) }, 201);
-    }),
-    handler('selfsubjectaccessreviews', async (call) => {
-      const review = (await call.body(call.served.resource)) as SelfSubjectAccessReview;
-      await call.admit('CREATE', call.served.resource, review);
-      validateSpec(call, review.spec, undefined);
-      return objectAnswer({ ...review, status: await decide(authorizer, attributesOf(call.context.user, review.spec)) }, 201);
-    }),
-    handler('localsubjectaccessreviews', async (call) => {
-      const review = (await call.body(call.served.resource)) as LocalSubjectAccessReview;
-      await call.admit('CREATE', call.served.resource, review);
-      validateSpec(call, review.spec, review.spec);
-      const { namespace } = call.context.info;
-      const asked = review.spec.resourceAttributes?.namespace ?? '';
-      if (review.spec.nonResourceAttributes !== undefined) throw errors.badRequest('disallowed on this kind of request');
-      if (asked !== '' && asked !== namespace)
-        throw errors.badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
-      const attributes = { ...attributesOf(subjectOf(review.spec), review.spec), namespace };
-      return objectAnswer({ ...review, status: await decide(authorizer, attributes) }, 201);
-    }),
-    handler('selfsubjectrulesreviews', async (call) => {
-      const review = (await call.body(call.served.resource)) as SelfSubjectRulesReview;
-      await call.admit('CREATE', call.served.resource, review);
+    handler<SubjectAccessReview>('subjectaccessreviews', async (_, review) => ({
+      ...review,
+      status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)),
+    })),
+    handler<SelfSubjectAccessReview>('selfsubjectaccessreviews', async ({ context }, review) => ({
+      ...review,
+      status: await decide(authorizer, attributesOf(context.user, review.spec)),
+    })),
+    handler<LocalSubjectAccessReview>('localsubjectaccessreviews', async (_, review) => ({
+      ...review,
+      status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)),
+    })),
+    handler<SelfSubjectRulesReview>('selfsubjectrulesreviews', async ({ context }, review) => {
       const namespace = review.spec?.namespace ?? '';
       if (namespace === '') throw errors.badRequest('no namespace on request');
-      const rules = (await authorizer.rulesFor?.(call.context.user, namespace)) ?? {
+      const status = (await authorizer.rulesFor?.(context.user, namespace)) ?? {
         resourceRules: [],
         nonResourceRules: [],
         incomplete: true,
       };
-      return objectAnswer({ ...review, status: rules }, 201);
+      return { ...review, status };
     }),
   ];
 }
