@@ -8,6 +8,7 @@ import type { Clock, Random } from '../time/index.ts';
 import type { PodCgroups } from './cgroups/pod-cgroups.ts';
 import type { EffectiveConfiguration } from './config.ts';
 import type { MachineInfo } from './node/machine.ts';
+import type { SummaryOptions } from './stats/summary.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
 export interface KubeletOptions {
@@ -72,7 +73,7 @@ export interface Kubelet {
   /** Something that the node's status tells of may have changed (its network is ready, say): look now. */
   touch(): void;
   /** What /stats/summary answers. */
-  summary(): Promise<statsV1alpha1.Summary>;
+  summary(options?: SummaryOptions): Promise<statsV1alpha1.Summary>;
   /** What /healthz checks: undefined for `ok`, else what is wrong. */
   health(): string | undefined;
   /** Resolves when every pod worker sleeps and statuses are written (for tests). */

@@ -92,7 +92,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const statuses = statusManager({ client, clock, random, logger, signal, apiPod });
     const restarts = backOff(clock, Math.min(10_000, maxContainerRestartMs(config)), maxContainerRestartMs(config));
     const listServices = () => services?.lister.list() ?? [];
-    const startContainer = containerStarter({ context, objects, observer, services: listServices, allocatable });
+    const startContainer = containerStarter({ context, objects, observer, services: listServices, allocatable, images });
     return { ownServices, services, apiPods, objects, probes, images, volumes, statuses, restarts, startContainer };
   }
 
@@ -437,7 +437,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       const observed = worker && (await observer.observe(uidOf(worker.pod)));
       return observed?.sandboxes.find((s) => s.ready)?.id;
     },
-    summary: () => nodeSummary(context, [...workers.values()].map(statusOf)),
+    summary: (wanted) => nodeSummary(context, [...workers.values()].map(statusOf), wanted),
     health: () => health ?? agent?.runtimeNotReady(),
     async idle() {
       for (const worker of workers.values()) await worker.idle();

@@ -99,11 +99,13 @@ export function podCgroups({ mountPoint, root, cfsQuota, pidsLimit }: CgroupOpti
   function settings(pod: Pod): [controller: string, file: string, value: string][] {
     const requests = toResourceList(podRequests(pod.spec));
     const limits = toResourceList(podLimits(pod.spec));
-    const all = [...pod.spec.containers];
+    const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+    // The pod has a limit where it says so for all, or each of its containers has one.
+    const isLimited = (resource: string) =>
+      pod.spec.resources?.limits?.[resource] !== undefined || all.every((c) => c.resources?.limits?.[resource]);
     const shares = cpuShares(milliCpu(requests));
-    // The pod has a limit where each of its containers has one.
-    const quota = cfsQuota && all.every((c) => c.resources?.limits?.cpu) ? cpuQuota(milliCpu(limits), periodMicros) : 0;
-    const memory = all.every((c) => c.resources?.limits?.memory) ? memoryBytes(limits) : 0;
+    const quota = cfsQuota && isLimited('cpu') ? cpuQuota(milliCpu(limits), periodMicros) : 0;
+    const memory = isLimited('memory') ? memoryBytes(limits) : 0;
     const out: [string, string, string][] = [];
     if (unified) {
       out.push(['', 'cpu.weight', String(cpuWeight(shares))]);

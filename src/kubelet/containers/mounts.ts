@@ -63,6 +63,13 @@ async function volumeMount(
   hollow: boolean,
 ): Promise<cri.Mount> {
   const sub = mount.subPathExpr === undefined ? mount.subPath : expandSubPath(mount.subPathExpr, env);
+  if (volume.image)
+    return {
+      containerPath: mount.mountPath,
+      readonly: true,
+      image: { image: volume.image.reference ?? '', userSpecifiedImage: volume.image.reference ?? '', annotations: {} },
+      imageSubPath: sub ?? '',
+    };
   return {
     containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
     hostPath: sub && !hollow ? await subPathOf(volume.path, sub) : volume.path,

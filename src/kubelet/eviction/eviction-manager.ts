@@ -6,8 +6,9 @@ import type { KubeletContext } from '../context.ts';
 import type { Pressure } from '../node/conditions.ts';
 import { memInfo } from '../node/machine.ts';
 import { isCriticalPod, uidOf } from '../pod/identity.ts';
+import { containerBytes, storageUsage, totalBytes, writableLayers } from '../stats/storage-usage.ts';
 import type { PodWorker } from '../workers/pod-worker.ts';
-import { exceededStorage, hasStorageLimits, storageUsage, writableLayers } from './local-storage.ts';
+import { exceededStorage, hasStorageLimits } from './local-storage.ts';
 import {
   evictionMessage,
   type Observations,
@@ -88,8 +89,8 @@ export function evictionManager(
     if (resource === 'ephemeral-storage') {
       const layers = await writableLayers(runtime);
       for (const { pod } of candidates) {
-        const { containers, emptyDirs } = await storageUsage(pod, layers.get(uidOf(pod)) ?? new Map(), paths);
-        usage.set(uidOf(pod), { bytes: sum(containers.values()) + sum(emptyDirs.values()), containers });
+        const used = await storageUsage(pod, layers.get(uidOf(pod)), paths);
+        usage.set(uidOf(pod), { bytes: totalBytes(pod, used), containers: containerBytes(used) });
       }
       return usage;
     }
@@ -124,7 +125,7 @@ export function evictionManager(
     if (limited.length === 0) return;
     const layers = await writableLayers(runtime);
     for (const worker of limited) {
-      const message = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)) ?? new Map(), paths));
+      const message = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)), paths));
       if (message !== undefined) evict(worker, message, false);
     }
   }

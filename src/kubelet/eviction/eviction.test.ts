@@ -60,7 +60,10 @@ describe('eviction', () => {
       },
     };
     const exceeded = (volumes: Record<string, number>, containers: Record<string, number>) =>
-      exceededStorage(limited, { emptyDirs: new Map(Object.entries(volumes)), containers: new Map(Object.entries(containers)) });
+      exceededStorage(limited, {
+        emptyDirs: new Map(Object.entries(volumes)),
+        containers: new Map(Object.entries(containers).map(([name, bytes]) => [name, { layer: bytes - 1, logs: 1 }])),
+      });
     expect(hasStorageLimits(limited)).toBe(true);
     expect(hasStorageLimits(pod('b', 0, '1Mi'))).toBe(false);
     expect(exceeded({ v: 5 * Mi, m: 100 * Mi }, { c: 10 * Mi, d: 15 * Mi })).toBeUndefined();

@@ -109,7 +109,8 @@ export function staticStatus(identity: NodeIdentity, runtime: cri.VersionRespons
             name,
             features: {
               recursiveReadOnlyMounts: features?.recursiveReadOnlyMounts ?? false,
-              userNamespaces: features?.userNamespaces ?? false,
+              // Whatever the runtime can: this kubelet gives out no ranges of ids.
+              userNamespaces: false,
             },
           })),
         }

@@ -4,6 +4,7 @@ import type { cri, Runtime } from '../../runtime/index.ts';
 import { containerNameLabel, podUidLabel } from '../containers/labels.ts';
 import type { MachineInfo } from '../node/machine.ts';
 import { uidOf } from '../pod/identity.ts';
+import { measuresRun } from '../stats/summary.ts';
 import { metric, type Sample } from './exposition.ts';
 
 const number = (v: { value?: number | string } | undefined) => (v?.value === undefined ? undefined : Number(v.value));
@@ -21,7 +22,7 @@ interface Measured {
 
 function measured(pods: readonly Pod[], all: readonly cri.ContainerStats[]): Measured[] {
   const byUid = new Map(pods.map((pod) => [uidOf(pod), pod]));
-  return all.flatMap((stats) => {
+  return all.filter(measuresRun(pods)).flatMap((stats) => {
     const { id = '', labels = {} } = stats.attributes ?? {};
     const pod = byUid.get(labels[podUidLabel] ?? '');
     if (pod === undefined) return [];

@@ -165,7 +165,7 @@ export async function answer(dependencies: EndpointDependencies, request: Endpoi
     case '/runningpods':
       return sendJson(response, podList(await runningPods(dependencies, signal)));
     case '/stats/summary':
-      return sendJson(response, await kubelet.summary());
+      return sendJson(response, await kubelet.summary({ onlyCpuAndMemory: request.query.get('only_cpu_and_memory') === 'true' }));
     case '/configz':
       return sendJson(response, { kubeletconfig: kubelet.config ?? {} });
     case '/metrics':
@@ -175,7 +175,7 @@ export async function answer(dependencies: EndpointDependencies, request: Endpoi
     case '/metrics/probes':
       return send(response, 200, expositionType, await ownMetrics(metrics, isProbeMetric));
     case '/metrics/resource':
-      return send(response, 200, expositionType, resourceMetrics(await kubelet.summary()));
+      return send(response, 200, expositionType, resourceMetrics(await kubelet.summary({ onlyCpuAndMemory: true })));
     case '/metrics/cadvisor':
       return send(response, 200, expositionType, await cadvisorMetrics({ machine, pods: kubelet.pods(), runtime }, signal));
     default:

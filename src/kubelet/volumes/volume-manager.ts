@@ -3,6 +3,7 @@ import { chmod, chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   hasReason,
+  type ImageVolumeSource,
   PersistentVolume,
   PersistentVolumeClaim,
   type Pod,
@@ -24,6 +25,8 @@ export interface MountedVolume {
   path: string;
   /** The volume is read-only whatever the mount says. */
   readOnly: boolean;
+  /** It is an image, which the runtime mounts; there is no path. */
+  image?: ImageVolumeSource;
 }
 
 export interface VolumeManager {
@@ -126,6 +129,7 @@ export function volumeManager({ context, objects, mounter, allocatable }: Option
       podIPs,
     };
     const { name } = volume;
+    if (volume.image) return { path: '', readOnly: true, image: volume.image };
     if (volume.hostPath) {
       await ensureHostPath(volume.hostPath);
       return { path: volume.hostPath.path, readOnly: false };

@@ -20,6 +20,9 @@ export async function createSandbox(deps: Dependencies, pod: Pod, attempt: numbe
     return undefined;
   }
   try {
+    // Better no pod than one whose root is the host's though it asked for another.
+    if (pod.spec.hostUsers === false && !context.hollow)
+      throw new Error("can't set `spec.hostUsers: false`, runtime does not support user namespaces");
     await cgroups.ensure(pod);
     const config = sandboxConfig(pod, attempt, await deps.resolver(), cgroups.parentOf(pod), context, timestamp(clock));
     const runtimeHandler = pod.spec.runtimeClassName ? await deps.runtimeHandler(pod.spec.runtimeClassName) : '';

@@ -9,7 +9,7 @@ import { ContainerConfigError, containerEnvironment } from '../containers/enviro
 import { runHook } from '../containers/hooks.ts';
 import { containerMounts } from '../containers/mounts.ts';
 import type { KubeletContext } from '../context.ts';
-import { ImageError } from '../images/image-puller.ts';
+import { ImageError, type ImagePuller } from '../images/image-puller.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
 import { containerLogPath } from '../pod/paths.ts';
@@ -36,6 +36,7 @@ export interface StartDependencies {
   observer: PodObserver;
   services(): Iterable<Service>;
   allocatable(): ResourceList;
+  images: ImagePuller;
 }
 
 export interface SandboxInUse {
@@ -70,17 +71,26 @@ export async function writeHostsFile(context: KubeletContext, pod: Pod, ips: rea
   return true;
 }
 
-export function containerStarter({ context, objects, observer, services, allocatable }: StartDependencies): ContainerStarter {
+export function containerStarter({ context, objects, observer, services, allocatable, images }: StartDependencies): ContainerStarter {
   const { runtime, events, random, paths, logger } = context;
 
   return async ({ pod, start, image: pulled, sandbox, volumes, observed, signal }) => {
     const { container, sort } = start;
     const about = (type: 'Normal' | 'Warning', reason: string, message: string) => events.pod(pod, type, reason, message, container.name);
-    const image = await pulled.catch((error) => {
-      if (!(error instanceof ImageError)) throw error;
-      about('Warning', 'Failed', `Error: ${error.reason}`);
-      throw new StartError(error.reason, error.message, error.retryAtMs);
-    });
+    const present = <T>(image: Promise<T>): Promise<T> =>
+      image.catch((error) => {
+        if (!(error instanceof ImageError)) throw error;
+        about('Warning', 'Failed', `Error: ${error.reason}`);
+        throw new StartError(error.reason, error.message, error.retryAtMs);
+      });
+    const image = await present(pulled);
+    for (const { name } of container.volumeMounts ?? []) {
+      const { reference, pullPolicy } = volumes.get(name)?.image ?? {};
+      if (reference)
+        await present(
+          images.ensure(pod, { name: container.name, image: reference, ...(pullPolicy ? { imagePullPolicy: pullPolicy } : {}) }, signal),
+        );
+    }
 
     const last = newestContainer(observed, container.name);
     const known = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
