@@ -5,7 +5,7 @@ import { follow } from './storages.ts';
 
 type Event = StorageWatchEvent<ConfigMap>;
 
-const added = (name: string): Event => ({ type: 'ADDED', cached: { shared: { metadata: { name } } } }) as unknown as Event; // all that a follower looks at
+const added = (name: string): Event => ({ type: 'ADDED', item: { shared: { metadata: { name } } } }) as unknown as Event; // all that a follower looks at
 const initialEventsEnd: Event = { type: 'BOOKMARK', revision: 1, initialEventsEnd: true };
 
 test('a follower goes on when the watch of the store was lost, and shows no state that is half read', async () => {

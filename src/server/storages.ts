@@ -62,9 +62,9 @@ export function follow<T extends KubeObject>(
         for (const object of present) follower.set(object);
         present = undefined;
         resolve();
-      } else if (event.type === 'DELETED') follower.remove(event.cached.shared);
-      else if (present) present.push(event.cached.shared);
-      else follower.set(event.cached.shared);
+      } else if (event.type === 'DELETED') follower.remove(event.item.shared);
+      else if (present) present.push(event.item.shared);
+      else follower.set(event.item.shared);
     }
   };
   const run = async () => {

@@ -16,10 +16,10 @@ async function deleteObjects({ client, signal }: Cleanup, resource: Resource, st
   let complete = false;
   for await (const event of storage.watch({ sendInitialEvents: true, bookmarks: true, signal })) {
     if (event.type === 'BOOKMARK') complete ||= event.initialEventsEnd;
-    else if (event.type === 'DELETED') left.delete(event.cached.key);
+    else if (event.type === 'DELETED') left.delete(event.item.key);
     else {
-      const { name, namespace, deletionTimestamp } = event.cached.object.metadata;
-      left.add(event.cached.key);
+      const { name, namespace, deletionTimestamp } = event.item.object.metadata;
+      left.add(event.item.key);
       if (deletionTimestamp === undefined) await remove(client, resource, name, namespace, signal);
     }
     if (complete && left.size === 0) return;

@@ -16,6 +16,8 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   const selection = selectionOf(served, query, info.namespace);
   const options: StorageWatchOptions = {
     ...selection,
+    // By their fields, versions of a kind differ.
+    selector: JSON.stringify([served.apiVersion, query.labelSelector, query.fieldSelector]),
     // The deprecated /watch/.../NAME path selects by name.
     ...(info.parts.length > 1 && selection.name === undefined ? { name: info.name } : {}),
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
@@ -30,7 +32,8 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   async function* events(): AsyncIterable<readonly AnswerEvent[]> {
     const timer = registry.clock.setTimer(seconds * 1000, () => timeout.abort(), { background: true });
     try {
-      for await (const batch of storage.watchBatches(options)) yield batch.map((event) => answerEvent(served, event));
+      for await (const batch of storage.watchBatches(options))
+        yield batch[0]?.type === 'BOOKMARK' ? [bookmark(served, batch[0])] : (batch as readonly AnswerEvent[]);
     } catch (error) {
       if (options.signal.aborted) return;
       if (!(error instanceof StatusError)) throw error;
@@ -42,8 +45,7 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   return { type: 'watch', resource: served, events: events() };
 }
 
-function answerEvent(served: ServedResource, event: StorageWatchEvent): AnswerEvent {
-  if (event.type !== 'BOOKMARK') return { type: event.type, item: event.cached };
+function bookmark(served: ServedResource, event: StorageWatchEvent & { type: 'BOOKMARK' }): AnswerEvent {
   const metadata = {
     resourceVersion: String(event.revision),
     creationTimestamp: null,

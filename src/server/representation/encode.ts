@@ -89,24 +89,24 @@ function encodeCborEvent({ type, item }: AnswerEvent): Buffer {
   return Buffer.concat([Buffer.from([0xd9, 0xd9, 0xf7, 0xa2]), typeKey, typeValue, objectKey, cborOf(item.object)]);
 }
 
-/** A change's frames, by encoding and type, made for the first watcher and shared by all. */
-const frames = new WeakMap<Item, { [encodingAndType: string]: Buffer }>();
+/** So many objects' frames are kept for watchers that watch something else and see the same. */
+const keptFrames = 64;
+/** The frames of the objects that were sent last, by encoding and type. No WeakMap: they would stay as long as the objects do. */
+const frames = new Map<Item, { [encodingAndType: string]: Buffer }>();
 
 /** A batch as it was last sent: those who watch the same are served one after another, and get the same bytes. */
 let lastBatch: { events: readonly AnswerEvent[]; encoding: Encoding; bytes: Buffer } | undefined;
 
 /** A batch of events, each a line of a JSON watch or a frame of a protobuf watch. */
 export function encodeEvents(events: readonly AnswerEvent[], encoding: Encoding): Buffer {
+  if (lastBatch?.events === events && lastBatch.encoding === encoding) return lastBatch.bytes;
   const [only] = events;
-  if (events.length === 1 && only !== undefined) return encodeEvent(only, encoding);
-  if (lastBatch?.encoding === encoding && haveSameItems(lastBatch.events, events)) return lastBatch.bytes;
-  const bytes = Buffer.concat(events.map((event) => encodeEvent(event, encoding)));
+  const bytes =
+    events.length === 1 && only !== undefined
+      ? encodeEvent(only, encoding)
+      : Buffer.concat(events.map((event) => encodeEvent(event, encoding)));
   lastBatch = { events, encoding, bytes };
   return bytes;
-}
-
-function haveSameItems(a: readonly AnswerEvent[], b: readonly AnswerEvent[]): boolean {
-  return a.length === b.length && a.every(({ type, item }, i) => b[i]?.item === item && b[i]?.type === type);
 }
 
 /** One line of a JSON watch, one frame of a protobuf watch, one document of a CBOR watch. */
@@ -117,6 +117,8 @@ export function encodeEvent(event: AnswerEvent, encoding: Encoding): Buffer {
   let made = frames.get(item);
   if (made === undefined) {
     made = {};
+    const [oldest] = frames.size >= keptFrames ? frames.keys() : [];
+    if (oldest !== undefined) frames.delete(oldest);
     frames.set(item, made);
   }
   const which = encoding === 'json' ? type : `${encoding} ${type}`;

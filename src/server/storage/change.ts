@@ -2,7 +2,7 @@ import type { KubeObject } from '../../api/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import type { StorageWatchEvent } from './storage.ts';
 
-type ObjectEvent<T extends KubeObject> = Extract<StorageWatchEvent<T>, { cached: unknown }>;
+type ObjectEvent<T extends KubeObject> = Extract<StorageWatchEvent<T>, { item: unknown }>;
 
 /** One change of one object, as watchers with any selection will see it. The events are shared: one of a kind for all watchers. */
 export class Change<T extends KubeObject = KubeObject> {
@@ -35,8 +35,8 @@ export class Change<T extends KubeObject = KubeObject> {
     return undefined;
   }
 
-  #event(type: ObjectEvent<T>['type'], cached: CachedObject<T>): ObjectEvent<T> {
-    this.#events[type] ??= { type, cached };
+  #event(type: ObjectEvent<T>['type'], item: CachedObject<T>): ObjectEvent<T> {
+    this.#events[type] ??= { type, item };
     return this.#events[type];
   }
 }

@@ -62,7 +62,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
   const text = (event: StorageWatchEvent<Pod>) =>
     event.type === 'BOOKMARK'
       ? `BOOKMARK ${event.revision}${event.initialEventsEnd ? ' end' : ''}`
-      : `${event.type} ${event.cached.object.metadata.name} ${event.cached.revision}`;
+      : `${event.type} ${event.item.object.metadata.name} ${event.item.revision}`;
   const take = async (iterator: AsyncIterator<StorageWatchEvent<Pod>>, count: number) => {
     const seen: string[] = [];
     while (seen.length < count) {
@@ -260,7 +260,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     await relabel('one', 'a', { app: 'other' });
     const left = await iterator.next();
     expect(text(left.value as StorageWatchEvent<Pod>)).toBe('DELETED a 3');
-    expect(left.value).toMatchObject({ cached: { object: { metadata: { labels: { app: 'web' }, resourceVersion: '3' } } } });
+    expect(left.value).toMatchObject({ item: { object: { metadata: { labels: { app: 'web' }, resourceVersion: '3' } } } });
     await relabel('one', 'a', { app: 'web', v: '2' });
     expect(await take(iterator, 1)).toEqual(['ADDED a 4']);
   });
@@ -354,7 +354,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     const iterator = events.watch({ resourceVersion: String(await store.revision()), signal: controller.signal })[Symbol.asyncIterator]();
     for (const name of ['left', 'renewed']) {
       await clock.advance(2_000_000);
-      expect(await iterator.next()).toMatchObject({ value: { type: 'DELETED', cached: { object: { metadata: { name } } } } });
+      expect(await iterator.next()).toMatchObject({ value: { type: 'DELETED', item: { object: { metadata: { name } } } } });
       expect(names(await events.list())).toEqual(name === 'left' ? ['renewed'] : []);
     }
   });

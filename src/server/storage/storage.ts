@@ -58,6 +58,8 @@ export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
   matches?: ((object: T) => boolean) | undefined;
   /** Label selection alone: needs no decoded object. Both must accept. */
   matchesLabels?: ((labels: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
+  /** What `matches` and `matchesLabels` come from, where that says all of them: watches with the same share what is done for them. */
+  selector?: string;
   /** undefined: from now, with the present objects first as ADDED (Get State and Start at Most Recent); '0': the same at any version; else events after it. */
   resourceVersion?: string;
   /** Begin with the present objects, then a bookmark that carries `k8s.io/initial-events-end: "true"`. */
@@ -74,8 +76,8 @@ export interface StorageWatchOptions<T extends KubeObject = KubeObject> {
 
 /** An event as one watcher sees it: selection turns a change into ADDED or DELETED where the object enters or leaves. */
 export type StorageWatchEvent<T extends KubeObject = KubeObject> =
-  /** For DELETED, `cached` is the last state with the revision of the deletion. */
-  { type: 'ADDED' | 'MODIFIED' | 'DELETED'; cached: Cached<T> } | { type: 'BOOKMARK'; revision: number; initialEventsEnd: boolean };
+  /** For DELETED, `item` is the last state with the revision of the deletion. */
+  { type: 'ADDED' | 'MODIFIED' | 'DELETED'; item: Cached<T> } | { type: 'BOOKMARK'; revision: number; initialEventsEnd: boolean };
 
 /** Is told what a storage reads, for metrics. */
 export interface StorageObserver {
@@ -98,7 +100,7 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   list(options?: StorageListOptions<T>): Promise<StorageList<T>>;
   /** Throws StatusError 410 Expired when the start is too old; ends with it when the reader is too slow. */
   watch(options: StorageWatchOptions<T>): AsyncIterable<StorageWatchEvent<T>>;
-  /** The same in batches of what came together; none is empty. */
+  /** The same in batches of what came together; none is empty, and a bookmark is alone. They are shared with other watchers. */
   watchBatches(options: StorageWatchOptions<T>): AsyncIterable<readonly StorageWatchEvent<T>[]>;
   /** Throws AlreadyExists. */
   create(object: T): Promise<Cached<T>>;

@@ -8,7 +8,6 @@ import { selects } from './selects.ts';
 import type { StorageWatchEvent, StorageWatchOptions } from './storage.ts';
 import { parseResourceVersion } from './versions.ts';
 import { below, everything, type WatchCache, withField } from './watch-cache.ts';
-import { Watcher } from './watchers.ts';
 
 export interface WatchSource<T extends KubeObject> {
   cache: WatchCache<T>;
@@ -29,7 +28,7 @@ export const initialBatch = 500;
 export async function* watch<T extends KubeObject>(
   source: WatchSource<T>,
   options: StorageWatchOptions<T>,
-): AsyncGenerator<StorageWatchEvent<T>[], undefined> {
+): AsyncGenerator<readonly StorageWatchEvent<T>[], undefined> {
   const { cache, clock } = source;
   const { signal } = options;
   const version = parseResourceVersion(options.resourceVersion);
@@ -46,15 +45,15 @@ export async function* watch<T extends KubeObject>(
   const initial = withInitial ? present(source, options).filter(accepts) : [];
   const missed = withInitial ? [] : cache.log.after(from);
   const wantsBookmarks = options.bookmarks === true;
-  const watcher = new Watcher<T>({
+  const watcher = cache.watchers.add({
     scope: scopeOf(source, options),
+    selection: selectionName(source, options),
     accepts,
     wantsBookmarks,
+    // A version that lies ahead is waited for: what comes before it is not for this watcher.
     afterRevision: Math.max(from, cache.revision),
     capacity: source.watcherBuffer,
   });
-  // A version that lies ahead is waited for: what comes before it is not for this watcher.
-  cache.watchers.add(watcher);
   if (wantsBookmarks) cache.armBookmarks();
   const stop = () => watcher.end();
   signal.addEventListener('abort', stop, { once: true });
@@ -66,7 +65,7 @@ export async function* watch<T extends KubeObject>(
 
   try {
     for (let i = 0; i < initial.length; i += initialBatch)
-      yield initial.slice(i, i + initialBatch).map((cached) => ({ type: 'ADDED', cached }));
+      yield initial.slice(i, i + initialBatch).map((item) => ({ type: 'ADDED', item }));
     if (options.sendInitialEvents && wantsBookmarks) yield [{ type: 'BOOKMARK', revision: from, initialEventsEnd: true }];
     options.initialized?.();
     const late = missed.flatMap((change) => change.seenBy(accepts) ?? []);
@@ -110,6 +109,15 @@ function present<T extends KubeObject>(source: WatchSource<T>, options: StorageW
   }
   const indexed = options.indexed && objects.withField(options.indexed.field, options.indexed.value);
   return indexed ?? [...objects.below(prefix)];
+}
+
+/** The same for all who accept the same; undefined where that is not known. */
+function selectionName<T extends KubeObject>(
+  source: WatchSource<T>,
+  { namespace, name, matches, matchesLabels, selector }: StorageWatchOptions<T>,
+): string | undefined {
+  if (selector === undefined && (matches || matchesLabels)) return undefined;
+  return JSON.stringify([source.prefixOf(namespace), name, selector]);
 }
 
 function scopeOf<T extends KubeObject>(source: WatchSource<T>, { namespace, name, indexed }: StorageWatchOptions<T>): string {

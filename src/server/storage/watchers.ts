@@ -4,110 +4,218 @@ import type { CachedObject } from './cached-object.ts';
 import type { Change } from './change.ts';
 import type { StorageWatchEvent } from './storage.ts';
 
-/** A watcher's waiting events. Bounded: a reader that is too slow is cut off rather than let the queue grow. */
-export class Watcher<T extends KubeObject> {
-  /** Which changes it is asked about at all: see `scopesOf`. */
-  readonly scope: string;
-  readonly accepts: (object: CachedObject<T>) => boolean;
-  readonly wantsBookmarks: boolean;
+type Events<T extends KubeObject> = readonly StorageWatchEvent<T>[];
+
+/** A channel looks for what everybody has taken whenever it has grown by so much. */
+const trimmedEvery = 64;
+
+/** What watchers of one selection are told: each change is looked at once for all of them, and they get the same batches. */
+class Channel<T extends KubeObject> {
+  readonly members = new Set<Watcher<T>>();
+  readonly #accepts: (object: CachedObject<T>) => boolean;
+  #events: StorageWatchEvent<T>[] = [];
+  /** How many there were before the first that is held. */
+  #begin = 0;
+  readonly #capacity: number;
+  #trimAt: number;
+  readonly #waiting = new Set<Watcher<T>>();
+  /** What was taken last: whoever is as far gets the same. */
+  #taken: { from: number; to: number; events: Events<T> } | undefined;
+
+  constructor(accepts: (object: CachedObject<T>) => boolean, capacity: number) {
+    this.#accepts = accepts;
+    this.#capacity = capacity;
+    this.#trimAt = this.#nextTrim();
+  }
+
+  get end(): number {
+    return this.#begin + this.#events.length;
+  }
+
+  offer(change: Change<T>): void {
+    const event = change.seenBy(this.#accepts);
+    if (event === undefined) return;
+    this.#events.push(event);
+    if (this.#events.length >= this.#trimAt) this.#trim();
+    if (this.#waiting.size === 0) return;
+    for (const watcher of this.#waiting) watcher.wake();
+    this.#waiting.clear();
+  }
+
+  /** The watcher is woken by the next event. */
+  wait(watcher: Watcher<T>): void {
+    this.#waiting.add(watcher);
+  }
+
+  leave(watcher: Watcher<T>): void {
+    this.members.delete(watcher);
+    this.#waiting.delete(watcher);
+  }
+
+  after(position: number): Events<T> {
+    const to = this.end;
+    if (this.#taken?.from !== position || this.#taken.to !== to)
+      this.#taken = { from: position, to, events: this.#events.slice(position - this.#begin) };
+    return this.#taken.events;
+  }
+
+  /** As soon as the slowest has too much before it. */
+  #nextTrim(): number {
+    const { length } = this.#events;
+    return Math.min(length + trimmedEvery, Math.max(length, this.#capacity) + 1);
+  }
+
+  /** Forgets what everybody has taken, and cuts off who has not taken too much. */
+  #trim(): void {
+    let slowest = this.end;
+    for (const watcher of this.members) {
+      watcher.checkPace(this.end);
+      slowest = Math.min(slowest, watcher.position);
+    }
+    this.#events = this.#events.slice(slowest - this.#begin);
+    this.#begin = slowest;
+    this.#taken = undefined;
+    this.#trimAt = this.#nextTrim();
+  }
+}
+
+export interface WatcherOptions<T extends KubeObject> {
+  /** Which changes it is asked about at all: see WatchCache. */
+  scope: string;
+  /** Watchers with the same scope and selection accept the same. Undefined where its selection has no name. */
+  selection: string | undefined;
+  accepts: (object: CachedObject<T>) => boolean;
+  wantsBookmarks: boolean;
   /** Changes up to here are not for it. */
+  afterRevision: number;
+  /** With more events waiting than this it is cut off, rather than that they be kept for it. */
+  capacity: number;
+}
+
+export class Watcher<T extends KubeObject> {
+  readonly wantsBookmarks: boolean;
+  /** How many of its channel's events it has taken. */
+  position: number;
+  readonly #channel: Channel<T>;
   readonly #afterRevision: number;
   readonly #capacity: number;
-  #queue: StorageWatchEvent<T>[] = [];
+  #bookmark: Events<T> | undefined;
+  /** What waited when it was ended. */
+  #rest: Events<T> = [];
   #wake: (() => void) | undefined;
   #end: { error?: Error } | undefined;
 
-  constructor(options: {
-    scope: string;
-    accepts: (object: CachedObject<T>) => boolean;
-    wantsBookmarks: boolean;
-    afterRevision: number;
-    capacity: number;
-  }) {
-    this.scope = options.scope;
-    this.accepts = options.accepts;
+  /** Made by `Watchers`. */
+  constructor(channel: Channel<T>, options: WatcherOptions<T>) {
+    this.#channel = channel;
+    this.position = channel.end;
     this.wantsBookmarks = options.wantsBookmarks;
     this.#afterRevision = options.afterRevision;
     this.#capacity = options.capacity;
   }
 
-  offer(change: Change<T>): void {
-    if (change.revision <= this.#afterRevision) return;
-    const event = change.seenBy(this.accepts);
-    if (event) this.push(event);
-  }
-
-  push(event: StorageWatchEvent<T>): void {
-    if (this.#end) return;
-    if (this.#queue.length >= this.#capacity) {
-      this.#queue = [];
-      this.end(errors.expired('the watch was closed: its reader is too slow and too many events are waiting'));
-      return;
-    }
-    this.#queue.push(event);
-    this.#wake?.();
-  }
-
   bookmark(revision: number): void {
     // A reader that still has events to read needs no bookmark.
-    if (this.#queue.length === 0 && revision >= this.#afterRevision) this.push({ type: 'BOOKMARK', revision, initialEventsEnd: false });
+    if (this.#end || this.position < this.#channel.end || revision < this.#afterRevision) return;
+    this.#bookmark = [{ type: 'BOOKMARK', revision, initialEventsEnd: false }];
+    this.wake();
   }
 
   /** No more events; those that wait are still read. */
   end(error?: Error): void {
-    this.#end ??= error ? { error } : {};
+    if (this.#end) return;
+    this.#rest = this.#taken();
+    this.#end = error ? { error } : {};
+    this.#channel.leave(this);
+    this.wake();
+  }
+
+  wake(): void {
     this.#wake?.();
   }
 
+  /** Cut off where so many events wait. */
+  checkPace(channelEnd: number): void {
+    if (channelEnd - this.position <= this.#capacity) return;
+    this.position = channelEnd;
+    this.end(errors.expired('the watch was closed: its reader is too slow and too many events are waiting'));
+  }
+
   /** All events that wait, at least one; undefined at the end. Throws what the watcher was ended with. */
-  async take(): Promise<StorageWatchEvent<T>[] | undefined> {
+  async take(): Promise<Events<T> | undefined> {
     for (;;) {
-      if (this.#queue.length > 0) {
-        const events = this.#queue;
-        this.#queue = [];
-        return events;
-      }
+      const bookmark = this.#bookmark;
+      this.#bookmark = undefined;
+      if (bookmark) return bookmark;
+      const events = this.#end ? this.#rest : this.#taken();
+      this.#rest = [];
+      if (events.length > 0) return events;
       if (this.#end?.error) throw this.#end.error;
       if (this.#end) return undefined;
+      this.#channel.wait(this);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = undefined;
     }
   }
+
+  #taken(): Events<T> {
+    if (this.position === this.#channel.end) return [];
+    const events = this.#channel.after(this.position);
+    this.position += events.length;
+    const [first] = events;
+    const isAhead = first !== undefined && first.type !== 'BOOKMARK' && first.item.revision <= this.#afterRevision;
+    return isAhead ? events.filter((event) => event.type !== 'BOOKMARK' && event.item.revision > this.#afterRevision) : events;
+  }
 }
 
 /** Watchers by what they watch, so that a change is offered only to those that it may concern. */
 export class Watchers<T extends KubeObject> {
-  readonly #byScope = new Map<string, Set<Watcher<T>>>();
+  /** By scope, then by selection. */
+  readonly #channels = new Map<string, Map<string | symbol, Channel<T>>>();
+  readonly #places = new Map<Watcher<T>, { scope: string; selection: string | symbol; channel: Channel<T> }>();
   #withBookmarks = 0;
 
   get withBookmarks(): number {
     return this.#withBookmarks;
   }
 
-  add(watcher: Watcher<T>): void {
-    const peers = this.#byScope.get(watcher.scope);
-    if (peers) peers.add(watcher);
-    else this.#byScope.set(watcher.scope, new Set([watcher]));
-    if (watcher.wantsBookmarks) this.#withBookmarks++;
+  add(options: WatcherOptions<T>): Watcher<T> {
+    const { scope, selection = Symbol('a selection of its own'), accepts, wantsBookmarks, capacity } = options;
+    const channels = this.#channels.get(scope) ?? new Map<string | symbol, Channel<T>>();
+    this.#channels.set(scope, channels);
+    const channel = channels.get(selection) ?? new Channel(accepts, capacity);
+    channels.set(selection, channel);
+    const watcher = new Watcher(channel, options);
+    channel.members.add(watcher);
+    this.#places.set(watcher, { scope, selection, channel });
+    if (wantsBookmarks) this.#withBookmarks++;
+    return watcher;
   }
 
   remove(watcher: Watcher<T>): void {
-    const peers = this.#byScope.get(watcher.scope);
-    if (!peers?.delete(watcher)) return;
-    if (peers.size === 0) this.#byScope.delete(watcher.scope);
+    const place = this.#places.get(watcher);
+    if (!place) return;
+    const { scope, selection, channel } = place;
+    this.#places.delete(watcher);
+    channel.leave(watcher);
     if (watcher.wantsBookmarks) this.#withBookmarks--;
+    const channels = this.#channels.get(scope);
+    if (channel.members.size > 0 || channels?.get(selection) !== channel) return;
+    channels.delete(selection);
+    if (channels.size === 0) this.#channels.delete(scope);
   }
 
   offer(change: Change<T>, scopes: Iterable<string>): void {
-    if (this.#byScope.size === 0) return;
+    if (this.#channels.size === 0) return;
     for (const scope of scopes) {
-      for (const watcher of this.#byScope.get(scope) ?? []) watcher.offer(change);
+      const channels = this.#channels.get(scope);
+      if (channels) for (const channel of channels.values()) channel.offer(change);
     }
   }
 
-  *[Symbol.iterator](): Generator<Watcher<T>> {
-    for (const peers of this.#byScope.values()) yield* peers;
+  [Symbol.iterator](): Iterator<Watcher<T>> {
+    return this.#places.keys();
   }
 }
