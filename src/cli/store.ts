@@ -39,7 +39,7 @@ function checkCommand(): Command {
 }
 
 function compactCommand(): Command {
-  return command('compact', 'forget all history and give the room back to the disk; the cluster must be down').action(
+  return command('compact', 'forget all history and give the room back to the disk; in a running cluster too').action(
     async (options: Selection) => {
       const { compactClusterStore } = await import('../cluster/index.ts');
       const result = await compactClusterStore(dataDirOf(options));

@@ -26,6 +26,7 @@ import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions } from './serving-flags.ts';
+import { storeCompactionRoute } from './store-compaction.ts';
 import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
 import { versionOptions } from './version-flags.ts';
@@ -98,6 +99,7 @@ export async function openApiServer(
     // Others may serve the same cluster: who does is kept in the store.
     sharedStore: sharesStore(config),
   });
+  server.addRoute(storeCompactionRoute(store));
   return {
     server,
     pki,

@@ -5,6 +5,7 @@ import { ClusterError } from './cluster-error.ts';
 import { readConfig } from './cluster-files.ts';
 import { list } from './flags.ts';
 import { layoutOf } from './layout.ts';
+import { type Compaction, compactRunningStore } from './store-compaction.ts';
 
 /** Throws where there is no cluster, or where it keeps its objects in etcd. */
 export function requireEmbeddedStore(dataDir: string): string {
@@ -20,10 +21,17 @@ export const backupClusterStore = async (dataDir: string, file: string) => backu
 
 /** Also into a data directory that has no cluster yet: the next `k8ts up` there begins with what was restored. */
 export const restoreClusterStore = async (dataDir: string, file: string) => restoreStore(file, layoutOf(dataDir).store).catch(whileRunning);
-export const compactClusterStore = async (dataDir: string) => compactStore(requireEmbeddedStore(dataDir)).catch(whileRunning);
+
+/** The cluster may be up. */
+export const compactClusterStore = async (dataDir: string): Promise<Compaction> =>
+  compactStore(requireEmbeddedStore(dataDir)).catch((error) => {
+    if (isInUse(error)) return compactRunningStore(dataDir);
+    throw error;
+  });
+
+const isInUse = (error: unknown): error is Error => error instanceof Error && error.message.endsWith('is in use by another process');
 
 function whileRunning(error: unknown): never {
-  if (error instanceof Error && error.message.endsWith('is in use by another process'))
-    throw new ClusterError(`${error.message}: the cluster is up; "k8ts down --keep-data" stops it and keeps its objects`);
+  if (isInUse(error)) throw new ClusterError(`${error.message}: the cluster is up; "k8ts down --keep-data" stops it and keeps its objects`);
   throw error;
 }

@@ -93,10 +93,18 @@ export interface Batch {
   detached: { lease: number; key: string }[];
 }
 
+/** The size of the file before and after. */
+export interface Reclaimed {
+  beforeBytes: number;
+  afterBytes: number;
+}
+
 export interface Backend {
   snapshot(): Snapshot;
   /** Resolves once the batch is durable and visible to new snapshots; rejects having changed nothing. */
   write(batch: Batch): Promise<void>;
   sizeBytes(): Promise<number>;
+  /** Gives room that has become free back to the disk; while it does, nobody may write. */
+  defragment?(): Promise<Reclaimed>;
   close(): Promise<void>;
 }

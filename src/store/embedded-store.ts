@@ -2,9 +2,10 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../time/index.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { dataFileOf, lmdbBackend } from './lmdb-backend.ts';
+import { dataFileOf } from './lmdb-backend.ts';
 import { openMvccStore } from './mvcc-store.ts';
 import type { Retention } from './retention.ts';
+import { shrinkingBackend } from './shrinking-backend.ts';
 import type { Store } from './store.ts';
 
 export interface EmbeddedStoreOptions {
@@ -29,7 +30,7 @@ export class StoreUnusableError extends Error {
 export async function openEmbeddedStore({ dir, clock = systemClock, logger, retention, mapBytes }: EmbeddedStoreOptions): Promise<Store> {
   const lock = takeDirectory(dir);
   try {
-    const backend = lmdbBackend(dataFileOf(dir), mapBytes ? { mapBytes } : {});
+    const backend = shrinkingBackend(dataFileOf(dir), mapBytes ? { mapBytes } : {});
     const store = openMvccStore({
       backend: {
         ...backend,

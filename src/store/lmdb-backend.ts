@@ -24,6 +24,8 @@ export interface LmdbOptions {
   readOnly?: boolean;
   /** Not to look at all pages first. */
   trusted?: boolean;
+  /** Where the file will be when it is written to, if it is to be moved. */
+  finalPath?: string;
 }
 
 export interface LmdbBackend extends Backend {
@@ -36,7 +38,7 @@ export const dataFileOf = (dir: string): string => join(dir, dataFile);
 /** Throws DamagedStoreError and FormatError. */
 export function lmdbBackend(
   path: string,
-  { mapBytes = initialMapBytes, readOnly = false, trusted = false }: LmdbOptions = {},
+  { mapBytes = initialMapBytes, readOnly = false, trusted = false, finalPath = path }: LmdbOptions = {},
 ): LmdbBackend {
   if (!trusted) checkPages(path);
   if (!readOnly) allocateReaderTable(`${path}-lock`);
@@ -52,7 +54,7 @@ export function lmdbBackend(
   try {
     const meta: Meta = root.openDB({ name: 'meta', encoding: 'json' });
     if (readOnly) checkFormat(meta);
-    return backendOf(root, path, meta, readOnly);
+    return backendOf(root, finalPath, meta, readOnly);
   } catch (error) {
     // Nothing was written, so there is nothing to wait for.
     void root.close();
@@ -124,7 +126,13 @@ function backendOf(root: RootDatabase<unknown, string>, path: string, meta: Meta
       }
     },
     sizeBytes: async () => (await stat(path)).size,
-    copy: (target) => root.backup(target, true),
+    copy: async (target) => {
+      try {
+        await root.backup(target, true);
+      } catch (error) {
+        throw await writeError(error, target, (await stat(path)).size);
+      }
+    },
     close: () => root.close(),
   };
 }

@@ -1,8 +1,9 @@
 /** Care of an embedded store's directory: looking into it beside the process that has it open, checking, copying, shrinking. */
-import { closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { copyFileSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { systemClock } from '../time/index.ts';
 import type { Batch, Counters, Snapshot } from './backend.ts';
+import { removeDatabase, settle } from './database-file.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { StoreUnusableError, takeDirectory } from './embedded-store.ts';
 import { dataFileOf, lmdbBackend } from './lmdb-backend.ts';
@@ -186,24 +187,4 @@ async function lastRevision(path: string, backedUp: number): Promise<number> {
 
 function countersOnly(counters: Counters): Batch {
   return { counters, keys: new Map(), entries: new Map(), removedEntries: [], leases: new Map(), attached: [], detached: [] };
-}
-
-/** Makes a finished file durable under its name. */
-function settle(from: string, to: string): void {
-  sync(from);
-  renameSync(from, to);
-  sync(dirname(resolve(to)));
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function removeDatabase(path: string): void {
-  for (const part of [path, `${path}-lock`]) rmSync(part, { force: true });
 }

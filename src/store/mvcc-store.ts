@@ -3,7 +3,7 @@
  * the memory engine and the embedded one.
  */
 import type { Clock } from '../time/index.ts';
-import { type Backend, type Counters, positionOf, revisionOf, type Snapshot } from './backend.ts';
+import { type Backend, type Counters, positionOf, type Reclaimed, revisionOf, type Snapshot } from './backend.ts';
 import { keysBelow, readEvents, readPast } from './history.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { Forgetting, type Retention } from './retention.ts';
@@ -70,6 +70,8 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
   }
 
   let queue: Pending[] = [];
+  /** What has to be done between two groups. */
+  let between: (() => Promise<void>)[] = [];
   let pumping: Promise<void> | undefined;
 
   function enqueue<T>(evaluate: (group: WriteGroup) => T): Promise<T> {
@@ -91,12 +93,23 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
   async function pump(): Promise<void> {
     // Everything that is asked for in the same turn shares the first group.
     await Promise.resolve();
-    while (queue.length > 0) {
+    while (queue.length > 0 || between.length > 0) {
+      const waiting = between;
+      between = [];
+      for (const work of waiting) await work();
       const members = queue.slice(0, groupLimit);
       queue = queue.slice(groupLimit);
-      await writeGroup(members);
+      if (members.length > 0) await writeGroup(members);
     }
     pumping = undefined;
+  }
+
+  function defragment(): Promise<Reclaimed> {
+    if (closed) return Promise.reject(new StoreClosedError());
+    return new Promise((resolve, reject) => {
+      between.push(async () => backend.defragment?.().then(resolve, reject));
+      pumping ??= pump();
+    });
   }
 
   async function writeGroup(members: readonly Pending[]): Promise<void> {
@@ -263,6 +276,8 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
     },
 
     sizeBytes: () => backend.sizeBytes(),
+
+    ...(backend.defragment ? { defragment } : {}),
 
     close: async () => {
       if (closed) return;

@@ -125,6 +125,11 @@ export interface Store {
   leases(): Promise<{ id: number; grantedTtlSeconds: number; remainingTtlSeconds: number; keys: string[] }[]>;
   /** Forgets history before `revision`; what is current stays. */
   compact(revision: number): Promise<void>;
+  /**
+   * Gives room that compaction has made free back to the disk. Writes wait meanwhile, reads and watches go on. undefined: there is none
+   * to give back (memory), or each member has to be asked (etcd).
+   */
+  defragment?(): Promise<{ beforeBytes: number; afterBytes: number }>;
   /** undefined: the engine knows no times (etcd). */
   readonly times?: RevisionTimes;
   /** Bytes on disk (or in memory), for status and metrics. */

@@ -154,8 +154,10 @@ export function etcdServices({ store, clock, clientUrls, lifetime }: FaceOptions
         storageVersion: '3.5.0',
       };
     }),
-    // Free pages are used again; there is nothing that would have to be moved.
-    Defragment: unary(plainHeader),
+    Defragment: unary(async () => {
+      await store.defragment?.();
+      return plainHeader();
+    }),
     Hash: unary(async () => {
       const { sum, revision } = await hash(0);
       return { header: header(revision), hash: sum };

@@ -1,5 +1,6 @@
 /**
- * The process that `crash-rounds.ts` kills: writes under load, and says on stdout what has been answered.
+ * The process that `crash-rounds.ts` kills: writes under load, gives room back now and then, and says on stdout
+ * what has been answered.
  * Arguments: the store's directory. Lines: `WRITER COUNT`.
  */
 import { writeSync } from 'node:fs';
@@ -24,4 +25,11 @@ async function write(writer: number): Promise<never> {
   }
 }
 
-await Promise.all(Array.from({ length: 16 }, (_, writer) => write(writer)));
+async function defragment(): Promise<never> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await store.defragment?.();
+  }
+}
+
+await Promise.all([defragment(), ...Array.from({ length: 16 }, (_, writer) => write(writer))]);
