@@ -1,7 +1,7 @@
 export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
 export { atomicPlaces, typeNameProblem } from './admissionregistration/apply-configurations.ts';
-export { JsonPatchValue, jsonOf, ObjectValue } from './admissionregistration/mutation-types.ts';
-export { dynamicValue, namespaceValue, requestValue, VariablesValue } from './admissionregistration/request-types.ts';
+export { JsonPatchValue, jsonOf, mutationTypes, ObjectValue } from './admissionregistration/mutation-types.ts';
+export { dynamicValue, namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
 export { typeCheckPolicy } from './admissionregistration/type-checking.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
@@ -12,8 +12,16 @@ export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
 export { decodeCbor } from './cbor/decode.ts';
 export { encodeCbor } from './cbor/encode.ts';
-export { type AskAuthorizer, type AuthorizerAnswer, type AuthorizerCheck, authorizerValue } from './cel/authorizer-functions.ts';
-export { type Budget, CompileError, CostError, type Expression, evaluationProblem } from './cel/index.ts';
+export { type AskAuthorizer, type AuthorizerAnswer, type AuthorizerCheck, authorizerVariables } from './cel/authorizer-functions.ts';
+export {
+  type Budget,
+  BudgetError,
+  CelError,
+  CompileError,
+  CostError,
+  celTypes,
+  type Expression,
+} from './cel/index.ts';
 export { ConversionError, convertObject } from './convert/convert-object.ts';
 export { type ConvertOptions, convertDocuments, detectFormat, type FileFormat, fileFormats } from './convert/documents.ts';
 export { Binding } from './core/binding.ts';

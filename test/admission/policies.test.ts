@@ -243,10 +243,11 @@ describe('validating', () => {
     expect(details.causes.map((c) => `${c.field}: ${c.message}`).map((line) => line.split('\n')[0])).toEqual([
       'spec.matchConstraints.resourceRules: Required value',
       'spec.variables[0].name: Invalid value: "for": name is not a valid CEL identifier',
-      'spec.validations[0].messageExpression: Invalid value: "1": must evaluate to string',
+      'spec.validations[0].expression: Invalid value: "object.x": must evaluate to bool but got dyn',
+      'spec.validations[0].messageExpression: Invalid value: "1": must evaluate to string but got int',
       'spec.validations[0].reason: Unsupported value: "Unauthorized": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"',
-      'spec.validations[1].expression: Invalid value: "1": must evaluate to bool',
-      'spec.validations[2].expression: Invalid value: "request.nope": compilation failed: ERROR: <input>:1:1: undefined field \'nope\'',
+      'spec.validations[1].expression: Invalid value: "1": must evaluate to bool but got int',
+      'spec.validations[2].expression: Invalid value: "request.nope": compilation failed: ERROR: <input>:1:8: undefined field \'nope\'',
     ]);
   });
 });

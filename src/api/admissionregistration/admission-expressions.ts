@@ -2,51 +2,40 @@
  * CEL over admission requests: what match conditions and policies are written in (k8s.io/apiserver/pkg/admission/plugin/cel). An
  * expression sees `object`, `oldObject`, `request`, `namespaceObject`, and, where given, `params`, `authorizer` and `variables`.
  */
-import type { Environment } from '@marcbachmann/cel-js';
-import { authorizerType, registerAuthorizer } from '../cel/authorizer-functions.ts';
-import { rewriteConstructors } from '../cel/constructors.ts';
-import { CompileError, celEnvironment, compileExpression, type Expression } from '../cel/index.ts';
+import { declareAuthorizer } from '../cel/authorizer-functions.ts';
+import {
+  type CelType,
+  CompileError,
+  celEnvironment,
+  compileExpression,
+  type Environment,
+  type Expression,
+  celTypes as t,
+} from '../cel/index.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
-import { declareMutation, mutationRoots } from './mutation-types.ts';
-import { declareRequest, VariablesValue } from './request-types.ts';
-
-const variablesType = 'kubernetes.variables';
+import { constructMutation, declareMutation } from './mutation-types.ts';
+import { declareRequest, variablesType } from './request-types.ts';
 
 let base: Environment | undefined;
-let mutating: Environment | undefined;
 
 /** An environment with the variables that every expression sees. */
-function makeEnvironment(objectType: (environment: Environment) => string): Environment {
-  const environment = celEnvironment();
-  const type = objectType(environment);
-  environment.registerVariable('object', type).registerVariable('oldObject', type);
+function makeEnvironment(): Environment {
+  const environment = celEnvironment().variable('object', t.dynType).variable('oldObject', t.dynType);
   declareRequest(environment);
-  registerAuthorizer(environment);
   return environment;
-}
-
-function admissionEnvironment({ mutation, objectType }: CompilerOptions): Environment {
-  if (objectType) return makeEnvironment(objectType);
-  base ??= makeEnvironment(() => 'dyn');
-  if (!mutation) return base.clone();
-  if (!mutating) {
-    mutating = base.clone();
-    declareMutation(mutating);
-  }
-  return mutating.clone();
 }
 
 export interface CompilerOptions {
   hasParams: boolean;
   /** With the constructors of MutatingAdmissionPolicies. */
   mutation?: boolean;
-  /** Declares the type of `object` and `oldObject`, where it is known. Default: found out at run time. */
-  objectType?: (environment: Environment) => string;
+  /** Declares the types of `object`, `oldObject` and `params`, where they are known. Default: found out at run time. */
+  declareTypes?: (environment: Environment) => void;
 }
 
 export interface ExpressionUse {
-  /** CEL types that the expression may be of; values that are typed at run time only (`dyn`) may be any. */
-  returns?: readonly string[];
+  /** What the expression may evaluate to. Default: anything. */
+  returns?: readonly CelType[];
   /** Whether it may ask the authorizer. Default true. */
   hasAuthorizer?: boolean;
 }
@@ -54,8 +43,8 @@ export interface ExpressionUse {
 /** Compiles the expressions of one policy, whose variables may build on each other in order. */
 export class AdmissionCompiler {
   readonly #options: CompilerOptions;
-  readonly #variables = new Map<string, string>();
-  #environments = new Map<boolean, Environment>();
+  readonly #variables = new Map<string, CelType>();
+  readonly #environments = new Map<boolean, Environment>();
 
   constructor(options: CompilerOptions) {
     this.#options = options;
@@ -64,29 +53,30 @@ export class AdmissionCompiler {
   #environment(hasAuthorizer: boolean): Environment {
     let environment = this.#environments.get(hasAuthorizer);
     if (environment) return environment;
-    environment = admissionEnvironment(this.#options);
-    if (this.#options.hasParams) environment.registerVariable('params', 'dyn');
-    if (hasAuthorizer) environment.registerVariable('authorizer', authorizerType);
-    if (this.#variables.size > 0)
-      environment
-        .registerType(variablesType, { ctor: VariablesValue, fields: Object.fromEntries(this.#variables) })
-        .registerVariable('variables', variablesType);
+    base ??= makeEnvironment();
+    environment = base.extend();
+    if (this.#options.hasParams) environment.variable('params', t.dynType);
+    if (hasAuthorizer) declareAuthorizer(environment);
+    if (this.#options.mutation) declareMutation(environment);
+    this.#options.declareTypes?.(environment);
+    environment.struct(variablesType.name, (name) => this.#variables.get(name)).variable('variables', variablesType);
     this.#environments.set(hasAuthorizer, environment);
     return environment;
   }
 
   /** Throws CompileError. */
   compile(source: string, { returns, hasAuthorizer = true }: ExpressionUse = {}): Expression {
-    const rewritten = this.#options.mutation ? rewriteConstructors(source, mutationRoots) : source;
-    const expression = compileExpression(this.#environment(hasAuthorizer), rewritten);
-    if (returns && !returns.some((type) => fits(expression.type, type)))
-      throw new CompileError(returns.length === 1 ? `must evaluate to ${returns[0]}` : `must evaluate to one of [${returns.join(' ')}]`);
-    return expression;
+    const expression = compileExpression(this.#environment(hasAuthorizer), source, constructMutation);
+    if (!returns || returns.some((type) => t.sameType(type, expression.type))) return expression;
+    const wanted = returns.map(typeName);
+    throw new CompileError(
+      `must evaluate to ${wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`} but got ${typeName(expression.type)}`,
+    );
   }
 
   /** Makes `variables.NAME` known to what is compiled from now on. Throws CompileError. */
   addVariable(name: string, source: string): Expression {
-    let type = 'dyn';
+    let type = t.dynType;
     try {
       const expression = this.compile(source);
       type = expression.type;
@@ -94,16 +84,13 @@ export class AdmissionCompiler {
     } finally {
       // One that does not compile is wrong in one place, not wherever it is used.
       this.#variables.set(name, type);
-      this.#environments = new Map();
     }
   }
 }
 
-function fits(actual: string, wanted: string): boolean {
-  if (actual === 'dyn' || actual === wanted || actual === wanted.replace('_type', '')) return true;
-  const [, item] = /^list\((.*)\)$/.exec(wanted) ?? [];
-  return item !== undefined && (actual === 'list' || actual === `list<${item}>` || actual === 'list<dyn>');
-}
+/** As a type says of itself: `list(JSONPatch)`, `null_type`. */
+const typeName = (type: CelType): string =>
+  type.params.length === 0 ? type.name : `${type.name}(${type.params.map(typeName).join(', ')})`;
 
 /** Adds what is wrong with an expression. */
 export function validateExpression(

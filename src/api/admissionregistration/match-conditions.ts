@@ -1,4 +1,5 @@
 /** Conditions in CEL beside the rules (KEP-3716). */
+import { celTypes as t } from '../cel/index.ts';
 import { requireQualifiedName, require as requireValue } from '../core/checks.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { MatchCondition } from '../generated/admissionregistration.v1.ts';
@@ -19,7 +20,7 @@ export function validateMatchConditions(
   for (const [i, { name = '', expression = '' }] of conditions.entries()) {
     const at = path.index(i);
     if (requireValue(errors, at.child('expression'), expression.trim()))
-      validateExpression(compiler, expression.trim(), { returns: ['bool'] }, at.child('expression'), errors);
+      validateExpression(compiler, expression.trim(), { returns: [t.boolType] }, at.child('expression'), errors);
     if (requireValue(errors, at.child('name'), name)) requireQualifiedName(errors, at.child('name'), name);
     if (name !== '' && names.has(name)) errors.duplicate(at.child('name'), name);
     names.add(name);

@@ -1,83 +1,82 @@
 /** `Object{...}` and `JSONPatch{...}`: what mutations are made of (k8s.io/apiserver/pkg/cel/mutation). */
-import { type Environment, Optional } from '@marcbachmann/cel-js';
-import { constructorFunction, optionalFieldFunction } from '../cel/constructors.ts';
+import {
+  CelError,
+  type CelType,
+  type Construct,
+  Duration,
+  type Environment,
+  formatDuration,
+  formatTimestamp,
+  Optional,
+  overload,
+  StructValue,
+  Timestamp,
+  celTypes as t,
+  Uint,
+} from '../cel/index.ts';
 
-export const mutationRoots = ['Object', 'JSONPatch'];
-
-/** A part of an apply configuration. */
-export class ObjectValue {
-  readonly fields: ReadonlyMap<unknown, unknown>;
+/** A part of an apply configuration: `Object.spec.template` for what is at `spec.template`. */
+export class ObjectValue extends StructValue {
   readonly path: string;
-  constructor(path: string, fields: ReadonlyMap<unknown, unknown>) {
+  readonly fields: ReadonlyMap<string, unknown>;
+  constructor(path: string, fields: ReadonlyMap<string, unknown>) {
+    super(t.structType(path), new Map([...fields].map(([name, value]) => [name, () => value])));
     this.path = path;
     this.fields = fields;
   }
 }
 
 /** One operation of a JSON patch. */
-export class JsonPatchValue {
-  readonly fields: ReadonlyMap<unknown, unknown>;
-  constructor(fields: ReadonlyMap<unknown, unknown>) {
+export class JsonPatchValue extends StructValue {
+  readonly fields: ReadonlyMap<string, unknown>;
+  constructor(fields: ReadonlyMap<string, unknown>) {
+    super(jsonPatchType, new Map([...fields].map(([name, value]) => [name, () => value])));
     this.fields = fields;
   }
 }
 
-class OptionalField {
-  readonly value: unknown;
-  constructor(value: unknown) {
-    this.value = value;
-  }
-}
-class JsonPatchNamespace {}
+const objectType = t.structType('Object');
+const jsonPatchType = t.structType('JSONPatch');
 
-/** The fields that are there: an optional one without a value is not. */
-function present(fields: unknown): Map<unknown, unknown> {
-  const entries = fields instanceof Map ? [...fields] : Object.entries(fields as object); // a map literal is one or the other
-  return new Map(
-    entries.flatMap(([key, value]): [unknown, unknown][] => {
-      if (!(value instanceof OptionalField)) return [[key, value]];
-      const inner = value.value;
-      if (!(inner instanceof Optional)) return [[key, inner]];
-      return inner.hasValue() ? [[key, inner.value()]] : [];
-    }),
-  );
-}
+/** What mutations evaluate to. */
+export const mutationTypes = { ApplyConfiguration: objectType, JSONPatch: t.listOf(jsonPatchType) } as const;
 
-const patchFields = new Set(['op', 'path', 'from', 'value']);
+const patchFields: ReadonlyMap<string, CelType> = new Map([
+  ['op', t.stringType],
+  ['path', t.stringType],
+  ['from', t.stringType],
+  ['value', t.dynType],
+]);
+
+/** Types below `Object` are what expressions name them; their fields take anything. */
+const isObjectPath = (name: string) => name === 'Object' || name.startsWith('Object.');
+
+export const constructMutation: Construct = (typeName, fields) => {
+  if (isObjectPath(typeName)) return new ObjectValue(typeName, fields);
+  if (typeName === jsonPatchType.name) return new JsonPatchValue(fields);
+  throw new CelError(`type name '${typeName}' not found`);
+};
 
 export function declareMutation(environment: Environment): void {
   environment
-    .registerType('Object', ObjectValue)
-    .registerType('JSONPatch', JsonPatchValue)
-    .registerType('kubernetes.OptionalField', OptionalField)
-    .registerFunction(`${optionalFieldFunction}(dyn): kubernetes.OptionalField`, (value: unknown) => new OptionalField(value))
-    .registerFunction(
-      `${constructorFunction('Object')}(string, map): Object`,
-      (path: string, fields: unknown) => new ObjectValue(path, present(fields)),
-    )
-    .registerFunction(`${constructorFunction('JSONPatch')}(string, map): JSONPatch`, (_: string, fields: unknown) => {
-      const given = present(fields);
-      for (const key of given.keys()) if (!patchFields.has(String(key))) throw new Error(`undefined field '${String(key)}'`);
-      return new JsonPatchValue(given);
-    })
-    .registerType('kubernetes.JSONPatchFunctions', JsonPatchNamespace)
-    .registerConstant('jsonpatch', 'kubernetes.JSONPatchFunctions', new JsonPatchNamespace())
-    .registerFunction('kubernetes.JSONPatchFunctions.escapeKey(string): string', (_: JsonPatchNamespace, key: string) =>
-      key.replaceAll('~', '~0').replaceAll('/', '~1'),
+    .structs((name) => (isObjectPath(name) ? () => t.dynType : undefined))
+    .struct(jsonPatchType.name, (field) => patchFields.get(field))
+    .function(
+      'jsonpatch.escapeKey',
+      overload([t.stringType], t.stringType, (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1')),
     );
 }
 
 /** A value of CEL as JSON. */
 export function jsonOf(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value);
-  if (value instanceof ObjectValue || value instanceof JsonPatchValue) return jsonOf(value.fields);
+  if (value instanceof Uint) return Number(value.value);
+  if (value instanceof StructValue) return Object.fromEntries(value.names.map((name) => [name, jsonOf(value.get(name))]));
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [String(key), jsonOf(item)]));
   if (Array.isArray(value)) return value.map(jsonOf);
-  if (value instanceof Set) return [...value].map(jsonOf);
-  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
-  if (value instanceof Optional) return value.hasValue() ? jsonOf(value.value()) : null;
+  if (value instanceof Timestamp) return formatTimestamp(value);
+  if (value instanceof Duration) return formatDuration(value);
+  if (value instanceof Optional) return value.hasValue ? jsonOf(value.value) : null;
   if (value instanceof Uint8Array) return btoa(String.fromCharCode(...value));
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
   return value;
 }

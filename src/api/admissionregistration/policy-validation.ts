@@ -1,5 +1,5 @@
 /** What makes a policy valid: its parts, and that its expressions compile (pkg/apis/admissionregistration/validation). */
-import { CompileError } from '../cel/index.ts';
+import { CompileError, celTypes as t } from '../cel/index.ts';
 import { allowOneOf, reject, requireOneOf } from '../core/checks.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type {
@@ -17,6 +17,7 @@ import { validateLabelSelector } from '../object-meta.ts';
 import { AdmissionCompiler, validateExpression } from './admission-expressions.ts';
 import { validateMatchConditions } from './match-conditions.ts';
 import { failurePolicies, reinvocationPolicies, validateMatchResources } from './match-rules.ts';
+import { mutationTypes } from './mutation-types.ts';
 
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const maxAuditAnnotations = 20;
@@ -88,11 +89,17 @@ function validateVariables(variables: readonly Variable[] | undefined, compiler:
 function validateValidation(validation: Validation, compiler: AdmissionCompiler, path: FieldPath, errors: FieldErrors): void {
   const { expression = '', message = '', messageExpression = '', reason } = validation;
   if (expression.trim() === '') errors.required(path.child('expression'), 'expression is not specified');
-  else validateExpression(compiler, expression, { returns: ['bool'] }, path.child('expression'), errors);
+  else validateExpression(compiler, expression, { returns: [t.boolType] }, path.child('expression'), errors);
   if (messageExpression !== '' && messageExpression.trim() === '')
     errors.invalid(path.child('messageExpression'), messageExpression, 'must be non-empty if specified');
   else if (messageExpression !== '')
-    validateExpression(compiler, messageExpression, { returns: ['string'], hasAuthorizer: false }, path.child('messageExpression'), errors);
+    validateExpression(
+      compiler,
+      messageExpression,
+      { returns: [t.stringType], hasAuthorizer: false },
+      path.child('messageExpression'),
+      errors,
+    );
   if (message !== '' && message.trim() === '') errors.invalid(path.child('message'), message, 'message must be non-empty if specified');
   else if (/[\n\r]/.test(message.trim())) errors.invalid(path.child('message'), message, 'message must not contain line breaks');
   allowOneOf(errors, path.child('reason'), reason, reasons);
@@ -113,7 +120,7 @@ function validateAuditAnnotations(policy: ValidatingAdmissionPolicy, compiler: A
     if (expression === '') errors.required(expressionPath, 'valueExpression is not specified');
     else if (byteLength(expression) > maxValueExpressionBytes)
       errors.required(expressionPath, `must not exceed ${maxValueExpressionBytes} bytes in length`);
-    else validateExpression(compiler, expression, { returns: ['string', 'null_type'] }, expressionPath, errors);
+    else validateExpression(compiler, expression, { returns: [t.stringType, t.nullType] }, expressionPath, errors);
     if (keys.has(key)) errors.duplicate(at.child('key'), key);
     keys.add(key);
   }
@@ -153,14 +160,7 @@ function validateMutation(mutation: Mutation, compiler: AdmissionCompiler, path:
   const given = patchType === 'JSONPatch' ? jsonPatch : applyConfiguration;
   if (given === undefined) errors.required(own, `must be specified when patchType is ${patchType}`);
   else if (!given.expression?.trim()) errors.required(own.child('expression'), 'expression is not specified');
-  else
-    validateExpression(
-      compiler,
-      given.expression,
-      { returns: [patchType === 'JSONPatch' ? 'list(JSONPatch)' : 'Object'] },
-      own.child('expression'),
-      errors,
-    );
+  else validateExpression(compiler, given.expression, { returns: [mutationTypes[patchType]] }, own.child('expression'), errors);
 }
 
 export function validateMutatingPolicy({ spec = {} }: MutatingAdmissionPolicy, path: FieldPath, errors: FieldErrors): void {

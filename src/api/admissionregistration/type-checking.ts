@@ -2,9 +2,8 @@
  * What is wrong with a policy's expressions given the types that its rules name: warnings only, as a policy may be for objects of
  * many types (KEP-3488, "Type Checking").
  */
-import type { Environment } from '@marcbachmann/cel-js';
 import { escapeName } from '../apiextensions/rule-types.ts';
-import { CompileError } from '../cel/index.ts';
+import { type CelType, CompileError, type Environment, celTypes as t } from '../cel/index.ts';
 import type { ExpressionWarning, ValidatingAdmissionPolicy } from '../generated/admissionregistration.v1.ts';
 import { kinds } from '../kinds.ts';
 import { apiVersionOf, type Resource } from '../resource.ts';
@@ -15,47 +14,38 @@ import { AdmissionCompiler, type ExpressionUse } from './admission-expressions.t
 /** More types than these are not looked at. */
 const maxTypes = 10;
 
-/** Declares a type and those below it. */
-function declare(environment: Environment, root: StructNode): string {
-  const known = new Map<StructNode, string>();
-  const typeOf = (node: TypeNode): string => {
+const scalars: Readonly<Record<string, CelType>> = { string: t.stringType, bool: t.boolType, int: t.intType, float: t.doubleType };
+
+/** Declares a type and those below it, named by where they are. */
+function declare(environment: Environment, root: StructNode, rootName: string): CelType {
+  // One that holds itself is not followed.
+  const open = new Set<StructNode>();
+  const typeOf = (node: TypeNode, name: string): CelType => {
     switch (node.kind) {
-      case 'string':
-      case 'bool':
-      case 'int':
-        return node.kind;
-      case 'float':
-        return 'double';
       case 'list':
-        return `list<${typeOf(node.item)}>`;
+        return t.listOf(typeOf(node.item, `${name}.@idx`));
       case 'map':
-        return `map<string, ${typeOf(node.value)}>`;
+        return t.mapOf(t.stringType, typeOf(node.value, `${name}.@elem`));
       case 'struct':
-        return structOf(node);
+        return structOf(node, name);
       default:
-        // Written in more than one way.
-        return 'dyn';
+        // The rest is written in more than one way.
+        return scalars[node.kind] ?? t.dynType;
     }
   };
-  const structOf = (node: StructNode): string => {
-    const present = known.get(node);
-    if (present !== undefined) return present;
-    const type = `object.T${known.size}`;
-    // One that holds itself is not followed.
-    known.set(node, 'dyn');
-    const fields = node.fields.flatMap(({ name, node: field }): [string, string][] => {
-      const escaped = escapeName(name);
-      return escaped === undefined ? [] : [[escaped, typeOf(field)]];
-    });
-    if (fields.length === 0) return 'dyn';
-    environment
-      .registerType(type, { ctor: class {}, fields: Object.fromEntries(fields) })
-      // As an object that is not there is.
-      .registerOperator(`${type} == null`, () => false);
-    known.set(node, type);
-    return type;
+  const structOf = (node: StructNode, name: string): CelType => {
+    if (open.has(node) || node.fields.length === 0) return t.dynType;
+    open.add(node);
+    const fields = new Map<string, CelType>();
+    for (const field of node.fields) {
+      const escaped = escapeName(field.name);
+      if (escaped !== undefined) fields.set(escaped, typeOf(field.node, `${name}.${escaped}`));
+    }
+    open.delete(node);
+    environment.struct(name, (field) => fields.get(field));
+    return t.structType(name);
   };
-  return structOf(root);
+  return structOf(root, rootName);
 }
 
 /** The built-in kinds that the rules name, without wildcards. */
@@ -67,6 +57,14 @@ function kindsOf({ spec }: ValidatingAdmissionPolicy): Resource[] {
       rules.some((rule) => rule.apiGroups?.includes(group) && rule.apiVersions?.includes(version) && rule.resources?.includes(plural)),
     )
     .slice(0, maxTypes);
+}
+
+/** The type of the policy's parameters, if it is a built-in one. */
+function paramNode({ spec: { paramKind } }: ValidatingAdmissionPolicy): StructNode | undefined {
+  const found = kinds
+    .flatMap(({ resource, versions = [] }) => [resource, ...versions.map((v) => v.resource)])
+    .find((resource) => apiVersionOf(resource) === paramKind?.apiVersion && resource.kind === paramKind.kind);
+  return found && kindNode(found);
 }
 
 interface Checked {
@@ -87,11 +85,16 @@ function expressionsOf({ spec }: ValidatingAdmissionPolicy): Checked[] {
 export function typeCheckPolicy(policy: ValidatingAdmissionPolicy): ExpressionWarning[] {
   const { spec } = policy;
   const warnings = new Map<string, string[]>();
+  const params = paramNode(policy);
   for (const resource of kindsOf(policy)) {
     const node = kindNode(resource);
     if (!node) continue;
-    const objectType = (environment: Environment) => declare(environment, node);
-    const compiler = new AdmissionCompiler({ hasParams: spec.paramKind !== undefined, objectType });
+    const declareTypes = (environment: Environment) => {
+      const type = declare(environment, node, `${apiVersionOf(resource)}.${resource.kind}`);
+      environment.variable('object', type).variable('oldObject', type);
+      if (params) environment.variable('params', declare(environment, params, 'params'));
+    };
+    const compiler = new AdmissionCompiler({ hasParams: spec.paramKind !== undefined, declareTypes });
     const check = (fieldRef: string, compile: () => void) => {
       try {
         compile();

@@ -1,7 +1,7 @@
 /** Rules as they are run: compiled over the types that their schema declares. */
-import { CompileError, celEnvironment, compileExpression, type Expression } from '../cel/index.ts';
+import { CompileError, celEnvironment, compileExpression, type Environment, type Expression } from '../cel/index.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
-import { type RuleType, RuleTypes } from './rule-types.ts';
+import { declareOldSelf, declareSchema, type RuleType } from './rule-types.ts';
 
 export interface CompiledRule {
   rule: ValidationRule;
@@ -11,26 +11,29 @@ export interface CompiledRule {
 }
 
 export interface Declared {
-  environment: ReturnType<typeof celEnvironment>;
-  type: RuleType;
+  environment: Environment;
+  /** Undefined for a schema that rules can't see. */
+  type: RuleType | undefined;
 }
 
 /** The types of a schema, shared by its rules: values are converted once. */
 export function declareTypes(schema: JSONSchemaProps, isResource: boolean): Declared {
   const environment = celEnvironment();
-  const type = new RuleTypes(environment).of(schema, isResource);
-  environment.registerVariable('self', type.name);
+  const type = declareSchema(environment, schema, isResource);
+  if (type) environment.variable('self', type.type);
   return { environment, type };
 }
 
-function environmentOf({ environment, type }: Declared, { optionalOldSelf }: ValidationRule) {
-  return environment.clone().registerVariable('oldSelf', optionalOldSelf ? `optional<${type.name}>` : type.name);
+function compile({ environment, type }: Declared, { optionalOldSelf }: ValidationRule, source: string): Expression {
+  const own = environment.extend();
+  if (type) declareOldSelf(own, type, optionalOldSelf === true);
+  return compileExpression(own, source);
 }
 
 /** Throws CompileError. */
 export function compileCondition(declared: Declared, rule: ValidationRule): Expression {
-  const condition = compileExpression(environmentOf(declared, rule), rule.rule);
-  if (condition.type !== 'bool' && condition.type !== 'dyn') throw new CompileError('cel expression must evaluate to a bool');
+  const condition = compile(declared, rule, rule.rule.trim());
+  if (condition.type.kind !== 'bool') throw new CompileError('cel expression must evaluate to a bool');
   return condition;
 }
 
@@ -39,12 +42,12 @@ export function compileMessage(declared: Declared, rule: ValidationRule): Expres
   if (!rule.messageExpression) return undefined;
   let message: Expression;
   try {
-    message = compileExpression(environmentOf(declared, rule), rule.messageExpression);
+    message = compile(declared, rule, rule.messageExpression);
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new CompileError(`messageExpression ${error.message}`);
   }
-  if (message.type !== 'string' && message.type !== 'dyn') throw new CompileError('messageExpression must evaluate to a string');
+  if (message.type.kind !== 'string') throw new CompileError('messageExpression must evaluate to a string');
   return message;
 }
 

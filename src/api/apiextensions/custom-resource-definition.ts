@@ -8,6 +8,7 @@ import { CustomResourceDefinition } from '../generated/apiextensions.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsSubdomain } from '../names.ts';
 import { nameColumn } from '../printing.ts';
+import { unknownFormats } from '../string-formats.ts';
 import { definitionV1beta1 } from './definition-v1beta1.ts';
 import {
   validateApproval,
@@ -17,7 +18,6 @@ import {
   validateStatus,
   validateStoredVersions,
 } from './definition-validation.ts';
-import { unknownFormats } from './schema-formats.ts';
 
 /** Keeps a definition that is being deleted until its objects are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';

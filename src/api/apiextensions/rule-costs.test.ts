@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 import { celEnvironment, compileExpression } from '../cel/index.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { boundsOf } from './rule-bounds.ts';
-import { RuleTypes } from './rule-types.ts';
+import { declareSchema } from './rule-types.ts';
 
 function costOf(schema: JSONSchemaProps, rule: string): number {
   const environment = celEnvironment();
-  environment.registerVariable('self', new RuleTypes(environment).of(schema).name);
+  const type = declareSchema(environment, schema, false);
+  if (type) environment.variable('self', type.type);
   return compileExpression(environment, rule).maxCost(boundsOf(schema, false));
 }
 

@@ -3,7 +3,7 @@ import { deepEqual } from '../equality.ts';
 import { type FieldError, FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { matchesPattern } from '../regular-expression.ts';
-import { hasFormat } from './schema-formats.ts';
+import { hasFormat } from '../string-formats.ts';
 import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
 
 function typeOf(value: unknown): string {

@@ -60,7 +60,7 @@ test.each<[string, unknown]>([
   ["isURL(self.name) && url(self.name).getHost() == 'x.io:80' && url(self.name).getScheme() == 'https'", { name: 'https://x.io:80/p' }],
   ["cidr('10.0.0.0/8').containsIP(ip(self.name)) && ip(self.name).family() == 4 && !isIP('x')", { name: '10.1.2.3' }],
   ["self.at < timestamp('2030-01-01T00:00:00Z') && self.at.getFullYear() == 2024", { at: '2024-05-05T00:00:00Z' }],
-  ["'%s-%d'.format([self.name, self.min]) == 'a-1'", { name: 'a', min: 1 }],
+  ["'%s-%d'.format([dyn(self.name), self.min]) == 'a-1'", { name: 'a', min: 1 }],
   ["type(self.either) == string ? self.either == '80%' : self.either == 80", { either: '80%' }],
   ['type(self.either) == int && self.either == 80', { either: 80 }],
   ["sets.contains(self.words, ['a']) && !sets.intersects(self.words, ['z'])", { words: ['a'] }],
@@ -124,16 +124,12 @@ test('what did not change is not asked again', () => {
 
 test('an evaluation that fails refuses the object', () => {
   expect(problems('self.name.size() > 0', {})).toEqual([
-    'spec: Invalid value: "object": no such key: name evaluating rule: failed rule: self.name.size() > 0',
+    'spec: Invalid value: "object": no such key: name evaluating rule: self.name.size() > 0',
   ]);
 });
 
-/** Twenty-five doublings of ten letters. */
-const letters = [...'abcdefghijklmnopqrstuvwxyz'];
-const growing = letters.reduceRight(
-  (inner, letter, i) => `cel.bind(${letter}, ${i === 0 ? "'0123456789'" : `${letters[i - 1]} + ${letters[i - 1]}`}, ${inner})`,
-  'z.size() > 0',
-);
+/** Doublings of ten letters. */
+const growing = `['0123456789']${'.map(s, s + s)'.repeat(25)}[0].size() > 0`;
 
 test.each([
   ['nested loops', 'self.words.all(a, self.words.all(b, self.words.all(c, self.words.all(d, a + b + c + d != "!"))))'],
@@ -150,7 +146,7 @@ test.each([
 test.each<[ValidationRule, string]>([
   [{ rule: 'self.nope > 1' }, "undefined field 'nope'"],
   [{ rule: 'other > 1' }, "undeclared reference to 'other'"],
-  [{ rule: 'self.min >' }, 'compilation failed: ERROR: <input>:1:1:'],
+  [{ rule: 'self.min >' }, "compilation failed: ERROR: <input>:1:11: Syntax error: mismatched input '<EOF>' expecting {"],
   [{ rule: 'self.min' }, 'cel expression must evaluate to a bool'],
   [{ rule: ' ' }, 'Required value: rule is not specified'],
   [{ rule: 'true', message: 'a\nb' }, 'message must not contain line breaks'],

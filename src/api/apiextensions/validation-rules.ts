@@ -1,19 +1,21 @@
 /** x-kubernetes-validations: rules in CEL over values and their earlier state (KEP-2876, KEP-4008). */
-import { type Budget, CostError, type Expression, evaluationProblem, optionalOf } from '../cel/index.ts';
+import { type Budget, BudgetError, CelError, CostError } from '../cel/index.ts';
 import { deepEqual } from '../equality.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
+import { byteLength } from '../names.ts';
 import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
 import { placeOf } from './rule-paths.ts';
-import type { RuleType } from './rule-types.ts';
+import { optionalOf, type RuleType } from './rule-types.ts';
 import { isObject, itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
 import { correlate } from './schema-validation.ts';
 
 /** What all rules of one object may cost together (upstream's RuntimeCELCostBudget). */
 const objectBudget = 10_000_000;
+const maxMessageBytes = 5 * 1024;
 
 interface CompiledRules {
-  type: RuleType;
+  type: RuleType | undefined;
   rules: CompiledRule[];
 }
 
@@ -44,73 +46,128 @@ function hasRules(schema: JSONSchemaProps): boolean {
   return known;
 }
 
+/** How upstream names a rule in messages. */
+const shown = ({ rule, message }: ValidationRule) => (message ? message : rule).trim();
+const fixedMessage = (rule: ValidationRule) => rule.message?.trim() || `failed rule: ${rule.rule.trim()}`;
+
+/** A value that rules are asked of. */
+interface Place {
+  path: FieldPath;
+  isResource: boolean;
+  /** Undefined if there was none, or none that is known to be this one's. */
+  prev: unknown;
+  /** It, or what it is part of, is as it was: rules that only look at the present are not asked again. */
+  isUnchanged: boolean;
+}
+
 class RuleValidation {
   readonly #errors: FieldErrors;
   readonly #budget: Budget = { left: objectBudget };
-  #spent = false;
+  #stopped = false;
 
   constructor(errors: FieldErrors) {
     this.#errors = errors;
   }
 
-  value(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath, isResource: boolean): void {
-    if (this.#spent || value === undefined || value === null || !hasRules(schema)) return;
-    this.#rules(schema, value, prev, path, isResource);
+  value(schema: JSONSchemaProps, value: unknown, place: Place): void {
+    if (this.#stopped || value === undefined || value === null || !hasRules(schema)) return;
+    const { prev, path } = place;
+    const isUnchanged = place.isUnchanged || (prev !== undefined && deepEqual(prev, value));
+    this.#rules(schema, value, { ...place, isUnchanged });
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
       if (!items) return;
       const before = correlate(schema, prev);
-      for (const [i, item] of value.entries()) this.value(items, item, before(item), path.index(i), false);
+      for (const [i, item] of value.entries())
+        this.value(items, item, { path: path.index(i), isResource: false, prev: before(item), isUnchanged });
     } else if (isObject(value)) {
-      const before = isObject(prev) ? prev : undefined;
+      const before = isObject(prev) && schema['x-kubernetes-map-type'] !== 'atomic' ? prev : undefined;
       for (const key of Object.keys(value)) {
         const property = propertySchema(schema, key);
         if (!property) continue;
         const at = property === valueSchema(schema) ? path.key(key) : path.child(key);
-        this.value(property, value[key], before && Object.hasOwn(before, key) ? before[key] : undefined, at, false);
+        const old = before && Object.hasOwn(before, key) ? before[key] : undefined;
+        this.value(property, value[key], { path: at, isResource: false, prev: old, isUnchanged });
       }
     }
   }
 
-  #rules(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath, embedded: boolean): void {
-    const compiled = rulesOf(schema, embedded);
+  #stop(path: FieldPath, typeName: string, why: string): void {
+    this.#errors.invalid(path, typeName, why);
+    this.#stopped = true;
+  }
+
+  #rules(schema: JSONSchemaProps, value: unknown, { path, isResource, prev, isUnchanged }: Place): void {
+    const compiled = rulesOf(schema, isResource);
     if (!compiled) return;
-    const unchanged = prev !== undefined && deepEqual(prev, value);
-    for (const { rule, condition, message, isTransition } of compiled.rules) {
-      if (this.#spent) return;
-      if (isTransition ? prev === undefined && !rule.optionalOldSelf : unchanged) continue;
-      const old = prev === undefined || prev === null ? undefined : compiled.type.convert(prev);
-      const variables = { self: compiled.type.convert(value), oldSelf: rule.optionalOldSelf ? optionalOf(old) : old };
-      const place = placeOf(schema, path, rule.fieldPath);
-      const typeName = schema.type ?? '';
-      const fixed = rule.message?.trim() || `failed rule: ${rule.rule.trim()}`;
+    const { type } = compiled;
+    const typeName = schema.type ?? '';
+    if (this.#budget.left <= 0) {
+      this.#stop(path, typeName, new BudgetError().message);
+      return;
+    }
+    const read = (given: unknown) => (type ? type.convert(given) : given);
+    const old = prev === undefined || prev === null ? undefined : read(prev);
+    const self = read(value);
+    for (const each of compiled.rules) {
+      const { rule, condition, isTransition } = each;
+      if (isTransition ? prev === undefined && !rule.optionalOldSelf : isUnchanged) continue;
+      const variables = { self, oldSelf: rule.optionalOldSelf ? optionalOf(old) : old };
       try {
         if (condition.evaluate(variables, this.#budget) === true) continue;
       } catch (error) {
-        if (error instanceof CostError) {
-          const why = `no further validation rules will be run due to call cost exceeds limit for rule: ${rule.rule.trim()}`;
-          this.#errors.invalid(path, typeName, why);
-          this.#spent = true;
-        } else this.#errors.invalid(path, typeName, `${evaluationProblem(error)} evaluating rule: ${fixed}`);
+        this.#failed(rule, error, path, typeName);
+        if (this.#stopped) return;
         continue;
       }
-      this.#report(rule, place, typeName, value, this.#message(message, variables) ?? fixed);
+      const place = placeOf(schema, path, rule.fieldPath);
+      const message = this.#message(each, variables, place, typeName);
+      if (this.#stopped) return;
+      this.#report(rule, place, typeName, message);
     }
+  }
+
+  #failed(rule: ValidationRule, error: unknown, path: FieldPath, typeName: string): void {
+    if (error instanceof BudgetError) this.#stop(path, typeName, error.message);
+    else if (error instanceof CostError) {
+      const why = `no further validation rules will be run due to call cost exceeds limit for rule: ${shown(rule)}`;
+      this.#stop(path, typeName, `'${error.message}': ${why}`);
+    } else if (!(error instanceof CelError)) throw error;
+    else if (error.message.startsWith('no such overload')) {
+      // Found only now because the types were not known: those of ints or strings are not.
+      const why = `call arguments did not match a supported operator, function or macro signature for rule: ${shown(rule)}`;
+      this.#errors.invalid(path, typeName, `'${error.message}': ${why}`);
+    } else this.#errors.invalid(path, typeName, `${error.message} evaluating rule: ${shown(rule)}`);
   }
 
   /** What the message expression says, if it says something usable. */
-  #message(expression: Expression | undefined, variables: Record<string, unknown>): string | undefined {
-    if (!expression) return undefined;
+  #message({ rule, message }: CompiledRule, variables: Record<string, unknown>, path: FieldPath, typeName: string): string {
+    if (!message) return fixedMessage(rule);
     try {
-      const text = expression.evaluate(variables, this.#budget);
-      return typeof text === 'string' && text.trim() !== '' && !text.trim().includes('\n') ? text.trim() : undefined;
-    } catch {
-      // As upstream: a message that can't be made gives way to the fixed one.
-      return undefined;
+      const text = message.evaluate(variables, this.#budget);
+      const trimmed = typeof text === 'string' ? text.trim() : '';
+      if (trimmed !== '' && !trimmed.includes('\n') && byteLength(trimmed) <= maxMessageBytes) return trimmed;
+    } catch (error) {
+      if (error instanceof BudgetError)
+        this.#stop(
+          path,
+          typeName,
+          'messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run',
+        );
+      else if (error instanceof CostError) {
+        const source = JSON.stringify(rule.messageExpression);
+        this.#stop(
+          path,
+          typeName,
+          `no further validation rules will be run due to call cost exceeds limit for messageExpression: ${source}`,
+        );
+      } else if (!(error instanceof CelError)) throw error;
     }
+    // As upstream: a message that can't be made gives way to the fixed one.
+    return fixedMessage(rule);
   }
 
-  #report(rule: ValidationRule, place: FieldPath, typeName: string, value: unknown, message: string): void {
+  #report(rule: ValidationRule, place: FieldPath, typeName: string, message: string): void {
     switch (rule.reason) {
       case 'FieldValueForbidden':
         this.#errors.forbidden(place, message);
@@ -119,7 +176,7 @@ class RuleValidation {
         this.#errors.required(place, message);
         break;
       case 'FieldValueDuplicate':
-        this.#errors.duplicate(place, value);
+        this.#errors.duplicate(place, typeName);
         break;
       default:
         this.#errors.invalid(place, typeName, message);
@@ -129,5 +186,5 @@ class RuleValidation {
 
 /** Adds the rules that an object (and its change from `prev`) breaks. */
 export function applyRules(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {
-  new RuleValidation(errors).value(schema, value, prev, path, true);
+  new RuleValidation(errors).value(schema, value, { path, isResource: true, prev, isUnchanged: false });
 }

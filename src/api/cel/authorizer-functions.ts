@@ -1,6 +1,7 @@
 /** The authorizer that expressions may ask (k8s.io/apiserver/pkg/cel/library/authz.go). */
-import type { Environment } from '@marcbachmann/cel-js';
-import { spend } from './metering.ts';
+import { type Environment, member } from './declarations.ts';
+import { boolType, type CelType, opaqueType, stringType } from './types.ts';
+import { CelError, OpaqueValue } from './values.ts';
 
 /** What an expression asks: whether the request's user, or a service account, may do something. */
 export interface AuthorizerCheck {
@@ -25,87 +26,108 @@ export interface AuthorizerAnswer {
 
 export type AskAuthorizer = (check: AuthorizerCheck) => AuthorizerAnswer;
 
-/** As upstream prices a question. */
-const checkCost = 350_000;
-
 const nothing: AuthorizerCheck = { group: '', resource: '', subresource: '', namespace: '', name: '', verb: '' };
 
-class CheckValue {
+const authorizerType = opaqueType('kubernetes.authorization.Authorizer');
+const pathCheck = opaqueType('kubernetes.authorization.PathCheck');
+const groupCheck = opaqueType('kubernetes.authorization.GroupCheck');
+const resourceCheck = opaqueType('kubernetes.authorization.ResourceCheck');
+const decision = opaqueType('kubernetes.authorization.Decision');
+
+class CheckValue extends OpaqueValue {
+  readonly type: CelType;
   readonly ask: AskAuthorizer;
   readonly check: AuthorizerCheck;
-  constructor(ask: AskAuthorizer, check: AuthorizerCheck) {
+  constructor(type: CelType, ask: AskAuthorizer, check: AuthorizerCheck) {
+    super();
+    this.type = type;
     this.ask = ask;
     this.check = check;
   }
+
+  with(type: CelType, more: Partial<AuthorizerCheck>): CheckValue {
+    return new CheckValue(type, this.ask, { ...this.check, ...more });
+  }
 }
-// The library tells types by their classes.
-class PathCheck extends CheckValue {}
-class GroupCheck extends CheckValue {}
-class ResourceCheck extends CheckValue {}
-class DecisionValue {
+
+class DecisionValue extends OpaqueValue {
+  readonly type = decision;
   readonly answer: AuthorizerAnswer;
   constructor(answer: AuthorizerAnswer) {
+    super();
     this.answer = answer;
   }
 }
-class AuthorizerValue extends CheckValue {
-  readonly requestResource: ResourceCheck;
-  constructor(ask: AskAuthorizer, check: AuthorizerCheck, requested: AuthorizerCheck) {
-    super(ask, check);
-    this.requestResource = new ResourceCheck(ask, requested);
-  }
+
+/** What a request is on, and whoever asks. */
+export interface AuthorizerVariables {
+  authorizer: unknown;
+  'authorizer.requestResource': unknown;
 }
 
-/** The value of the variable `authorizer`; `requested` is what the request itself is on. */
-export function authorizerValue(ask: AskAuthorizer, requested: Omit<AuthorizerCheck, 'verb'>): unknown {
-  return new AuthorizerValue(ask, nothing, { ...requested, verb: '' });
-}
-
-export const authorizerType = 'kubernetes.authorization.Authorizer';
-
-export function registerAuthorizer(environment: Environment): void {
-  const type = (name: string) => `kubernetes.authorization.${name}`;
-  const decide = ({ ask, check }: CheckValue, verb: string) => {
-    spend(checkCost);
-    return new DecisionValue(ask({ ...check, verb }));
+/** The values of the authorizer's variables; `requested` is what the request itself is on. */
+export function authorizerVariables(ask: AskAuthorizer, requested: Omit<AuthorizerCheck, 'verb'>): AuthorizerVariables {
+  return {
+    authorizer: new CheckValue(authorizerType, ask, nothing),
+    'authorizer.requestResource': new CheckValue(resourceCheck, ask, { ...requested, verb: '' }),
   };
+}
+
+function required(name: string, value: string): string {
+  if (value === '') throw new CelError(`${name} must not be empty`);
+  return value;
+}
+
+export function declareAuthorizer(environment: Environment): void {
+  const decide = (value: CheckValue, verb: string) => new DecisionValue(value.ask({ ...value.check, verb }));
+  for (const type of [authorizerType, pathCheck, groupCheck, resourceCheck, decision]) environment.type(type.name, type);
   environment
-    .registerType(type('PathCheck'), PathCheck)
-    .registerType(type('GroupCheck'), GroupCheck)
-    .registerType(type('ResourceCheck'), ResourceCheck)
-    .registerType(type('Decision'), DecisionValue)
-    .registerType(authorizerType, { ctor: AuthorizerValue, fields: { requestResource: type('ResourceCheck') } })
-    .registerFunction(`${authorizerType}.path(string): ${type('PathCheck')}`, ({ ask, check }: AuthorizerValue, path: string) => {
-      if (path === '') throw new Error('path must not be empty');
-      return new PathCheck(ask, { ...check, path });
-    })
-    .registerFunction(
-      `${authorizerType}.group(string): ${type('GroupCheck')}`,
-      ({ ask, check }: AuthorizerValue, group: string) => new GroupCheck(ask, { ...check, group }),
+    .variable('authorizer', authorizerType)
+    .variable('authorizer.requestResource', resourceCheck)
+    .function(
+      'path',
+      member([authorizerType, stringType], pathCheck, (value: CheckValue, path: string) =>
+        value.with(pathCheck, { path: required('path', path) }),
+      ),
     )
-    .registerFunction(
-      `${authorizerType}.serviceAccount(string, string): ${authorizerType}`,
-      ({ ask, check, requestResource }: AuthorizerValue, namespace: string, name: string) => {
-        const serviceAccount = { namespace, name };
-        return new AuthorizerValue(ask, { ...check, serviceAccount }, { ...requestResource.check, serviceAccount });
-      },
+    .function(
+      'group',
+      member([authorizerType, stringType], groupCheck, (value: CheckValue, group: string) => value.with(groupCheck, { group })),
     )
-    .registerFunction(`${type('PathCheck')}.check(string): ${type('Decision')}`, decide)
-    .registerFunction(
-      `${type('GroupCheck')}.resource(string): ${type('ResourceCheck')}`,
-      ({ ask, check }: GroupCheck, resource: string) => {
-        if (resource === '') throw new Error('resource must not be empty');
-        return new ResourceCheck(ask, { ...check, resource });
-      },
+    .function(
+      'serviceAccount',
+      member([authorizerType, stringType, stringType], authorizerType, (value: CheckValue, namespace: string, name: string) =>
+        value.with(authorizerType, { serviceAccount: { namespace, name } }),
+      ),
     )
-    .registerFunction(`${type('ResourceCheck')}.check(string): ${type('Decision')}`, decide)
-    .registerFunction(`${type('Decision')}.allowed(): bool`, ({ answer }: DecisionValue) => answer.allowed)
-    .registerFunction(`${type('Decision')}.reason(): string`, ({ answer }: DecisionValue) => answer.reason)
-    .registerFunction(`${type('Decision')}.errored(): bool`, ({ answer }: DecisionValue) => answer.error !== undefined)
-    .registerFunction(`${type('Decision')}.error(): string`, ({ answer }: DecisionValue) => answer.error ?? '');
+    .function(
+      'resource',
+      member([groupCheck, stringType], resourceCheck, (value: CheckValue, resource: string) =>
+        value.with(resourceCheck, { resource: required('resource', resource) }),
+      ),
+    )
+    .function('check', member([pathCheck, stringType], decision, decide), member([resourceCheck, stringType], decision, decide))
+    .function(
+      'allowed',
+      member([decision], boolType, ({ answer }: DecisionValue) => answer.allowed),
+    )
+    .function(
+      'reason',
+      member([decision], stringType, ({ answer }: DecisionValue) => answer.reason),
+    )
+    .function(
+      'errored',
+      member([decision], boolType, ({ answer }: DecisionValue) => answer.error !== undefined),
+    )
+    .function(
+      'error',
+      member([decision], stringType, ({ answer }: DecisionValue) => answer.error ?? ''),
+    );
   for (const field of ['subresource', 'namespace', 'name', 'fieldSelector', 'labelSelector'] as const)
-    environment.registerFunction(
-      `${type('ResourceCheck')}.${field}(string): ${type('ResourceCheck')}`,
-      ({ ask, check }: ResourceCheck, value: string) => new ResourceCheck(ask, { ...check, [field]: value }),
+    environment.function(
+      field,
+      member([resourceCheck, stringType], resourceCheck, (value: CheckValue, given: string) =>
+        value.with(resourceCheck, { [field]: given }),
+      ),
     );
 }

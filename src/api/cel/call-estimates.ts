@@ -2,13 +2,16 @@
  * What calls cost at most and how large their results are, in the units of google/cel-go/checker/cost.go and
  * k8s.io/apiserver/pkg/cel/library/cost.go. What is not named here costs one.
  */
-import { costOf, perCharacter, perPatternCharacter, product, range, type SizeRange, sum, times, union, unknownSize } from './size-range.ts';
-import type { CelType } from './syntax-tree.ts';
+
+import type { Overload } from './declarations.ts';
+import { sortByKeys } from './macros.ts';
+import { costOf, perCharacter, perPatternCharacter, product, range, type SizeRange, sum, times, unknownSize } from './size-range.ts';
+import { type CelType, isOptional } from './types.ts';
 
 /** What is known of a value without evaluating. */
 export interface Operand {
   readonly size: SizeRange | undefined;
-  readonly type: CelType | undefined;
+  readonly type: CelType;
   /** The sizes of a list's items, where they are bounded. */
   readonly itemSize: SizeRange | undefined;
   /** The value itself, if it is written out. */
@@ -22,8 +25,7 @@ export interface CallEstimate {
 
 const one: CallEstimate = { cost: range(1) };
 const sizeOf = ({ size }: Operand): SizeRange => size ?? unknownSize;
-const isText = (type: CelType | undefined) => type?.name === 'string' || type?.name === 'bytes';
-const isDyn = (type: CelType | undefined) => type === undefined || type.kind === 'dyn' || type.kind === 'param';
+const isText = (type: CelType | undefined) => type?.kind === 'string' || type?.kind === 'bytes';
 const traversal = (size: SizeRange): SizeRange => costOf(size, perCharacter);
 
 function comparison(a: Operand, b: Operand): SizeRange {
@@ -31,34 +33,24 @@ function comparison(a: Operand, b: Operand): SizeRange {
   return traversal(range(most > 0 ? 1 : 0, most));
 }
 
-/** An operator that costs by size for texts, and one for anything else. */
-function ordered(a: Operand, b: Operand): CallEstimate {
-  if (isText(a.type) || isText(b.type)) return { cost: comparison(a, b) };
-  return isDyn(a.type) || isDyn(b.type) ? { cost: union(range(1), comparison(a, b)) } : one;
-}
-
-function addition(a: Operand, b: Operand): CallEstimate {
+function addition(overload: Overload, a: Operand, b: Operand): CallEstimate {
   const size = sum(sizeOf(a), sizeOf(b));
-  if (a.type?.kind === 'list' || b.type?.kind === 'list') return { cost: range(1), size };
-  if (isText(a.type) || isText(b.type)) return { cost: traversal(size), size };
-  return isDyn(a.type) || isDyn(b.type) ? { cost: union(range(1), traversal(size)), size } : one;
+  if (overload.result.kind === 'list') return { cost: range(1), size };
+  return overload.id === 'add_text' ? { cost: traversal(size), size } : one;
 }
 
-export function estimateOperator(op: string, a: Operand, b: Operand): CallEstimate {
-  switch (op) {
-    case '==':
-    case '!=':
+/** Kubernetes' own types are compared at once. */
+const isOpaque = (a: Operand, b: Operand) => a.type.kind === 'opaque' && b.type.name === a.type.name && !isOptional(a.type);
+
+function estimateOperator(op: string, overload: Overload, a: Operand, b: Operand): CallEstimate {
+  if (op === '_==_') return isOpaque(a, b) ? one : { cost: comparison(a, b) };
+  if (op === '_+_') return addition(overload, a, b);
+  switch (overload.id) {
+    case 'not_equals':
+    case 'ordered_text':
       return { cost: comparison(a, b) };
-    case '<':
-    case '<=':
-    case '>':
-    case '>=':
-      return ordered(a, b);
-    case '+':
-      return addition(a, b);
-    case 'in':
-      if (b.type?.kind === 'list') return { cost: sizeOf(b) };
-      return isDyn(b.type) ? { cost: union(range(1), sizeOf(b)) } : one;
+    case 'in_list':
+      return { cost: sizeOf(b) };
     default:
       return one;
   }
@@ -71,7 +63,7 @@ function search(text: Operand, pattern: Operand): SizeRange {
 
 /** Looks at each item once, and into those that are texts. */
 function listTraversal(list: Operand): CallEstimate {
-  const item = list.type?.kind === 'list' ? list.type.valueType : undefined;
+  const [item] = list.type.params;
   if (!item) return { cost: traversal(sizeOf(list)) };
   const each = isText(item) ? sum(range(1), traversal(list.itemSize ?? unknownSize)) : range(1);
   return { cost: product(sizeOf(list), each) };
@@ -88,7 +80,7 @@ function replacement(text: SizeRange, from: SizeRange, to: SizeRange): SizeRange
 
 function joined(list: Operand, separator: Operand | undefined): SizeRange {
   const items = sizeOf(list);
-  const texts = list.type?.kind === 'list' ? product(items, list.itemSize ?? unknownSize) : range(0);
+  const texts = list.type.params.length > 0 ? product(items, list.itemSize ?? unknownSize) : range(0);
   if (!separator) return texts;
   return sum(texts, product(sizeOf(separator), range(Math.max(0, items.min - 1), Math.max(0, items.max - 1))));
 }
@@ -101,7 +93,7 @@ const literalCount = (operand: Operand | undefined, otherwise: number) =>
 
 /** Every item is compared with every other. */
 function selfComparison({ size = unknownSize, type }: Operand): CallEstimate {
-  return newList(product(size, size), isText(type?.valueType) ? 2 + perCharacter : 2);
+  return newList(product(size, size), isText(type.params[0]) ? 2 + perCharacter : 2);
 }
 
 /** The functions of google/cel-go/ext/lists.go, from version 3. */
@@ -117,10 +109,15 @@ function estimateListMethod(name: string, list: Operand, args: readonly Operand[
     case 'distinct':
     case 'sort':
       return selfComparison(list);
+    case sortByKeys:
+      return args[0] ? selfComparison(args[0]) : one;
     default:
       return one;
   }
 }
+
+/** A selector's list and, for every other character at most, a requirement with its values. */
+const selector = (length: SizeRange): SizeRange => sum(range(10), traversal(length), costOf(costOf(length, 0.5), 50));
 
 /** The addresses of an IP have 4 or 16 bytes. */
 const addressBytes = range(4, 16);
@@ -133,6 +130,9 @@ function estimateMethod(name: string, target: Operand, args: readonly Operand[])
   switch (name) {
     case 'check':
       return { cost: range(350_000) };
+    case 'fieldSelector':
+    case 'labelSelector':
+      return first ? { cost: selector(sizeOf(first)) } : one;
     case 'isSorted':
     case 'sum':
     case 'max':
@@ -178,23 +178,24 @@ function estimateMethod(name: string, target: Operand, args: readonly Operand[])
     case 'validate':
       return first ? { cost: costOf(traversal(sizeOf(first)), formatPatternCharacters * perPatternCharacter) } : one;
     default:
-      return target.type?.kind === 'list' ? estimateListMethod(name, target, args) : one;
+      return target.type.kind === 'list' ? estimateListMethod(name, target, args) : one;
   }
 }
 
-function estimateFunction(name: string, args: readonly Operand[]): CallEstimate {
+function estimateFunction(name: string, overload: Overload, args: readonly Operand[]): CallEstimate {
   const [first, second] = args;
   if (!first) return one;
+  if (second && /^[_@]/.test(name)) return estimateOperator(name, overload, first, second);
   const size = sizeOf(first);
   switch (name) {
-    case 'matches':
-      return second ? estimateMethod('matches', first, [second]) : one;
     case 'url':
-      return { cost: traversal(size) };
+    case 'jsonpatch.escapeKey':
+      return { cost: traversal(size), size };
     case 'bytes':
+      if (overload.id !== 'string_to_bytes') return one;
       return { cost: traversal(size), size: range(size.min, size.max * 4) };
     case 'string':
-      return first.type?.name === 'bytes' ? { cost: traversal(size), size: range(Math.floor(size.min / 4), size.max) } : one;
+      return overload.id === 'bytes_to_string' ? { cost: traversal(size), size: range(Math.floor(size.min / 4), size.max) } : one;
     case 'strings.quote':
       return { cost: traversal(size), size: range(size.min + 2, size.max * 2 + 2) };
     case 'lists.range':
@@ -210,6 +211,7 @@ function estimateFunction(name: string, args: readonly Operand[]): CallEstimate 
   }
 }
 
-export function estimateCall(name: string, target: Operand | undefined, args: readonly Operand[]): CallEstimate {
-  return target ? estimateMethod(name, target, args) : estimateFunction(name, args);
+/** What a call of one overload costs. */
+export function estimateCall(name: string, overload: Overload, target: Operand | undefined, args: readonly Operand[]): CallEstimate {
+  return target ? estimateMethod(name, target, args) : estimateFunction(name, overload, args);
 }

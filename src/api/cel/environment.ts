@@ -1,31 +1,51 @@
 /**
- * CEL as Kubernetes has it: the language from `@marcbachmann/cel-js`, Kubernetes' functions, and a budget. Of the libraries on npm it
- * is the smallest (300 kB, no dependencies, pure), has static types, optionals and int64; `@bufbuild/cel` brings protobuf's
- * runtime (5 MB) and does not check types; `cel-js` knows neither types nor integers.
+ * CEL as Kubernetes 1.36 has it: the language, and the functions of its base environment
+ * (google/cel-go, k8s.io/apiserver/pkg/cel/environment). An implementation of its own: no library on npm has the types, the messages and
+ * the costs that users see.
  */
-import { Environment, Optional, type ParseResult } from '@marcbachmann/cel-js';
+import { declareAddressFunctions } from './address-functions.ts';
+import { checkTypes } from './checker.ts';
+import { declareConversions } from './conversions.ts';
 import { type Bounds, estimateCost } from './cost-estimate.ts';
-import { registerListFunctions } from './list-functions.ts';
-import { registerMathFunctions } from './math-functions.ts';
-import { type Budget, meter, nodesOf, withinBudget } from './metering.ts';
-import { linearMatches, registerStringFunctions } from './string-functions.ts';
-import type { CelNode } from './syntax-tree.ts';
-import { registerTwoVariableMacros } from './two-variable-macros.ts';
-import { registerTypeFunctions } from './type-functions.ts';
+import { Environment } from './declarations.ts';
+import { type CelNode, nodesOf } from './expression-tree.ts';
+import { declareImageFunctions } from './image-functions.ts';
+import { type Construct, planExpression } from './interpreter.ts';
+import { declareListFunctions, declareOptionals } from './list-functions.ts';
+import { checkLiterals } from './literal-checks.ts';
+import { type Budget, withinBudget } from './metering.ts';
+import { declareOperators } from './operators.ts';
+import { parseExpression } from './parser.ts';
+import { displayProblems, type SourceProblem } from './source.ts';
+import { declareStringFunctions } from './string-functions.ts';
+import { declareTypeFunctions } from './type-functions.ts';
+import { type CelType, dynType } from './types.ts';
+import { CelError } from './values.ts';
+
+function makeBase(): Environment {
+  const base = new Environment();
+  declareOperators(base);
+  declareConversions(base);
+  declareStringFunctions(base);
+  declareListFunctions(base);
+  declareOptionals(base);
+  declareTypeFunctions(base);
+  declareAddressFunctions(base);
+  declareImageFunctions(base);
+  return base;
+}
 
 let base: Environment | undefined;
 
+export interface EnvironmentOptions {
+  /** `cel.bind()`, which most of Kubernetes' expressions don't have. */
+  bindings?: boolean;
+}
+
 /** A fresh environment with Kubernetes' functions, to declare variables and types in. */
-export function celEnvironment(): Environment {
-  if (!base) {
-    base = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false, limits: { maxAstNodes: 10_000 } });
-    registerStringFunctions(base);
-    registerListFunctions(base);
-    registerTypeFunctions(base);
-    registerMathFunctions(base);
-    registerTwoVariableMacros(base);
-  }
-  return base.clone();
+export function celEnvironment(options: EnvironmentOptions = {}): Environment {
+  base ??= makeBase();
+  return base.extend(options);
 }
 
 /** An expression that does not parse or whose types don't fit. */
@@ -34,67 +54,54 @@ export class CompileError extends Error {
 }
 
 export interface Expression {
-  /** The static type: `bool`, `string`, `dyn`, ... */
-  readonly type: string;
+  /** What it evaluates to. */
+  readonly type: CelType;
   mentions(variable: string): boolean;
-  /** What an evaluation may cost at most, if `self` is as large as `bounds` allow. */
+  /** What an evaluation may cost at most, if variables are as large as `bounds` allow. */
   maxCost(bounds?: Bounds): number;
-  /** Throws CostError, and errors of evaluation. */
-  evaluate(variables: Record<string, unknown>, budget: Budget): unknown;
+  /** Throws CelError, CostError, BudgetError. */
+  evaluate(variables: Readonly<Record<string, unknown>>, budget: Budget): unknown;
 }
 
-function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? text;
+const noConstruct: Construct = (typeName) => {
+  throw new CelError(`type name '${typeName}' not found`);
+};
+
+function refuse(source: string, problems: readonly SourceProblem[]): void {
+  if (problems.length > 0) throw new CompileError(`compilation failed: ${displayProblems(source, problems)}`);
 }
 
-/** The library's words where upstream's differ. */
-function inGosWords(error: unknown): string {
-  const line = firstLine(error);
-  const unknownVariable = /^Unknown variable: (.*)$/.exec(line);
-  if (unknownVariable) return `undeclared reference to '${unknownVariable[1]}' (in container '')`;
-  const unknownField = /^No such key: (.*)$/.exec(line);
-  return unknownField ? `undefined field '${unknownField[1]}'` : line;
+function checkedTree(environment: Environment, source: string): CelNode {
+  const { tree, problems } = parseExpression(source, environment);
+  if (!tree) {
+    refuse(source, problems);
+    throw new Error('neither a tree nor a problem');
+  }
+  refuse(source, checkTypes(tree, environment));
+  refuse(source, checkLiterals(tree));
+  return tree;
 }
 
 /**
- * Parses and checks an expression.
+ * Parses and checks an expression; `construct` makes what it constructs (`Object{...}`).
  * @throws CompileError
  */
-export function compileExpression(environment: Environment, source: string): Expression {
-  let parsed: ParseResult;
-  let type: string;
-  const variables = new Set<string>();
+export function compileExpression(environment: Environment, source: string, construct = noConstruct): Expression {
+  const tree = checkedTree(environment, source);
+  let run: ReturnType<typeof planExpression>;
   try {
-    parsed = environment.parse(source);
-    for (const node of nodesOf(parsed.ast)) {
-      const { op, args } = node;
-      if (op === 'id' && typeof args === 'string') variables.add(args);
-      if (op === 'rcall' && Array.isArray(args) && args[0] === 'matches') args[0] = linearMatches;
-    }
-    const checked = parsed.check();
-    if (!checked.valid) throw checked.error;
-    type = checked.type ?? 'dyn';
-    meter(parsed);
+    run = planExpression(tree, construct);
   } catch (error) {
-    throw new CompileError(`compilation failed: ERROR: <input>:1:1: ${inGosWords(error)}\n | ${source}`);
+    if (!(error instanceof CelError)) throw error;
+    throw new CompileError(`program instantiation failed: ${error.message}`);
   }
   return {
-    type,
-    mentions: (variable) => variables.has(variable),
-    // The library's own type of its nodes leaves out most of what they are.
-    maxCost: (bounds) => estimateCost(parsed.ast as unknown as CelNode, bounds).max,
-    evaluate: (given, budget) => withinBudget(budget, () => parsed(given)),
+    type: tree.type ?? dynType,
+    mentions(variable) {
+      for (const node of nodesOf(tree)) if (node.kind === 'ident' && node.name === variable) return true;
+      return false;
+    },
+    maxCost: (bounds) => estimateCost(tree, bounds).max,
+    evaluate: (variables, budget) => withinBudget(budget, () => run(variables)),
   };
-}
-
-/** A value that may be missing, as `oldSelf` of an optional rule. */
-export function optionalOf(value: unknown): unknown {
-  return value === undefined ? Optional.none() : Optional.of(value);
-}
-
-/** What an evaluation failed of, in upstream's words. */
-export function evaluationProblem(error: unknown): string {
-  const line = firstLine(error);
-  return line.replace(/^No such key: /, 'no such key: ');
 }

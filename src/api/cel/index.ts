@@ -1,3 +1,11 @@
 export type { Bounds } from './cost-estimate.ts';
-export { CompileError, celEnvironment, compileExpression, type Expression, evaluationProblem, optionalOf } from './environment.ts';
-export { type Budget, CostError, perCallLimit } from './metering.ts';
+export { Environment, type FieldTypes, member, overload } from './declarations.ts';
+export { CompileError, celEnvironment, compileExpression, type EnvironmentOptions, type Expression } from './environment.ts';
+export type { Construct } from './interpreter.ts';
+export { declareIncludes } from './list-functions.ts';
+export { type Budget, BudgetError, CostError, perCallLimit } from './metering.ts';
+export { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from './times.ts';
+export { QuantityValue, quantityType, SemverValue } from './type-functions.ts';
+export type { CelType } from './types.ts';
+export * as celTypes from './types.ts';
+export { CelError, Duration, keyedList, mapKey, OpaqueValue, Optional, StructValue, Timestamp, TypeValue, Uint } from './values.ts';

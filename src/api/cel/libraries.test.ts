@@ -5,8 +5,6 @@ import { CostError } from './metering.ts';
 const evaluate = (source: string) => compileExpression(celEnvironment(), source).evaluate({}, { left: 1e9 });
 
 test.each([
-  'math.greatest(1, 2) == 2 && math.least([3, 1, 2]) == 1 && math.abs(-3) == 3',
-  'math.ceil(1.2) == 2.0 && math.round(-1.5) == -2.0 && math.bitShiftRight(-1, 60) == 15',
   "semver('1.2.3').major() == 1 && semver('1.2.3-alpha').isLessThan(semver('1.2.3')) && !isSemver('v1')",
   "semver('v1.2', true).compareTo(semver('1.2.0')) == 0",
   "{'a': 1, 'b': 2}.all(k, v, v < 3) && {'a': 1}.exists(k, v, k == 'a') && [1, 2].existsOne(i, v, i == 0)",
@@ -29,6 +27,6 @@ test.each([
   expect(() => evaluate(source)).toThrow(CostError);
 });
 
-test.each(['math.abs(-9223372036854775807 - 1) > 0', "semver('x').major() == 1", '[1].slice(0, 2) == []'])('%s fails', (source) => {
+test.each(["semver('x').major() == 1", '[1].slice(0, 2) == []'])('%s fails', (source) => {
   expect(() => evaluate(source)).toThrow();
 });

@@ -1,17 +1,29 @@
 /**
- * What an evaluation may cost. Every step costs one, and what grows (strings, lists) costs by its size, so that a hostile expression
- * costs the request that evaluates it and no more. The library has no such limit: its syntax tree is wrapped instead.
+ * What an evaluation may cost, in upstream's units, so that a hostile expression costs the request that evaluates it and no more. What
+ * upstream does for next to nothing and this engine does not (copying lists, comparing deep values) is work that has a limit of its own.
  */
-import type { ParseResult } from '@marcbachmann/cel-js';
 
 /** Upstream's limit of one expression's evaluation (k8s.io/apiserver/pkg/apis/cel). */
 export const perCallLimit = 1_000_000;
 
+/** Items, characters and steps that are looked at beside what is paid for. */
+const workLimit = 50_000_000;
+
+/** One evaluation costs more than it may. */
 export class CostError extends Error {
   override readonly name = 'CostError';
 
   constructor() {
-    super('call cost exceeds limit');
+    super('operation cancelled: actual cost limit exceeded');
+  }
+}
+
+/** An evaluation costs more than is left for what is evaluated together. */
+export class BudgetError extends Error {
+  override readonly name = 'BudgetError';
+
+  constructor() {
+    super('validation failed due to running out of cost budget, no further validation rules will be run');
   }
 }
 
@@ -21,87 +33,45 @@ export interface Budget {
 }
 
 interface Meter {
-  left: number;
-  exceeded: boolean;
+  cost: number;
+  work: number;
 }
 
 // Evaluation is synchronous: there is one at a time, or one within another (a variable that is evaluated when it is first read).
 let current: Meter | undefined;
 
-/** Charges the evaluation at hand. Throws CostError when there is nothing left. */
+/** Charges the evaluation at hand. Throws CostError when it costs too much. */
 export function spend(cost: number): void {
   if (!current) return;
-  current.left -= cost;
-  if (current.left >= 0) return;
-  current.exceeded = true;
-  throw new CostError();
+  current.cost += cost;
+  if (current.cost > perCallLimit) throw new CostError();
 }
 
-type Evaluate = (this: unknown, evaluator: unknown, node: unknown, context: unknown) => unknown;
-
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return value.length / 10;
-  return Array.isArray(value) ? value.length / 10 : 0;
+/** Counts what is done beside what is paid for. Throws CostError when it is too much. */
+export function work(steps: number): void {
+  if (!current) return;
+  current.work += steps;
+  if (current.work > workLimit) throw new CostError();
 }
 
-interface Node {
-  op: string;
-  args: unknown;
-  meta: object;
-}
-
-/** Every node of the tree, whatever the library hangs it on. */
-export function* nodesOf(root: unknown, type: unknown = Object.getPrototypeOf(root)): Generator<Node> {
-  const seen = new Set<object>();
-  const open: unknown[] = [root];
-  while (open.length > 0) {
-    const value = open.pop();
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
-    seen.add(value);
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype === type) {
-      // Of the tree's own type.
-      const node = value as Node;
-      yield node;
-      open.push(node.meta);
-    } else if (!Array.isArray(value) && prototype !== Object.prototype) continue;
-    open.push(...Object.values(value));
-  }
-}
-
-/** Makes every step of a checked expression cost. */
-export function meter(expression: ParseResult): void {
-  for (const node of nodesOf(expression.ast)) {
-    // Nodes choose how they are evaluated when that happens first, by writing this property.
-    let inner = Reflect.get(node, 'evaluate') as Evaluate;
-    const metered: Evaluate = function (evaluator, at, context) {
-      spend(1);
-      const result = inner.call(this, evaluator, at, context);
-      spend(sizeOf(result));
-      return result;
-    };
-    Object.defineProperty(node, 'evaluate', {
-      get: () => metered,
-      set(chosen: Evaluate) {
-        inner = chosen;
-      },
-    });
-  }
-}
-
-/** Evaluates within the limit of one call and what the budget has left. Throws CostError. */
+/**
+ * Evaluates within the limit of one call and what the budget has left.
+ * @throws CostError, BudgetError, and what the evaluation throws
+ */
 export function withinBudget<T>(budget: Budget, evaluate: () => T): T {
-  const limit = Math.min(perCallLimit, budget.left);
-  const mine: Meter = { left: limit, exceeded: false };
+  const mine: Meter = { cost: 0, work: 0 };
   const outer = current;
   current = mine;
+  let result: { value: T } | { error: unknown };
   try {
-    const result = evaluate();
-    // Logic may swallow errors; not this one.
-    if (mine.exceeded) throw new CostError();
-    return result;
+    result = { value: evaluate() };
+  } catch (error) {
+    result = { error };
   } finally {
-    budget.left -= limit - Math.max(0, mine.left);
     current = outer;
   }
+  budget.left -= mine.cost;
+  if (budget.left < 0) throw new BudgetError();
+  if ('error' in result) throw result.error;
+  return result.value;
 }

@@ -1,6 +1,5 @@
-/** Kubernetes' types beside CEL's own: quantities, URLs, addresses, named formats (k8s.io/apiserver/pkg/cel/library). */
-import { type Environment, Optional } from '@marcbachmann/cel-js';
-import { type Cidr, cidrContains, formatCidr, formatIp, type IpAddress, networkOf, parseCidr, parseIp } from '../ip.ts';
+/** Kubernetes' types beside CEL's own: quantities, URLs, versions, images, named formats (k8s.io/apiserver/pkg/cel/library). */
+import { type GoUrl, hostname, isRequestUri, parseRequestUri, port, queryValues, UrlError } from '../go-url.ts';
 import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
 import {
   addQuantities,
@@ -12,214 +11,253 @@ import {
   subtractQuantities,
   tryParseQuantity,
 } from '../quantity.ts';
+import { compareSemver, type Semver } from '../semver.ts';
+import { hasFormat } from '../string-formats.ts';
+import { type Environment, member, overload } from './declarations.ts';
+import { readSemver } from './semver-text.ts';
+import { boolType, doubleType, intType, listOf, mapOf, opaqueType, optionalOfType, stringType } from './types.ts';
+import { CelError, OpaqueValue, Optional } from './values.ts';
 
-/** A value of a type that the library does not have. One class a type: the library tells types by it. */
-class QuantityValue {
+export const quantityType = opaqueType('kubernetes.Quantity');
+const urlType = opaqueType('kubernetes.URL');
+const semverType = opaqueType('kubernetes.Semver');
+const formatType = opaqueType('kubernetes.NamedFormat');
+
+export class QuantityValue extends OpaqueValue {
+  readonly type = quantityType;
   readonly value: Quantity;
   constructor(value: Quantity) {
+    super();
     this.value = value;
   }
-}
-class UrlValue {
-  readonly value: URL;
-  constructor(value: URL) {
-    this.value = value;
+  override equals(other: unknown): boolean {
+    return other instanceof QuantityValue && compareQuantities(this.value, other.value) === 0;
   }
 }
-class IpValue {
-  readonly value: IpAddress;
-  constructor(value: IpAddress) {
+
+class UrlValue extends OpaqueValue {
+  readonly type = urlType;
+  readonly text: string;
+  readonly value: GoUrl;
+  constructor(text: string, value: GoUrl) {
+    super();
+    this.text = text;
     this.value = value;
   }
-}
-class CidrValue {
-  readonly value: Cidr;
-  constructor(value: Cidr) {
-    this.value = value;
+  override equals(other: unknown): boolean {
+    return other instanceof UrlValue && this.text === other.text;
   }
 }
-class FormatValue {
+
+export class SemverValue extends OpaqueValue {
+  readonly type = semverType;
+  readonly value: Semver;
+  constructor(value: Semver) {
+    super();
+    this.value = value;
+  }
+  override equals(other: unknown): boolean {
+    return other instanceof SemverValue && compareSemver(this.value, other.value) === 0;
+  }
+}
+
+class FormatValue extends OpaqueValue {
+  readonly type = formatType;
+  override readonly size: number;
   readonly check: (text: string) => string[];
-  constructor(check: (text: string) => string[]) {
+  constructor({ check, patternLength }: NamedFormat) {
+    super();
     this.check = check;
+    this.size = patternLength;
   }
 }
-class Formats {}
-class IpFunctions {}
 
 const nano = 1_000_000_000n;
-const isWhole = ({ nano: n }: Quantity) => n % nano === 0n && n / nano < 2n ** 63n && n / nano >= -(2n ** 63n);
+const isWhole = ({ nano: n }: Quantity) => n % nano === 0n && BigInt.asIntN(64, n / nano) === n / nano;
 
-function registerQuantities(environment: Environment): void {
-  const compare = (name: string, holds: (order: number) => boolean) =>
-    environment.registerFunction(`kubernetes.Quantity.${name}(kubernetes.Quantity): bool`, (a: QuantityValue, b: QuantityValue) =>
-      holds(compareQuantities(a.value, b.value)),
+function quantityFrom(text: string): QuantityValue {
+  try {
+    return new QuantityValue(parseQuantity(text));
+  } catch (error) {
+    throw new CelError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function declareQuantities(environment: Environment): void {
+  const t = quantityType;
+  const compare = (holds: (order: number) => boolean) =>
+    member([t, t], boolType, (a: QuantityValue, b: QuantityValue) => holds(compareQuantities(a.value, b.value)));
+  const arithmetic = (apply: (a: Quantity, b: Quantity) => Quantity) => [
+    member([t, t], t, (a: QuantityValue, b: QuantityValue) => new QuantityValue(apply(a.value, b.value))),
+    member([t, intType], t, (a: QuantityValue, b: bigint) => new QuantityValue(apply(a.value, quantityFromValue(b)))),
+  ];
+  environment
+    .type(t.name, t)
+    .function('quantity', overload([stringType], t, quantityFrom))
+    .function(
+      'isQuantity',
+      overload([stringType], boolType, (text: string) => tryParseQuantity(text) !== undefined),
+    )
+    .function(
+      'sign',
+      member([t], intType, ({ value }: QuantityValue) => (value.nano > 0n ? 1n : value.nano < 0n ? -1n : 0n)),
+    )
+    .function(
+      'isInteger',
+      member([t], boolType, ({ value }: QuantityValue) => isWhole(value)),
+    )
+    .function(
+      'asInteger',
+      member([t], intType, ({ value }: QuantityValue) => {
+        if (!isWhole(value)) throw new CelError('cannot convert value to integer');
+        return value.nano / nano;
+      }),
+    )
+    .function(
+      'asApproximateFloat',
+      member([t], doubleType, ({ value }: QuantityValue) => quantityToNumber(value)),
+    )
+    .function(
+      'isGreaterThan',
+      compare((order) => order > 0),
+    )
+    .function(
+      'isLessThan',
+      compare((order) => order < 0),
+    )
+    .function(
+      'compareTo',
+      member([t, t], intType, (a: QuantityValue, b: QuantityValue) => BigInt(compareQuantities(a.value, b.value))),
+    )
+    .function('add', ...arithmetic(addQuantities))
+    .function('sub', ...arithmetic(subtractQuantities));
+}
+
+function urlFrom(text: string): UrlValue {
+  try {
+    parseRequestUri(text);
+    return new UrlValue(text, parseRequestUri(text.replace(/#.*$/s, '') || '/'));
+  } catch (error) {
+    if (!(error instanceof UrlError)) throw error;
+    throw new CelError(`URL parse error during conversion from string: ${error.message}`);
+  }
+}
+
+function declareUrls(environment: Environment): void {
+  const part = (name: string, read: (url: GoUrl) => string) =>
+    environment.function(
+      name,
+      member([urlType], stringType, ({ value }: UrlValue) => read(value)),
     );
   environment
-    .registerType('kubernetes.Quantity', QuantityValue)
-    .registerFunction('quantity(string): kubernetes.Quantity', (text: string) => new QuantityValue(parseQuantity(text)))
-    .registerFunction('isQuantity(string): bool', (text: string) => tryParseQuantity(text) !== undefined)
-    .registerFunction('kubernetes.Quantity.compareTo(kubernetes.Quantity): int', (a: QuantityValue, b: QuantityValue) =>
-      BigInt(compareQuantities(a.value, b.value)),
-    )
-    .registerFunction('kubernetes.Quantity.sign(): int', ({ value }: QuantityValue) => (value.nano > 0n ? 1n : value.nano < 0n ? -1n : 0n))
-    .registerFunction('kubernetes.Quantity.isInteger(): bool', ({ value }: QuantityValue) => isWhole(value))
-    .registerFunction('kubernetes.Quantity.asInteger(): int', ({ value }: QuantityValue) => {
-      if (!isWhole(value)) throw new Error('cannot convert value to integer');
-      return value.nano / nano;
-    })
-    .registerFunction('kubernetes.Quantity.asApproximateFloat(): double', ({ value }: QuantityValue) => quantityToNumber(value))
-    .registerOperator(
-      'kubernetes.Quantity == kubernetes.Quantity',
-      (a: QuantityValue, b: QuantityValue) => compareQuantities(a.value, b.value) === 0,
+    .type(urlType.name, urlType)
+    .function('isURL', overload([stringType], boolType, isRequestUri))
+    .function('url', overload([stringType], urlType, urlFrom))
+    .function(
+      'getQuery',
+      member([urlType], mapOf(stringType, listOf(stringType)), ({ value }: UrlValue) => queryValues(value)),
     );
-  compare('isGreaterThan', (order) => order > 0);
-  compare('isLessThan', (order) => order < 0);
-  const arithmetic = (name: string, apply: (a: Quantity, b: Quantity) => Quantity) =>
-    environment
-      .registerFunction(
-        `kubernetes.Quantity.${name}(kubernetes.Quantity): kubernetes.Quantity`,
-        (a: QuantityValue, b: QuantityValue) => new QuantityValue(apply(a.value, b.value)),
-      )
-      .registerFunction(
-        `kubernetes.Quantity.${name}(int): kubernetes.Quantity`,
-        (a: QuantityValue, b: bigint) => new QuantityValue(apply(a.value, quantityFromValue(b))),
-      );
-  arithmetic('add', addQuantities);
-  arithmetic('sub', subtractQuantities);
+  part('getScheme', ({ scheme }) => scheme);
+  part('getHost', ({ host }) => host);
+  part('getHostname', hostname);
+  part('getPort', port);
+  part('getEscapedPath', ({ escapedPath }) => escapedPath);
 }
 
-/** As Go's url.ParseRequestURI: an absolute URL or an absolute path. */
-function parseUrl(text: string): URL | undefined {
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return URL.canParse(text) ? new URL(text) : undefined;
-  return text.startsWith('/') ? new URL(`relative:${text}`) : undefined;
+function semverFrom(text: string, normalize = false): SemverValue {
+  const { value, problem } = readSemver(text, normalize);
+  if (!value) throw new CelError(problem);
+  return new SemverValue(value);
 }
 
-function registerUrls(environment: Environment): void {
-  const part = (name: string, read: (url: URL) => string) =>
-    environment.registerFunction(`kubernetes.URL.${name}(): string`, ({ value }: UrlValue) => read(value));
+function declareVersions(environment: Environment): void {
+  const t = semverType;
+  const isSemver = (text: string, normalize = false) => readSemver(text, normalize).value !== undefined;
+  const order = (a: SemverValue, b: SemverValue) => compareSemver(a.value, b.value);
   environment
-    .registerType('kubernetes.URL', UrlValue)
-    .registerFunction('isURL(string): bool', (text: string) => parseUrl(text) !== undefined)
-    .registerFunction('url(string): kubernetes.URL', (text: string) => {
-      const url = parseUrl(text);
-      if (!url) throw new Error(`URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`);
-      return new UrlValue(url);
-    })
-    .registerFunction('kubernetes.URL.getQuery(): map<string, list<string>>', ({ value }: UrlValue) => {
-      const query = new Map<string, string[]>();
-      for (const [key, item] of value.searchParams) query.set(key, [...(query.get(key) ?? []), item]);
-      return query;
-    });
-  part('getScheme', (url) => (url.protocol === 'relative:' ? '' : url.protocol.slice(0, -1)));
-  part('getHost', (url) => url.host);
-  part('getHostname', (url) => url.hostname.replace(/^\[(.*)\]$/, '$1'));
-  part('getPort', (url) => url.port);
-  part('getEscapedPath', (url) => url.pathname);
+    .type(t.name, t)
+    .function('semver', overload([stringType], t, semverFrom), overload([stringType, boolType], t, semverFrom))
+    .function('isSemver', overload([stringType], boolType, isSemver), overload([stringType, boolType], boolType, isSemver))
+    .function(
+      'isGreaterThan',
+      member([t, t], boolType, (a: SemverValue, b: SemverValue) => order(a, b) > 0),
+    )
+    .function(
+      'isLessThan',
+      member([t, t], boolType, (a: SemverValue, b: SemverValue) => order(a, b) < 0),
+    )
+    .function(
+      'compareTo',
+      member([t, t], intType, (a: SemverValue, b: SemverValue) => BigInt(Math.sign(order(a, b)))),
+    );
+  for (const [i, name] of (['major', 'minor', 'patch'] as const).entries())
+    environment.function(
+      name,
+      member([t], intType, ({ value }: SemverValue) => value.numbers[i] ?? 0n),
+    );
 }
 
-/** What no host of the internet has: unspecified, loopback, link-local, multicast, broadcast. */
-const notGlobal = [
-  '0.0.0.0/32',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/4',
-  '255.255.255.255/32',
-  '::/128',
-  '::1/128',
-  'fe80::/10',
-  'ff00::/8',
-];
-
-function registerAddresses(environment: Environment): void {
-  const ipOf = (text: string) => {
-    const ip = parseIp(text);
-    if (!ip) throw new Error(`IP Address ${JSON.stringify(text)} parse error during conversion from string: unable to parse IP`);
-    return ip;
-  };
-  const cidrOf = (text: string) => {
-    const cidr = parseCidr(text);
-    if (!cidr) throw new Error(`network address parse error during conversion from string: netip.ParsePrefix(${JSON.stringify(text)})`);
-    return cidr;
-  };
-  const within = ({ address, prefixLength }: Cidr, inner: Cidr) =>
-    inner.prefixLength >= prefixLength && cidrContains({ address, prefixLength }, inner.address);
-  const is = (name: string, v4: readonly string[], v6: readonly string[]) => {
-    const ranges = [...v4, ...v6].map(cidrOf);
-    environment.registerFunction(`net.IP.${name}(): bool`, ({ value }: IpValue) => ranges.some((range) => cidrContains(range, value)));
-  };
-  environment
-    .registerType('net.IP', IpValue)
-    .registerType('net.IPFunctions', IpFunctions)
-    .registerConstant('ip', 'net.IPFunctions', new IpFunctions())
-    .registerFunction('net.IPFunctions.isCanonical(string): bool', (_: IpFunctions, text: string) => formatIp(ipOf(text)) === text)
-    .registerType('net.CIDR', CidrValue)
-    .registerFunction('isIP(string): bool', (text: string) => parseIp(text) !== undefined)
-    .registerFunction('ip(string): net.IP', (text: string) => new IpValue(ipOf(text)))
-    .registerFunction('net.IP.family(): int', ({ value }: IpValue) => BigInt(value.family))
-    .registerFunction('string(net.IP): string', ({ value }: IpValue) => formatIp(value))
-    .registerFunction(
-      'net.IP.isGlobalUnicast(): bool',
-      ({ value }: IpValue) => !notGlobal.some((range) => cidrContains(cidrOf(range), value)),
-    )
-    .registerFunction('isCIDR(string): bool', (text: string) => parseCidr(text) !== undefined)
-    .registerFunction('cidr(string): net.CIDR', (text: string) => new CidrValue(cidrOf(text)))
-    .registerFunction('net.CIDR.containsIP(net.IP): bool', ({ value }: CidrValue, ip: IpValue) => cidrContains(value, ip.value))
-    .registerFunction('net.CIDR.containsIP(string): bool', ({ value }: CidrValue, ip: string) => cidrContains(value, ipOf(ip)))
-    .registerFunction('net.CIDR.containsCIDR(net.CIDR): bool', ({ value }: CidrValue, inner: CidrValue) => within(value, inner.value))
-    .registerFunction('net.CIDR.containsCIDR(string): bool', ({ value }: CidrValue, inner: string) => within(value, cidrOf(inner)))
-    .registerFunction('net.CIDR.ip(): net.IP', ({ value }: CidrValue) => new IpValue(value.address))
-    .registerFunction(
-      'net.CIDR.masked(): net.CIDR',
-      ({ value }: CidrValue) => new CidrValue({ address: networkOf(value), prefixLength: value.prefixLength }),
-    )
-    .registerFunction('net.CIDR.prefixLength(): int', ({ value }: CidrValue) => BigInt(value.prefixLength))
-    .registerFunction('string(net.CIDR): string', ({ value }: CidrValue) => formatCidr(value))
-    .registerOperator('net.IP == net.IP', (a: IpValue, b: IpValue) => formatIp(a.value) === formatIp(b.value))
-    .registerOperator('net.CIDR == net.CIDR', (a: CidrValue, b: CidrValue) => formatCidr(a.value) === formatCidr(b.value));
-  is('isUnspecified', ['0.0.0.0/32'], ['::/128']);
-  is('isLoopback', ['127.0.0.0/8'], ['::1/128']);
-  is('isLinkLocalMulticast', ['224.0.0.0/24'], ['ff02::/16']);
-  is('isLinkLocalUnicast', ['169.254.0.0/16'], ['fe80::/10']);
+interface NamedFormat {
+  check(text: string): string[];
+  /** Of the pattern behind it: what it costs by. */
+  patternLength: number;
 }
 
-const namedFormats: Record<string, (text: string) => string[]> = {
-  dns1123Label: isDns1123Label,
-  dns1123Subdomain: isDns1123Subdomain,
-  dns1035Label: isDns1035Label,
-  qualifiedName: isQualifiedName,
-  labelValue: isLabelValue,
-  dns1123LabelPrefix: (text) => isDns1123Label(text.replace(/-$/, 'a')),
-  dns1123SubdomainPrefix: (text) => isDns1123Subdomain(text.replace(/-$/, 'a')),
-  dns1035LabelPrefix: (text) => isDns1035Label(text.replace(/-$/, 'a')),
-  uri: (text) => (parseUrl(text) ? [] : ['invalid URI for request']),
-  uuid: (text) => (/^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text) ? [] : ['does not match the UUID format']),
-  byte: (text) => (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? [] : ['invalid base64']),
-  date: (text) => (/^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? [] : ['invalid date']),
-  datetime: (text) =>
-    /^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(text) && !Number.isNaN(Date.parse(text)) ? [] : ['invalid datetime'],
+const prefixed = (check: (text: string) => string[]) => (text: string) => check(text.replace(/-$/, 'a'));
+const like = (format: string, problem: string) => (text: string) => (hasFormat(format, text) ? [] : [problem]);
+
+function uriProblems(text: string): string[] {
+  try {
+    parseRequestUri(text);
+    return [];
+  } catch (error) {
+    if (error instanceof UrlError) return [error.message];
+    throw error;
+  }
+}
+
+const namedFormats: Readonly<Record<string, NamedFormat>> = {
+  dns1123Label: { check: isDns1123Label, patternLength: 30 },
+  dns1123Subdomain: { check: isDns1123Subdomain, patternLength: 60 },
+  dns1035Label: { check: isDns1035Label, patternLength: 30 },
+  qualifiedName: { check: isQualifiedName, patternLength: 60 },
+  dns1123LabelPrefix: { check: prefixed(isDns1123Label), patternLength: 30 },
+  dns1123SubdomainPrefix: { check: prefixed(isDns1123Subdomain), patternLength: 60 },
+  dns1035LabelPrefix: { check: prefixed(isDns1035Label), patternLength: 30 },
+  labelValue: { check: isLabelValue, patternLength: 40 },
+  uri: { check: uriProblems, patternLength: 1286 },
+  uuid: { check: like('uuid', 'does not match the UUID format'), patternLength: 84 },
+  byte: { check: like('byte', 'invalid base64'), patternLength: 88 },
+  date: { check: like('date', 'invalid date'), patternLength: 75 },
+  datetime: { check: like('date-time', 'invalid datetime'), patternLength: 75 },
 };
 
-function registerFormats(environment: Environment): void {
+function declareFormats(environment: Environment): void {
+  const named = (name: string) => {
+    const format = Object.hasOwn(namedFormats, name) ? namedFormats[name] : undefined;
+    return format ? Optional.of(new FormatValue(format)) : Optional.none;
+  };
+  const validate = ({ check }: FormatValue, text: string) => {
+    const problems = check(text);
+    return problems.length === 0 ? Optional.none : Optional.of(problems);
+  };
   environment
-    .registerType('kubernetes.NamedFormat', FormatValue)
-    .registerType('kubernetes.Formats', Formats)
-    .registerFunction('kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>', (_: Formats, name: string) => {
-      const check = Object.hasOwn(namedFormats, name) ? namedFormats[name] : undefined;
-      return check ? Optional.of(new FormatValue(check)) : Optional.none();
-    })
-    .registerConstant('format', 'kubernetes.Formats', new Formats())
-    .registerFunction('kubernetes.NamedFormat.validate(string): optional<list<string>>', ({ check }: FormatValue, text: string) => {
-      const problems = check(text);
-      return problems.length === 0 ? Optional.none() : Optional.of(problems);
-    });
-  for (const [name, check] of Object.entries(namedFormats))
-    environment.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => new FormatValue(check));
+    .type(formatType.name, formatType)
+    .function('format.named', overload([stringType], optionalOfType(formatType), named))
+    .function('validate', member([formatType, stringType], optionalOfType(listOf(stringType)), validate));
+  for (const [name, format] of Object.entries(namedFormats)) {
+    const value = new FormatValue(format);
+    environment.function(
+      `format.${name}`,
+      overload([], formatType, () => value),
+    );
+  }
 }
 
-export function registerTypeFunctions(environment: Environment): void {
-  registerQuantities(environment);
-  registerUrls(environment);
-  registerAddresses(environment);
-  registerFormats(environment);
+/** Every type that expressions may name beside the language's own. */
+export function declareTypeFunctions(environment: Environment): void {
+  declareQuantities(environment);
+  declareUrls(environment);
+  declareVersions(environment);
+  declareFormats(environment);
 }

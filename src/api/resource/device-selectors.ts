@@ -1,5 +1,14 @@
 /** CEL over one device: what selects among those that drivers publish (KEP-4381). */
-import { CompileError, celEnvironment, compileExpression } from '../cel/index.ts';
+import {
+  type CelType,
+  CompileError,
+  celEnvironment,
+  compileExpression,
+  declareIncludes,
+  type Environment,
+  quantityType,
+  celTypes as t,
+} from '../cel/index.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { DeviceSelector } from '../generated/resource.v1.ts';
 import { byteLength } from '../names.ts';
@@ -8,23 +17,24 @@ import { validateSlice } from './checks.ts';
 const maxExpressionBytes = 10 * 1024;
 export const maxSelectors = 32;
 
-class Device {}
+const perDomain = (value: CelType) => t.mapOf(t.stringType, t.mapOf(t.stringType, value));
+const fields: ReadonlyMap<string, CelType> = new Map([
+  ['driver', t.stringType],
+  ['attributes', perDomain(t.dynType)],
+  ['capacity', perDomain(quantityType)],
+  ['allowMultipleAllocations', t.boolType],
+]);
 
-function makeEnvironment(): ReturnType<typeof celEnvironment> {
-  return celEnvironment()
-    .registerType('DRADevice', {
-      ctor: Device,
-      fields: {
-        driver: 'string',
-        attributes: 'map<string, map<string, dyn>>',
-        capacity: 'map<string, map<string, kubernetes.Quantity>>',
-        allowMultipleAllocations: 'bool',
-      },
-    })
-    .registerVariable('device', 'DRADevice');
+function makeEnvironment(): Environment {
+  const device = t.structType('kubernetes.DRADevice');
+  const made = celEnvironment({ bindings: true })
+    .struct(device.name, (field) => fields.get(field))
+    .variable('device', device);
+  declareIncludes(made);
+  return made;
 }
 
-let environment: ReturnType<typeof celEnvironment> | undefined;
+let environment: Environment | undefined;
 
 function validateExpression(expression: string, path: FieldPath, errors: FieldErrors): void {
   if (byteLength(expression) > maxExpressionBytes) {
@@ -34,7 +44,8 @@ function validateExpression(expression: string, path: FieldPath, errors: FieldEr
   environment ??= makeEnvironment();
   try {
     const { type } = compileExpression(environment, expression);
-    if (type !== 'bool' && type !== 'dyn') errors.invalid(path, expression, `must evaluate to bool or the unknown type, not ${type}`);
+    if (type.kind !== 'bool' && type.kind !== 'dyn')
+      errors.invalid(path, expression, `must evaluate to bool or the unknown type, not ${t.formatType(type)}`);
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     errors.invalid(path, expression, error.message);

@@ -1,13 +1,14 @@
 /** Evaluates the expressions of webhooks and policies over a request. */
 import {
   type AuthorizerCheck,
-  authorizerValue,
+  authorizerVariables,
   type Budget,
+  BudgetError,
+  CelError,
   CompileError,
   CostError,
   dynamicValue,
   type Expression,
-  evaluationProblem,
   type KubeObject,
   type Namespace,
   namespaceValue,
@@ -47,10 +48,9 @@ export function evaluateExpression({ source, expression }: Compiled, variables: 
   try {
     return expression.evaluate(variables, budget);
   } catch (error) {
-    if (error instanceof CostError && budget.left <= 0)
-      throw new ExpressionError('validation failed due to running out of cost budget, no further validation rules will be run');
-    const why = error instanceof CostError ? 'operation cancelled: actual cost limit exceeded' : evaluationProblem(error);
-    throw new ExpressionError(`expression '${source}' resulted in error: ${why}`);
+    if (error instanceof BudgetError) throw new ExpressionError(error.message);
+    if (!(error instanceof CelError) && !(error instanceof CostError)) throw error;
+    throw new ExpressionError(`expression '${source}' resulted in error: ${error.message}`);
   }
 }
 
@@ -79,7 +79,7 @@ export function expressionVariables({ request, versioned, review, namespace, che
     request: requestValue(review),
     namespaceObject: namespaceValue(namespace),
     params: dynamicValue(params),
-    authorizer: authorizerValue(checks.ask, requested),
+    ...authorizerVariables(checks.ask, requested),
   };
 }
 

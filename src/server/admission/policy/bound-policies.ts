@@ -3,6 +3,10 @@ import {
   AdmissionCompiler,
   apiVersionOf,
   type Budget,
+  CelError,
+  CompileError,
+  CostError,
+  celTypes,
   type KubeObject,
   type MatchResources,
   Namespace,
@@ -12,14 +16,14 @@ import {
   type Resource,
   StatusError,
   selectorFromObject,
-  VariablesValue,
+  variablesValue,
 } from '../../../api/index.ts';
 import { convertToServed, type ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import { readObject } from '../../storages.ts';
 import { refuse } from '../context.ts';
 import type { ExtensionContext } from '../extension/context.ts';
-import { type Compiled, compiled, ExpressionError, evaluateExpression } from '../extension/expressions.ts';
+import { type Compiled, compiled } from '../extension/expressions.ts';
 import { followed } from '../extension/followed.ts';
 import { type Criteria, criteriaOf, isExempt, matchRequest } from '../extension/matching.ts';
 
@@ -114,7 +118,7 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
     const compiler = new AdmissionCompiler({ hasParams: spec.paramKind !== undefined, mutation: kinds.mutation });
     // Conditions come before the variables, which they can't see.
     const conditions = (spec.matchConditions ?? []).map(({ expression }) =>
-      compiled(expression, () => compiler.compile(expression, { returns: ['bool'] })),
+      compiled(expression, () => compiler.compile(expression, { returns: [celTypes.boolType] })),
     );
     const variables = (spec.variables ?? []).map(({ name, expression }) => ({
       name,
@@ -209,27 +213,36 @@ export function policyVariables(
   budget: Budget,
 ): Record<string, unknown> {
   if (variables.length === 0) return known;
-  const values = new VariablesValue();
-  const all = { ...known, variables: values };
+  const values = new Map<string, () => unknown>();
+  const all = { ...known, variables: variablesValue(values) };
   for (const { name, value } of variables) {
     let outcome: { value: unknown } | { error: unknown } | undefined;
-    Object.defineProperty(values, name, {
-      enumerable: true,
-      get() {
-        if (!outcome) {
-          try {
-            outcome = { value: evaluateExpression(value, all, budget) };
-          } catch (error) {
-            const why = error instanceof ExpressionError ? error.message.replace(/^expression '.*' resulted in error: /s, '') : undefined;
-            outcome = { error: why === undefined ? error : new ExpressionError(`composited variable "${name}" fails to evaluate: ${why}`) };
-          }
+    values.set(name, () => {
+      if (!outcome) {
+        try {
+          outcome = { value: evaluateVariable(value, all, budget) };
+        } catch (error) {
+          outcome = {
+            error: error instanceof CelError ? new CelError(`composited variable "${name}" fails to evaluate: ${error.message}`) : error,
+          };
         }
-        if ('error' in outcome) throw outcome.error;
-        return outcome.value;
-      },
+      }
+      if ('error' in outcome) throw outcome.error;
+      return outcome.value;
     });
   }
   return all;
+}
+
+/** Throws CelError, and what ends the expression that the variable is part of. */
+function evaluateVariable({ expression }: Compiled, variables: Record<string, unknown>, budget: Budget): unknown {
+  if (expression instanceof CompileError) throw new CelError(`compilation error: ${expression.message}`);
+  try {
+    return expression.evaluate(variables, budget);
+  } catch (error) {
+    if (error instanceof CostError) throw new CelError(error.message);
+    throw error;
+  }
 }
 
 const codes: Record<string, number> = { Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413, Invalid: 422 };

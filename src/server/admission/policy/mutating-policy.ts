@@ -11,6 +11,7 @@ import {
   MutatingAdmissionPolicy,
   MutatingAdmissionPolicyBinding,
   mergeTyped,
+  mutationTypes,
   ObjectValue,
   PatchError,
   typeNameProblem,
@@ -46,7 +47,7 @@ function compilePolicy({ spec }: MutatingAdmissionPolicy, compiler: AdmissionCom
     const source = (type === 'JSONPatch' ? jsonPatch : applyConfiguration)?.expression ?? '';
     return {
       type,
-      value: compiled(source, () => compiler.compile(source, { returns: [type === 'JSONPatch' ? 'list(JSONPatch)' : 'Object'] })),
+      value: compiled(source, () => compiler.compile(source, { returns: [mutationTypes[type]] })),
     };
   });
 }

@@ -1,6 +1,7 @@
 import {
   type AdmissionCompiler,
   type Budget,
+  celTypes,
   type KubeObject,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
@@ -58,16 +59,18 @@ function compilePolicy({ spec }: ValidatingAdmissionPolicy, compiler: AdmissionC
   return {
     validations: (spec.validations ?? []).map((validation) => ({
       validation,
-      condition: compiled(validation.expression, () => compiler.compile(validation.expression, { returns: ['bool'] })),
+      condition: compiled(validation.expression, () => compiler.compile(validation.expression, { returns: [celTypes.boolType] })),
       message: validation.messageExpression?.trim()
         ? compiled(validation.messageExpression, () =>
-            compiler.compile(validation.messageExpression ?? '', { returns: ['string'], hasAuthorizer: false }),
+            compiler.compile(validation.messageExpression ?? '', { returns: [celTypes.stringType], hasAuthorizer: false }),
           )
         : undefined,
     })),
     annotations: (spec.auditAnnotations ?? []).map(({ key, valueExpression }) => ({
       key,
-      value: compiled(valueExpression.trim(), () => compiler.compile(valueExpression.trim(), { returns: ['string', 'null_type'] })),
+      value: compiled(valueExpression.trim(), () =>
+        compiler.compile(valueExpression.trim(), { returns: [celTypes.stringType, celTypes.nullType] }),
+      ),
     })),
   };
 }

@@ -1,6 +1,7 @@
 /** The webhooks of all configurations of a kind. */
 import {
   AdmissionCompiler,
+  celTypes,
   type KubeObject,
   type MutatingWebhook,
   Namespace,
@@ -46,7 +47,7 @@ export function followHooks<T extends KubeObject & { webhooks?: Webhook[] }>(
         webhook,
         criteria: criteriaOf({ ...webhook, rules: webhook.rules ?? [] }),
         conditions: (webhook.matchConditions ?? []).map(({ expression }) =>
-          compiled(expression, () => compiler.compile(expression, { returns: ['bool'] })),
+          compiled(expression, () => compiler.compile(expression, { returns: [celTypes.boolType] })),
         ),
       };
     }),

@@ -1,20 +1,12 @@
 /** The string formats that upstream's validation knows (kube-openapi's strfmt); others are ignored. */
-import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { parseCidr, parseIp } from '../ip.ts';
-import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
-import { parseGoDuration, parseRfc3339 } from '../time-format.ts';
+import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
+import { isRequestUri } from './go-url.ts';
+import { parseCidr, parseIp } from './ip.ts';
+import { isDns1123Label, isDns1123Subdomain } from './names.ts';
+import { parseGoDuration, parseRfc3339 } from './time-format.ts';
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 const dotted = /^\d{1,3}(\.\d{1,3}){3}$/;
-
-function isUri(text: string): boolean {
-  try {
-    return new URL(text).protocol !== '';
-  } catch {
-    // Paths are request URIs too, as in Go's url.ParseRequestURI.
-    return text.startsWith('/');
-  }
-}
 
 function isDate(text: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
@@ -44,7 +36,7 @@ const formats: Record<string, (text: string) => boolean> = {
   password: () => true,
   rgbcolor: (text) => /^rgb\(\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)$/.test(text),
   ssn: (text) => /^\d{3}-?\d{2}-?\d{4}$/.test(text),
-  uri: isUri,
+  uri: isRequestUri,
   uuid: (text) => uuid.test(text),
   uuid3: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '3',
   uuid4: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '4',
