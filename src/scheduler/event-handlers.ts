@@ -1,4 +1,5 @@
 import {
+  CSIDriver,
   CSINode,
   CSIStorageCapacity,
   isPodTerminal,
@@ -9,6 +10,7 @@ import {
   Pod,
   type Resource,
   StorageClass,
+  VolumeAttachment,
 } from '../api/index.ts';
 import type { InformerHandler, SharedInformerFactory } from '../client/index.ts';
 import type { SchedulerCache } from './cache/cache.ts';
@@ -116,12 +118,15 @@ const storage: readonly (readonly [Resource<KubeObject>, EventResource])[] = [
   [StorageClass, 'StorageClass'],
   [CSINode, 'CSINode'],
   [CSIStorageCapacity, 'CSIStorageCapacity'],
+  [CSIDriver, 'CSIDriver'],
+  [VolumeAttachment, 'VolumeAttachment'],
 ];
 
 function storageHandler({ queue }: EventTargets, resource: EventResource): InformerHandler<KubeObject> {
-  const [added, updated] = [clusterEvent(resource, 'Add'), clusterEvent(resource, 'Update')];
+  const [added, updated, deleted] = [clusterEvent(resource, 'Add'), clusterEvent(resource, 'Update'), clusterEvent(resource, 'Delete')];
   return {
     add: (object) => queue.move(added, undefined, object),
     update: (object, previous) => queue.move(updated, previous, object),
+    delete: (object) => queue.move(deleted, object, undefined),
   };
 }

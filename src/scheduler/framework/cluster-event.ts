@@ -12,6 +12,8 @@ export type EventResource =
   | 'StorageClass'
   | 'CSINode'
   | 'CSIStorageCapacity'
+  | 'CSIDriver'
+  | 'VolumeAttachment'
   | 'Wildcard';
 
 export type EventAction =

@@ -13,6 +13,7 @@ import { defaultPreemption } from './preemption/default-preemption.ts';
 import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
 import { taintToleration } from './taint-toleration.ts';
+import { nodeVolumeLimits } from './volumes/node-volume-limits.ts';
 import { volumeBinding } from './volumes/volume-binding.ts';
 import { volumeRestrictions } from './volumes/volume-restrictions.ts';
 import { volumeZone } from './volumes/volume-zone.ts';
@@ -28,6 +29,7 @@ export const inTreePlugins: Registry = {
   NodePorts: nodePorts,
   NodeResourcesFit: nodeResourcesFit,
   VolumeRestrictions: volumeRestrictions,
+  NodeVolumeLimits: nodeVolumeLimits,
   VolumeBinding: volumeBinding,
   VolumeZone: volumeZone,
   PodTopologySpread: podTopologySpread,
@@ -49,6 +51,7 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: 'NodePorts' },
   { name: 'NodeResourcesFit', weight: 1 },
   { name: 'VolumeRestrictions' },
+  { name: 'NodeVolumeLimits' },
   { name: 'VolumeBinding' },
   { name: 'VolumeZone' },
   { name: 'PodTopologySpread', weight: 2 },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Node, NodeSelectorRequirement, Pod, Taint, TopologySpreadConstraint } from '../../api/index.ts';
-import { PersistentVolume, PersistentVolumeClaim, Service, StorageClass } from '../../api/index.ts';
+import { CSIDriver, CSINode, CSIStorageCapacity, PersistentVolume, PersistentVolumeClaim, Service, StorageClass } from '../../api/index.ts';
 import { createCycle, type World } from '../testing/one-cycle.ts';
 import { makeNode, makePod } from '../testing/test-cluster.ts';
 
@@ -435,8 +435,63 @@ describe('volumes', () => {
   ] as const;
   const spec = { storageClassName: 'local', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
   const nodes = [makeNode('a'), makeNode('b')];
+  const driver = 'csi.example.com';
+  const csiClass = [
+    StorageClass,
+    object('StorageClass', 'local', { provisioner: driver, volumeBindingMode: 'WaitForFirstConsumer' }),
+  ] as const;
+  const capacity = (nodeName: string, capacity: string) =>
+    [
+      CSIStorageCapacity,
+      {
+        ...(object('CSIStorageCapacity', nodeName, { storageClassName: 'local', capacity }) as object),
+        metadata: { name: nodeName, namespace: 'default' },
+        nodeTopology: { matchLabels: { 'kubernetes.io/hostname': nodeName } },
+      } as never,
+    ] as const;
+
+  test('NodeVolumeLimits counts the volumes of a driver on each node', async () => {
+    const handle = (n: number) => [
+      PersistentVolume,
+      object('PersistentVolume', `pv${n}`, { spec: { csi: { driver, volumeHandle: `${n}` } } }),
+    ];
+    const used = (n: number) => [
+      PersistentVolumeClaim,
+      {
+        ...(object('PersistentVolumeClaim', '', {}) as object),
+        metadata: { name: `c${n}`, namespace: 'default' },
+        spec: { volumeName: `pv${n}` },
+      },
+    ];
+    const limit = (nodeName: string, count: number) => [
+      CSINode,
+      object('CSINode', nodeName, { spec: { drivers: [{ name: driver, nodeID: nodeName, allocatable: { count } }] } }),
+    ];
+    const using = (name: string, ...claims: number[]) =>
+      makePod(name, { spec: { volumes: claims.map((n) => ({ name: `v${n}`, persistentVolumeClaim: { claimName: `c${n}` } })) } });
+    const { filter } = await createCycle({
+      plugin: 'NodeVolumeLimits',
+      nodes: [...nodes, makeNode('c')],
+      pods: [on('a', using('1', 1, 2)), on('b', using('2', 3))],
+      objects: [...[1, 2, 3].flatMap((n) => [handle(n), used(n)]), limit('a', 2), limit('b', 2)] as never,
+    });
+    const full = 'Unschedulable: node(s) exceed max volume count';
+    expect(filter(using('p', 3))).toEqual({ a: full });
+    expect(filter(using('p', 1, 2))).toEqual({ b: full });
+  });
 
   test.each([
+    {
+      name: 'a claim whose driver has too little room on a node',
+      objects: [
+        csiClass,
+        [CSIDriver, object('CSIDriver', driver, { spec: { storageCapacity: true } })] as const,
+        capacity('a', '2Gi'),
+        capacity('b', '1Mi'),
+        claim(spec),
+      ],
+      refusals: { b: `${unresolvable}node(s) did not have enough free storage` },
+    },
     { name: 'a claim that is not there', objects: [], refusals: { '*': `${unresolvable}persistentvolumeclaim "data" not found` } },
     {
       name: 'a claim that binds at once and has not',

@@ -1,5 +1,6 @@
 /** What the room's tests make objects and clusters of. */
 import {
+  CSIDriver,
   CSINode,
   CSIStorageCapacity,
   Event,
@@ -15,6 +16,7 @@ import {
   Service,
   StatefulSet,
   StorageClass,
+  VolumeAttachment,
 } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
 import { createClient, createInformerFactory } from '../../client/index.ts';
@@ -23,6 +25,7 @@ import { seededRandom, systemClock } from '../../time/index.ts';
 import { runScheduler, type SchedulerOptions } from '../run-scheduler.ts';
 
 export const resources = [
+  CSIDriver,
   CSINode,
   CSIStorageCapacity,
   Event,
@@ -37,6 +40,7 @@ export const resources = [
   Service,
   StatefulSet,
   StorageClass,
+  VolumeAttachment,
 ];
 
 type Labels = Record<string, string>;

@@ -2,7 +2,7 @@
  * Pods with persistent volume claims. A bound claim's volume must reach the node. A claim whose class waits for its first consumer
  * is matched with a free volume, or handed to its provisioner with the node's name, and the pod is bound when the claim is.
  */
-import { PersistentVolume, PersistentVolumeClaim, type Pod, type StorageClass } from '../../../api/index.ts';
+import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/index.ts';
 import type { NodeInfo } from '../../cache/node-info.ts';
 import type { PodInfo } from '../../cache/pod-info.ts';
 import type { VolumeBindingArgs } from '../../framework/config.ts';
@@ -10,6 +10,7 @@ import type { StateData } from '../../framework/cycle-state.ts';
 import type { Handle, PluginFactory } from '../../framework/handle.ts';
 import { errorStatus, type Status, status } from '../../framework/status.ts';
 import { claimLookup, claimUses, isBound } from './claims.ts';
+import { provisioningOn } from './provisioning.ts';
 import { findVolume, reaches } from './volume-match.ts';
 
 const name = 'VolumeBinding';
@@ -18,6 +19,7 @@ const boundByControllerAnnotation = 'pv.kubernetes.io/bound-by-controller';
 
 const refuse = (reason: string) => status(name, 'UnschedulableAndUnresolvable', reason);
 const bindConflict = refuse("node(s) didn't find available persistent volumes to bind");
+const noSpace = refuse('node(s) did not have enough free storage');
 const nodeConflict = refuse("node(s) didn't match PersistentVolume's node affinity");
 const volumeMissing = refuse('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
 const unboundImmediate = refuse('pod has unbound immediate PersistentVolumeClaims');
@@ -37,6 +39,7 @@ interface VolumeState extends StateData {
 export const volumeBinding: PluginFactory = (args, handle) => {
   const bindTimeoutMs = ((args as VolumeBindingArgs).bindTimeoutSeconds ?? 600) * 1000;
   const lookup = claimLookup(handle.informers);
+  const provisioningFor = provisioningOn(handle.informers);
   /** Volumes that pods on their way to a node will use, by name. */
   const assumed = new Set<string>();
 
@@ -55,18 +58,21 @@ export const volumeBinding: PluginFactory = (args, handle) => {
     return { bound, delayed, decisions: new Map() };
   };
 
-  const decide = (claims: readonly PersistentVolumeClaim[], node: NodeInfo): readonly Decision[] | undefined => {
+  const decide = (claims: readonly PersistentVolumeClaim[], node: NodeInfo): readonly Decision[] | Status => {
     const chosen = new Set<string>();
     const decisions: Decision[] = [];
     for (const claim of claims) {
       const selected = claim.metadata.annotations?.[selectedNodeAnnotation];
-      if (selected && selected !== node.name) return undefined;
+      if (selected && selected !== node.name) return bindConflict;
       const volume = selected ? undefined : findVolume(claim, lookup.volumes(), node, (n) => assumed.has(n) || chosen.has(n));
       if (volume) {
         chosen.add(volume.metadata.name);
         decisions.push({ claim, volume });
-      } else if (canProvision(lookup.class(claim), node)) decisions.push({ claim });
-      else return undefined;
+        continue;
+      }
+      const provisioning = provisioningFor(claim, lookup.class(claim), node);
+      if (provisioning !== 'possible') return provisioning === 'no-space' ? noSpace : bindConflict;
+      decisions.push({ claim });
     }
     return decisions;
   };
@@ -79,6 +85,7 @@ export const volumeBinding: PluginFactory = (args, handle) => {
       { resource: 'StorageClass', actions: ['Add', 'Update'] },
       { resource: 'CSINode', actions: ['Add', 'Update'] },
       { resource: 'CSIStorageCapacity', actions: ['Add', 'Update'] },
+      { resource: 'CSIDriver', actions: ['Update'] },
       { resource: 'Node', actions: ['Add', 'UpdateNodeLabel', 'UpdateNodeTaint'] },
     ],
 
@@ -103,7 +110,7 @@ export const volumeBinding: PluginFactory = (args, handle) => {
       }
       if (known.delayed.length === 0) return undefined;
       const decisions = decide(known.delayed, node);
-      if (!decisions) return bindConflict;
+      if ('code' in decisions) return decisions;
       known.decisions.set(node.name, decisions);
       return undefined;
     },
@@ -149,13 +156,6 @@ function whyUnusable(pod: Pod, claimName: string, ephemeral: boolean, claim: Per
   if (ephemeral && !claim.metadata.ownerReferences?.some((o) => o.controller && o.uid === pod.metadata.uid))
     return `PVC ${claim.metadata.namespace}/${claimName} was not created for pod ${pod.metadata.namespace}/${pod.metadata.name} (pod is not owner)`;
   return undefined;
-}
-
-function canProvision(storageClass: StorageClass | undefined, node: NodeInfo): boolean {
-  if (!storageClass?.provisioner || storageClass.provisioner === 'kubernetes.io/no-provisioner') return false;
-  const terms = storageClass.allowedTopologies ?? [];
-  if (terms.length === 0) return true;
-  return terms.some((term) => (term.matchLabelExpressions ?? []).every((e) => e.values.includes(node.labels[e.key] ?? '')));
 }
 
 /** Writes what was decided, and waits until the volume controller and the provisioners have carried it out. */
