@@ -8,6 +8,7 @@ import { apiVersionOf, type KubeObject } from './resource.ts';
 import type { Field, ListNode, MapNode, StructNode, TypeNode, UnionNode } from './schema/node.ts';
 import { kindNode } from './schema/table.ts';
 import { errors } from './status-error.ts';
+import { strictErrors } from './strict-errors.ts';
 import { formatGoDuration, formatMicroTime, formatTime, parseGoDuration, parseRfc3339 } from './time-format.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
@@ -297,8 +298,10 @@ export interface Decoded {
 export interface DecodeOptions {
   /** Default: Warn, as the API server's. */
   fieldValidation?: FieldValidation | undefined;
-  /** Paths of keys that the body repeats, where the body was parsed by others. */
+  /** Where the body was parsed by others: what it repeats, and its text. */
   duplicates?: readonly string[];
+  repeated?: string | undefined;
+  text?: (() => string) | undefined;
 }
 
 interface GroupVersionKind {
@@ -330,10 +333,8 @@ export function decodeObject(value: unknown, gvk: GroupVersionKind, node: Struct
   object.kind = gvk.kind;
   object.apiVersion = apiVersionOf(gvk);
   if (!unknown) return { object, warnings: [] };
-  const strict = [
-    ...(options.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`),
-    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-  ];
+  const { duplicates, repeated, text } = options;
+  const strict = strictErrors({ unknown, duplicates, repeated, text });
   if (mode === 'Strict' && strict.length > 0) throw cannotBeHandled(gvk, `strict decoding error: ${strict.join(', ')}`);
   return { object, warnings: strict };
 }
@@ -366,5 +367,5 @@ export function decodeJson(text: string, gvk: GroupVersionKind, options: DecodeO
         `the object provided is unrecognized (must be of type ${gvk.kind}): the API version in the data (${apiVersion ?? ''}) with kind ${kind ?? ''} does not match the expected API version (${expected}) with kind ${gvk.kind}`,
       );
   }
-  return decodeObject(value, gvk, node, { ...options, duplicates });
+  return decodeObject(value, gvk, node, { ...options, duplicates, text: () => text });
 }

@@ -85,6 +85,7 @@ export {
   applyConfiguration,
   applySteps,
   applyUpdate,
+  checkTyped,
   type UpdateOperation,
   updateSteps,
 } from './managed-fields/server-side-apply.ts';

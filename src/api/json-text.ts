@@ -59,14 +59,13 @@ function countKeys(value: unknown): number {
   return count;
 }
 
-/** Paths of the keys that valid JSON text repeats within one object: `spec.replicas`, `spec.containers[0].name`. */
-function duplicatePaths(text: string): string[] {
+/** Visits the keys of valid JSON text in order, by path: `spec.replicas`, `spec.containers[0].name`. */
+function visitKeys(text: string, visit: (path: string, at: number, isRepeated: boolean) => void): void {
   interface Frame {
     keys: Set<string> | undefined;
     index: number;
     path: string;
   }
-  const found = new Set<string>();
   const stack: Frame[] = [];
   let pending = '';
   const open = (keys: Set<string> | undefined) => {
@@ -85,7 +84,7 @@ function duplicatePaths(text: string): string[] {
         // A slice that is one JSON string.
         const key = JSON.parse(text.slice(i, end)) as string;
         pending = top.path === '' ? key : `${top.path}.${key}`;
-        if (top.keys.has(key)) found.add(pending);
+        visit(pending, i, top.keys.has(key));
         top.keys.add(key);
       }
       i = end;
@@ -97,7 +96,26 @@ function duplicatePaths(text: string): string[] {
     else if (char === ',' && top && !top.keys) top.index++;
     i++;
   }
+}
+
+/** Paths of the keys that valid JSON text repeats within one object. */
+function duplicatePaths(text: string): string[] {
+  const found = new Set<string>();
+  visitKeys(text, (path, _, isRepeated) => {
+    if (isRepeated) found.add(path);
+  });
   return [...found];
+}
+
+/** Where valid JSON text has its keys, by path. */
+export function keyPositions(text: string): Map<string, number[]> {
+  const positions = new Map<string, number[]>();
+  visitKeys(text, (path, at) => {
+    const known = positions.get(path);
+    if (known) known.push(at);
+    else positions.set(path, [at]);
+  });
+  return positions;
 }
 
 /** What Go's scanner would say about text that is no JSON. */

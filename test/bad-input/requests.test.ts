@@ -210,7 +210,14 @@ describe('unknown and repeated fields', () => {
     const why = 'strict decoding error: duplicate field "data.a", unknown field "extra"';
     expect(statusOf(await server.http('POST', `${path}Strict`, given)).message).toBe(cannot(why));
     const text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields}\ndata: {a: "1", a: "2"}\nextra: 1\n';
-    expect(statusOf(await server.http('POST', `${path}Strict`, text, yaml)).message).toBe(cannot(why));
+    expect(statusOf(await server.http('POST', `${path}Strict`, text, yaml)).message).toBe(
+      cannot('strict decoding error: yaml: unmarshal errors:\n  line 4: key "a" already set in map, unknown field "extra"'),
+    );
+    // In the order of the body; what nobody knows is not told twice.
+    const mixed = given.replace('"data"', '"extra":2,"other":3,"data"');
+    expect(statusOf(await server.http('POST', `${path}Strict`, mixed)).message).toBe(
+      cannot('strict decoding error: unknown field "extra", unknown field "other", duplicate field "data.a"'),
+    );
   });
   test('are warned of with Warn, and pass with Ignore', async () => {
     const warned = await server.http('POST', `${path}Warn`, given);
@@ -250,7 +257,8 @@ test('names that every JavaScript object has are names like any other', async ()
       patch,
       { 'content-type': type },
     );
-    expect([200, 422]).toContain(status);
+    // Apply refuses what the type does not have, in upstream's way.
+    expect(type.includes('apply') ? [500] : [200, 422]).toContain(status);
   }
   expect(Object.keys(Object.prototype)).toEqual([]);
   expect(({} as { polluted?: string }).polluted).toBeUndefined();

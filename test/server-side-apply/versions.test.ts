@@ -82,3 +82,18 @@ test('whose version is served no more is forgotten', async () => {
   const scaled = await send('PATCH', `${at('v2')}/a?fieldManager=two`, { spec: { maxReplicas: 6 } }, 'application/merge-patch+json');
   expect(owners(scaled).sort()).toEqual(['one Apply autoscaling/v2', 'two Update autoscaling/v2']);
 });
+
+test('fields that the type does not have are refused, whatever fieldValidation says', async () => {
+  const spec = { minReplicas: 1, bogus: 1, scaleTargetRef: { kind: 'Deployment', name: 'd', extra: 'x' }, maxReplicas: 'many' };
+  const path = `${at('v2')}/b?fieldManager=m&fieldValidation=Ignore`;
+  const refused = await send('PATCH', path, autoscaler('v2', spec), 'application/apply-patch+yaml');
+  expect(refused).toMatchObject({
+    status: 500,
+    message: [
+      'failed to create typed patch object (/a; autoscaling/v2, Kind=HorizontalPodAutoscaler): errors:',
+      '  .spec.maxReplicas: expected numeric (int or float), got string',
+      '  .spec.scaleTargetRef.extra: field not declared in schema',
+      '  .spec.bogus: field not declared in schema',
+    ].join('\n'),
+  });
+});

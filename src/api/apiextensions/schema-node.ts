@@ -42,6 +42,7 @@ function structOf(schema: JSONSchemaProps, typeName: string, extra: readonly Fie
     goType: typeName,
     typeName,
     atomic: isAtomic(schema),
+    open: schema['x-kubernetes-preserve-unknown-fields'] === true,
     fields,
     byName: new Map(fields.map((f) => [f.name, f])),
     wireFields: [],
@@ -66,5 +67,5 @@ function objectFields(): Field[] {
 
 /** The type of whole objects with this schema. `typeName` ends with the kind. */
 export function resourceNode(schema: JSONSchemaProps | undefined, typeName: string): StructNode {
-  return structOf(schema ?? {}, typeName, objectFields());
+  return structOf(schema ?? { 'x-kubernetes-preserve-unknown-fields': true }, typeName, objectFields());
 }

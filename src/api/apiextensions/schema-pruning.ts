@@ -1,7 +1,8 @@
 /** Pruning: what a structural schema does not specify is dropped, unless it says to preserve it; so is null where none may be. */
-import { setKey } from '../decode.ts';
+import { decodeValue, setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { structNode } from '../schema/table.ts';
 import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
 
 /** Upstream stops collecting here. */
@@ -9,6 +10,14 @@ const maxUnknown = 100;
 
 /** Every object has these, whatever its schema says. */
 const objectFields = new Set(['apiVersion', 'kind', 'metadata']);
+
+/** Metadata is metadata, whatever the schema says of it. */
+function embeddedMetadata(value: unknown, path: string, unknown: string[]): unknown {
+  const paths: string[] = [];
+  const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value, paths);
+  unknown.push(...paths.map((name) => `${path}.${name}`));
+  return metadata;
+}
 
 function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, unknown: string[]): unknown {
   if (schema === undefined) return deepCopy(value);
@@ -24,7 +33,8 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
   for (const key of Object.keys(value)) {
     const at = path === '' ? key : `${path}.${key}`;
     if (isResource && objectFields.has(key)) {
-      setKey(out, key, deepCopy(value[key]));
+      const isEmbedded = key === 'metadata' && path !== '' && isObject(value[key]);
+      setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, unknown) : deepCopy(value[key]));
       continue;
     }
     const property = propertySchema(schema, key);

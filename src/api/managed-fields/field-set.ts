@@ -115,7 +115,7 @@ export function isFieldSet(value: unknown): value is FieldSet {
   return Object.keys(node).every((key) => (key === '.' || /^[fkvi]:/.test(key)) && isFieldSet(node[key]));
 }
 
-function elementText(element: string): string {
+export function elementText(element: string): string {
   const rest = element.slice(2);
   switch (element[0]) {
     case 'f':

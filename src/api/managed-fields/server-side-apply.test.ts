@@ -233,7 +233,7 @@ describe('server-side apply', () => {
 
   it('refuses list items without their key', () => {
     expect(() => apply(first, 'me', { spec: { template: { spec: { containers: [{ image: 'x' }] } } } })).toThrow(
-      'failed to create typed patch object (apps/v1, Kind=Deployment): .spec.template.spec.containers: element 0: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
+      'failed to create typed patch object (/; apps/v1, Kind=Deployment): .spec.template.spec.containers: element 0: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
     );
   });
 

@@ -10,6 +10,7 @@ import { errors, StatusError } from '../status-error.ts';
 import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, recursiveDifference, union } from './field-set.ts';
 import { lastAppliedFields, withLastApplied } from './last-applied.ts';
 import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManagers } from './managers.ts';
+import { typedProblems } from './typed-problems.ts';
 import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
 import { type InVersion, inOneVersion, inVersion, type Steps, type VersionView } from './versions.ts';
 
@@ -209,7 +210,7 @@ function* conflictsOf(
 /**
  * Server-side apply: merges a configuration into the live object and records its manager as the owner of what it names.
  * Answers the new object (with managedFields); where nothing changed, `live` itself.
- * @throws StatusError 409 with the conflicting fields, unless `force`; 400 for a configuration that cannot be merged.
+ * @throws StatusError 409 with the conflicting fields, unless `force`; 500, as upstream, for a configuration that cannot be merged.
  */
 export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>): Steps<T> {
   const { live, node, manager, apiVersion, time, subresource = '', resetFields, force } = operation;
@@ -249,10 +250,24 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
     return withManagedFields(object, writeManagers(managers));
   } catch (error) {
     if (!(error instanceof ApplyError)) throw error;
-    throw errors.badRequest(
-      `failed to create typed patch object (${apiVersion}, Kind=${node.typeName.slice(node.typeName.lastIndexOf('.') + 1)}): ${error.message}`,
-    );
+    throw untyped(operation, error.message);
   }
+}
+
+/** Of a configuration that does not fit the type. */
+function untyped(
+  { apiVersion, node, config }: Pick<ApplyOperation<KubeObject>, 'apiVersion' | 'node' | 'config'>,
+  why: string,
+): StatusError {
+  const { namespace = '', name = '' } = (config as Partial<KubeObject>).metadata ?? {};
+  const kind = node.typeName.slice(node.typeName.lastIndexOf('.') + 1);
+  return new StatusError(500, '', `failed to create typed patch object (${namespace}/${name}; ${apiVersion}, Kind=${kind}): ${why}`, {});
+}
+
+/** @throws StatusError 500, as upstream, for a configuration with fields that the type does not have, or with values of another */
+export function checkTyped(operation: Pick<ApplyOperation<KubeObject>, 'apiVersion' | 'node' | 'config'>): void {
+  const problem = typedProblems(operation.node, operation.config);
+  if (problem !== undefined) throw untyped(operation, problem);
 }
 
 /** As applySteps, where all managers speak one version. */

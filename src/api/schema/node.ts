@@ -47,6 +47,8 @@ export interface StructNode extends NodeBase {
   readonly kind: 'struct';
   /** A change replaces the whole (server-side apply). */
   readonly atomic: boolean;
+  /** Takes fields that it does not declare (custom resources). */
+  readonly open?: boolean;
   /** Fields as JSON has them, those of embedded structs in their place. */
   readonly fields: readonly Field[];
   readonly byName: ReadonlyMap<string, Field>;

@@ -1,12 +1,12 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applySteps, deepCopy, errors, hasReason, inVersions, type KubeObject } from '../../api/index.ts';
+import { applySteps, checkTyped, deepCopy, errors, hasReason, inVersions, type KubeObject } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
-import { parseCborDocument, parseYamlDocument } from './read-body.ts';
+import { type Document, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject } from './update.ts';
@@ -28,16 +28,23 @@ export async function apply(registry: Registry, context: RequestContext, served:
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       { type: 'FieldValueRequired', field: 'fieldManager', body: 'Required value: is required for apply patch' },
     ]);
-  const { value, duplicates } = context.local
-    ? { value: context.body.value, duplicates: [] }
+  const { value, repeated }: Pick<Document, 'value' | 'repeated'> = context.local
+    ? { value: context.body.value }
     : (context.body.contentType === applyType ? parseYamlDocument : parseCborDocument)(await context.body.bytes(), served.resource.kind);
   if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
   context.audit?.request(undefined, () => value);
-  // Checks kind, version and, as fieldValidation asks, the fields.
-  const config = decodeServed(context, { value, duplicates }, served, options.fieldValidation);
-  checkNames(context, served, config);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
+  const isOfKind = value.kind === served.resource.kind && value.apiVersion === served.apiVersion;
+  if (isOfKind) checkTyped({ apiVersion: served.apiVersion, node, config: value });
+  // Checks kind and version; fields that there are not have been refused.
+  const config = decodeServed(context, { value, duplicates: [] }, served, 'Ignore');
+  checkNames(context, served, config);
+  if (repeated !== undefined) {
+    const why = `error converting YAML to JSON: ${repeated}`;
+    if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
+    if (options.fieldValidation === 'Warn') context.warn(why);
+  }
   const { custom } = served;
   const force = queryBoolean(query, 'force');
   const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {

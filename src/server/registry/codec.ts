@@ -41,7 +41,7 @@ function checkKind(value: Record<string, unknown>, expected: Resource): void {
 
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
 export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
-  const { value, duplicates } = document;
+  const { value, duplicates, repeated, text } = document;
   if (value === undefined)
     throw errors.badRequest(
       `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)`,
@@ -55,7 +55,7 @@ export function decodeDocument(context: RequestContext, document: Document, expe
     // A document with metadata is an object; what else it holds is its own kind's affair.
     return { ...deepCopy(value), apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as unknown as KubeObject;
   }
-  const decoded = decodeByTable(value, expected, node, { fieldValidation: validation, duplicates });
+  const decoded = decodeByTable(value, expected, node, { fieldValidation: validation, duplicates, repeated, text });
   for (const warning of decoded.warnings) context.warn(warning);
   return decoded.object;
 }
@@ -67,7 +67,7 @@ const cannotBeHandled = ({ kind, version }: Resource, why: string) =>
 /** As decodeDocument, for a served resource: custom ones by their definition's schema. */
 export function decodeServed(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
   const { custom, resource } = served;
-  const { value, duplicates } = document;
+  const { value, duplicates, repeated } = document;
   if (custom === undefined || !isObject(value)) return decodeDocument(context, document, resource, validation);
   checkKind(value, resource);
   const unknown: string[] = [];
@@ -79,6 +79,7 @@ export function decodeServed(context: RequestContext, document: Document, served
     throw error;
   }
   const problems = [
+    ...(repeated === undefined ? [] : [repeated]),
     ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
     ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];

@@ -1,5 +1,5 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
-import { isPair, isScalar, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
+import { isScalar, LineCounter, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
 import { DecodeError, decodeCbor, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
@@ -12,8 +12,12 @@ const acceptedTypes = [jsonType, yamlType, protobufType] as const;
 export interface Document {
   /** Undefined where there is no body. */
   value: unknown;
-  /** Paths of keys that the text repeats. */
+  /** Paths of keys that JSON repeats. */
   duplicates: readonly string[];
+  /** Of YAML: what it repeats, in the parser's words. */
+  repeated?: string | undefined;
+  /** As JSON, in the order of which problems are told. */
+  text?: () => string;
 }
 
 const shownBytes = 30;
@@ -33,7 +37,8 @@ const noHead = (kind: string, problem: string, bytes: Buffer) =>
 
 export function parseJsonDocument(bytes: Buffer, kind: string): Document {
   try {
-    return parseJson(bytes.toString('utf8'), { duplicates: true });
+    const text = bytes.toString('utf8');
+    return { ...parseJson(text, { duplicates: true }), text: () => text };
   } catch (error) {
     if (error instanceof DecodeError) throw noHead(kind, error.message, bytes);
     throw error;
@@ -41,15 +46,21 @@ export function parseJsonDocument(bytes: Buffer, kind: string): Document {
 }
 
 export function parseYamlDocument(bytes: Buffer, kind: string): Document {
+  const lines = new LineCounter();
   // Further documents of the text are left unread, as upstream leaves them.
-  const [document] = parseAllDocuments(bytes.toString('utf8'), { uniqueKeys: false, prettyErrors: false, intAsBigInt: true });
+  const [document] = parseAllDocuments(bytes.toString('utf8'), {
+    uniqueKeys: false,
+    prettyErrors: false,
+    intAsBigInt: true,
+    lineCounter: lines,
+  });
   if (!(document instanceof YamlDocument)) return { value: undefined, duplicates: [] };
   const [problem] = document.errors;
   if (problem !== undefined) throw unrecognized(kind, `error converting YAML to JSON: yaml: ${problem.message}`, bytes);
   try {
     // Aliases are bounded, so that a small document can't grow without end. A pass through JSON leaves JSON's types only.
     const { value } = parseJson(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
-    return { value, duplicates: repeatedKeys(document) };
+    return { value, duplicates: [], repeated: repeatedKeys(document, lines), text: () => JSON.stringify(sortedKeys(value)) };
   } catch (error) {
     if (error instanceof ReferenceError || error instanceof RangeError || error instanceof DecodeError || error instanceof TypeError)
       throw unrecognized(kind, `error converting YAML to JSON: yaml: ${error.message}`, bytes);
@@ -57,25 +68,31 @@ export function parseYamlDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
-/** Paths of keys that a YAML text repeats. */
-function repeatedKeys(document: YamlDocument): string[] {
+/** What Go's YAML parser says of keys that a text repeats. */
+function repeatedKeys(document: YamlDocument, lines: LineCounter): string | undefined {
   const repeated: string[] = [];
   visit(document, {
-    Map(_, map, ancestors) {
+    Map(_, map) {
       const seen = new Set<unknown>();
       for (const { key } of map.items) {
-        const name = isScalar(key) ? key.value : key;
-        if (seen.has(name)) repeated.push([...pathOf(ancestors), String(name)].join('.'));
-        seen.add(name);
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          const { line } = lines.linePos(key.range?.[0] ?? 0);
+          repeated.push(`  line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
+        }
+        seen.add(key.value);
       }
     },
   });
-  return repeated;
+  return repeated.length > 0 ? `yaml: unmarshal errors:\n${repeated.join('\n')}` : undefined;
 }
 
-/** The names of the pairs among a node's ancestors. */
-function pathOf(ancestors: readonly unknown[]): string[] {
-  return ancestors.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : []));
+/** As Go writes maps. */
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sortedKeys(item)]));
 }
 
 export function parseProtobufDocument(bytes: Buffer, kind: string): Document {

@@ -45,6 +45,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
 /** What a value on its way through the store is the encoding of: when it comes back it need not be decoded. */
 const origin = Symbol('what a value was made of');
 interface Origin<T extends KubeObject> {
+  /** The storage that has made it: another may read the same value by another schema. */
+  by: symbol;
   object: T;
   json: Buffer;
   cached?: CachedObject<T>;
@@ -66,9 +68,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const feed = sealed ? new OpenedFeed(feedOfAll, sealed) : feedOfAll;
   const leasePool = new LeasePool(store, clock);
 
+  const self = Symbol(prefix);
   const decode = (key: string, revision: number, value: Value<T>): CachedObject<T> => {
     const known = value[origin];
-    if (known) {
+    if (known?.by === self) {
       known.cached ??= CachedObject.of(key, revision, known.json, known.object);
       return known.cached;
     }
@@ -107,7 +110,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   async function putOf(key: string, object: T): Promise<{ put: string; value: Value<T>; lease?: number }> {
     const json = encodeObject(object);
     const value: Value<T> = form?.write(object, json) ?? json;
-    value[origin] = { object, json };
+    value[origin] = { by: self, object, json };
     const ttl = ttlSeconds?.(object);
     return { put: key, value, ...(ttl ? { lease: await leasePool.lease(ttl) } : {}) };
   }
