@@ -1,6 +1,6 @@
 /** The kubelet's metrics, under upstream's names. */
 import { Gauge, Histogram, type Registry } from 'prom-client';
-import type { PodWorker } from './workers/pod-worker.ts';
+import type { PodWorker } from './workers/worker-contract.ts';
 
 export interface KubeletMetrics {
   /** From when the kubelet first saw a pod to when its containers ran. */

@@ -7,7 +7,7 @@ import type { Pressure } from '../node/conditions.ts';
 import { memInfo } from '../node/machine.ts';
 import { isCriticalPod, uidOf } from '../pod/identity.ts';
 import { containerBytes, storageUsage, totalBytes, writableLayers } from '../stats/storage-usage.ts';
-import type { PodWorker } from '../workers/pod-worker.ts';
+import type { PodWorker } from '../workers/worker-contract.ts';
 import { exceededStorage, hasStorageLimits } from './local-storage.ts';
 import {
   evictionMessage,

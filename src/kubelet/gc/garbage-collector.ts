@@ -1,7 +1,7 @@
 /** Keeps what pods leave behind in bounds: dead containers, images, logs. */
 import { goDurationMs, quantityValue } from '../../api/index.ts';
 import type { KubeletContext } from '../context.ts';
-import type { PodWorker } from '../workers/pod-worker.ts';
+import type { PodWorker } from '../workers/worker-contract.ts';
 import { removeDeadContainers } from './dead-containers.ts';
 import { imageCollector } from './image-collector.ts';
 import { rotateLog } from './log-rotation.ts';

@@ -4,84 +4,21 @@
  * everything, never to start again) and terminated (nothing left but containers kept for their logs).
  */
 import { isDeepStrictEqual } from 'node:util';
-import { formatGoMilliseconds, goDurationMs, type Pod, type PodStatus } from '../../api/index.ts';
+import { goDurationMs, type Pod, type PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
-import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
-import type { ResolverConfig } from '../containers/dns.ts';
-import { containerHash } from '../containers/labels.ts';
 import { terminationMessage } from '../containers/termination-message.ts';
-import type { KubeletContext } from '../context.ts';
-import type { ImagePuller } from '../images/image-puller.ts';
 import type { Rejection } from '../pod/admission.ts';
 import { findContainer } from '../pod/containers.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
-import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
+import { newestContainer, type ObservedPod } from '../pod/observed-pod.ts';
 import { concernsKubelet } from '../pod/pod-change.ts';
-import type { ProbeManager } from '../probes/probe-manager.ts';
-import { podResize, type ResizeRefusal } from '../resize/pod-resize.ts';
+import { podResize } from '../resize/pod-resize.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { podStatus, rejectedStatus } from '../status/pod-status.ts';
-import type { StatusManager } from '../status/status-manager.ts';
-import type { MountedVolume, VolumeManager } from '../volumes/volume-manager.ts';
-import { type PodActions, podActions, type Start } from './actions.ts';
-import { gracePeriodOf, killContainer, killPod } from './kill.ts';
-import type { BackOff } from './restart-back-off.ts';
-import { adoptSandbox, createSandbox } from './sandbox.ts';
-import { type ContainerStarter, type SandboxInUse, StartError, writeHostsFile } from './start-container.ts';
-
-export interface PodWorkerDependencies {
-  context: KubeletContext;
-  observer: PodObserver;
-  statuses: StatusManager;
-  probes: ProbeManager;
-  volumes: VolumeManager;
-  images: ImagePuller;
-  cgroups: PodCgroups;
-  /** Waits between restarts, over all pods. */
-  restarts: BackOff;
-  startContainer: ContainerStarter;
-  resolver(): Promise<ResolverConfig>;
-  /** The runtime's handler for a RuntimeClass. Throws where there is no such class. */
-  runtimeHandler(className: string): Promise<string>;
-  /** Whether the node takes the pod. */
-  admit(pod: Pod): Rejection | undefined;
-  /** Whether the node can give a pod that it runs what it wants now. */
-  admitResize(pod: Pod): ResizeRefusal | undefined;
-  /** The pod has left resources to others. */
-  onFreed(): void;
-  /** Why no pod with a network of its own can start now; undefined: it can. */
-  networkNotReady(): string | undefined;
-  /** All of the pod's containers run, this long after the kubelet first saw it. */
-  onStarted(seconds: number): void;
-  /** The pod has left the node: everything that was kept for it can go. */
-  onGone(uid: string): void;
-}
-
-export interface TerminateOptions {
-  /** Default: the pod's own. */
-  graceSeconds?: number;
-  /** Overrides what the containers' ends say of the pod. */
-  verdict?: { reason: string; message: string };
-  /** The node ends the pod for its own sake: a failure policy may want to know. */
-  disrupts?: boolean;
-}
-
-export interface PodWorker {
-  readonly pod: Pod;
-  readonly state: 'syncing' | 'terminating' | 'terminated';
-  /** It wants more than the node can give it now. */
-  readonly resizeDeferred: boolean;
-  /** The newest look at the runtime. */
-  readonly observed: ObservedPod | undefined;
-  /** The pod's desired state has changed; a deletion timestamp on it begins its end. */
-  update(pod: Pod): void;
-  wake(): void;
-  terminate(options?: TerminateOptions): void;
-  /** The API (or the static folder) no longer has the pod: end it and remove every trace. */
-  removed(): void;
-  /** Resolves when the worker sleeps. */
-  idle(): Promise<void>;
-}
+import { podActions } from './actions.ts';
+import { gracePeriodOf, killPod } from './kill.ts';
+import { podActuator } from './pod-actuator.ts';
+import type { PodWorker, PodWorkerDependencies, TerminateOptions } from './worker-contract.ts';
 
 const retryFirstMs = 1000;
 const retryMostMs = 10_000;
@@ -92,7 +29,7 @@ export function podWorker(
   options: { /** The runtime has nothing of it yet. */ fresh: boolean },
   signal: AbortSignal,
 ): PodWorker {
-  const { context, observer, statuses, probes, volumes, images, cgroups, restarts } = deps;
+  const { context, observer, statuses, probes, volumes, cgroups } = deps;
   const { runtime, clock, events, logger } = context;
   const uid = uidOf(initial);
   const log = logger.child({ pod: formatPod(initial) });
@@ -122,8 +59,20 @@ export function podWorker(
   let retryMs = retryFirstMs;
   let seenAtMs = options.fresh ? clock.monotonic() : undefined;
   const waiting = new Map<string, WaitingReason>();
-  let mounted: ReadonlyMap<string, MountedVolume> | undefined;
-  let sandboxInUse: SandboxInUse | undefined;
+
+  const actuator = podActuator(deps, uid, {
+    get pod() {
+      return pod;
+    },
+    get observed() {
+      return observed;
+    },
+    waiting,
+    look,
+    publish,
+    wakeAt,
+    retryLater,
+  });
 
   function wake(): void {
     dirty = true;
@@ -256,7 +205,7 @@ export function podWorker(
     await actuateResize(cancel);
     const actions = podActions(pod, observed, probes, resize.restarts);
     unseen = true;
-    if (await act(actions, cancel)) dirty = true;
+    if (await actuator.act(actions, cancel)) dirty = true;
     else if (!dirty && timer === undefined) retryMs = retryFirstMs;
   }
 
@@ -286,127 +235,6 @@ export function podWorker(
     events.pod(pod, 'Normal', 'DeadlineExceeded', message);
     terminate({ verdict: { reason: 'DeadlineExceeded', message } });
     return true;
-  }
-
-  /** Does what is to be done; answers whether anything was, so that it is worth looking again. */
-  async function act(actions: PodActions, cancel: AbortSignal): Promise<boolean> {
-    if (actions.killPod && observed) {
-      const needed = observed.sandboxes.some((s) => s.ready) || observed.containers.some((c) => c.state === 'running');
-      if (needed && actions.createSandbox)
-        events.pod(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
-      await killPod(context, pod, observed, gracePeriodOf(pod), cancel);
-      if (!actions.createSandbox) return needed;
-    }
-    for (const { observed: target, message, reason } of actions.kill) {
-      const probe = reason === 'LivenessProbe' ? 'livenessProbe' : 'startupProbe';
-      const graceSeconds = Number(findContainer(pod, target.name)?.container[probe]?.terminationGracePeriodSeconds ?? gracePeriodOf(pod));
-      await killContainer(context, pod, target, { graceSeconds, message, podIP: observed?.sandboxes[0]?.ips[0] ?? '', signal: cancel });
-      probes.forgetContainer(target.id);
-    }
-    const killed = new Set(actions.kill.map((k) => k.container.name));
-    const starts = actions.start.filter(({ container }) => !crashing(container.name));
-    if (starts.length === 0 && !actions.createSandbox) {
-      if (observed) await refreshVolumes(cancel);
-      if (actions.start.length > 0) publish();
-      return killed.size > 0;
-    }
-    return (await start(starts, actions, cancel)) || killed.size > 0;
-  }
-
-  /** Whether a container that ended has to wait before it starts again; says so, and comes back in time. */
-  function crashing(name: string): boolean {
-    // What was just stopped to be replaced waits for its earlier ends alone.
-    const last = observed?.containers.find((c) => c.name === name && c.state === 'exited');
-    const container = findContainer(pod, name)?.container;
-    if (!last || !container) return false;
-    const key = `${uid}/${name}/${containerHash(container)}`;
-    const leftMs = restarts.remaining(key, last.finishedAtMs);
-    if (leftMs === 0) {
-      restarts.next(key, last.finishedAtMs);
-      return false;
-    }
-    if (waiting.get(name)?.reason !== 'CrashLoopBackOff') {
-      events.pod(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${formatPod(pod)}`, name);
-    }
-    waiting.set(name, {
-      reason: 'CrashLoopBackOff',
-      message: `back-off ${formatGoMilliseconds(restarts.current(key))} restarting failed container=${name} pod=${formatPod(pod)}`,
-    });
-    wakeAt(clock.now() + leftMs);
-    return true;
-  }
-
-  async function start(starts: readonly Start[], actions: PodActions, cancel: AbortSignal): Promise<boolean> {
-    // Sandbox, volumes and images need nothing of each other.
-    const pulls = new Map(starts.map(({ container }) => [container.name, prefetch(container.name, images.ensure(pod, container, cancel))]));
-    const [sandbox, volumesReady] = await Promise.all([sandboxFor(actions, cancel), mountVolumes(cancel)]);
-    if (!sandbox || !volumesReady) {
-      retryLater();
-      // The sandbox may be new: the status shows that it is there.
-      if (sandbox) await look(cancel);
-      publish();
-      return false;
-    }
-    await writeHostsFile(context, pod, sandbox.ips);
-    const volumesNow = mounted ?? new Map<string, MountedVolume>();
-    const one = async ({ container, sort }: Start): Promise<boolean> => {
-      try {
-        const image = pulls.get(container.name) ?? images.ensure(pod, container, cancel);
-        await deps.startContainer({ pod, start: { container, sort }, image, sandbox, volumes: volumesNow, observed, signal: cancel });
-        waiting.delete(container.name);
-        return true;
-      } catch (error) {
-        cancel.throwIfAborted();
-        const failure =
-          error instanceof StartError
-            ? error
-            : new StartError('CreateContainerError', error instanceof Error ? error.message : String(error));
-        waiting.set(container.name, { reason: failure.reason, message: failure.message });
-        if (failure.retryAtMs === undefined || failure.retryAtMs <= clock.now()) retryLater();
-        else wakeAt(failure.retryAtMs);
-        return false;
-      }
-    };
-    // A postStart hook holds back the containers after it; without one they need not wait for each other.
-    const ordered = starts.some(({ container }) => container.lifecycle?.postStart);
-    let any = false;
-    if (ordered) for (const next of starts) any = (await one(next)) || any;
-    else any = (await Promise.all(starts.map(one))).some((started) => started);
-    if (!any) {
-      await look(cancel);
-      publish();
-    }
-    return any;
-  }
-
-  /** A pull that was begun early: its failure is told by the container that needs it. */
-  function prefetch<T>(name: string, pull: Promise<T>): Promise<T> {
-    pull.catch((error) => log.debug({ err: error, container: name }, 'image not ready'));
-    return pull;
-  }
-
-  async function sandboxFor(actions: PodActions, cancel: AbortSignal): Promise<SandboxInUse | undefined> {
-    if (actions.createSandbox) sandboxInUse = await createSandbox(deps, pod, actions.attempt, cancel);
-    else if (actions.sandbox && sandboxInUse?.id !== actions.sandbox.id) sandboxInUse = await adoptSandbox(deps, pod, actions.sandbox);
-    return sandboxInUse;
-  }
-
-  async function mountVolumes(cancel: AbortSignal): Promise<boolean> {
-    const ips = sandboxInUse?.ips ?? observed?.sandboxes[0]?.ips ?? [];
-    const result = await volumes.mount(pod, ips, cancel);
-    for (const [name, error] of result.failed) {
-      events.pod(pod, 'Warning', 'FailedMount', `MountVolume.SetUp failed for volume ${JSON.stringify(name)} : ${error.message}`);
-    }
-    if (result.failed.size > 0) return false;
-    mounted = result.volumes;
-    const refresh = volumes.refreshAtMs(uid);
-    if (refresh !== undefined) wakeAt(refresh);
-    return true;
-  }
-
-  /** Brings files of a running pod up to date with what they come from. */
-  async function refreshVolumes(cancel: AbortSignal): Promise<void> {
-    if (!(await mountVolumes(cancel))) retryLater();
   }
 
   function terminate({ graceSeconds, verdict, disrupts = false }: TerminateOptions = {}): void {

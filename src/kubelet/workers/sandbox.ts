@@ -5,8 +5,8 @@ import { timestamp } from '../../time/index.ts';
 import { sandboxConfig } from '../containers/sandbox-config.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import type { ObservedSandbox } from '../pod/observed-pod.ts';
-import type { PodWorkerDependencies } from './pod-worker.ts';
 import type { SandboxInUse } from './start-container.ts';
+import type { PodWorkerDependencies } from './worker-contract.ts';
 
 type Dependencies = Pick<PodWorkerDependencies, 'context' | 'observer' | 'cgroups' | 'resolver' | 'networkNotReady' | 'runtimeHandler'>;
 
