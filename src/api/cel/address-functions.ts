@@ -1,5 +1,6 @@
 /** Addresses and networks (k8s.io/apiserver/pkg/cel/library/ip.go, cidr.go). */
 import { type Cidr, cidrContains, formatCidr, formatIp, type IpAddress, networkOf, parseCidr, parseIp } from '../ip.ts';
+import { addressProblem, prefixProblem } from './address-problems.ts';
 import { type Environment, member, overload } from './declarations.ts';
 import { boolType, intType, opaqueType, stringType } from './types.ts';
 import { CelError, OpaqueValue } from './values.ts';
@@ -42,7 +43,7 @@ function ipProblem(text: string): string {
   const [address = '', zone] = text.split('%');
   if (zone !== undefined && parseIp(address)?.family === 6) return `IP address ${quoted} with zone value is not allowed`;
   if (isMapped(text) && parseIp(text.slice('::ffff:'.length))) return `IPv4-mapped IPv6 address ${quoted} is not allowed`;
-  return `IP Address ${quoted} parse error during conversion from string: ParseAddr(${quoted}): unable to parse IP`;
+  return `IP Address ${quoted} parse error during conversion from string: ${addressProblem(text)}`;
 }
 
 const readIp = (text: string) => (isMapped(text) ? undefined : parseIp(text));
@@ -61,8 +62,7 @@ function cidrFrom(text: string): CidrValue {
   const context = 'network address parse error during conversion from string: ';
   if (isMapped(text) && parseCidr(text.slice('::ffff:'.length)))
     throw new CelError(`${context}IPv4-mapped IPv6 address ${JSON.stringify(text)} is not allowed`);
-  const why = text.includes('/') ? 'prefix length out of range' : "no '/'";
-  throw new CelError(`${context}${context}netip.ParsePrefix(${JSON.stringify(text)}): ${why}`);
+  throw new CelError(`${context}${context}netip.ParsePrefix(${JSON.stringify(text)}): ${prefixProblem(text)}`);
 }
 
 const within = ({ value: { address, prefixLength } }: CidrValue, inner: CidrValue) =>

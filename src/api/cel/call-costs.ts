@@ -51,7 +51,7 @@ const selectorCost = (length: number) => 10 + Math.ceil(length * perCharacter) +
 /** Asking the authorizer: two questions an expression. */
 const checkCost = 350_000;
 
-type Cost = (args: readonly unknown[], result: unknown) => number;
+export type Cost = (args: readonly unknown[], result: unknown) => number;
 
 const ofFirst: Cost = ([first]) => traversal(first);
 const ofFirstTwice: Cost = ([first]) => traversal(first, 2);
@@ -128,10 +128,11 @@ const byOverload: Readonly<Record<string, Cost>> = {
   list_sort_by: ([, keys]) => selfComparison(keys),
 };
 
-/** A method's receiver comes first among the arguments; functions in a namespace are named with it. */
-export function callCost(name: string, overloadId: string | undefined, args: readonly unknown[], result: unknown): number {
-  const own = Object.hasOwn(byFunction, name) ? byFunction[name] : undefined;
-  if (own) return own(args, result);
-  const specific = overloadId !== undefined && Object.hasOwn(byOverload, overloadId) ? byOverload[overloadId] : undefined;
-  return specific ? specific(args, result) : 1;
+/**
+ * What calls of a function, or of one overload of it, cost; undefined for one. A method's receiver comes first among the arguments;
+ * functions in a namespace are named with it.
+ */
+export function costOfCalls(name: string, overloadId: string | undefined): Cost | undefined {
+  if (Object.hasOwn(byFunction, name)) return byFunction[name];
+  return overloadId !== undefined && Object.hasOwn(byOverload, overloadId) ? byOverload[overloadId] : undefined;
 }

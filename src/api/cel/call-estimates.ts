@@ -23,6 +23,9 @@ export interface CallEstimate {
   readonly size?: SizeRange;
 }
 
+/** What is known of named formats. */
+const maxFormatCharacters = 64;
+
 const one: CallEstimate = { cost: range(1) };
 const sizeOf = ({ size }: Operand): SizeRange => size ?? unknownSize;
 const isText = (type: CelType | undefined) => type?.kind === 'string' || type?.kind === 'bytes';
@@ -39,11 +42,15 @@ function addition(overload: Overload, a: Operand, b: Operand): CallEstimate {
   return overload.id === 'add_text' ? { cost: traversal(size), size } : one;
 }
 
-/** Kubernetes' own types are compared at once. */
-const isOpaque = (a: Operand, b: Operand) => a.type.kind === 'opaque' && b.type.name === a.type.name && !isOptional(a.type);
+/** Kubernetes' own types are compared at once, but for those that are texts. */
+function opaqueComparison({ type }: Operand, b: Operand): CallEstimate | undefined {
+  if (type.kind !== 'opaque' || b.type.name !== type.name || isOptional(type)) return undefined;
+  if (type.name === 'kubernetes.NamedFormat') return { cost: traversal(range(1, maxFormatCharacters)) };
+  return type.name === 'kubernetes.URL' ? { cost: traversal(range(1, b.size?.max ?? 1)) } : one;
+}
 
 function estimateOperator(op: string, overload: Overload, a: Operand, b: Operand): CallEstimate {
-  if (op === '_==_') return isOpaque(a, b) ? one : { cost: comparison(a, b) };
+  if (op === '_==_') return opaqueComparison(a, b) ?? { cost: comparison(a, b) };
   if (op === '_+_') return addition(overload, a, b);
   switch (overload.id) {
     case 'not_equals':
@@ -188,6 +195,17 @@ function estimateFunction(name: string, overload: Overload, args: readonly Opera
   if (second && /^[_@]/.test(name)) return estimateOperator(name, overload, first, second);
   const size = sizeOf(first);
   switch (name) {
+    case 'cidr':
+    case 'ip':
+    case 'isCIDR':
+    case 'isIP':
+    case 'isQuantity':
+    case 'isSemver':
+    case 'quantity':
+    case 'semver':
+      return { cost: traversal(size) };
+    case 'ip.isCanonical':
+      return { cost: costOf(size, 2 * perCharacter) };
     case 'url':
     case 'jsonpatch.escapeKey':
       return { cost: traversal(size), size };

@@ -9,7 +9,6 @@ import { declareConversions } from './conversions.ts';
 import { type Bounds, estimateCost } from './cost-estimate.ts';
 import { Environment } from './declarations.ts';
 import { type CelNode, nodesOf } from './expression-tree.ts';
-import { declareImageFunctions } from './image-functions.ts';
 import { type Construct, planExpression } from './interpreter.ts';
 import { declareListFunctions, declareOptionals } from './list-functions.ts';
 import { checkLiterals } from './literal-checks.ts';
@@ -31,7 +30,6 @@ function makeBase(): Environment {
   declareOptionals(base);
   declareTypeFunctions(base);
   declareAddressFunctions(base);
-  declareImageFunctions(base);
   return base;
 }
 

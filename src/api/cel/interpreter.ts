@@ -2,7 +2,7 @@
  * Runs checked expressions: each part becomes a function, which pays as upstream's does (google/cel-go/interpreter, whose program is
  * optimized as Kubernetes has it: lists, maps and conversions of constants are made once, for nothing).
  */
-import { callCost } from './call-costs.ts';
+import { costOfCalls } from './call-costs.ts';
 import type { Overload } from './declarations.ts';
 import type { Call, CelNode, Comprehension, ListNode, MapNode, Select, Struct } from './expression-tree.ts';
 import { accumulator, mapInsert, notStrictlyFalse } from './macros.ts';
@@ -316,7 +316,7 @@ class Planner {
   }
 
   #inserting(slot: number, keyNode: CelNode, valueNode: CelNode | undefined): Step {
-    const key = this.#branch(keyNode);
+    const key = this.#step(keyNode);
     const value = valueNode && this.#step(valueNode);
     return (run) => {
       spend(1);
@@ -492,18 +492,33 @@ function membership([item, list]: readonly Plan[]): Step | undefined {
 /** Operators say no more than that there is no such overload. */
 const isOperator = (name: string) => /^[_!@-]/.test(name);
 
-function callOf(name: string, overloads: readonly Overload[]): (args: readonly unknown[]) => unknown {
-  const [only] = overloads;
-  const id = overloads.length === 1 ? only?.id : undefined;
+/** Whether values may be given to an overload; undefined if any may. */
+function guardOf({ args: types, isUnguarded }: Overload): ((args: readonly unknown[]) => boolean) | undefined {
+  const told = types.flatMap((type, i) => (type.kind === 'param' || type.kind === 'dyn' ? [] : [{ type, i }]));
+  if (isUnguarded || told.length === 0) return undefined;
   return (args) => {
-    const chosen = overloads.find(({ args: types, isUnguarded }) => isUnguarded || types.every((type, i) => accepts(type, args[i])));
-    if (!chosen) {
-      if (isOperator(name)) throw noSuchOverload();
-      throw new CelError(`no such overload: ${name}(${args.map((arg) => formatType({ ...typeOf(arg), params: [] })).join(', ')})`);
+    for (const { type, i } of told) if (!accepts(type, args[i])) return false;
+    return true;
+  };
+}
+
+function noOverload(name: string, args: readonly unknown[]): CelError {
+  if (isOperator(name)) return noSuchOverload();
+  return new CelError(`no such overload: ${name}(${args.map((arg) => formatType({ ...typeOf(arg), params: [] })).join(', ')})`);
+}
+
+function callOf(name: string, overloads: readonly Overload[]): (args: readonly unknown[]) => unknown {
+  const [only, ...others] = overloads;
+  const cost = costOfCalls(name, others.length === 0 ? only?.id : undefined);
+  const guarded = overloads.map((overload) => ({ overload, fits: guardOf(overload) }));
+  return (args) => {
+    for (const { overload, fits } of guarded) {
+      if (fits && !fits(args)) continue;
+      const result = overload.run(...args);
+      spend(cost ? cost(args, result) : 1);
+      return result;
     }
-    const result = chosen.run(...args);
-    spend(callCost(name, id, args, result));
-    return result;
+    throw noOverload(name, args);
   };
 }
 

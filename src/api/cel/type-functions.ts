@@ -1,4 +1,4 @@
-/** Kubernetes' types beside CEL's own: quantities, URLs, versions, images, named formats (k8s.io/apiserver/pkg/cel/library). */
+/** Kubernetes' types beside CEL's own: quantities, URLs, versions, named formats (k8s.io/apiserver/pkg/cel/library). */
 import { type GoUrl, hostname, isRequestUri, parseRequestUri, port, queryValues, UrlError } from '../go-url.ts';
 import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
 import {
@@ -73,7 +73,9 @@ class FormatValue extends OpaqueValue {
 }
 
 const nano = 1_000_000_000n;
-const isWhole = ({ nano: n }: Quantity) => n % nano === 0n && BigInt.asIntN(64, n / nano) === n / nano;
+/** What is larger is kept as this. */
+const most = 2n ** 63n - 1n;
+const isWhole = ({ nano: n }: Quantity) => n % nano === 0n && n / nano < most && n / nano > -most;
 
 function quantityFrom(text: string): QuantityValue {
   try {
