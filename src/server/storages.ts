@@ -10,22 +10,32 @@ import type { ResourceStorage } from './storage/storage.ts';
 /** The storage of a built-in resource, in its storage version. */
 export type Storages = <T extends KubeObject>(resource: Resource<T>) => ResourceStorage<T>;
 
+type Answered<V> = V | Promise<V>;
+
 /** An object from the cache, or, where the cache does not have it (yet), from the store. */
-export async function readObject<T extends KubeObject>(
+export function readObject<T extends KubeObject>(
   storages: Storages,
   resource: Resource<T>,
   namespace: string,
   name: string,
-): Promise<T | undefined> {
+): Answered<T | undefined> {
   const storage = storages(resource);
+  return storage.present?.get(namespace, name)?.shared ?? readThrough(storage, namespace, name);
+}
+
+async function readThrough<T extends KubeObject>(storage: ResourceStorage<T>, namespace: string, name: string): Promise<T | undefined> {
   const cached = (await storage.get(namespace, name, { resourceVersion: '0' })) ?? (await storage.get(namespace, name));
   return cached?.shared;
 }
 
 /** All objects of a resource (in a namespace) from the cache. */
-export async function readObjects<T extends KubeObject>(storages: Storages, resource: Resource<T>, namespace?: string): Promise<T[]> {
-  const list = await storages(resource).list({ resourceVersion: '0', ...(namespace === undefined ? {} : { namespace }) });
-  return list.items.map((item) => item.shared);
+export function readObjects<T extends KubeObject>(storages: Storages, resource: Resource<T>, namespace?: string): Answered<T[]> {
+  const storage = storages(resource);
+  const { present } = storage;
+  if (present) return present.list(namespace).map((item) => item.shared);
+  return storage
+    .list({ resourceVersion: '0', ...(namespace === undefined ? {} : { namespace }) })
+    .then(({ items }) => items.map((item) => item.shared));
 }
 
 export interface Follower<T extends KubeObject> {

@@ -100,8 +100,18 @@ export function step(set: FieldSet, element: string): { member: boolean; below: 
   return { member: node !== undefined && isMember(node), below: node };
 }
 
+function isSorted(set: FieldSet): boolean {
+  let before = '';
+  for (const key in set) {
+    if (key < before || !isSorted(set[key] ?? leaf)) return false;
+    before = key;
+  }
+  return true;
+}
+
 /** A tree with its keys in upstream's order, so that equal sets have equal bytes. */
 export function sorted(set: FieldSet): FieldSet {
+  if (isSorted(set)) return set;
   const out: Record<string, FieldSet> = {};
   for (const key of Object.keys(set).sort()) out[key] = sorted(set[key] ?? leaf);
   return out;

@@ -80,6 +80,7 @@ const ancientChanges = 'ancient-changes';
 
 /** Keeps the list short, as upstream's cap does. Changes `managers`. */
 export function capManagers(managers: Managers): void {
+  if (managers.size <= maxUpdateManagers) return;
   const updaters = [...managers].filter(([, m]) => m.operation === 'Update').sort(([, a], [, b]) => order(a.time ?? '', b.time ?? ''));
   let count = updaters.length;
   const buckets = new Map(updaters.filter(([, m]) => m.manager === ancientChanges).map(([, m]) => [m.apiVersion, m]));

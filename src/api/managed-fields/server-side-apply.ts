@@ -80,10 +80,28 @@ function compareOwned(node: StructNode, live: unknown, next: unknown, resetField
 
 const unchanged = ({ changed, removed }: Comparison) => isEmptySet(changed) && isEmptySet(removed);
 
+/** What nothing decodes to. */
+const nothings = new WeakMap<StructNode, unknown>();
+
+/** What there was of an object before: of one that is being created, nothing. */
+function before(node: StructNode, object: KubeObject | undefined): unknown {
+  if (object) return object;
+  let nothing = nothings.get(node);
+  if (nothing === undefined) {
+    nothing = decodeValue(node, {});
+    nothings.set(node, nothing);
+  }
+  return nothing;
+}
+
 /** What a write changes, as each manager's version has it; managers of versions that there are not any more are forgotten. */
-function* comparisons(managers: Managers, own: InVersion & VersionView, live: KubeObject | undefined): Steps<Map<string, Comparison>> {
-  const before = (there: VersionView, object: KubeObject | undefined): unknown => object ?? decodeValue(there.node, {});
-  const found = new Map([[own.apiVersion, compareOwned(own.node, before(own, live), own.object, own.resetFields)]]);
+function* comparisons(
+  managers: Managers,
+  own: InVersion & VersionView,
+  live: KubeObject | undefined,
+  ownComparison: Comparison = compareOwned(own.node, before(own.node, live), own.object, own.resetFields),
+): Steps<Map<string, Comparison>> {
+  const found = new Map([[own.apiVersion, ownComparison]]);
   for (const [identity, { apiVersion }] of managers) {
     if (found.has(apiVersion)) continue;
     const next = yield* inVersion(own, apiVersion);
@@ -92,7 +110,7 @@ function* comparisons(managers: Managers, own: InVersion & VersionView, live: Ku
       continue;
     }
     const past = live && (yield* inVersion({ ...own, object: live }, apiVersion));
-    found.set(apiVersion, compareOwned(next.node, before(next, past?.object), next.object, next.resetFields));
+    found.set(apiVersion, compareOwned(next.node, before(next.node, past?.object), next.object, next.resetFields));
   }
   return found;
 }
@@ -130,12 +148,13 @@ export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>
   if (isReset(sent)) return withManagedFields(next, []);
   // A create sends none; an update that sends none, or sends nonsense, keeps the live object's.
   const given = sent && sent.length > 0 ? readManagers(sent) : undefined;
-  if (unchanged(compareOwned(node, live ?? decodeValue(node, {}), next, resetFields))) {
+  const comparison = compareOwned(node, before(node, live), next, resetFields);
+  if (unchanged(comparison)) {
     const entries = given && sent ? sent : kept;
     return next.metadata.managedFields === entries ? next : withManagedFields(next, entries);
   }
   const managers = given ?? readManagers(kept) ?? new Map();
-  const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live);
+  const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live, comparison);
   recordUpdate(managers, changes, { manager, apiVersion, subresource, time });
   return withManagedFields(next, writeManagers(managers));
 }

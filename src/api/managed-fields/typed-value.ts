@@ -24,6 +24,8 @@ interface Place {
   atomic: boolean;
   listType: 'atomic' | 'map' | 'set';
   listMapKeys: readonly string[];
+  /** Of a struct's field: its path element. */
+  element?: string;
 }
 
 const unknownPlace: Place = { node: undefined, atomic: false, listType: 'atomic', listMapKeys: [] };
@@ -41,6 +43,7 @@ function placeOfField(field: Field): Place {
       atomic: field.atomic || (node.kind === 'struct' && node.atomic && !field.granular),
       listType: field.listType ?? 'atomic',
       listMapKeys: field.listMapKeys,
+      element: `f:${field.name}`,
     };
     fieldPlaces.set(field, place);
   }
@@ -67,6 +70,9 @@ function placeBelow(node: TypeNode | undefined, key: string): Place {
   const field = node.kind === 'struct' ? node.byName.get(key) : undefined;
   return field ? placeOfField(field) : unknownPlace;
 }
+
+/** The path element of a field or a map's key; `place`: what is below it. */
+const elementOf = (place: Place, key: string): string => place.element ?? `f:${key}`;
 
 type Shape = 'map' | 'list' | 'leaf';
 
@@ -116,16 +122,20 @@ function itemsByElement(place: Place, list: readonly unknown[], strict = false):
   return out;
 }
 
-/** The children of a map or list by path element. */
-function* childrenOf(place: Place, value: unknown, strict = false): Generator<[string, unknown, Place]> {
+/** Visits the children of a map or list by path element. */
+function visitChildren(place: Place, value: unknown, strict: boolean, visit: (element: string, item: unknown, inner: Place) => void): void {
   const { node } = place;
   const shape = shapeOf(place, value);
   if (shape === 'map') {
-    if (isObject(value))
-      for (const key of Object.keys(value)) if (value[key] !== undefined) yield [`f:${key}`, value[key], placeBelow(node, key)];
+    if (!isObject(value)) return;
+    for (const key of Object.keys(value)) {
+      if (value[key] === undefined) continue;
+      const inner = placeBelow(node, key);
+      visit(elementOf(inner, key), value[key], inner);
+    }
   } else if (shape === 'list' && Array.isArray(value)) {
     const inner = placeOfNode(itemNodeOf(place));
-    for (const [element, [first]] of itemsByElement(place, value, strict)) yield [element, first, inner];
+    for (const [element, [first]] of itemsByElement(place, value, strict)) visit(element, first, inner);
   }
 }
 
@@ -135,15 +145,18 @@ const isEmptyContainer = (value: unknown) =>
 /** Every node of a value that came as a whole. */
 function wholeSet(place: Place, value: unknown): FieldSet {
   if (shapeOf(place, value) === 'leaf') return emptySet;
-  const children: Record<string, FieldSet> = {};
-  for (const [element, item, inner] of childrenOf(place, value)) children[element] = wholeSet(inner, item);
-  return makeNode(true, children) ?? emptySet;
+  let children: Record<string, FieldSet> | undefined;
+  visitChildren(place, value, false, (element, item, inner) => {
+    children ??= { '.': emptySet };
+    children[element] = wholeSet(inner, item);
+  });
+  return children ?? emptySet;
 }
 
 function fieldSet(place: Place, value: unknown, path: string, strict: boolean): FieldSet {
   const children: Record<string, FieldSet> = {};
   try {
-    for (const [element, item, inner] of childrenOf(place, value, strict)) {
+    visitChildren(place, value, strict, (element, item, inner) => {
       const at = element.startsWith('f:') ? `${path}.${element.slice(2)}` : path;
       const shape = shapeOf(inner, item);
       const below = shape === 'leaf' ? emptySet : fieldSet(inner, item, at, strict);
@@ -151,7 +164,7 @@ function fieldSet(place: Place, value: unknown, path: string, strict: boolean): 
       const isNamed = !isField || shape === 'leaf' || item === null || (shape === 'map' && isEmptyContainer(item));
       const node = makeNode(isNamed, { ...below });
       if (node) children[element] = node;
-    }
+    });
   } catch (error) {
     if (error instanceof ApplyError && !error.message.startsWith('.')) throw new ApplyError(`${path}: ${error.message}`);
     throw error;
@@ -203,7 +216,9 @@ function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefine
     const after = isObject(right) ? right : {};
     for (const key of Object.keys(after)) {
       const old = Object.hasOwn(before, key) ? before[key] : undefined;
-      if (old !== after[key]) compareChild(`f:${key}`, old, after[key], placeBelow(node, key));
+      if (old === after[key]) continue;
+      const inner = placeBelow(node, key);
+      compareChild(elementOf(inner, key), old, after[key], inner);
     }
     for (const key of Object.keys(before))
       if (!Object.hasOwn(after, key)) compareChild(`f:${key}`, before[key], undefined, placeBelow(node, key));

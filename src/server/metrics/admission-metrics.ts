@@ -9,8 +9,10 @@ const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 export type AdmissionType = 'admit' | 'validate';
 
 export interface AdmissionMetrics {
-  /** Runs a plugin, or with no name a whole step, and notes how long it took. What is done at once is no promise. */
-  measure(name: string | undefined, type: AdmissionType, request: AdmissionRequest, run: () => Promise<void> | void): Promise<void> | void;
+  /** The present, for `note`. */
+  now(): number;
+  /** Notes how long a plugin, or with no name a whole step, has taken since `startedMs`, and how it ended. */
+  note(name: string | undefined, type: AdmissionType, request: AdmissionRequest, startedMs: number, rejected: boolean): void;
 }
 
 export function createAdmissionMetrics(registry: Registry, clock: Clock): AdmissionMetrics {
@@ -24,39 +26,33 @@ export function createAdmissionMetrics(registry: Registry, clock: Clock): Admiss
     help: 'Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).',
     buckets,
   });
-  /** By name, then by what has happened. */
-  const known = new Map<string, Map<string, HistogramCell>>();
-  const cellOf = (name: string | undefined, type: AdmissionType, operation: string, rejected: boolean): HistogramCell => {
-    let cells = known.get(name ?? '');
+  /** By name and operation, then by what has happened. */
+  const known = new Map<string | undefined, Map<string, (HistogramCell | undefined)[]>>();
+  const cellsOf = (name: string | undefined, operation: string) => {
+    let ofName = known.get(name);
+    if (ofName === undefined) {
+      ofName = new Map();
+      known.set(name, ofName);
+    }
+    let cells = ofName.get(operation);
     if (cells === undefined) {
-      cells = new Map();
-      known.set(name ?? '', cells);
+      cells = [];
+      ofName.set(operation, cells);
     }
-    const key = type + operation + rejected;
-    let cell = cells.get(key);
-    if (cell === undefined) {
-      const labels = { type, operation, rejected: String(rejected) };
-      cell = name === undefined ? steps.with(labels) : plugins.with({ name, ...labels });
-      cells.set(key, cell);
-    }
-    return cell;
+    return cells;
   };
   return {
-    measure(name, type, { operation }, run) {
-      const started = clock.monotonic();
-      const note = (rejected: boolean) => cellOf(name, type, operation, rejected).observe((clock.monotonic() - started) / 1000);
-      const refused = (error: unknown): never => {
-        note(true);
-        throw error;
-      };
-      let answer: Promise<void> | void;
-      try {
-        answer = run();
-      } catch (error) {
-        return refused(error);
+    now: () => clock.monotonic(),
+    note(name, type, { operation }, startedMs, rejected) {
+      const cells = cellsOf(name, operation);
+      const which = (type === 'admit' ? 0 : 2) + (rejected ? 1 : 0);
+      let cell = cells[which];
+      if (cell === undefined) {
+        const labels = { type, operation, rejected: String(rejected) };
+        cell = name === undefined ? steps.with(labels) : plugins.with({ name, ...labels });
+        cells[which] = cell;
       }
-      if (answer === undefined) note(false);
-      else return answer.then(() => note(false), refused);
+      cell.observe((clock.monotonic() - startedMs) / 1000);
     },
   };
 }

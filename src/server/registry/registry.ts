@@ -58,31 +58,57 @@ export function admissionRequest(
   };
 }
 
+/** Written without a function for each plugin: every write passes here. */
 async function admitOnce({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
   for (const plugin of admission) {
     if (plugin.admit === undefined || !plugin.handles(request)) continue;
-    const done = admissionMetrics.measure(plugin.name, 'admit', request, () => plugin.admit?.(request));
-    if (done !== undefined) await done;
+    const startedMs = admissionMetrics.now();
+    let rejected = true;
+    try {
+      const done = plugin.admit(request);
+      if (done !== undefined) await done;
+      rejected = false;
+    } finally {
+      admissionMetrics.note(plugin.name, 'admit', request, startedMs, rejected);
+    }
   }
 }
 
 /** Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. */
 export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
-  await registry.admissionMetrics.measure(undefined, 'admit', request, async () => {
+  const { admissionMetrics } = registry;
+  const startedMs = admissionMetrics.now();
+  let rejected = true;
+  try {
     await admitOnce(registry, request);
-    if (!request.reinvocation.wanted) return;
-    request.reinvocation.isReinvocation = true;
-    await admitOnce(registry, request);
-  });
+    if (request.reinvocation.wanted) {
+      request.reinvocation.isReinvocation = true;
+      await admitOnce(registry, request);
+    }
+    rejected = false;
+  } finally {
+    admissionMetrics.note(undefined, 'admit', request, startedMs, rejected);
+  }
 }
 
-export async function admitValidating(registry: Registry, request: AdmissionRequest): Promise<void> {
-  const { admission, admissionMetrics } = registry;
-  await admissionMetrics.measure(undefined, 'validate', request, async () => {
+export async function admitValidating({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
+  const startedMs = admissionMetrics.now();
+  let rejected = true;
+  try {
     for (const plugin of admission) {
       if (plugin.validate === undefined || !plugin.handles(request)) continue;
-      const done = admissionMetrics.measure(plugin.name, 'validate', request, () => plugin.validate?.(request));
-      if (done !== undefined) await done;
+      const pluginStartedMs = admissionMetrics.now();
+      let refused = true;
+      try {
+        const done = plugin.validate(request);
+        if (done !== undefined) await done;
+        refused = false;
+      } finally {
+        admissionMetrics.note(plugin.name, 'validate', request, pluginStartedMs, refused);
+      }
     }
-  });
+    rejected = false;
+  } finally {
+    admissionMetrics.note(undefined, 'validate', request, startedMs, rejected);
+  }
 }

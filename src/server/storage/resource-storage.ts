@@ -186,6 +186,11 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       ? modify(namespace, name, step)
       : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), () => modify(namespace, name, step));
 
+  const nothing: readonly CachedObject<T>[] = [];
+  const present = {
+    get: (namespace: string, name: string) => cache.objects.get(keyOf(namespace, name)),
+    list: (namespace?: string) => (cache.objects.size === 0 ? nothing : [...cache.objects.below(prefixOf(namespace))]),
+  };
   const watchSource = { cache, clock, namespaced, prefixOf, watcherBuffer };
 
   return {
@@ -247,6 +252,9 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         return { delete: current.key };
       }),
 
+    get present() {
+      return cache.isFilled ? present : undefined;
+    },
     count: () => cache.objects.size,
     ready: () => cache.ready(),
     close: () => cache.close(),

@@ -94,6 +94,13 @@ export interface Preconditions {
   resourceVersion?: string | undefined;
 }
 
+/** The state of a resource, perhaps a moment old. */
+export interface StoragePresent<T extends KubeObject = KubeObject> {
+  get(namespace: string, name: string): Cached<T> | undefined;
+  /** In a namespace, or all. */
+  list(namespace?: string): readonly Cached<T>[];
+}
+
 export interface ResourceStorage<T extends KubeObject = KubeObject> {
   /** Default: linearizable. With resourceVersion '0' or 'N': from the cache, not older than N. Throws 410 Expired for what is too long ago. */
   get(namespace: string, name: string, options?: StorageGetOptions): Promise<Cached<T> | undefined>;
@@ -121,6 +128,8 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
     preconditions: Preconditions,
     check?: (current: Cached<T>) => void | Promise<void>,
   ): Promise<Cached<T>>;
+  /** What the cache shows, for who does not wait for it; undefined while it is being filled. */
+  readonly present: StoragePresent<T> | undefined;
   /** Number of objects, for metrics and limits. */
   count(): number;
   /** Resolves once the cache is filled. */

@@ -67,6 +67,10 @@ export class WatchCache<T extends KubeObject> {
     return Math.max(this.#filledRevision, this.#options.feed.revision);
   }
 
+  get isFilled(): boolean {
+    return !this.#early;
+  }
+
   ready(): Promise<void> {
     return this.#ready.promise;
   }
