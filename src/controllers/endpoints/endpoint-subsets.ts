@@ -82,20 +82,27 @@ const sortedPorts = (ports: readonly ResolvedPort[]) =>
 export function truncate(subsets: readonly EndpointSubset[], max = maxAddresses): { subsets: EndpointSubset[]; truncated: boolean } {
   const total = (of: 'addresses' | 'notReadyAddresses') => subsets.reduce((n, subset) => n + (subset[of]?.length ?? 0), 0);
   if (total('addresses') + total('notReadyAddresses') <= max) return { subsets: [...subsets], truncated: false };
-  let ready = Math.min(max, total('addresses'));
-  let notReady = max - ready;
-  const kept: EndpointSubset[] = [];
-  for (const { addresses = [], notReadyAddresses = [], ports } of subsets) {
-    const some = addresses.slice(0, ready);
-    const others = notReadyAddresses.slice(0, notReady);
-    ready -= some.length;
-    notReady -= others.length;
-    if (some.length + others.length === 0) continue;
-    kept.push({
-      ...(some.length ? { addresses: some } : {}),
-      ...(others.length ? { notReadyAddresses: others } : {}),
-      ...(ports ? { ports } : {}),
-    });
-  }
-  return { subsets: kept, truncated: true };
+  const ready = total('addresses');
+  if (ready > max) return { subsets: share(subsets, 'addresses', ready, max), truncated: true };
+  return { subsets: share(subsets, 'notReadyAddresses', total('notReadyAddresses'), max - ready), truncated: true };
+}
+
+/** Shares the room among the subsets in proportion to their addresses; ready ones that are too many leave none to others. */
+function share(subsets: readonly EndpointSubset[], of: 'addresses' | 'notReadyAddresses', total: number, room: number): EndpointSubset[] {
+  let left = room;
+  return subsets.flatMap(({ addresses = [], notReadyAddresses = [], ports }) => {
+    const own = of === 'addresses' ? addresses : notReadyAddresses;
+    const count = Math.min(left, Math.ceil((own.length / total) * room));
+    left -= count;
+    const some = of === 'addresses' ? own.slice(0, count) : addresses;
+    const others = of === 'addresses' ? [] : own.slice(0, count);
+    if (some.length + others.length === 0) return [];
+    return [
+      {
+        ...(some.length ? { addresses: some } : {}),
+        ...(others.length ? { notReadyAddresses: others } : {}),
+        ...(ports ? { ports } : {}),
+      },
+    ];
+  });
 }

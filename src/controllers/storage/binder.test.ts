@@ -112,3 +112,20 @@ test('an attributes class that a claim names stays until the claim is gone', asy
   await c.settle();
   expect(await c.find(VolumeAttributesClass, 'gold')).toBeUndefined();
 });
+
+test.each([
+  ['/data', 'host_path deleter only supports /tmp/.+ but received provided /data'],
+  [undefined, 'error getting deleter volume plugin for volume "pv": no deletable volume plugin matched'],
+])('a released volume that is to be deleted and cannot be has failed: %s', async (path, message) => {
+  await volume('pv', '1Gi', {
+    persistentVolumeReclaimPolicy: 'Delete',
+    ...(path ? { hostPath: { path } } : { hostPath: undefined, nfs: { server: 'a', path: '/' } }),
+  });
+  await claim('1Gi');
+  await c.settle();
+  expect(await phase('pv')).toBe('Bound');
+  await c.client.delete(PersistentVolumeClaim, 'data', { namespace: 'work' });
+  await c.settle();
+  expect((await c.get(PersistentVolume, 'pv')).status).toMatchObject({ phase: 'Failed', message });
+  expect(await c.events()).toContain(`VolumeFailedDelete: ${message}`);
+});

@@ -1,6 +1,7 @@
 /** Binds claims to volumes that are there; what a provisioner is to make, it asks for. */
 import {
   type PersistentVolumeClaim as Claim,
+  hasReason,
   Node,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -11,6 +12,7 @@ import {
 import { keyOf } from '../../client/index.ts';
 import { defineController } from '../framework/index.ts';
 import { classOfClaim, findVolume, isReservedFor } from './matching.ts';
+import { reclaim } from './reclaim.ts';
 
 const bindCompleted = 'pv.kubernetes.io/bind-completed';
 const boundByController = 'pv.kubernetes.io/bound-by-controller';
@@ -49,7 +51,26 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
   };
   const volumePhase = async (volume: Volume, phase: 'Available' | 'Bound' | 'Released', signal: AbortSignal) => {
     if (volume.status?.phase === phase) return;
-    await client.updateStatus(PersistentVolume, { ...volume, status: { ...volume.status, phase } }, { signal });
+    const { message: _, ...status } = volume.status ?? {};
+    await client.updateStatus(PersistentVolume, { ...volume, status: { ...status, phase } }, { signal });
+  };
+
+  /** The claim is gone: what the volume holds is kept or goes, as its policy says. */
+  const release = async (volume: Volume, signal: AbortSignal) => {
+    if (volume.status?.phase === 'Failed') return;
+    if (volume.status?.phase !== 'Released') return volumePhase(volume, 'Released', signal);
+    const { name, uid } = volume.metadata;
+    const outcome = await reclaim(volume);
+    if (outcome.do === 'delete') {
+      await client.delete(PersistentVolume, name, { preconditions: { uid }, signal }).catch((error: unknown) => {
+        if (!hasReason(error, 'NotFound')) throw error;
+      });
+    } else if (outcome.do === 'fail') {
+      const { reason, message } = outcome;
+      const status = { ...volume.status, phase: 'Failed' as const, message };
+      await client.updateStatus(PersistentVolume, { ...volume, status }, { signal });
+      events.event(volume, 'Warning', reason, message);
+    }
   };
 
   /** Both sides name each other, the volume first: it is what two claims could contend for. */
@@ -149,7 +170,7 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
     // Set aside for a claim that is not bound yet, or for nobody.
     if (!reference?.uid) return volumePhase(volume, 'Available', signal);
     const claim = claims.lister.get(reference.name ?? '', reference.namespace);
-    if (!claim || claim.metadata.uid !== reference.uid) return volumePhase(volume, 'Released', signal);
+    if (!claim || claim.metadata.uid !== reference.uid) return release(volume, signal);
     if (claim.spec?.volumeName === name) return volumePhase(volume, 'Bound', signal);
   };
 
