@@ -130,6 +130,8 @@ export const interPodAffinity: PluginFactory = (args, { cache, informers }) => {
     removePod: (state, pod, other, node) => imagine(state, pod, other, node, -1),
 
     preScore(state, pod) {
+      const prefers = pod.preferredAffinity.length + pod.preferredAntiAffinity.length > 0;
+      if (ignorePreferredTermsOfExistingPods && !prefers) return status(name, 'Skip');
       const scores = new TopologyCounts();
       for (const [terms, sign] of [[pod.preferredAffinity, 1] as const, [pod.preferredAntiAffinity, -1] as const]) {
         for (const term of resolve(terms)) {
@@ -147,7 +149,6 @@ export const interPodAffinity: PluginFactory = (args, { cache, informers }) => {
           };
           // A pod that must be near pods like this one draws it, symmetrically.
           if (hardPodAffinityWeight > 0) add(other.affinity, () => hardPodAffinityWeight);
-          if (ignorePreferredTermsOfExistingPods && pod.preferredAffinity.length + pod.preferredAntiAffinity.length === 0) continue;
           add(other.preferredAffinity, (t) => t.weight);
           add(other.preferredAntiAffinity, (t) => -t.weight);
         }
