@@ -123,14 +123,23 @@ const plainString: RuleType = {
   },
 };
 
-/** What is not declared is only compared. */
-const unknownValue: RuleType = { type: t.dynType, convert: (value) => value };
+/** What is known of nothing: integers are integers, everything else is what it is. */
+function convertFreely(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) return value.map(convertFreely);
+  if (isObject(value)) return new Map(Object.entries(value).map(([key, item]) => [key, convertFreely(item)]));
+  return value;
+}
+
+/** What is not declared is only compared: under a name that no expression can say. */
+const hidden = (key: string) => `\0${key}`;
+const unknownValue: RuleType = { type: t.dynType, convert: convertFreely };
 
 /** What tells the items of a set or map list apart: the JSON of a value that is set or of the keys of an object. */
 function keyOfItem(keys: readonly string[] | undefined): (item: unknown) => string {
   const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
   if (!keys) return (item) => JSON.stringify(plain(item)) ?? '';
-  const names = keys.map((key) => escapeName(key) ?? key);
+  const names = keys.map((key) => escapeName(key) ?? hidden(key));
   return (item) => {
     if (!(item instanceof StructValue)) throw new CelError('unexpected data format for element of array with x-kubernetes-list-type=map');
     return JSON.stringify(names.map((name) => plain(item.get(name)) ?? null));
@@ -206,10 +215,9 @@ class RuleTypes {
     const types = new Map<string, CelType>();
     for (const [key, property] of Object.entries(properties)) {
       const escaped = escapeName(key);
-      if (escaped === undefined) continue;
-      const own = this.of(property, `${name}.${escaped}`);
-      if (own) types.set(escaped, own.type);
-      fields.set(key, { escaped, own: own ?? unknownValue });
+      const own = this.of(property, `${name}.${escaped ?? key}`);
+      if (own && escaped !== undefined) types.set(escaped, own.type);
+      fields.set(key, { escaped: escaped ?? hidden(key), own: own ?? unknownValue });
     }
     this.#environment.struct(name, (field) => types.get(field));
     return {
@@ -225,9 +233,11 @@ class RuleTypes {
 /** The fields that an object has, each converted when it is read. */
 function present(value: JsonObject, fields: ReadonlyMap<string, { escaped: string; own: RuleType }>): Map<string, () => unknown> {
   const out = new Map<string, () => unknown>();
-  for (const key of Object.keys(value)) {
-    const field = fields.get(key);
-    if (field) out.set(field.escaped, () => field.own.convert(value[key]));
+  for (const [key, given] of Object.entries(value)) {
+    // As upstream: a field that is null is not there.
+    if (given === null) continue;
+    const { escaped, own } = fields.get(key) ?? { escaped: hidden(key), own: unknownValue };
+    out.set(escaped, () => own.convert(given));
   }
   return out;
 }

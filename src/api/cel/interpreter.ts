@@ -8,6 +8,7 @@ import type { Call, CelNode, Comprehension, ListNode, MapNode, Select, Struct } 
 import { accumulator, mapInsert, notStrictlyFalse } from './macros.ts';
 import { BudgetError, CostError, spend, work } from './metering.ts';
 import { accepts } from './runtime-types.ts';
+import { compilePattern } from './string-functions.ts';
 import { formatType } from './types.ts';
 import { CelError, mapKey, noSuchKey, noSuchOverload, numeric, Optional, StructValue, sameValue, typeOf } from './values.ts';
 
@@ -338,6 +339,9 @@ class Planner {
     const isConstant = plans.every(({ constant }) => constant);
     if (isConstant && plans.length === 1 && conversions.has(resolved.name))
       return constantPlan(call(plans.map(({ constant }) => constant?.value)));
+    const pattern = plans[1]?.constant?.value;
+    // What is no pattern is so before anything runs.
+    if (searches.has(resolved.name) && typeof pattern === 'string') compilePattern(pattern);
     if (resolved.name === '@in' && resolved.overloads.length === 1) {
       const member = membership(plans);
       if (member) return { step: member };
@@ -475,6 +479,9 @@ class Planner {
 
 /** What is evaluated with the expression, of constants. */
 const conversions = new Set(['bool', 'bytes', 'double', 'dyn', 'duration', 'int', 'string', 'timestamp', 'uint']);
+
+/** Functions whose second argument is a regular expression. */
+const searches = new Set(['matches', 'find', 'findAll']);
 
 const isPrimitive = (value: unknown) => ['string', 'bigint', 'number', 'boolean'].includes(typeof value);
 

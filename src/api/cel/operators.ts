@@ -53,6 +53,8 @@ function notZero(value: bigint, what: string): bigint {
   return value;
 }
 
+const later = (time: Timestamp, { nanos }: Duration) => timestampOf(time.nanos + nanos, time.offsetMinutes);
+
 interface Arithmetic {
   ints: (x: bigint, y: bigint) => bigint;
   doubles?: (x: number, y: number) => number;
@@ -86,13 +88,15 @@ function declareArithmetic(environment: Environment): void {
       overload([bytesType, bytesType], bytesType, (x: Uint8Array, y: Uint8Array) => Uint8Array.from([...x, ...y]), { id: 'add_text' }),
       overload([listOf(a), listOf(a)], listOf(a), concatenated),
       overload([durationType, durationType], durationType, (x: Duration, y: Duration) => durationOf(x.nanos + y.nanos)),
-      overload([timestampType, durationType], timestampType, (x: Timestamp, y: Duration) => timestampOf(x.nanos + y.nanos)),
-      overload([durationType, timestampType], timestampType, (x: Duration, y: Timestamp) => timestampOf(x.nanos + y.nanos)),
+      overload([timestampType, durationType], timestampType, later),
+      overload([durationType, timestampType], timestampType, (x: Duration, y: Timestamp) => later(y, x)),
     )
     .function(
       '_-_',
       overload([durationType, durationType], durationType, (x: Duration, y: Duration) => durationOf(x.nanos - y.nanos)),
-      overload([timestampType, durationType], timestampType, (x: Timestamp, y: Duration) => timestampOf(x.nanos - y.nanos)),
+      overload([timestampType, durationType], timestampType, (x: Timestamp, { nanos }: Duration) =>
+        timestampOf(x.nanos - nanos, x.offsetMinutes),
+      ),
       overload([timestampType, timestampType], durationType, (x: Timestamp, y: Timestamp) => durationOf(x.nanos - y.nanos)),
     );
 }

@@ -6,14 +6,18 @@ import { formatString } from './string-format.ts';
 import { boolType, dynType, intType, listOf, stringType } from './types.ts';
 import { CelError, characterCount, charactersOf, sliceCharacters } from './values.ts';
 
+/** @throws CelError for what is no pattern */
+export function compilePattern(pattern: string) {
+  try {
+    return compileRegularExpression(pattern);
+  } catch (error) {
+    throw new CelError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** Looks for a pattern, in linear time; paid for by text and pattern, counted by what searching takes. */
 function searcher(text: string, pattern: string) {
-  let expression: ReturnType<typeof compileRegularExpression>;
-  try {
-    expression = compileRegularExpression(pattern);
-  } catch (error) {
-    throw new CelError(`error parsing regexp: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const expression = compilePattern(pattern);
   work(searchSteps(expression, text) / 2);
   return expression.matcher(text);
 }

@@ -12,10 +12,10 @@ const maxInt = 2n ** 63n - 1n;
 const floorDivide = (a: bigint, b: bigint) => (a - (((a % b) + b) % b)) / b;
 
 /** @throws CelError for what no timestamp can hold */
-export function timestampOf(nanos: bigint): Timestamp {
+export function timestampOf(nanos: bigint, offsetMinutes = 0): Timestamp {
   const seconds = floorDivide(nanos, second);
   if (seconds < minSeconds || seconds > maxSeconds) throw new CelError('timestamp overflow');
-  return new Timestamp(nanos);
+  return new Timestamp(nanos, offsetMinutes);
 }
 
 export const timestampOfSeconds = (seconds: bigint): Timestamp => timestampOf(seconds * second);
@@ -27,10 +27,19 @@ export function durationOf(nanos: bigint): Duration {
   return new Duration(nanos);
 }
 
+/** The minutes of `+01:00`. */
+function offsetOf(zone: string): number {
+  const [, sign, hours, minutes] = /([+-]?)(\d{2}):(\d{2})$/.exec(zone) ?? [];
+  const total = Number(hours ?? 0) * 60 + Number(minutes ?? 0);
+  return sign === '-' ? -total : total;
+}
+
 /** RFC 3339; undefined for what is none. */
 export function parseTimestamp(text: string): Timestamp | undefined {
   const instant = parseRfc3339(text);
-  return instant && timestampOf(BigInt(instant.seconds) * second + BigInt(instant.nanos));
+  if (!instant) return undefined;
+  const offset = text.endsWith('Z') ? 0 : offsetOf(text);
+  return timestampOf(BigInt(instant.seconds) * second + BigInt(instant.nanos), offset);
 }
 
 const units: Readonly<Record<string, bigint>> = {
@@ -63,10 +72,16 @@ const fractionOf = (nanos: bigint) => {
   return digits === '' ? '' : `.${digits}`;
 };
 
-export function formatTimestamp({ nanos }: Timestamp): string {
+function formatOffset(minutes: number): string {
+  if (minutes === 0) return 'Z';
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `${minutes < 0 ? '-' : '+'}${String(hours).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
+}
+
+export function formatTimestamp({ nanos, offsetMinutes }: Timestamp): string {
   const seconds = floorDivide(nanos, second);
-  const date = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);
-  return `${date}${fractionOf(nanos - seconds * second)}Z`;
+  const local = new Date((Number(seconds) + offsetMinutes * 60) * 1000);
+  return `${local.toISOString().slice(0, -5)}${fractionOf(nanos - seconds * second)}${formatOffset(offsetMinutes)}`;
 }
 
 /** In seconds: `5400s`, `1.5s`. */
@@ -78,11 +93,7 @@ export function formatDuration({ nanos }: Duration): string {
 /** How far from UTC a zone is at a time, in milliseconds. */
 function zoneOffset(zone: string, at: Date): number {
   if (zone === '' || zone === 'UTC') return 0;
-  const fixed = /^([+-]?)(\d{2}):(\d{2})$/.exec(zone);
-  if (fixed) {
-    const minutes = Number(fixed[2]) * 60 + Number(fixed[3]);
-    return (fixed[1] === '-' ? -minutes : minutes) * 60_000;
-  }
+  if (/^[+-]?\d{2}:\d{2}$/.test(zone)) return offsetOf(zone) * 60_000;
   let parts: Intl.DateTimeFormatPart[];
   try {
     parts = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' }).formatToParts(at);
