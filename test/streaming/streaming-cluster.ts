@@ -134,6 +134,7 @@ export async function startStreamingCluster() {
     admin,
     kubelet,
     server,
+    apiUrl: `https://127.0.0.1:${apiPort}`,
     kubeletUrl: `https://127.0.0.1:${port}`,
     tls: { ca: pki.ca.certificate, ...certificate('admin') },
     ca: pki.ca.certificate,

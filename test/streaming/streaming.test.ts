@@ -8,6 +8,7 @@ import { get as getSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { type Draft, EndpointSlice, Pod, Service } from '../../src/api/index.ts';
 import { missingForContainerd } from '../../src/runtime/index.ts';
 import { kubectlBinary, run } from '../support/cluster.ts';
@@ -109,6 +110,22 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
     expect((await kubectl(['get', '--raw', '/api/v1/namespaces/default/pods/talker/log?tailLines=-1'])).stderr).toContain(
       'PodLogOptions "talker" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
     );
+  });
+
+  test('logs over a WebSocket, as browsers ask for them', async () => {
+    await cluster.pod('teller', 'echo one; echo two', 'Succeeded');
+    const path = '/api/v1/namespaces/default/pods/teller/log';
+    const read = async (protocols: string[]): Promise<string> => {
+      const socket = new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}${path}`, protocols, cluster.tls);
+      const messages: Buffer[] = [];
+      socket.on('message', (message: Buffer) => messages.push(message));
+      await once(socket, 'close');
+      expect(messages[0]).toHaveLength(0);
+      return Buffer.concat(messages).toString();
+    };
+    expect(await read(['binary.k8s.io'])).toBe('one\ntwo\n');
+    expect(await read([])).toBe('one\ntwo\n');
+    expect(Buffer.from(await read(['base64.binary.k8s.io']), 'base64').toString()).toBe('one\ntwo\n');
   });
 
   test('port-forward carries many connections', async () => {

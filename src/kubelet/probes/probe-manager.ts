@@ -101,7 +101,8 @@ export function probeManager(
       }
     }
 
-    function report(kind: Kind, { result, output }: ProbeOutcome): void {
+    function report(kind: Kind, { result, output, isWarning }: ProbeOutcome): void {
+      if (isWarning) events.pod(pod, 'Warning', 'ProbeWarning', `${labels[kind]} probe warning: ${output}`, container.name);
       if (result === 'success') return;
       const text = result === 'failure' ? 'failed' : 'errored and resulted in unknown state';
       const type = `${labels[kind]} probe ${text}: ${output.slice(0, 10_240)}`;

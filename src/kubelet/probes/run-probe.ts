@@ -10,6 +10,8 @@ export interface ProbeOutcome {
   /** `unknown`: the probe itself could not run. */
   result: 'success' | 'failure' | 'unknown';
   output: string;
+  /** A success that is worth an event. */
+  isWarning?: boolean;
 }
 
 export interface ProbeTarget {
@@ -35,7 +37,7 @@ export async function runProbe(probe: Probe, target: ProbeTarget, signal: AbortS
     const url = actionUrl(probe.httpGet, target.container, target.podIP);
     try {
       const { status, body, foreignRedirect } = await httpAction(url, probe.httpGet, userAgent, either);
-      if (foreignRedirect) return success(`Probe terminated redirects, Response body: ${body}`);
+      if (foreignRedirect) return { ...success(`Probe terminated redirects, Response body: ${body}`), isWarning: true };
       return status >= 200 && status < 400 ? success(body) : failure(`HTTP probe failed with statuscode: ${status}`);
     } catch (error) {
       signal.throwIfAborted();

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type ServicePort, usableEndpoints } from './service-map.ts';
+import { nearestEndpoints, type ServicePort } from './service-map.ts';
 
 const execute = promisify(execFile);
 
@@ -21,17 +21,17 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
   const old = new Map(before.map((p) => [`${p.name}/${p.protocol}`, p]));
   for (const port of before) {
     if (port.protocol !== 'udp') continue;
-    const current = new Set(usableEndpoints(now.get(`${port.name}/udp`)?.endpoints ?? []).map((e) => e.ip));
-    for (const e of usableEndpoints(port.endpoints)) {
+    const current = new Set(nearestEndpoints(now.get(`${port.name}/udp`)?.endpoints ?? []).map((e) => e.ip));
+    for (const e of nearestEndpoints(port.endpoints)) {
       if (current.has(e.ip)) continue;
       for (const match of waysTo(port)) flows.push(['-D', '-p', 'udp', ...match, '--dst-nat', e.ip]);
     }
   }
   for (const port of after) {
-    if (port.protocol !== 'udp' || usableEndpoints(port.endpoints).length === 0) continue;
+    if (port.protocol !== 'udp' || nearestEndpoints(port.endpoints).length === 0) continue;
     // From none to some, or by a way that is new: flows that went nowhere have entries too.
     const last = old.get(`${port.name}/udp`);
-    const known = last && usableEndpoints(last.endpoints).length > 0 ? new Set(waysTo(last).map(String)) : new Set<string>();
+    const known = last && nearestEndpoints(last.endpoints).length > 0 ? new Set(waysTo(last).map(String)) : new Set<string>();
     for (const match of waysTo(port)) if (!known.has(String(match))) flows.push(['-D', '-p', 'udp', ...match]);
   }
   return flows;

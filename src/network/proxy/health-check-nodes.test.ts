@@ -12,6 +12,7 @@ const endpoint = (ip: string, more: Partial<ProxyEndpoint> = {}): ProxyEndpoint 
   serving: true,
   terminating: false,
   isLocal: true,
+  isElsewhere: false,
   ...more,
 });
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { EndpointSlice, Service } from '../../api/index.ts';
 import { staleFlows } from './conntrack.ts';
 import { iptablesRules, restoreInput } from './iptables-rules.ts';
-import { servicePorts } from './service-map.ts';
+import { nearestEndpoints, servicePorts } from './service-map.ts';
 
 const meta = (name: string, labels = {}) => ({
   name,
@@ -42,7 +42,7 @@ function slice(
 }
 
 const options = { podCidr: '10.244.0.0/16' };
-const rulesOf = (s: Service, ...slices: EndpointSlice[]) => iptablesRules(servicePorts(s, slices, 'node'), options);
+const rulesOf = (s: Service, ...slices: EndpointSlice[]) => iptablesRules(servicePorts(s, slices, { nodeName: 'node' }), options);
 const text = (rules: ReturnType<typeof rulesOf>) => restoreInput(undefined, rules);
 
 test('a cluster IP leads through its service chain to each endpoint with equal chances', () => {
@@ -62,7 +62,7 @@ test('chain names are the ones upstream computes', () => {
   const ports = servicePorts(
     { ...kubernetes, metadata: { ...meta('kubernetes'), namespace: 'default' } },
     [{ ...slice([{ ip: '10.0.0.1' }]), ports: [{ name: 'https', port: 6443 }] }],
-    'node',
+    { nodeName: 'node' },
   );
   expect(text(iptablesRules(ports, options))).toContain('KUBE-SVC-NPX46M4PTMTKRN6Y');
 });
@@ -127,8 +127,8 @@ test('the kernel accepts every kind of rule', () => {
 
 test('UDP flows to endpoints that are gone are cut', () => {
   const udp = service({ ports: [{ name: 'tcp', port: 53, protocol: 'UDP' }] });
-  const before = servicePorts(udp, [slice([{ ip: '10.244.0.5' }, { ip: '10.244.0.6' }], 'UDP')], 'node');
-  const after = servicePorts(udp, [slice([{ ip: '10.244.0.6' }], 'UDP')], 'node');
+  const before = servicePorts(udp, [slice([{ ip: '10.244.0.5' }, { ip: '10.244.0.6' }], 'UDP')], { nodeName: 'node' });
+  const after = servicePorts(udp, [slice([{ ip: '10.244.0.6' }], 'UDP')], { nodeName: 'node' });
   expect(staleFlows(before, after)).toEqual([['-D', '-p', 'udp', '--orig-dst', '10.96.7.7', '--dst-nat', '10.244.0.5']]);
   expect(staleFlows(after, after)).toEqual([]);
   // What went to where nothing was goes to where something is, by every way.
@@ -139,9 +139,27 @@ test('UDP flows to endpoints that are gone are cut', () => {
     ['--orig-dst', '192.0.2.7'],
     ['--dport', '30053'],
   ];
-  const [none, some] = [[], [slice([{ ip: '10.244.0.5' }], 'UDP')]].map((slices) => servicePorts(exposed, slices, 'node'));
+  const [none, some] = [[], [slice([{ ip: '10.244.0.5' }], 'UDP')]].map((slices) => servicePorts(exposed, slices, { nodeName: 'node' }));
   if (!none || !some) throw new Error('two lists');
   expect(staleFlows(none, some)).toEqual(ways.map((way) => ['-D', '-p', 'udp', ...way]));
   expect(staleFlows(some, none)).toEqual(ways.map((way) => ['-D', '-p', 'udp', ...way, '--dst-nat', '10.244.0.5']));
   expect(staleFlows([], some)).toHaveLength(3);
+});
+
+test('traffic stays near where hints say so: on the node, then in the zone, and goes anywhere where nothing near is ready', () => {
+  const hinted = (ip: string, zone: string, node?: string, ready = true) => ({
+    addresses: [ip],
+    conditions: { ready },
+    hints: { forZones: [{ name: zone }], ...(node ? { forNodes: [{ name: node }] } : {}) },
+  });
+  const near = (place: { nodeName: string; zone?: string }, ...endpoints: EndpointSlice['endpoints'] & object) =>
+    servicePorts(service(), [{ ...slice([]), endpoints }], place).flatMap((port) => nearestEndpoints(port.endpoints).map((e) => e.ip));
+  const [a, b, c] = [hinted('10.0.0.1', 'a', 'one'), hinted('10.0.0.2', 'a', 'two'), hinted('10.0.0.3', 'b', 'three')];
+  expect(near({ nodeName: 'two', zone: 'a' }, a, b, c)).toEqual(['10.0.0.2']);
+  expect(near({ nodeName: 'four', zone: 'a' }, a, b, c)).toEqual(['10.0.0.1', '10.0.0.2']);
+  expect(near({ nodeName: 'four', zone: 'c' }, a, b, c)).toHaveLength(3);
+  expect(near({ nodeName: 'four' }, a, b, c)).toHaveLength(3);
+  // One without a hint: nobody knows enough.
+  expect(near({ nodeName: 'two', zone: 'a' }, a, b, { addresses: ['10.0.0.4'] })).toHaveLength(3);
+  expect(near({ nodeName: 'four', zone: 'a' }, hinted('10.0.0.1', 'a', undefined, false), hinted('10.0.0.3', 'b'))).toEqual(['10.0.0.3']);
 });

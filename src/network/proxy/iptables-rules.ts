@@ -3,7 +3,7 @@
  * `iptables-save | grep NAME` shows is what operators know. Pure: text in, text out.
  */
 import { createHash } from 'node:crypto';
-import { type ProxyEndpoint, type ServicePort, usableEndpoints } from './service-map.ts';
+import { nearestEndpoints, type ProxyEndpoint, type ServicePort, usableEndpoints } from './service-map.ts';
 
 export type Table = 'nat' | 'filter';
 
@@ -109,7 +109,7 @@ export function iptablesRules(ports: readonly ServicePort[], options: RuleOption
 type Add = (table: Table, chain: string, ...lines: string[]) => void;
 
 function addServicePort(port: ServicePort, options: { podCidr: string; masqueradeAll: boolean }, add: Add): void {
-  const cluster = usableEndpoints(port.endpoints);
+  const cluster = nearestEndpoints(port.endpoints);
   const local = usableEndpoints(port.endpoints.filter((e) => e.isLocal));
   const internal = port.internalPolicyLocal ? local : cluster;
   const external = port.externalPolicyLocal ? local : cluster;

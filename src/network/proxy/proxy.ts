@@ -3,7 +3,7 @@
  * rewrite; a lone change is written at once.
  */
 import type { Logger } from 'pino';
-import { EndpointSlice, Service } from '../../api/index.ts';
+import { EndpointSlice, Node, Service } from '../../api/index.ts';
 import type { SharedInformerFactory } from '../../client/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { deleteStaleConntrack } from './conntrack.ts';
@@ -34,6 +34,8 @@ export interface ProxyOptions {
 export async function runProxy(options: ProxyOptions, signal: AbortSignal): Promise<void> {
   const { informers, clock, logger, nodeName, podCidr, masqueradeAll = false, minSyncMs = 200, syncMs = 30_000, observer } = options;
   const services = informers.for(Service);
+  const nodes = informers.for(Node);
+  let zone: string | undefined;
   const slices = informers.for(EndpointSlice);
   slices.addIndex('service', (slice) => {
     const name = slice.metadata.labels?.['kubernetes.io/service-name'];
@@ -65,7 +67,16 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
       delete: (s) => touch(keyOfSlice(s), 'endpoint'),
     }),
   ];
-  await Promise.all([services.whenSynced(signal), slices.whenSynced(signal)]);
+  /** Where this node is decides which endpoints are near. */
+  const zoneOf = (node: Node) => {
+    const next = node.metadata.labels?.['topology.kubernetes.io/zone'];
+    if (node.metadata.name !== nodeName || next === zone) return;
+    zone = next;
+    for (const key of portsOf.keys()) dirty.add(key);
+    wake();
+  };
+  removers.push(nodes.addHandler({ add: zoneOf, update: zoneOf }));
+  await Promise.all([services.whenSynced(signal), slices.whenSynced(signal), nodes.whenSynced(signal)]);
 
   let applied: RuleSet | undefined;
   const healthChecks = healthCheckNodes({ logger, isHealthy: () => observer?.isHealthy() ?? true });
@@ -77,7 +88,7 @@ export async function runProxy(options: ProxyOptions, signal: AbortSignal): Prom
     for (const key of dirty) {
       before.push(...(portsOf.get(key) ?? []));
       const service = services.lister.getByKey(key);
-      const ports = service ? servicePorts(service, slices.lister.byIndex('service', key), nodeName) : [];
+      const ports = service ? servicePorts(service, slices.lister.byIndex('service', key), { nodeName, zone }) : [];
       if (ports.length > 0) portsOf.set(key, ports);
       else portsOf.delete(key);
       after.push(...ports);

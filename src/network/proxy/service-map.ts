@@ -8,6 +8,15 @@ export interface ProxyEndpoint {
   serving: boolean;
   terminating: boolean;
   isLocal: boolean;
+  /** Others are nearer: traffic from here goes there (EndpointSlices' hints). */
+  isElsewhere: boolean;
+}
+
+/** Where the proxy is. */
+export interface ProxyPlace {
+  nodeName: string;
+  /** The node's `topology.kubernetes.io/zone`. */
+  zone?: string | undefined;
 }
 
 export interface ServicePort {
@@ -40,12 +49,39 @@ function isProxied(service: Service): boolean {
     clusterIP !== undefined &&
     clusterIP !== '' &&
     clusterIP !== 'None' &&
-    !service.metadata.labels?.['service.kubernetes.io/service-proxy-name']
+    !['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'].some(
+      (label) => label in (service.metadata.labels ?? {}),
+    )
   );
 }
 
-function endpointsOf(slices: readonly EndpointSlice[], portName: string, nodeName: string): ProxyEndpoint[] {
+type Hints = NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['hints']>;
+
+/**
+ * Tells the endpoints that are not for this place, where all ready ones have hints and some of them are: for the node before for its
+ * zone (upstream's topologyModeFromHints).
+ */
+function markElsewhere(endpoints: ReadonlyMap<ProxyEndpoint, Hints | undefined>, { nodeName, zone }: ProxyPlace): void {
+  const ready = [...endpoints].filter(([e]) => e.ready);
+  const prefer = (isFor: (hints: Hints | undefined) => boolean, isHinted: (hints: Hints | undefined) => boolean): boolean => {
+    if (!ready.every(([, hints]) => isHinted(hints)) || !ready.some(([, hints]) => isFor(hints))) return false;
+    for (const [endpoint, hints] of endpoints) endpoint.isElsewhere = !isFor(hints);
+    return true;
+  };
+  const byNode = prefer(
+    (hints) => hints?.forNodes?.some(({ name }) => name === nodeName) ?? false,
+    (hints) => (hints?.forNodes?.length ?? 0) > 0,
+  );
+  if (byNode || !zone) return;
+  prefer(
+    (hints) => hints?.forZones?.some(({ name }) => name === zone) ?? false,
+    (hints) => (hints?.forZones?.length ?? 0) > 0,
+  );
+}
+
+function endpointsOf(slices: readonly EndpointSlice[], portName: string, place: ProxyPlace): ProxyEndpoint[] {
   const found = new Map<string, ProxyEndpoint>();
+  const hints = new Map<ProxyEndpoint, Hints | undefined>();
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue;
     const port = (slice.ports ?? []).find((p) => (p.name ?? '') === portName)?.port;
@@ -55,16 +91,22 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, nodeNam
       const ip = endpoint.addresses[0];
       if (!ip) continue;
       const isReady = ready ?? true;
-      found.set(`${ip}:${port}`, {
+      const made: ProxyEndpoint = {
         ip,
         port,
         ready: isReady,
         serving: serving ?? isReady,
         terminating: terminating ?? false,
-        isLocal: endpoint.nodeName === nodeName,
-      });
+        isLocal: endpoint.nodeName === place.nodeName,
+        isElsewhere: false,
+      };
+      const before = found.get(`${ip}:${port}`);
+      if (before) hints.delete(before);
+      found.set(`${ip}:${port}`, made);
+      hints.set(made, endpoint.hints);
     }
   }
+  markElsewhere(hints, place);
   return [...found.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
 }
 
@@ -74,8 +116,14 @@ export function usableEndpoints(endpoints: readonly ProxyEndpoint[]): readonly P
   return ready.length > 0 ? ready : endpoints.filter((e) => e.serving && e.terminating);
 }
 
+/** Those of them that are the nearest: what may serve from anywhere in the cluster. */
+export function nearestEndpoints(endpoints: readonly ProxyEndpoint[]): readonly ProxyEndpoint[] {
+  const near = endpoints.filter((e) => e.ready && !e.isElsewhere);
+  return near.length > 0 ? near : usableEndpoints(endpoints);
+}
+
 /** The service ports of one service. */
-export function servicePorts(service: Service, slices: readonly EndpointSlice[], nodeName: string): ServicePort[] {
+export function servicePorts(service: Service, slices: readonly EndpointSlice[], place: ProxyPlace): ServicePort[] {
   if (!isProxied(service)) return [];
   const { spec, status, metadata } = service;
   const affinitySeconds = spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0;
@@ -95,6 +143,6 @@ export function servicePorts(service: Service, slices: readonly EndpointSlice[],
     internalPolicyLocal: spec.internalTrafficPolicy === 'Local',
     externalPolicyLocal: spec.externalTrafficPolicy === 'Local',
     healthCheckNodePort: spec.healthCheckNodePort ?? 0,
-    endpoints: endpointsOf(slices, port.name ?? '', nodeName),
+    endpoints: endpointsOf(slices, port.name ?? '', place),
   }));
 }

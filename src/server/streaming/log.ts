@@ -1,11 +1,12 @@
 /** GET pods/NAME/log: the kubelet's answer, passed on as it comes. */
 import type { IncomingMessage } from 'node:http';
 import { errors, FieldErrors, FieldPath, type Pod, parseRfc3339, StatusError } from '../../api/index.ts';
-import type { Answer } from '../exchange.ts';
+import type { Answer, Upgrade } from '../exchange.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
 import { queryBoolean } from '../request-info.ts';
 import { type Kubelets, requestFailed } from './kubelet-connection.ts';
 import { chooseContainer } from './pod-container.ts';
+import { acceptWebSocket, isWebSocket, offeredProtocols, readMessages, sendMessage } from './websocket.ts';
 
 /** PodLogOptions that are numbers, with their least values and how upstream says so. */
 const numbers = {
@@ -83,6 +84,31 @@ async function refusal(response: IncomingMessage, podName: string): Promise<Stat
   });
 }
 
+const base64Protocol = 'base64.binary.k8s.io';
+
+/** Clients in browsers read logs over a WebSocket: a message for each piece, after an empty one that tells that it has begun. */
+async function sendOverWebSocket(upgrade: Upgrade, response: IncomingMessage): Promise<Answer> {
+  const protocol = offeredProtocols(upgrade).find((p) => p === 'binary.k8s.io' || p === base64Protocol) ?? '';
+  const webSocket = await acceptWebSocket(upgrade, protocol);
+  if (webSocket === undefined) {
+    response.destroy();
+    return { type: 'hijacked' };
+  }
+  // What clients say is not listened to, but that they leave is.
+  readMessages(webSocket, async () => undefined);
+  webSocket.on('close', () => response.destroy());
+  const encode = (bytes: Buffer) => (protocol === base64Protocol ? Buffer.from(bytes.toString('base64')) : bytes);
+  await sendMessage(webSocket, Buffer.alloc(0));
+  try {
+    for await (const chunk of response) await sendMessage(webSocket, encode(chunk));
+    webSocket.close();
+  } catch {
+    // One of the two ends has gone: the other learns of it.
+    webSocket.terminate();
+  }
+  return { type: 'hijacked' };
+}
+
 async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
   const { context } = call;
   const { namespace, name } = context.info;
@@ -103,6 +129,7 @@ async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
   }
   const status = response.statusCode ?? 500;
   if (status < 200 || status > 206) throw await refusal(response, name);
+  if (context.upgrade !== undefined && isWebSocket(context.upgrade)) return sendOverWebSocket(context.upgrade, response);
   return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: response };
 }
 
