@@ -8,6 +8,9 @@ import { isProgressReliable } from './etcd-watch.ts';
 import type { WatchBatch } from './store.ts';
 import { type EtcdProcess, freePorts, startEtcd, startEtcdCluster } from './testing/etcd.ts';
 
+/** It keeps its own time. */
+const asEtcd = { virtualTime: false, watchesCompacted: false };
+
 const running: EtcdProcess[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((etcd) => etcd.remove()));
@@ -20,11 +23,9 @@ async function etcd(args: readonly string[] = []): Promise<string> {
 }
 
 describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd', () => {
-  storeContract('etcd', async () => openEtcdStore({ endpoints: [await etcd()] }), { virtualTime: false });
+  storeContract('etcd', async () => openEtcdStore({ endpoints: [await etcd()] }), asEtcd);
 
-  storeContract('etcd, of a part of its keys', async () => openEtcdStore({ endpoints: [await etcd()], keyPrefix: '/' }), {
-    virtualTime: false,
-  });
+  storeContract('etcd, of a part of its keys', async () => openEtcdStore({ endpoints: [await etcd()], keyPrefix: '/' }), asEtcd);
 
   test('an etcd that is not there is an error that names it', async () => {
     const store = openEtcdStore({ endpoints: [`127.0.0.1:${(await freePorts(1))[0]}`], patienceMs: 200 });
@@ -67,6 +68,23 @@ describe.runIf(spawnSync('etcd', ['--version']).status === 0)('with a real etcd'
     await watching;
     await store.close();
   }, 40_000);
+
+  test('a deletion in the revision that was compacted to is never passed over', async () => {
+    const store = openEtcdStore({ endpoints: [await etcd()] });
+    await store.commit([], [{ put: '/a', value: Buffer.from('1') }]);
+    const { revision } = await store.commit([], [{ delete: '/a' }]);
+    await store.commit([], [{ put: '/b', value: Buffer.from('1') }]);
+    await store.compact(revision);
+    // etcd itself would tell of /b alone.
+    const first = store.watch('/', { fromRevision: revision })[Symbol.asyncIterator]().next();
+    await expect(first).rejects.toMatchObject({ name: 'CompactedError' });
+    const later = await store
+      .watch('/', { fromRevision: revision + 1 })
+      [Symbol.asyncIterator]()
+      .next();
+    expect(later.value).toMatchObject({ revision: revision + 1, events: [{ type: 'put', key: '/b' }] });
+    await store.close();
+  });
 
   test('a member that says nothing any more is left, with the watch', async () => {
     const members = await startEtcdCluster(3);

@@ -6,6 +6,9 @@
  * revision (`expect`) and waits for it would wait for good. Then the watch asks etcd for its progress, as kube-apiserver does; but
  * before 3.4.25 and 3.5.8 etcd's answer may overtake events that are still on their way (etcd-io/etcd#15220), so that there a
  * write of our own below the prefix makes an event that says it.
+ *
+ * A watch begins with a revision that it has seen already, and leaves that out. Where the next one has been compacted to, etcd takes
+ * it for kept, but before 3.5.16 has forgotten what was deleted in it (etcd-io/etcd#18089); beginning before it, one is told.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Clock, Timer } from '../time/index.ts';
@@ -79,7 +82,8 @@ export function etcdWatches({ client, clock, keyPrefix, tick }: EtcdWatchesOptio
   /** The watch on one stream, until that ends. */
   async function* follow(prefix: string, watch: OpenWatch): AsyncGenerator<WatchBatch, void> {
     const { stream } = watch;
-    const request = { ...keysBelow(keyPrefix), start_revision: watch.seen + 1, prev_kv: true, progress_notify: watch.canAsk };
+    const start_revision = Math.max(1, watch.seen);
+    const request = { ...keysBelow(keyPrefix), start_revision, prev_kv: true, progress_notify: watch.canAsk };
     stream.write({ create_request: request });
     const wait = () => {
       watch.isWaiting = true;
@@ -96,12 +100,13 @@ export function etcdWatches({ client, clock, keyPrefix, tick }: EtcdWatchesOptio
         if (/no leader/.test(reason) || client.isForgotten(reason)) return;
         throw new Error(`etcd canceled a watch of ${prefix}: ${reason}`);
       }
-      const last = response.events.at(-1);
+      const events = response.events.filter((event) => event.kv.mod_revision > watch.seen);
+      const last = events.at(-1);
       // Without events it tells of progress, or, before anything else, that the watch was created.
-      const revision = last ? last.kv.mod_revision : response.created ? 0 : response.header.revision;
+      const revision = last ? last.kv.mod_revision : response.created || response.events.length > 0 ? 0 : response.header.revision;
       if (revision > watch.seen) {
         watch.seen = revision;
-        yield { revision, events: response.events.map(toEvent).filter((event) => event.key.startsWith(prefix)) };
+        yield { revision, events: events.map(toEvent).filter((event) => event.key.startsWith(prefix)) };
       }
       wait();
     }
