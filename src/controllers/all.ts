@@ -1,3 +1,4 @@
+import { horizontalPodAutoscalerController } from './autoscaling/index.ts';
 import { clusterControllers } from './cluster-controllers.ts';
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
@@ -15,6 +16,7 @@ export const allControllers: readonly Controller[] = [
   cronJobController,
   daemonSetController,
   deploymentController,
+  horizontalPodAutoscalerController,
   jobController,
   replicaSetController,
   replicationController,
