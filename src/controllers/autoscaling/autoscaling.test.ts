@@ -4,7 +4,7 @@ import { startCluster, type TestCluster } from '../testing/cluster.ts';
 import { evaluateMetric, MetricError } from './evaluate.ts';
 import { horizontalPodAutoscalerController } from './index.ts';
 import { limitReplicas, newMemory, remember } from './limits.ts';
-import type { MetricsClient, PodMetrics } from './metrics.ts';
+import { createMetricsClient, type MetricsClient, type PodMetrics } from './metrics.ts';
 
 const minute = 60_000;
 const nowMs = Date.UTC(2026, 0, 1, 12);
@@ -183,6 +183,51 @@ describe('a metric calls for replicas', () => {
         'failed to get memory resource metric value: failed to get memory utilization: missing request for memory in container main of Pod p0',
     });
   });
+});
+
+test('reads the metrics APIs', async () => {
+  const asked: string[] = [];
+  const answers: Record<string, unknown> = {
+    'metrics.k8s.io': {
+      items: [
+        {
+          metadata: { name: 'p' },
+          timestamp: '2026-01-01T12:00:00Z',
+          window: '30s',
+          containers: [
+            { name: 'main', usage: { cpu: '250m', memory: '1Ki' } },
+            { name: 'side', usage: { cpu: '1500000n' } },
+          ],
+        },
+      ],
+    },
+    'custom.metrics.k8s.io': {
+      items: [{ describedObject: { name: 'p' }, value: '7', timestamp: '2026-01-01T12:00:00Z', windowSeconds: 10 }],
+    },
+    'external.metrics.k8s.io': { items: [{ value: '1500m' }, { value: '2' }] },
+  };
+  const client = createMetricsClient({
+    raw: async (_: string, path: string) => {
+      asked.push(path);
+      return answers[path.split('/')[2] ?? ''];
+    },
+  } as never);
+  const { signal } = new AbortController();
+  const sample = (value: number, windowMs: number) => new Map([['p', { value, timestampMs: nowMs, windowMs }]]);
+  expect(await client.resource('cpu', 'work', 'a=b', undefined, signal)).toEqual(sample(252, 30_000));
+  expect(await client.resource('cpu', 'work', 'a=b', 'main', signal)).toEqual(sample(250, 30_000));
+  // What one of its containers does not tell, the pod does not.
+  expect(await client.resource('memory', 'work', 'a=b', undefined, signal)).toEqual(new Map());
+  const metric = { name: 'qps', selector: { matchLabels: { verb: 'get' } } };
+  expect(await client.pods(metric, 'work', 'a=b', signal)).toEqual(sample(7000, 10_000));
+  const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', name: 'main' };
+  expect(await client.object(metric, 'work', ingress, 'ingresses', signal)).toBe(7000);
+  expect(await client.external(metric, 'work', signal)).toEqual([1500, 2000]);
+  expect(asked.slice(3)).toEqual([
+    '/apis/custom.metrics.k8s.io/v1beta2/namespaces/work/pods/*/qps?labelSelector=a%3Db&metricLabelSelector=verb%3Dget',
+    '/apis/custom.metrics.k8s.io/v1beta2/namespaces/work/ingresses.networking.k8s.io/main/qps?metricLabelSelector=verb%3Dget',
+    '/apis/external.metrics.k8s.io/v1beta1/namespaces/work/qps?labelSelector=verb%3Dget',
+  ]);
 });
 
 describe('limits', () => {

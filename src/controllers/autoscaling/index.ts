@@ -3,6 +3,7 @@ import {
   HorizontalPodAutoscaler,
   type HorizontalPodAutoscalerCondition,
   type HorizontalPodAutoscaler as HpaType,
+  hasReason,
   type KubeObject,
   type MetricStatus,
   Pod,
@@ -18,6 +19,7 @@ import { createMetricsClient } from './metrics.ts';
 
 /** --horizontal-pod-autoscaler-sync-period. */
 const syncPeriodMs = 15_000;
+const conflictRetryMs = 1000;
 
 interface Scale extends KubeObject {
   spec?: { replicas?: number };
@@ -223,6 +225,8 @@ export const horizontalPodAutoscalerController = defineController(
           await client.update<Scale>(resource, next, { subresource: 'scale', signal });
         } catch (error) {
           if (signal.aborted) throw error;
+          // Somebody has written it since it was read.
+          if (hasReason(error, 'Conflict')) return { requeueAfterMs: conflictRetryMs };
           events.event(hpa, 'Warning', 'FailedRescale', `New size: ${desired}; reason: ${reason}; error: ${messageOf(error)}`);
           const message = `the HPA controller was unable to update the target scale: ${messageOf(error)}`;
           setCondition(pass, 'AbleToScale', 'False', 'FailedUpdateScale', message);
