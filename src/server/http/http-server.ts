@@ -88,9 +88,12 @@ function headersOf(rawHeaders: readonly string[]): [string, string][] {
   return out;
 }
 
+/** Nobody changes a request's query. */
+const noQuery = new URLSearchParams();
+
 function split(url: string): { path: string; query: URLSearchParams } {
   const at = url.indexOf('?');
-  return at < 0 ? { path: url, query: new URLSearchParams() } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
+  return at < 0 ? { path: url, query: noQuery } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
 }
 
 function webSocketProtocols(header: string | undefined): string[] {

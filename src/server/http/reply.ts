@@ -10,7 +10,7 @@ export type ReplyHeaders = Record<string, string | number | string[]>;
 export type Written = (error?: Error | null) => void;
 
 export interface Reply {
-  /** Status and headers (lower-case names), sent with the first bytes or, `atOnce`, alone. */
+  /** Status and headers (lower-case names; the object is the reply's from then on), sent with the first bytes or, `atOnce`, alone. */
   head(status: number, headers: ReplyHeaders, atOnce?: boolean): void;
   /** Whether there is room for more; where not, `drained` tells when. `written`: the chunk is out, and may be used for other things. */
   write(chunk: Uint8Array, written?: Written): boolean;
@@ -31,8 +31,8 @@ export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
   const hasBody = () => method !== 'HEAD' && stream.writable;
   return {
     head(status, headers) {
-      const out: OutgoingHttpHeaders = { ':status': status };
-      for (const name in headers) out[name] = headers[name];
+      const out = headers as OutgoingHttpHeaders;
+      out[':status'] = status;
       for (const name of connectionHeaders) if (out[name] !== undefined) delete out[name];
       stream.respond(out, method === 'HEAD' ? { endStream: true } : undefined);
     },

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
 import type { Span, Tracer } from '../../observability/index.ts';
-import type { Clock, Random, Timer } from '../../time/index.ts';
+import type { Clock, Random } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
@@ -19,6 +19,7 @@ import type { RequestLifetime } from '../request-lifetime.ts';
 import { initialBatch } from '../storage/watch.ts';
 import { authorize } from './authorize.ts';
 import { PipelineContext } from './context.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
 import { asksToImpersonate, impersonate } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
@@ -244,13 +245,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     return statusAnswer(errors.internal(error instanceof Error ? error.message : String(error)));
   };
 
-  const endInTime = (context: RequestContext, lifetime: RequestLifetime): Timer =>
-    clock.setTimer(
-      requestDeadlineMs(context, options.requestTimeoutSeconds * 1000),
-      () => lifetime.end(errors.timeout('request did not complete within the allotted timeout')),
-      { background: true },
-    );
-
+  const deadlines = new Deadlines(clock);
+  const timeIsUp = (lifetime: RequestLifetime) => lifetime.end(errors.timeout('request did not complete within the allotted timeout'));
   return async (incoming) => {
     const { lifetime } = incoming;
     const context = new PipelineContext(incoming, anonymousUser, random);
@@ -262,17 +258,17 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       observed(code, bytes);
       leave?.();
     };
-    let timer: Timer | undefined;
     const startedMs = clock.monotonic();
     let answer: Answer;
+    let deadline: Deadline | undefined;
     try {
-      if (!long) timer = endInTime(context, lifetime);
+      if (!long) deadline = deadlines.add(requestDeadlineMs(context, options.requestTimeoutSeconds * 1000), () => timeIsUp(lifetime));
       const running = run(context, incoming, long, startedMs);
       answer = long ? await running : await lifetime.bound(running);
     } catch (error) {
       answer = failure(context, error);
     } finally {
-      timer?.cancel();
+      if (deadline) deadlines.remove(deadline);
     }
     const retryAfterSeconds = retryAfterOf(answer);
     return {
