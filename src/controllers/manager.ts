@@ -11,7 +11,7 @@ import {
 import { type Clock, type Random, systemClock, systemRandom } from '../time/index.ts';
 import { allControllers, offByDefault } from './all.ts';
 import { serviceAccountOf } from './credentials.ts';
-import { type Controller, type ControllerConfig, defaultConfig } from './framework/index.ts';
+import { type Controller, type ControllerConfig, createControllerMetrics, defaultConfig, noMetrics } from './framework/index.ts';
 
 export interface ControllerManagerOptions {
   /** What the shared informers and events use. */
@@ -62,6 +62,11 @@ export async function runControllerManager(options: ControllerManagerOptions, si
   const { client, clock = systemClock, random = systemRandom, logger, host = '', leaderElect = false } = options;
   const chosen = selectControllers(options.controllers ?? '*', options.available ?? allControllers);
   const queueMetrics = options.registry && createWorkQueueMetrics(options.registry);
+  const metrics = options.registry ? createControllerMetrics(options.registry) : noMetrics;
+  const running = metrics.gauge('running_managed_controllers', 'Indicates where instances of a controller are currently running', [
+    'name',
+    'manager',
+  ]);
 
   const lead = async (leading: AbortSignal): Promise<void> => {
     const ending = new AbortController();
@@ -78,9 +83,12 @@ export async function runControllerManager(options: ControllerManagerOptions, si
         logger: logger?.child({ controller: controller.name }),
         recorder: (component: string) => broadcaster.recorder(component, host),
         queueMetrics,
+        metrics,
         config: { ...defaultConfig, ...options.config },
       };
-      await controller.run(context, both);
+      const instance = { name: controller.name, manager: 'kube-controller-manager' };
+      running.set(instance, 1);
+      await controller.run(context, both).finally(() => running.set(instance, 0));
       if (!both.aborted) logger?.info({ controller: controller.name }, 'controller ended of itself');
     });
     const informing = informers.run(both);

@@ -2,7 +2,15 @@
 import type { CronJob, CronJobStatus, Job } from '../../api/index.ts';
 import { CronJob as CronJobResource, hasReason, isTimeZone, Job as JobResource, semanticEqual } from '../../api/index.ts';
 import { controllerOf, controllerRef, isControlledBy, keyOf, referenceTo } from '../../client/index.ts';
-import { controlledBy, defineController, indexByController, isNamespaceTerminating, messageOf, timeOf } from '../framework/index.ts';
+import {
+  controlledBy,
+  defineController,
+  exponentialBuckets,
+  indexByController,
+  isNamespaceTerminating,
+  messageOf,
+  timeOf,
+} from '../framework/index.ts';
 import { type Due, dueStart, isTooLate, jobNameFor, namesZone, parseSchedule, type Schedule, zonedTimestamp } from './schedule.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
@@ -13,11 +21,17 @@ const finishedType = (job: Job): string | undefined =>
   job.status?.conditions?.find((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True')?.type;
 const utc = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
-export const cronJobController = defineController('cronjob-controller', ({ client, clock, informers, recorder }, queue) => {
+export const cronJobController = defineController('cronjob-controller', ({ client, clock, informers, recorder, metrics }, queue) => {
   const cronJobs = informers.for(CronJobResource);
   const jobs = informers.for(JobResource);
   indexByController(jobs);
   const events = recorder('cronjob-controller');
+  const skew = metrics.histogram(
+    'cronjob_controller_job_creation_skew_duration_seconds',
+    'Time between when a cronjob is scheduled to be run, and when the corresponding job is created',
+    [],
+    exponentialBuckets(1, 2, 10),
+  );
 
   const enqueueOwner = (job: Job): void => {
     const reference = controllerOf(job);
@@ -106,6 +120,7 @@ export const cronJobController = defineController('cronjob-controller', ({ clien
         { apiVersion: 'batch/v1', kind: 'Job', metadata, spec: jobTemplate.spec },
         { namespace, signal },
       );
+      skew({}, (timeOf(job.metadata.creationTimestamp) - startMs) / 1000);
       events.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
       return job;
     } catch (error) {

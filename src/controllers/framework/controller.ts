@@ -17,6 +17,7 @@ import {
 } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { ControllerConfig } from './config.ts';
+import type { ControllerMetrics } from './metrics.ts';
 
 export interface ControllerContext {
   client: Client;
@@ -27,6 +28,7 @@ export interface ControllerContext {
   /** A recorder whose events say that they come from this component. */
   recorder(component: string): EventRecorder;
   queueMetrics?: WorkQueueMetrics | undefined;
+  metrics: ControllerMetrics;
   config: ControllerConfig;
 }
 

@@ -18,12 +18,14 @@ import { type Account, account, hasLimitPerIndex, isIndexed, liveCounts, type Se
 import { type Failures, noFailures, withEnded } from './backoff.ts';
 import { judgeFailure } from './failure-policy.ts';
 import { failureAnnotations, formatIndexes, indexAnnotation } from './indexes.ts';
+import { createJobMetrics, type SyncAction } from './metrics.ts';
 import { deadlineMs, finishedCondition, jobCondition, judge, planJobPods, setCondition, type Verdict } from './plan.ts';
 
 const ownManager = 'kubernetes.io/job-controller';
 const orphanPrefix = 'orphan ';
 
-export const jobController = defineController('job-controller', ({ client, clock, informers, recorder }, queue) => {
+export const jobController = defineController('job-controller', ({ client, clock, informers, recorder, metrics }, queue) => {
+  const measured = createJobMetrics(metrics);
   const jobs = informers.for(JobResource);
   const pods = informers.for(PodResource);
   indexByController(pods);
@@ -140,9 +142,15 @@ export const jobController = defineController('job-controller', ({ client, clock
 
   const conclude = (job: Job, status: JobStatus, { type, reason, message }: Verdict, now: string): Note => {
     status.conditions = [...(status.conditions ?? []), jobCondition(type, 'True', reason, message, now)];
-    if (type === 'Failed') return () => events.event(job, 'Warning', reason, message);
+    if (type === 'Failed') {
+      return () => {
+        events.event(job, 'Warning', reason, message);
+        measured.finished(job, type, reason);
+      };
+    }
     status.completionTime = now;
     return () => {
+      measured.finished(job, type, reason);
       if (job.spec.completions !== undefined && (status.succeeded ?? 0) > job.spec.completions) {
         events.event(job, 'Warning', 'TooManySucceededPods', 'Too many succeeded pods running after completion count reached');
       }
@@ -177,6 +185,19 @@ export const jobController = defineController('job-controller', ({ client, clock
       for (const pod of pods.lister.byIndex('controller-uid', seen.metadata.uid)) await release(pod, signal);
       return {};
     }
+    const startedMs = clock.monotonic();
+    const outcome: { action: SyncAction } = { action: 'reconciling' };
+    let ok = false;
+    try {
+      const result = await sync(seen, key, outcome, signal);
+      ok = true;
+      return result;
+    } finally {
+      measured.synced(seen, outcome.action, ok, (clock.monotonic() - startedMs) / 1000);
+    }
+  };
+
+  const sync = async (seen: Job, key: string, outcome: { action: SyncAction }, signal: AbortSignal) => {
     const mayAct = expectations.satisfied(key);
     const selector = selectorFromObject(seen.spec.selector);
     const own = await claim({
@@ -205,6 +226,7 @@ export const jobController = defineController('job-controller', ({ client, clock
     if (mayAct || verdict) {
       const plan = verdict ? { create: [], remove: own.filter(isPodActive) } : planJobPods(job, own, counts, record, clock.now());
       waitMs = 'waitMs' in plan ? plan.waitMs : undefined;
+      outcome.action = plan.create.length > 0 ? 'pods_created' : plan.remove.length > 0 && !verdict ? 'pods_deleted' : 'tracking';
       try {
         await removePods(job, plan.remove, verdict !== undefined, signal);
         await createPods(job, counts, plan.create, signal);
@@ -233,6 +255,7 @@ export const jobController = defineController('job-controller', ({ client, clock
     const over = verdict && !settlement.more && live.active === 0 && live.terminating === 0;
     const noteEnd = over ? conclude(job, counted, verdict as Verdict, now) : undefined;
     written = await writeStatus(written, counted, signal);
+    measured.counted(job, seen.status, written.status ?? counted);
     noteEnd?.();
     if (thrown) throw thrown;
     const deadline = deadlineMs(written);

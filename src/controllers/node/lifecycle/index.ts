@@ -2,7 +2,7 @@
  * What nodes are fit for: one that has been silent too long is of unknown state, and its pods are not ready; conditions become
  * taints that keep pods away, and drive them off.
  */
-import { isPodReady, isPodTerminal, Lease, Node, type Node as NodeType, Pod } from '../../../api/index.ts';
+import { isPodReady, isPodTerminal, Lease, Node, type Node as NodeType, Pod, type Taint } from '../../../api/index.ts';
 import { timestamp } from '../../../time/index.ts';
 import { defineController, indexByNode, podsOnNode } from '../../framework/index.ts';
 import {
@@ -28,14 +28,28 @@ interface Health {
 
 export const nodeLifecycleController = defineController(
   'node-lifecycle-controller',
-  ({ client, clock, informers, recorder, config }, queue) => {
+  ({ client, clock, informers, recorder, config, metrics }, queue) => {
     const nodes = informers.for(Node);
     const pods = informers.for(Pod);
     const leases = informers.for(Lease, { namespace: leaseNamespace });
     indexByNode(pods);
     const events = recorder('node-controller');
     const healths = new Map<string, Health>();
-    const zones = createZones(clock, config);
+    const told = (name: string, help: string) => metrics.gauge(`node_collector_${name}`, help, ['zone']);
+    const size = told('zone_size', 'Gauge measuring number of registered Nodes per zones.');
+    const unhealthy = told('unhealthy_nodes_in_zone', 'Gauge measuring number of not Ready Nodes per zones.');
+    const health = told('zone_health', 'Gauge measuring percentage of healthy nodes per zone.');
+    const evictions = metrics.counter(
+      'node_collector_evictions_total',
+      'Number of Node evictions that happened since current instance of NodeController started.',
+      ['zone'],
+    );
+    const zones = createZones(clock, config, (report) => {
+      const { zone } = report;
+      size.set({ zone }, report.size);
+      unhealthy.set({ zone }, report.unhealthy);
+      health.set({ zone }, report.health);
+    });
     const enqueueAll = (names: readonly string[]) => {
       for (const name of names) queue.add(name);
     };
@@ -108,6 +122,9 @@ export const nodeLifecycleController = defineController(
       if (!taints) return;
       const { resourceVersion, uid, name } = fresh.metadata;
       await client.patch(Node, name, 'merge', { metadata: { resourceVersion, uid }, spec: { taints } }, { signal });
+      const evicted = (of: readonly Taint[] | undefined) =>
+        of?.some((taint) => taint.effect === 'NoExecute' && taint.key === noExecuteTaint(node));
+      if (evicted(taints) && !evicted(fresh.spec.taints)) evictions({ zone: zoneOf(node) });
     };
 
     return {

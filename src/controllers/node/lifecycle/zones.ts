@@ -41,7 +41,15 @@ interface Zone {
   turns: Map<string, number>;
 }
 
-export function createZones(clock: Clock, config: ControllerConfig): Zones {
+/** What is told of a zone: how many nodes it has, how many of them are not ready, and the share of the others in per cent. */
+export interface ZoneReport {
+  zone: string;
+  size: number;
+  unhealthy: number;
+  health: number;
+}
+
+export function createZones(clock: Clock, config: ControllerConfig, report: (zone: ZoneReport) => void = () => undefined): Zones {
   const zones = new Map<string, Zone>();
   const zoneNames = new Map<string, string>();
   let allDown = false;
@@ -54,8 +62,10 @@ export function createZones(clock: Clock, config: ControllerConfig): Zones {
   };
 
   const refresh = (): string[] => {
-    for (const zone of zones.values()) {
+    for (const [name, zone] of zones) {
       const ready = [...zone.nodes.values()].filter(Boolean).length;
+      const size = zone.nodes.size;
+      report({ zone: name, size, unhealthy: size - ready, health: size > 0 ? (100 * ready) / size : 100 });
       zone.state = zoneState(ready, zone.nodes.size - ready, config.unhealthyZoneThreshold);
     }
     const wasDown = allDown;
