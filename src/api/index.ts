@@ -22,6 +22,7 @@ export {
   celTypes,
   type Expression,
 } from './cel/index.ts';
+export { type ReadSigningRequest, readSigningRequest } from './certificates/signing-requests.ts';
 export { ConversionError, convertObject } from './convert/convert-object.ts';
 export { type ConvertOptions, convertDocuments, detectFormat, type FileFormat, fileFormats } from './convert/documents.ts';
 export { Binding } from './core/binding.ts';

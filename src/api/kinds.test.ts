@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { deepCopy } from './equality.ts';
 import { kinds } from './kinds.ts';
-import { apiVersionOf, groupResourceOf, type KubeObject } from './resource.ts';
+import { apiVersionOf, groupResourceOf } from './resource.ts';
 import { kindNode } from './schema/table.ts';
-import { accept, rejectUpdate, row, served } from './testing/accept.ts';
+import { accept, rejectUpdate, row } from './testing/accept.ts';
 
 const metadata = { name: 'n', creationTimestamp: '2026-01-01T00:00:00Z' };
 
@@ -128,48 +128,6 @@ describe('validation', () => {
     expect(rejectUpdate(other, binding)).toEqual(['roleRef: Invalid value: {"kind":"Role","name":"b"}: cannot change roleRef']);
     const pc = accept({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 5 } }).stored;
     expect(rejectUpdate({ ...pc, ...{ value: 6 } }, pc)).toEqual(['value: Forbidden: may not be changed in an update.']);
-  });
-});
-
-describe('a certificate signing request', () => {
-  const request = btoa('-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n');
-  const csr = () =>
-    accept({
-      apiVersion: 'certificates.k8s.io/v1',
-      kind: 'CertificateSigningRequest',
-      ...{ metadata, spec: { request, signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'], username: 'forged' } },
-    }).stored;
-  const now = { now: '2026-01-01T00:00:00Z', user: 'alice' };
-  const subresource = (name: string) => {
-    const strategy = served(csr())?.definition.subresources?.[name];
-    if (typeof strategy !== 'object' || !('update' in strategy)) throw new Error(`no strategy for ${name}`);
-    return strategy;
-  };
-  const withStatus = (object: KubeObject, status: object): KubeObject & { status: { conditions?: unknown; certificate?: string } } => ({
-    ...object,
-    status,
-  });
-
-  it('takes the requestor from who asks', () => {
-    expect(csr()).toMatchObject({ spec: { username: '' } });
-  });
-
-  it('lets approval decide and nothing else, with the time filled in', () => {
-    const prev = csr();
-    const next = withStatus(prev, { conditions: [{ type: 'Approved', status: 'True' }], certificate: 'sneaked in' });
-    subresource('approval').update?.(next, prev, now);
-    expect(next.status).toEqual({
-      conditions: [{ type: 'Approved', status: 'True', lastUpdateTime: now.now, lastTransitionTime: now.now }],
-    });
-    expect(row(next)).toMatchObject({ Condition: 'Approved', RequestedDuration: '<none>' });
-  });
-
-  it('lets status issue, and not decide', () => {
-    const prev = withStatus(csr(), { conditions: [{ type: 'Denied', status: 'True' }] });
-    const next = withStatus(prev, { conditions: [{ type: 'Approved', status: 'True' }], certificate: 'x' });
-    subresource('status').update?.(next, prev, now);
-    expect(next.status).toEqual({ conditions: [{ type: 'Denied', status: 'True' }], certificate: 'x' });
-    expect(row(next)).toMatchObject({ Condition: 'Denied,Issued' });
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type Status,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
+import { createSigningRequest } from '../pki/index.ts';
 import { openTestServer, type TestServer } from './testing/test-server.ts';
 
 let under: TestServer;
@@ -92,7 +93,7 @@ describe('create', () => {
       kind: 'CertificateSigningRequest',
       metadata: { name: 'a' },
       spec: {
-        request: btoa('-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n'),
+        request: btoa((await createSigningRequest({ commonName: 'x' })).request),
         signerName: 'example.com/mine',
         usages: ['client auth'],
       },

@@ -4,7 +4,14 @@
  */
 import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
-import { certificateRequester, defaultAdmission, deviceAdminAccess, parameterAccess } from './admission/index.ts';
+import {
+  certificateRequester,
+  defaultAdmission,
+  deviceAdminAccess,
+  keyInHand,
+  parameterAccess,
+  signedByItsKey,
+} from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
 import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
@@ -141,8 +148,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     onError,
     ...(claims ? { claims } : {}),
   });
-  const adminAccess = deviceAdminAccess(storages) as WriteHook as WriteHook;
   // The registry calls each for its kind only.
+  hooks.set('certificatesigningrequests.certificates.k8s.io', signedByItsKey as WriteHook as WriteHook);
+  hooks.set('podcertificaterequests.certificates.k8s.io', keyInHand as WriteHook as WriteHook);
+  const adminAccess = deviceAdminAccess(storages) as WriteHook as WriteHook;
   hooks.set('services', allocator as WriteHook as WriteHook);
   hooks.set('resourceclaims.resource.k8s.io', adminAccess);
   hooks.set('resourceclaimtemplates.resource.k8s.io', adminAccess);

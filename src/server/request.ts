@@ -2,7 +2,7 @@
  * A request as the API server sees it, whichever way it came: over HTTP or in process. Filters fill it in order: request info,
  * user, decision; the registry answers it.
  */
-import type { KubeObject } from '../api/index.ts';
+import type { FieldErrors, KubeObject } from '../api/index.ts';
 
 export interface UserInfo {
   name: string;
@@ -143,8 +143,9 @@ export type FinishWrite = (succeeded: boolean) => void;
 
 /**
  * What a kind does around its writes beside admission: reserving what must be unique (cluster IPs, node ports). `begin` runs
- * after the mutating plugins and before validation, may change `next`, and may throw a StatusError.
+ * after the mutating plugins and before validation, may change `next`, may add to what validation finds wrong, and may throw a
+ * StatusError.
  */
 export interface WriteHook<T extends KubeObject = KubeObject> {
-  begin(write: { next: T; prev: T | undefined; dryRun: boolean }): Promise<FinishWrite>;
+  begin(write: { next: T; prev: T | undefined; dryRun: boolean; problems: FieldErrors }): Promise<FinishWrite>;
 }

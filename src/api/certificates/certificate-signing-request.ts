@@ -1,6 +1,6 @@
 import { validateSignerName } from '../core/signer-names.ts';
 import { semanticEqual } from '../equality.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import {
   CertificateSigningRequest,
   type CertificateSigningRequestCondition,
@@ -11,13 +11,16 @@ import * as v1beta1 from '../generated/certificates.v1beta1.ts';
 import { defineKind, type StrategyContext } from '../kind.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
-import { pemBlocks } from './x509.ts';
+import { readSigningRequest } from './signing-requests.ts';
+import { parseCertificate, pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
 const minSeconds = 600;
 const legacySigner = 'kubernetes.io/legacy-unknown';
 const decisions = ['Approved', 'Denied'];
+/** What once is so stays so. */
+const final = [...decisions, 'Failed'];
 
 const keyUsages: readonly KeyUsage[] = [
   'signing',
@@ -45,75 +48,90 @@ const keyUsages: readonly KeyUsage[] = [
   'netscape sgc',
 ];
 
-function decode(base64: string): string | undefined {
-  try {
-    return atob(base64);
-  } catch {
-    // The decoder of the wire form rejects what is not base64 before this is asked.
-    return undefined;
-  }
-}
-
-const hasPem = (base64: string, label: string) =>
-  new RegExp(`-----BEGIN ${label}-----[\\s\\S]+-----END ${label}-----`).test(decode(base64) ?? '');
-
 function validateConditions(conditions: readonly CertificateSigningRequestCondition[], errors: FieldErrors): void {
   const path = statusPath.child('conditions');
   for (const [i, { type, status }] of conditions.entries()) {
     const at = path.index(i);
-    if (!type) errors.required(at.child('type'));
+    if (!type) errors.ratcheting(() => errors.required(at.child('type')));
+    const allowed = final.includes(type) ? ['True'] : ['False', 'True', 'Unknown'];
     if (!status) errors.required(at.child('status'));
-    else if (['Approved', 'Denied', 'Failed'].includes(type)) {
-      if (status !== 'True') errors.notSupported(at.child('status'), status, ['True']);
-    } else if (!['True', 'False', 'Unknown'].includes(status))
-      errors.notSupported(at.child('status'), status, ['True', 'False', 'Unknown']);
+    else if (!allowed.includes(status)) errors.notSupported(at.child('status'), status, allowed);
     const opposite = type === 'Approved' ? 'Denied' : type === 'Denied' ? 'Approved' : undefined;
     if (opposite && conditions.slice(0, i).some((c) => c.type === opposite))
       errors.ratcheting(() => errors.invalid(path, type, 'Approved and Denied conditions are mutually exclusive'));
-    if (conditions.findIndex((c) => c.type === type) < i) errors.duplicate(at.child('type'), type);
+    if (conditions.findIndex((c) => c.type === type) < i) errors.ratcheting(() => errors.duplicate(at.child('type'), type));
   }
 }
 
-/** Conditions of this subresource may be set; those of the other stay as they were. Times are filled in. */
-function mergeConditions(
-  next: CertificateSigningRequest,
-  prev: CertificateSigningRequest,
-  mine: (type: string) => boolean,
+const ofType = (csr: CertificateSigningRequest, type: string) => (csr.status?.conditions ?? []).filter((c) => c.type === type);
+
+/** A condition that doesn't say when it came has come now, or when one of the same status did. */
+function fillInTimes(
+  conditions: readonly CertificateSigningRequestCondition[],
+  before: CertificateSigningRequest,
   { now }: StrategyContext,
 ): CertificateSigningRequestCondition[] {
-  const before = prev.status?.conditions ?? [];
-  const kept = before.filter((c) => !mine(c.type));
-  const set = (next.status?.conditions ?? [])
-    .filter((c) => mine(c.type))
-    .map((c) => {
-      const old = before.find((b) => b.type === c.type);
-      const lastTransitionTime = c.lastTransitionTime ?? (old?.status === c.status ? old.lastTransitionTime : undefined) ?? now;
-      return { ...c, lastUpdateTime: c.lastUpdateTime ?? now, lastTransitionTime };
-    });
-  return [...kept, ...set];
+  return conditions.map((condition) => {
+    const old = ofType(before, condition.type).find(({ status, lastTransitionTime }) => status === condition.status && lastTransitionTime);
+    return {
+      ...condition,
+      lastUpdateTime: condition.lastUpdateTime ?? now,
+      lastTransitionTime: condition.lastTransitionTime ?? old?.lastTransitionTime ?? now,
+    };
+  });
 }
 
 /** What is wrong with the certificates that a signer issued. */
 function certificateProblem(pem: string): string | undefined {
   const blocks = pemBlocks(pem);
-  for (const { hasHeaders, type } of blocks) {
-    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+  for (const { hasHeaders, type, bytes } of blocks) {
+    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${goQuote(type)}`;
     if (hasHeaders) return 'no PEM block headers are permitted';
+    if (!parseCertificate(bytes)) return 'x509: malformed certificate';
   }
   return blocks.length === 0 ? 'must contain at least one CERTIFICATE PEM block' : undefined;
 }
 
-function validateStatusUpdate(next: CertificateSigningRequest, prev: CertificateSigningRequest, errors: FieldErrors): void {
-  validateConditions(next.status?.conditions ?? [], errors);
-  // A decision is final.
-  for (const { type } of prev.status?.conditions ?? [])
-    if ([...decisions, 'Failed'].includes(type) && !next.status?.conditions?.some((c) => c.type === type))
-      errors.forbidden(statusPath.child('conditions'), `updates may not remove a condition of type ${JSON.stringify(type)}`);
-  const certificate = next.status?.certificate;
-  if (prev.status?.certificate && certificate !== prev.status.certificate)
-    errors.forbidden(statusPath.child('certificate'), 'updates may not modify existing certificate content');
-  const problem = certificate && certificate !== prev.status?.certificate ? certificateProblem(decode(certificate) ?? '') : undefined;
-  if (problem) errors.invalid(statusPath.child('certificate'), '<certificate data>', problem);
+function validateRequest({ spec, status }: CertificateSigningRequest, errors: FieldErrors): void {
+  const { request = '', usages = [], signerName = '', expirationSeconds }: Partial<CertificateSigningRequestSpec> = spec ?? {};
+  const read = readSigningRequest(atob(request));
+  if (typeof read === 'string') errors.invalid(specPath.child('request'), request, read);
+  const path = specPath.child('usages');
+  if (usages.length === 0) errors.required(path);
+  errors.ratcheting(() => {
+    for (const [i, usage] of usages.entries())
+      if (!keyUsages.includes(usage)) errors.notSupported(path.index(i), usage, [...keyUsages].sort());
+    for (const [i, usage] of usages.entries()) if (usages.indexOf(usage) < i) errors.duplicate(path.index(i), usage);
+  });
+  // Upstream's v1 takes no legacy signer; v1beta1, which chooses it by default, comes here too.
+  validateSignerName(signerName, specPath.child('signerName'), errors);
+  if (expirationSeconds !== undefined && expirationSeconds < minSeconds)
+    errors.invalid(specPath.child('expirationSeconds'), expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)');
+  validateConditions(status?.conditions ?? [], errors);
+}
+
+/** Writers of the approval may say what is approved and denied, those of the status what is issued. */
+function validateStatusUpdate(
+  next: CertificateSigningRequest,
+  prev: CertificateSigningRequest,
+  may: 'approve' | 'issue',
+  errors: FieldErrors,
+): void {
+  validateRequest(next, errors);
+  const certificate = next.status?.certificate ?? '';
+  const before = prev.status?.certificate ?? '';
+  const path = statusPath.child('certificate');
+  const problem = certificate && certificate !== before ? certificateProblem(atob(certificate)) : undefined;
+  if (problem) errors.invalid(path, '<certificate data>', problem);
+  const conditions = statusPath.child('conditions');
+  for (const type of final)
+    if (ofType(next, type).length < ofType(prev, type).length)
+      errors.forbidden(conditions, `updates may not remove a condition of type ${goQuote(type)}`);
+  if (may === 'issue')
+    for (const type of decisions)
+      if (ofType(next, type).length > ofType(prev, type).length)
+        errors.forbidden(conditions, `updates may not add a condition of type ${goQuote(type)}`);
+  if (before && certificate !== before) errors.forbidden(path, 'updates may not modify existing certificate content');
 }
 
 function statusCell({ status }: CertificateSigningRequest): string {
@@ -164,41 +182,29 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
     if (prev.status === undefined) delete next.status;
     else next.status = prev.status;
   },
-  validate({ spec, status }, errors) {
-    const { request = '', usages = [], signerName = '', expirationSeconds }: Partial<CertificateSigningRequestSpec> = spec ?? {};
-    if (!hasPem(request, 'CERTIFICATE REQUEST'))
-      errors.invalid(specPath.child('request'), request, 'PEM block type must be CERTIFICATE REQUEST');
-    if (usages.length === 0) errors.required(specPath.child('usages'));
-    for (const [i, usage] of usages.entries()) {
-      if (!keyUsages.includes(usage)) errors.notSupported(specPath.child('usages').index(i), usage, [...keyUsages].sort());
-      if (usages.indexOf(usage) < i) errors.duplicate(specPath.child('usages').index(i), usage);
-    }
-    validateSignerName(signerName, specPath.child('signerName'), errors);
-    if (expirationSeconds !== undefined && expirationSeconds < minSeconds)
-      errors.invalid(
-        specPath.child('expirationSeconds'),
-        expirationSeconds,
-        'may not specify a duration less than 600 seconds (10 minutes)',
-      );
-    validateConditions(status?.conditions ?? [], errors);
-  },
+  validate: validateRequest,
   fieldSelectors: { 'spec.signerName': ({ spec }) => spec.signerName ?? '' },
   subresources: {
     status: {
       update(next, prev, context) {
-        const conditions = mergeConditions(next, prev, (type) => !decisions.includes(type), context);
         next.spec = prev.spec;
-        next.status = { ...next.status, conditions };
+        let conditions = next.status?.conditions ?? [];
+        // Decisions are not for them to change; where they would add or remove one, validation says so.
+        for (const type of decisions) {
+          const decided = ofType(prev, type);
+          if (decided.length !== conditions.filter((c) => c.type === type).length) continue;
+          conditions = conditions.map((c) => (c.type === type ? (decided.shift() ?? c) : c));
+        }
+        next.status = { ...next.status, conditions: fillInTimes(conditions, prev, context) };
       },
-      validate: validateStatusUpdate,
+      validate: (next, prev, errors) => validateStatusUpdate(next, prev, 'issue', errors),
     },
     approval: {
       update(next, prev, context) {
-        const conditions = mergeConditions(next, prev, (type) => decisions.includes(type), context);
         next.spec = prev.spec;
-        next.status = { ...prev.status, conditions };
+        next.status = { ...prev.status, conditions: fillInTimes(next.status?.conditions ?? [], prev, context) };
       },
-      validate: validateStatusUpdate,
+      validate: (next, prev, errors) => validateStatusUpdate(next, prev, 'approve', errors),
     },
   },
   columns: [

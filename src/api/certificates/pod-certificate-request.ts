@@ -8,7 +8,7 @@ import { defineKind } from '../kind.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
 import { validateConditions, validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { parseCertificate, pemBlocks } from './x509.ts';
+import { type ParsedCertificate, parseCertificate, pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -19,6 +19,7 @@ const hourSeconds = 3600;
 const maxSeconds = { kubernetes: 24 * hourSeconds, others: 91 * 24 * hourSeconds };
 const maxKeyBytes = 10 * 1024;
 const maxChainBytes = 100 * 1024;
+const maxAnnotationBytes = 256 * 1024;
 const refreshMarginMs = 10 * 60 * 1000;
 
 const decodedLength = (base64: string) => Math.floor((base64.replace(/=+$/, '').length * 3) / 4);
@@ -29,11 +30,22 @@ const isOf = (request: PodCertificateRequest, type: string) =>
 /** `kubernetes.io/...` and `....kubernetes.io/...`: signers of Kubernetes itself. */
 const isKubernetesSigner = (name: string) => /^([^/]*\.)?kubernetes\.io\//.test(name);
 
+function validateUserAnnotations(annotations: Record<string, string>, path: FieldPath, errors: FieldErrors): void {
+  for (const own of Object.keys(annotations).sort()) {
+    const key = own.toLowerCase();
+    const messages = isQualifiedName(key);
+    if (key === '') errors.required(path);
+    else if (messages.length > 0) reject(errors, path, key, messages);
+    else if (!key.includes('/')) errors.invalid(path, key, 'must be a domain-prefixed key (such as "acme.io/foo")');
+  }
+  const bytes = Object.entries(annotations).reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0);
+  if (bytes > maxAnnotationBytes) errors.tooLong(path, maxAnnotationBytes);
+}
+
 function validateSpec(spec: Partial<PodCertificateRequestSpec>, errors: FieldErrors): void {
   const { signerName = '', maxExpirationSeconds, unverifiedUserAnnotations } = spec;
   validateSignerName(signerName, specPath.child('signerName'), errors);
-  for (const key in unverifiedUserAnnotations)
-    reject(errors, specPath.child('unverifiedUserAnnotations'), key, isQualifiedName(key.toLowerCase()));
+  if (unverifiedUserAnnotations) validateUserAnnotations(unverifiedUserAnnotations, specPath.child('unverifiedUserAnnotations'), errors);
   for (const [name, uid] of [
     ['podName', 'podUID'],
     ['serviceAccountName', 'serviceAccountUID'],
@@ -52,7 +64,10 @@ function validateSpec(spec: Partial<PodCertificateRequestSpec>, errors: FieldErr
   if (maxExpirationSeconds < hourSeconds || maxExpirationSeconds > most)
     errors.invalid(specPath.child('maxExpirationSeconds'), maxExpirationSeconds, `must be in the range [${hourSeconds}, ${most}]`);
   for (const field of ['pkixPublicKey', 'proofOfPossession'] as const)
-    if (decodedLength(spec[field] ?? '') > maxKeyBytes) errors.tooLong(specPath.child(field), maxKeyBytes);
+    if (decodedLength(spec[field] ?? '') > maxKeyBytes) {
+      errors.tooLong(specPath.child(field), maxKeyBytes);
+      return;
+    }
 }
 
 interface Problem {
@@ -62,19 +77,10 @@ interface Problem {
 }
 
 /** What is wrong with an issued certificate and what the status tells of it; the times are known to be there. */
-function issuedProblem({ spec, status = {} }: PodCertificateRequest): Problem | undefined {
+function issuedProblem({ spec, status = {} }: PodCertificateRequest, leaf: ParsedCertificate): Problem | undefined {
   const { certificateChain: chain = '', notBefore = '', notAfter = '', beginRefreshAt = '' } = status;
   const wrong = (why: string, value: unknown = chain): Problem => ({ path: chainPath, value, why });
   const wrongField = (field: string, value: string, why: string): Problem => ({ path: statusPath.child(field), value, why });
-  const blocks = pemBlocks(chain);
-  const [leafBlock, ...others] = blocks;
-  if (!leafBlock) return wrong('issued certificate chain must contain at least one certificate');
-  if (blocks.some(({ type }) => type !== 'CERTIFICATE'))
-    return wrong('issued certificate chain must consist entirely of CERTIFICATE PEM blocks');
-  const leaf = parseCertificate(leafBlock.bytes);
-  if (!leaf) return wrong('leaf certificate does not parse as valid X.509');
-  if (btoa(String.fromCharCode(...leaf.publicKey)) !== spec.pkixPublicKey)
-    return wrong('leaf certificate was not issued to the requested public key');
   if (Date.parse(notBefore) !== leaf.notBeforeMs)
     return wrongField('notBefore', notBefore, 'must be set to the NotBefore time encoded in the leaf certificate');
   if (Date.parse(notAfter) !== leaf.notAfterMs)
@@ -88,7 +94,24 @@ function issuedProblem({ spec, status = {} }: PodCertificateRequest): Problem | 
     return wrongField('beginRefreshAt', beginRefreshAt, 'must be at least 10 minutes after status.notBefore');
   if (Date.parse(beginRefreshAt) > leaf.notAfterMs - refreshMarginMs)
     return wrongField('beginRefreshAt', beginRefreshAt, 'must be at least 10 minutes before status.notAfter');
-  return others.some(({ bytes }) => !parseCertificate(bytes)) ? wrong('intermediate certificate does not parse as valid X.509') : undefined;
+  for (const { type, bytes } of pemBlocks(chain).slice(1)) {
+    // Upstream's spelling.
+    if (type !== 'CERTIFICATE') return wrong('issued certificate chain must consist entirely of CERTFICATE PEM blocks');
+    if (!parseCertificate(bytes)) return wrong('intermediate certificate does not parse as valid X.509');
+  }
+  return undefined;
+}
+
+function validateNames({ dnsNames, emailAddresses }: ParsedCertificate, errors: FieldErrors): void {
+  for (const name of dnsNames) {
+    if (name === '') errors.invalid(chainPath, name, 'leaf certificate should not contain empty DNSName');
+    if (name.includes('..')) errors.invalid(chainPath, name, "leaf certificate's DNSName should not contain '..'");
+    if (name.startsWith('.') || name.endsWith('.'))
+      errors.invalid(chainPath, name, "leaf certificate's DNSName should not start or end with '.'");
+  }
+  for (const address of emailAddresses)
+    if (!/^[^\s@<>]+@[^\s@<>]+$/.test(address))
+      errors.invalid(chainPath, address, 'leaf certificate should not contain invalid EmailAddress');
 }
 
 const timesOfIssued = {
@@ -98,12 +121,28 @@ const timesOfIssued = {
 } as const;
 
 function validateIssued(request: PodCertificateRequest, errors: FieldErrors): void {
-  const { status = {} } = request;
-  if (byteLength(status.certificateChain ?? '') > maxChainBytes) errors.tooLong(chainPath, maxChainBytes);
+  const { status = {}, spec } = request;
+  const chain = status.certificateChain ?? '';
+  if (byteLength(chain) > maxChainBytes) {
+    errors.tooLong(chainPath, maxChainBytes);
+    return;
+  }
+  const [block] = pemBlocks(chain);
+  const leaf = block?.type === 'CERTIFICATE' ? parseCertificate(block.bytes) : undefined;
+  if (!block) errors.invalid(chainPath, chain, 'issued certificate chain must contain at least one certificate');
+  else if (block.type !== 'CERTIFICATE')
+    errors.invalid(chainPath, chain, 'issued certificate chain must consist entirely of CERTIFICATE PEM blocks');
+  else if (!leaf) errors.invalid(chainPath, chain, 'leaf certificate does not parse as valid X.509');
+  if (!leaf) return;
+  validateNames(leaf, errors);
+  if (btoa(String.fromCharCode(...leaf.publicKey)) !== spec.pkixPublicKey) {
+    errors.invalid(chainPath, chain, 'leaf certificate was not issued to the requested public key');
+    return;
+  }
   for (const field of ['notBefore', 'notAfter', 'beginRefreshAt'] as const)
     if (!status[field]) errors.required(statusPath.child(field), timesOfIssued[field]);
   if (!errors.ok) return;
-  const problem = issuedProblem(request);
+  const problem = issuedProblem(request, leaf);
   if (problem) errors.invalid(problem.path, problem.value, problem.why);
 }
 
@@ -112,7 +151,8 @@ function validateStatus(next: PodCertificateRequest, prev: PodCertificateRequest
   const path = statusPath.child('conditions');
   let known = 0;
   for (const [i, { type, status }] of conditions.entries()) {
-    const at = path.index(i);
+    // Upstream's way of writing it there.
+    const at = path.child(`[${i}]`);
     if (!outcomes.includes(type)) {
       errors.notSupported(at.child('type'), type, outcomes);
       continue;

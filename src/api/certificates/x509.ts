@@ -1,4 +1,5 @@
-/** As much of X.509 (RFC 5280) and PEM (RFC 7468) as validation asks for; keys and signatures are for others. */
+/** As much of X.509 (RFC 5280) and PEM (RFC 7468) as validation asks for. */
+import { type DerElement, derElements, derTags, hexOf } from './der.ts';
 
 export interface PemBlock {
   type: string;
@@ -18,47 +19,15 @@ export function pemBlocks(text: string): PemBlock[] {
   return blocks;
 }
 
-interface Element {
-  tag: number;
-  /** With tag and length. */
-  whole: Uint8Array;
-  content: Uint8Array;
-}
-
-/** Reads the DER elements that lie in `bytes` one after the other. */
-function elements(bytes: Uint8Array): Element[] {
-  const found: Element[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const start = at;
-    const tag = bytes[at++] ?? 0;
-    let length = bytes[at++] ?? Number.NaN;
-    if (length >= 0x80) {
-      let count = length & 0x7f;
-      if (count === 0 || count > 4) throw new RangeError('DER: a length that is not definite or too large');
-      for (length = 0; count > 0; count--) length = length * 256 + (bytes[at++] ?? Number.NaN);
-    }
-    const end = at + length;
-    if (!(end <= bytes.length)) throw new RangeError('DER: truncated');
-    found.push({ tag, whole: bytes.subarray(start, end), content: bytes.subarray(at, end) });
-    at = end;
-  }
-  return found;
-}
-
-const sequence = 0x30;
-const explicitVersion = 0xa0;
-const explicitExtensions = 0xa3;
-const utcTime = 0x17;
-
-/** 2.5.29.19 */
+/** 2.5.29.19 and 2.5.29.17 */
 const basicConstraints = '551d13';
-
-const hex = (bytes: Uint8Array) => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
+const subjectAltName = '551d11';
+const generalNames = { email: 0x81, dns: 0x82 };
 
 /** Milliseconds since 1970 of a UTCTime or GeneralizedTime. */
-function instant({ tag, content }: Element): number {
+function instant({ tag, content }: DerElement): number {
   const text = String.fromCharCode(...content);
-  const full = tag === utcTime ? `${Number(text.slice(0, 2)) >= 50 ? '19' : '20'}${text}` : text;
+  const full = tag === derTags.utcTime ? `${Number(text.slice(0, 2)) >= 50 ? '19' : '20'}${text}` : text;
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
   if (!match) throw new RangeError('DER: not a time');
   const [year = 0, month = 1, ...rest] = match.slice(1).map(Number);
@@ -69,37 +38,46 @@ export interface ParsedCertificate {
   isCa: boolean;
   notBeforeMs: number;
   notAfterMs: number;
+  dnsNames: string[];
+  emailAddresses: string[];
   /** SubjectPublicKeyInfo, DER. */
   publicKey: Uint8Array;
 }
 
-function isCaExtension(extension: Element): boolean {
-  const parts = elements(extension.content);
-  const [id] = parts;
-  const value = parts.at(-1);
-  if (!id || !value || hex(id.content) !== basicConstraints) return false;
-  const [constraints] = elements(value.content);
-  const [ca] = constraints ? elements(constraints.content) : [];
-  return ca?.tag === 0x01 && ca.content[0] === 0xff;
+/** What an extension of this id wraps. */
+function extensionOf(extensions: readonly DerElement[], wanted: string): DerElement[] {
+  for (const extension of extensions) {
+    const parts = derElements(extension.content);
+    const value = parts.at(-1);
+    if (parts[0] && value && hexOf(parts[0].content) === wanted)
+      return derElements(derElements(value.content)[0]?.content ?? new Uint8Array());
+  }
+  return [];
 }
 
 /** Undefined for what is no certificate. */
 export function parseCertificate(der: Uint8Array): ParsedCertificate | undefined {
   try {
-    const whole = elements(der);
+    const whole = derElements(der);
     const [certificate] = whole;
-    if (whole.length !== 1 || certificate?.tag !== sequence) return undefined;
-    const [tbs] = elements(certificate.content);
-    if (tbs?.tag !== sequence) return undefined;
-    const parts = elements(tbs.content);
-    const [, , , validity, , publicKey] = parts[0]?.tag === explicitVersion ? parts.slice(1) : parts;
-    if (!validity || publicKey?.tag !== sequence) return undefined;
-    const [notBefore, notAfter] = elements(validity.content);
+    if (whole.length !== 1 || certificate?.tag !== derTags.sequence) return undefined;
+    const [tbs] = derElements(certificate.content);
+    if (tbs?.tag !== derTags.sequence) return undefined;
+    const parts = derElements(tbs.content);
+    const [, , , validity, , publicKey] = parts[0]?.tag === derTags.version ? parts.slice(1) : parts;
+    if (!validity || publicKey?.tag !== derTags.sequence) return undefined;
+    const [notBefore, notAfter] = derElements(validity.content);
     if (!notBefore || !notAfter) return undefined;
-    const wrapped = parts.find(({ tag }) => tag === explicitExtensions);
-    const [extensions] = wrapped ? elements(wrapped.content) : [];
+    const wrapped = parts.find(({ tag }) => tag === derTags.extensions);
+    const [list] = wrapped ? derElements(wrapped.content) : [];
+    const extensions = list ? derElements(list.content) : [];
+    const [ca] = extensionOf(extensions, basicConstraints);
+    const names = extensionOf(extensions, subjectAltName);
+    const namesOf = (tag: number) => names.filter((name) => name.tag === tag).map(({ content }) => String.fromCharCode(...content));
     return {
-      isCa: extensions !== undefined && elements(extensions.content).some(isCaExtension),
+      isCa: ca?.tag === 0x01 && ca.content[0] === 0xff,
+      dnsNames: namesOf(generalNames.dns),
+      emailAddresses: namesOf(generalNames.email),
       notBeforeMs: instant(notBefore),
       notAfterMs: instant(notAfter),
       publicKey: publicKey.whole,

@@ -1,10 +1,19 @@
 /** Names of those who sign certificates. */
-import type { FieldErrors, FieldPath } from '../fields.ts';
-import { isDns1123Subdomain } from '../names.ts';
-import { reject } from './checks.ts';
+import { type FieldErrors, type FieldPath, goQuote } from '../fields.ts';
+import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
 
-/** The limit of a path's part of a signer name: a namespace and a name. */
-const maxSignerPath = 253 + 1 + 253;
+const maxDomain = 253;
+/** A domain, `/`, and a path of a label, `.` and a subdomain. */
+const maxSignerName = maxDomain + 1 + 63 + 1 + 253;
+
+/** Only of the first part that is wrong: what is said of others would read the same. */
+function rejectPart(parts: string, rule: (part: string) => string[], path: FieldPath, errors: FieldErrors): void {
+  for (const part of parts.split('.')) {
+    const messages = rule(part);
+    for (const message of messages) errors.invalid(path, parts, `validating label ${goQuote(part)}: ${message}`);
+    if (messages.length > 0) return;
+  }
+}
 
 /** `example.com/name`, with a host name of at least two labels. */
 export function validateSignerName(name: string, path: FieldPath, errors: FieldErrors): void {
@@ -12,14 +21,14 @@ export function validateSignerName(name: string, path: FieldPath, errors: FieldE
     errors.required(path);
     return;
   }
-  const at = name.indexOf('/');
-  const [domain, rest] = at < 0 ? [name, ''] : [name.slice(0, at), name.slice(at + 1)];
-  if (at < 0 || domain === '' || rest === '') {
+  const [domain = '', rest, ...more] = name.split('/');
+  if (rest === undefined || more.length > 0) {
     errors.invalid(path, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"');
     return;
   }
-  if (domain.split('.').length < 2) errors.invalid(path, domain, 'should be a domain with at least two segments separated by dots');
-  reject(errors, path, domain, isDns1123Subdomain(domain));
-  for (const part of rest.split('.')) reject(errors, path, part, isDns1123Subdomain(part));
-  if (rest.length > maxSignerPath) errors.tooLong(path, maxSignerPath);
+  if (domain.length > maxDomain) errors.tooLong(path, maxDomain);
+  rejectPart(domain, isDns1123Label, path, errors);
+  if (!domain.includes('.')) errors.invalid(path, domain, 'should be a domain with at least two segments separated by dots');
+  rejectPart(rest, isDns1123Subdomain, path, errors);
+  if (name.length > maxSignerName) errors.tooLong(path, maxSignerName);
 }

@@ -1,5 +1,5 @@
 /** Who may use devices that others use too: claims of a namespace that says so. */
-import { errors, FieldErrors, FieldPath, Namespace, ResourceClaimTemplate, resourceV1 } from '../../api/index.ts';
+import { FieldPath, Namespace, type ResourceClaimTemplate, type resourceV1 } from '../../api/index.ts';
 import type { WriteHook } from '../request.ts';
 import { readObject, type Storages } from '../storages.ts';
 
@@ -13,18 +13,16 @@ function asks({ spec }: resourceV1.ResourceClaim | ResourceClaimTemplate): boole
 /** Checked of what is new: what a claim asks for does not change. */
 export function deviceAdminAccess(storages: Storages): WriteHook<resourceV1.ResourceClaim | ResourceClaimTemplate> {
   return {
-    async begin({ next, prev }) {
+    async begin({ next, prev, problems }) {
       if (prev !== undefined || !asks(next)) return () => {};
-      const { namespace = '', name } = next.metadata;
+      const { namespace = '' } = next.metadata;
       const labels = (await readObject(storages, Namespace, '', namespace))?.metadata.labels;
-      if (labels?.[label] === 'true') return () => {};
-      const problems = new FieldErrors();
-      problems.forbidden(new FieldPath('[]'), `admin access to devices requires the \`${label}: true\` label on the containing namespace`);
-      throw errors.invalid(
-        next.kind === ResourceClaimTemplate.kind ? ResourceClaimTemplate : resourceV1.ResourceClaim,
-        name,
-        problems.list,
-      );
+      if (labels?.[label] !== 'true')
+        problems.forbidden(
+          new FieldPath('[]'),
+          `admin access to devices requires the \`${label}: true\` label on the containing namespace`,
+        );
+      return () => {};
     },
   };
 }

@@ -1,3 +1,4 @@
+export { keyInHand, signedByItsKey } from './certificate-keys.ts';
 export { certificateRequester } from './certificate-requester.ts';
 export type { AdmissionContext } from './context.ts';
 export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';

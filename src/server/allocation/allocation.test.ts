@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { kinds, Service, ServiceCIDR, type ServiceSpec } from '../../api/index.ts';
+import { FieldErrors, kinds, Service, ServiceCIDR, type ServiceSpec } from '../../api/index.ts';
 import { seededRandom } from '../../time/index.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
@@ -42,7 +42,7 @@ const strategy = { now: '2026-01-01T00:00:00Z' };
 /** As the registry does: the kind's rules first, then the allocator. */
 async function create(allocator: ServiceAllocator, next: Service): Promise<Service> {
   kind?.create?.(next, strategy);
-  const finish = await allocator.begin({ next, prev: undefined, dryRun: false });
+  const finish = await allocator.begin({ next, prev: undefined, dryRun: false, problems: new FieldErrors() });
   const stored = await memory.storages(Service).create(next);
   finish(true);
   return stored.object;
@@ -51,7 +51,7 @@ async function create(allocator: ServiceAllocator, next: Service): Promise<Servi
 async function update(allocator: ServiceAllocator, prev: Service, spec: ServiceSpec): Promise<Service> {
   const next = { ...prev, spec };
   kind?.update?.(next, prev, strategy);
-  const finish = await allocator.begin({ next, prev, dryRun: false });
+  const finish = await allocator.begin({ next, prev, dryRun: false, problems: new FieldErrors() });
   const stored = await memory.storages(Service).update('ns', prev.metadata.name, {}, () => next);
   finish(true);
   return stored.object;
@@ -122,7 +122,12 @@ describe('addresses', () => {
       [true, true],
       [false, false],
     ] as const) {
-      const finish = await allocator.begin({ next: service('a', { clusterIP: '10.96.0.5' }), prev: undefined, dryRun });
+      const finish = await allocator.begin({
+        next: service('a', { clusterIP: '10.96.0.5' }),
+        prev: undefined,
+        dryRun,
+        problems: new FieldErrors(),
+      });
       finish(succeeded);
     }
     expect((await create(allocator, service('b', { clusterIP: '10.96.0.5' }))).spec?.clusterIP).toBe('10.96.0.5');

@@ -1,4 +1,4 @@
-import { deepCopy, errors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
+import { deepCopy, errors, FieldErrors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { AdmissionRequest } from '../request.ts';
@@ -87,10 +87,11 @@ async function prepareAndStore(
 ): Promise<Item> {
   const { kind } = served;
   prepareForCreate(kind, object, strategyContext(registry, context));
-  const finish = await beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun });
+  const problems = new FieldErrors();
+  const finish = await beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun, problems });
   let stored = false;
   try {
-    validateCreate(kind, object);
+    validateCreate(kind, object, problems);
     warnings(kind, context, object);
     await admitValidating(registry, { ...admission, name: object.metadata.name, object });
     const item = dryRun ? await notTaken(served, object) : await storageOf(served).create(object);

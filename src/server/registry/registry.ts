@@ -1,5 +1,5 @@
 /** What the verbs of the generic registry stand on. */
-import { groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
+import { type FieldErrors, groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { AdmissionMetrics } from '../metrics/admission-metrics.ts';
@@ -23,7 +23,7 @@ export interface Registry {
 export async function beginWrite(
   registry: Registry,
   resource: Resource,
-  write: { next: KubeObject; prev: KubeObject | undefined; dryRun: boolean },
+  write: { next: KubeObject; prev: KubeObject | undefined; dryRun: boolean; problems: FieldErrors },
 ): Promise<FinishWrite | undefined> {
   return registry.hooks?.get(groupResourceOf(resource))?.begin(write);
 }

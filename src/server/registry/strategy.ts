@@ -54,8 +54,7 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
   kind.create?.(object, context);
 }
 
-export function validateCreate(kind: KindDefinition, object: KubeObject): void {
-  const problems = new FieldErrors();
+export function validateCreate(kind: KindDefinition, object: KubeObject, problems = new FieldErrors()): void {
   validateObjectMeta(object.metadata, { namespaced: kind.resource.namespaced, nameRule: kind.validateName }, problems);
   validateStandardFinalizers(kind, object.metadata.finalizers, problems);
   kind.validate?.(object, problems);
@@ -149,8 +148,12 @@ export function prepareForSubresource(
     keepAllButStatus(next as Parted & Record<string, unknown>, prev as Parted & Record<string, unknown>, strategy.keepsMetadata);
 }
 
-export function validateUpdate(kind: KindDefinition, next: KubeObject, prev: KubeObject, strategy?: SubresourceStrategy): void {
-  const problems = new FieldErrors();
+export function validateUpdate(
+  kind: KindDefinition,
+  next: KubeObject,
+  prev: KubeObject,
+  { strategy, problems = new FieldErrors() }: { strategy?: SubresourceStrategy | undefined; problems?: FieldErrors } = {},
+): void {
   validateObjectMetaUpdate(next.metadata, prev.metadata, problems);
   validateStandardFinalizers(kind, next.metadata.finalizers, problems);
   if (strategy !== undefined) strategy.validate?.(next, prev, problems);

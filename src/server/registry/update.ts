@@ -1,4 +1,4 @@
-import { deepCopy, errors, hasReason, type KubeObject, type Resource, shareUnchanged } from '../../api/index.ts';
+import { deepCopy, errors, FieldErrors, hasReason, type KubeObject, type Resource, shareUnchanged } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
@@ -144,10 +144,11 @@ async function nextState(
   });
   await admitMutating(registry, admission);
   if (admission.object !== undefined) shown?.take(admission.object, next);
+  const problems = new FieldErrors();
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
-    onBegin(await beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun }));
+    onBegin(await beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems }));
   } else prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
@@ -162,7 +163,7 @@ async function nextState(
   }
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = shareUnchanged(prev, next);
-  validateUpdate(kind, shared, prev, strategy);
+  validateUpdate(kind, shared, prev, { strategy, problems });
   if (strategy === undefined) warnings(kind, context, shared, prev);
   await admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   return deletable(kind.resource, shared, prev) ? undefined : shared;
