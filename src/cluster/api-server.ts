@@ -17,7 +17,7 @@ import {
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
-import { openClusterStore, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
+import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
@@ -54,12 +54,13 @@ export async function openApiServer(
   const metrics = new MetricsRegistry();
   registerFeatures(metrics, () => parseFeatureGates(args['feature-gates']).all());
   const encryption = await openClusterEncryption(config, { logger, metrics });
-  const [pki, store] = await Promise.all([ensureClusterPki(layout, config), openClusterStore(layout, args, logger, lifetime.signal)]);
+  const [pki, stores] = await Promise.all([ensureClusterPki(layout, config), openClusterStores(layout, args, logger, lifetime.signal)]);
+  const { store, storeOf } = stores;
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const audit = auditOptions(args);
   const server = await createClusterApiServer({
-    store,
+    ...{ store, storeOf },
     components: components ?? defaultComponents,
     encryption,
     ...kept,
@@ -108,7 +109,7 @@ export async function openApiServer(
       await server.close();
       await face?.close();
       lifetime.abort(new Error('the API server has closed'));
-      await store.close();
+      await stores.close();
     },
   };
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
+import type { Resource } from '../api/index.ts';
 import { ensureEtcdPki } from '../pki/index.ts';
 import { type StorageMediaType, storageMediaTypes } from '../server/index.ts';
 import {
@@ -25,6 +26,7 @@ export interface StoreFlags {
   storagePrefix: string;
   storageMediaType: StorageMediaType;
   storeCheckTimeoutMs: number;
+  storeReadyTimeoutMs: number;
   ttlSeconds?: (resource: { kind: string }) => number | undefined;
 }
 
@@ -43,6 +45,7 @@ export function storeFlags(args: ComponentArgs): StoreFlags {
     // Checked above.
     storageMediaType: mediaType as StorageMediaType,
     storeCheckTimeoutMs: durationMs(args['etcd-healthcheck-timeout'] ?? '2s'),
+    storeReadyTimeoutMs: durationMs(args['etcd-readycheck-timeout'] ?? '2s'),
     ...eventTtl(args),
   };
 }
@@ -64,14 +67,61 @@ export async function openEtcdFace(layout: Layout, config: ClusterConfig, listen
   return serveEtcd({ store, clock, listen, tls });
 }
 
-/** Opens it; with etcd, old history is compacted away until the signal is aborted. */
-export async function openClusterStore(layout: Layout, args: ComponentArgs, logger: Logger, signal: AbortSignal): Promise<Store> {
-  if (list(args['etcd-servers']).length === 0) return openEmbeddedStore({ dir: layout.store, clock, logger, ...retentionOf(args) });
-  if (args.history) throw new ClusterError('--history is for the embedded store; for etcd there is --etcd-compaction-interval');
+/** The stores of a control plane; several where --etcd-servers-overrides says so. */
+export interface ClusterStores {
+  store: Store;
+  /** Where a resource's objects are, if not there. */
+  storeOf?: (resource: Resource) => Store | undefined;
+  close(): Promise<void>;
+}
+
+/** Opens them; with etcd, old history is compacted away until the signal is aborted. */
+export async function openClusterStores(layout: Layout, args: ComponentArgs, logger: Logger, signal: AbortSignal): Promise<ClusterStores> {
   const endpoints = list(args['etcd-servers']);
-  for (const endpoint of endpoints)
-    if (!/^https?:\/\/[^/]+\/?$/.test(endpoint))
-      throw new ClusterError(`invalid --etcd-servers ${JSON.stringify(endpoint)}: must be http://HOST:PORT or https://HOST:PORT`);
+  const overrides = parseOverrides(args['etcd-servers-overrides']);
+  if (endpoints.length === 0) {
+    if (overrides.size > 0) throw new ClusterError('--etcd-servers-overrides goes with --etcd-servers');
+    const store = await openEmbeddedStore({ dir: layout.store, clock, logger, ...retentionOf(args) });
+    return { store, close: () => store.close() };
+  }
+  if (args.history) throw new ClusterError('--history is for the embedded store; for etcd there is --etcd-compaction-interval');
+  const opened = new Map<string, Promise<Store>>();
+  const open = (servers: readonly string[], flag: string): Promise<Store> => {
+    for (const server of servers)
+      if (!/^https?:\/\/[^/]+\/?$/.test(server))
+        throw new ClusterError(`invalid --${flag} ${JSON.stringify(server)}: must be http://HOST:PORT or https://HOST:PORT`);
+    const name = servers.toSorted().join();
+    const store = opened.get(name) ?? openEtcd(servers, args, logger, signal);
+    opened.set(name, store);
+    return store;
+  };
+  const store = await open(endpoints, 'etcd-servers');
+  const others = new Map<string, Store>();
+  for (const [resource, servers] of overrides) others.set(resource, await open(servers, 'etcd-servers-overrides'));
+  return {
+    store,
+    ...(others.size > 0 ? { storeOf: ({ group, plural }: Resource) => others.get(`${group}/${plural}`) } : {}),
+    close: async () => {
+      for (const each of opened.values()) await (await each).close();
+    },
+  };
+}
+
+/** By `group/resource`. */
+function parseOverrides(given: string | undefined): Map<string, string[]> {
+  const overrides = new Map<string, string[]>();
+  for (const override of list(given)) {
+    const [resource = '', servers, ...more] = override.split('#');
+    if (servers === undefined || more.length > 0 || resource.split('/').length !== 2)
+      throw new ClusterError(
+        '--etcd-servers-overrides invalid, must be of format: group/resource#servers, where servers are URLs, semicolon separated',
+      );
+    overrides.set(resource, servers.split(';'));
+  }
+  return overrides;
+}
+
+async function openEtcd(endpoints: readonly string[], args: ComponentArgs, logger: Logger, signal: AbortSignal): Promise<Store> {
   const file = (name: (typeof etcdFlags)[number]) => (args[name] ? readFile(args[name]) : undefined);
   const [ca, cert, key] = await Promise.all([file('etcd-cafile'), file('etcd-certfile'), file('etcd-keyfile')]);
   const name = args['etcd-username'];
@@ -85,16 +135,9 @@ export async function openClusterStore(layout: Layout, args: ComponentArgs, logg
   });
   logger.info({ endpoints, revision: await store.revision() }, 'opened the store');
   const intervalMs = durationMs(args['etcd-compaction-interval'] ?? '5m');
+  const onError = (err: unknown) => logger.error({ err }, 'could not compact etcd');
   // 0 switches it off: somebody else compacts.
-  if (intervalMs > 0)
-    void compactRegularly({
-      store,
-      clock,
-      signal,
-      intervalMs,
-      keyPrefix,
-      onError: (err) => logger.error({ err }, 'could not compact etcd'),
-    });
+  if (intervalMs > 0) void compactRegularly({ store, clock, signal, intervalMs, keyPrefix, onError });
   return store;
 }
 

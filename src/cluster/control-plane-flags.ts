@@ -10,6 +10,7 @@ import { logFlags } from './log-flags.ts';
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
 export const etcdFlags = [
   'etcd-servers',
+  'etcd-servers-overrides',
   'etcd-cafile',
   'etcd-certfile',
   'etcd-keyfile',

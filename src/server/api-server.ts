@@ -108,8 +108,12 @@ export interface ApiServerOptions {
   storageMediaType?: StorageMediaType;
   /** Encryption at rest; closed with the server. Default: none. */
   encryption?: Encryption | undefined;
+  /** Where a resource's objects are, if not in `store` (--etcd-servers-overrides). */
+  storeOf?: ((resource: Resource) => Store | undefined) | undefined;
   /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
   storeCheckTimeoutMs?: number;
+  /** The same of the check for readiness (--etcd-readycheck-timeout). Default 2000. */
+  storeReadyTimeoutMs?: number;
   /** Where the components beside it answer, for ComponentStatus, by name; may change. Default: none is known. */
   components?: ReadonlyMap<string, ComponentAddress>;
   /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
@@ -188,7 +192,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       kind.storagePrefix ??
       (resource.group.includes('.') && !resource.group.endsWith('.k8s.io') ? `${resource.group}/${resource.plural}` : resource.plural);
     return openResourceStorage<KubeObject>({
-      store,
+      store: options.storeOf?.(resource) ?? store,
       prefix: `${prefix}/${where}`,
       resource,
       clock,
@@ -220,18 +224,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // One storage a resource, opened for its kind: its objects are Ts.
     return storage as unknown as ResourceStorage<T>;
   };
-  const checkStore = async () => {
+  const storeCheck = (timeoutMs: number) => async () => {
     const late = new AbortController();
-    const timer = clock.setTimer(options.storeCheckTimeoutMs ?? 2000, () => late.abort(new Error('context deadline exceeded')));
+    const timer = clock.setTimer(timeoutMs, () => late.abort(new Error('context deadline exceeded')));
     await Promise.race([store.revision(), rejection(late.signal)]).finally(() => timer.cancel());
   };
+  const checkStore = storeCheck(options.storeCheckTimeoutMs ?? 2000);
   const { components } = options;
   handlers.push(...coreHandlers({ storageOf, clock, checkStore, ...(components ? { components } : {}) }));
 
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
   health.add({ name: 'etcd', check: checkStore });
-  health.add({ name: 'etcd-readiness', check: checkStore }, ['readyz']);
+  health.add({ name: 'etcd-readiness', check: storeCheck(options.storeReadyTimeoutMs ?? 2000) }, ['readyz']);
   for (const check of options.encryption?.healthChecks ?? []) health.add(check);
   health.add(
     {
