@@ -319,6 +319,12 @@ test('media types that nobody speaks are refused by name', async () => {
     message:
       'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
   });
+  // What is answered and not stored has no rows.
+  const review = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}';
+  const tables = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  expect(statusOf(await server.http('POST', path, review, tables))).toMatchObject({ code: 406, message: accept });
+  expect((await server.http('POST', path, review, { accept: `${tables.accept},application/json` })).status).toBe(201);
 });
 
 describe('an object that exists', () => {

@@ -143,6 +143,12 @@ async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answe
   reply.end();
 }
 
+/** What is answered and not stored (reviews, tokens) has no rows. A Status stays what it is. */
+function hasTable(answer: Answer, { info }: RequestContext): boolean {
+  if (answer.type !== 'object' || answer.resource !== undefined || !info.isResourceRequest) return true;
+  return (answer.item.object as { kind?: string }).kind === 'Status';
+}
+
 /** Resolves with the length of the body that was sent. */
 export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stalledMs: number): Promise<number> {
   const { context, delivery } = outcome;
@@ -157,7 +163,12 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   let representation: Representation;
   let { answer } = outcome;
   try {
-    const offer = { protobuf: hasProtobuf(answer), cbor: context.cbor === true, stream: answer.type === 'watch' };
+    const offer = {
+      protobuf: hasProtobuf(answer),
+      cbor: context.cbor === true,
+      table: hasTable(answer, context),
+      stream: answer.type === 'watch',
+    };
     representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, offer);
     answer = present(answer, representation, context, clock.now());
   } catch (error) {

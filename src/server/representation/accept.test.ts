@@ -30,6 +30,7 @@ describe('content negotiation', () => {
     [`${protobufType}${table}`, { protobuf: true }, 'application/json, application/yaml, application/vnd.kubernetes.protobuf'],
     ['text/plain', everything, 'application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor'],
     ['application/yaml', { stream: true }, 'application/json;stream=watch'],
+    [`application/json${table}`, { table: false }, 'application/json, application/yaml'],
   ])('refuses %j of %j', (accept, offer, types) => {
     expect(() => negotiate(accept, offer)).toThrow(`only the following media types are accepted: ${types}`);
   });

@@ -64,6 +64,8 @@ export interface Offer {
   protobuf?: boolean;
   /** Whether the server speaks CBOR (the feature CBORServingAndStorage). */
   cbor?: boolean;
+  /** Whether there is a Table of it; default: there is. */
+  table?: boolean;
   /** A watch: YAML has no form for it. */
   stream?: boolean;
 }
@@ -106,6 +108,7 @@ export function negotiate(accept: string, offer: Offer = {}): Representation {
     if (form === undefined) return mediaType;
     const version = parameters.get('v') ?? '';
     if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || !forms.has(form)) continue;
+    if (form === 'Table' && offer.table === false) continue;
     // Checked to be one of the forms.
     return { ...mediaType, as: { kind: form as 'Table', version } };
   }
