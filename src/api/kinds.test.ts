@@ -12,10 +12,7 @@ describe('the table of kinds', () => {
     const all = kinds.flatMap(({ resource, versions = [] }) => [resource, ...versions.map((v) => v.resource)]);
     const names = all.map((r) => `${apiVersionOf(r)} ${r.kind}`);
     expect(names.filter((name, i) => names.indexOf(name) < i)).toEqual([]);
-    // Upstream's types of definitions before v1 are no more; their file converts documents.
-    expect(all.filter((r) => !kindNode(r)).map((r) => `${apiVersionOf(r)} ${r.kind}`)).toEqual([
-      'apiextensions.k8s.io/v1beta1 CustomResourceDefinition',
-    ]);
+    expect(all.filter((r) => !kindNode(r)).map((r) => `${apiVersionOf(r)} ${r.kind}`)).toEqual([]);
   });
 
   it('gives no two resources the same short name or storage place', () => {

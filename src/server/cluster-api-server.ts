@@ -173,7 +173,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind)) {
     await serveCustomResources({
       server,
-      client: createClient(server.localTransport(loopback)),
+      client: createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' }),
       webhooks,
       clock,
       random,

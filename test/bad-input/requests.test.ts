@@ -389,6 +389,12 @@ describe('an object that exists', () => {
       422,
       'the server rejected our request due to an error in our request',
     ],
+    [
+      'json-patch+json',
+      JSON.stringify(new Array(10_001).fill({ op: 'test', path: '/kind', value: 'ConfigMap' })),
+      413,
+      'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001',
+    ],
     ['json-patch+json', '{}', 400, 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch'],
     [
       'merge-patch+json',

@@ -48,7 +48,7 @@ const unfit = (what: string) => new CelError(`invalid data, expected ${what}`);
 const intOrString: RuleType = {
   type: t.dynType,
   convert(value) {
-    if (typeof value === 'string') return value;
+    if (typeof value === 'string' || typeof value === 'bigint') return value;
     if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value);
     throw unfit('XIntOrString value to be either a string or integer');
   },
@@ -57,6 +57,7 @@ const intOrString: RuleType = {
 const integer: RuleType = {
   type: t.intType,
   convert(value) {
+    if (typeof value === 'bigint') return value;
     if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value);
     throw unfit(`int, got ${typeof value}`);
   },
@@ -67,7 +68,7 @@ const scalars: Readonly<Record<string, RuleType>> = {
   number: {
     type: t.doubleType,
     convert(value) {
-      if (typeof value === 'number') return value;
+      if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
       throw unfit(`float, got ${typeof value}`);
     },
   },

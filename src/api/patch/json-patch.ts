@@ -8,9 +8,9 @@ import { deepCopy, deepEqual } from '../equality.ts';
 /** A patch that cannot be read (400) or cannot be applied (422); the message is upstream's. */
 export class PatchError extends Error {
   override readonly name = 'PatchError';
-  readonly reason: 'BadRequest' | 'Invalid';
+  readonly reason: 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge';
 
-  constructor(message: string, reason: 'BadRequest' | 'Invalid' = 'Invalid') {
+  constructor(message: string, reason: 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge' = 'Invalid') {
     super(message);
     this.reason = reason;
   }
@@ -34,7 +34,10 @@ function parseOperations(patch: unknown): JsonPatchOperation[] {
   if (!Array.isArray(patch))
     throw new PatchError('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch', 'BadRequest');
   if (patch.length > maxOperations)
-    throw new PatchError(`The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`, 'BadRequest');
+    throw new PatchError(
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`,
+      'RequestEntityTooLarge',
+    );
   for (const operation of patch) {
     if (typeof operation !== 'object' || operation === null || Array.isArray(operation))
       throw new PatchError('error decoding patch: json: cannot unmarshal value into Go value of type jsonpatch.Operation', 'BadRequest');

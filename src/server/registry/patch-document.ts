@@ -55,6 +55,7 @@ export async function readPatch(context: RequestContext, resource: Resource): Pr
 
 function refused(error: PatchError): StatusError {
   if (error.reason === 'BadRequest') return errors.badRequest(error.message);
+  if (error.reason === 'RequestEntityTooLarge') return new StatusError(413, error.reason, error.message, {});
   return new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 }
 
