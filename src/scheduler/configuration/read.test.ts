@@ -53,6 +53,10 @@ test.each([
     `${head}profiles: [{ pluginConfig: [{ name: InterPodAffinity, args: { hardPodAffinityWeight: 101 } }] }]`,
     'profiles[0].pluginConfig[0].args.hardPodAffinityWeight: Invalid value: 101: not in valid range [0-100]',
   ],
+  [
+    `${head}profiles: [{ plugins: { filter: { enabled: [{ name: Foo }] } } }]`,
+    'initializing profiles: creating profile for scheduler name default-scheduler: FilterPlugin "Foo" does not exist',
+  ],
 ])('refuses %j', (text, message) => {
   expect(() => readConfiguration(text)).toThrow(expect.objectContaining({ message }));
 });

@@ -1,6 +1,8 @@
 /** The file of --config: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, read strictly and validated, in upstream's words. */
 import { parseAllDocuments } from 'yaml';
 import { DecodeError, decodeValue, type schedulerconfigV1, structNode } from '../../api/index.ts';
+import { defaultSchedulerName } from '../framework/config.ts';
+import { inTreePlugins } from '../plugins/index.ts';
 import { validateConfiguration } from './validate.ts';
 
 export type KubeSchedulerConfiguration = schedulerconfigV1.KubeSchedulerConfiguration;
@@ -57,7 +59,19 @@ export function readConfiguration(text: string): KubeSchedulerConfiguration {
   const problems = validateConfiguration(configuration);
   if (problems.length === 1) throw new Error(problems[0]);
   if (problems.length > 1) throw new Error(`[${problems.join(', ')}]`);
+  for (const profile of configuration.profiles ?? []) checkPlugins(profile);
   return configuration;
+}
+
+/** A plugin that nobody has would keep the scheduler from starting: better to hear of it at once. */
+function checkPlugins({ plugins = {}, schedulerName = defaultSchedulerName }: schedulerconfigV1.KubeSchedulerProfile): void {
+  for (const [point, set] of Object.entries(plugins) as [string, schedulerconfigV1.PluginSet][]) {
+    const unknown = set.enabled?.find(({ name }) => !Object.hasOwn(inTreePlugins, name));
+    if (!unknown) continue;
+    const type = point === 'multiPoint' ? 'MultiPointEnabled plugin' : `${point[0]?.toUpperCase()}${point.slice(1)}Plugin`;
+    const why = `${type} ${JSON.stringify(unknown.name)} does not exist`;
+    throw new Error(`initializing profiles: creating profile for scheduler name ${schedulerName}: ${why}`);
+  }
 }
 
 function argsOf({ name, args }: schedulerconfigV1.PluginConfig): unknown {
