@@ -56,9 +56,13 @@ const collide = (a: HostPort, b: HostPort): boolean =>
 const unitOf = (resource: string) => (resource === 'cpu' ? 1_000_000n : 1_000_000_000n);
 const capacityOf = (allocatable: ResourceList, resource: string) => tryParseQuantity(allocatable[resource] ?? '0') ?? zeroQuantity;
 
+/** A resource that this node knows nothing of is the cluster's to count, or of whoever has put it into the node's status. */
+const isForeign = (resource: string, allocatable: ResourceList) =>
+  resource.includes('/') && !/^([^/]+\.)?kubernetes\.io\//.test(resource) && allocatable[resource] === undefined;
+
 function refusedResources(pod: Pod, others: readonly Pod[], allocatable: ResourceList): Rejection | undefined {
   for (const [name, amount] of podRequests(pod.spec)) {
-    if (amount.nano === 0n) continue;
+    if (amount.nano === 0n || isForeign(name, allocatable)) continue;
     const capacity = capacityOf(allocatable, name);
     const used = others.reduce((sum, other) => sum + (podRequests(other.spec).get(name)?.nano ?? 0n), 0n);
     if (compareQuantities({ nano: used + amount.nano, format: 'DecimalSI' }, capacity) <= 0) continue;
