@@ -19,6 +19,13 @@ describe('integers of 64 bits', () => {
     expect(parseExactly('[9223372036854775808,1234567890123456.5,1e300]')).toEqual([2 ** 63, 1234567890123456.5, 1e300]);
   });
 
+  it('are found wherever they stand', () => {
+    for (let before = 0; before < 40; before++) {
+      const text = `${' '.repeat(before)}[9007199254740993]`;
+      expect(parseExactly(text)).toEqual([9007199254740993n]);
+    }
+  });
+
   const pod = (grace: string, port = '80') =>
     `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"terminationGracePeriodSeconds":${grace},"containers":[{"name":"c","ports":[{"containerPort":${port}}]}]}}`;
   const decoded = (text: string) => decodeJson(text, { group: '', version: 'v1', kind: 'Pod' }).object;

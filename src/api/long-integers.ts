@@ -26,7 +26,23 @@ export const integer = (value: bigint): number | bigint =>
   value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 
 /** What no number holds has at least so many digits. */
-const long = /\d{16}/;
+const longDigits = 16;
+
+const isDigit = (code: number) => code >= 0x30 && code <= 0x39;
+
+/** Whether so many digits stand together anywhere. Every such run holds one of every so many places: few characters are looked at. */
+function hasLongDigits(text: string): boolean {
+  for (let at = longDigits - 1; at < text.length; at += longDigits) {
+    if (!isDigit(text.charCodeAt(at))) continue;
+    let first = at;
+    let last = at;
+    while (isDigit(text.charCodeAt(first - 1))) first--;
+    while (isDigit(text.charCodeAt(last + 1))) last++;
+    if (last - first >= longDigits - 1) return true;
+  }
+  return false;
+}
+
 const integral = /^-?\d+$/;
 
 function exact(_key: string, value: unknown, { source = '' }: { source?: string }): unknown {
@@ -38,5 +54,5 @@ function exact(_key: string, value: unknown, { source = '' }: { source?: string 
 
 /** JSON.parse that keeps all digits of integers of 64 bits. */
 export function parseExactly(text: string): unknown {
-  return long.test(text) ? json.parse(text, exact) : JSON.parse(text);
+  return hasLongDigits(text) ? json.parse(text, exact) : JSON.parse(text);
 }
