@@ -344,10 +344,12 @@ describe('subresources and versions', () => {
 
   test('a pod is bound once', async () => {
     await admin.create(Pod, pod('p'));
+    await admin.patch(Pod, 'p', 'merge', { status: { nominatedNodeName: 'n1' } }, { namespace, subresource: 'status' });
     const bind = (name: string) => admin.createSubresource<Status>(Pod, 'p', 'binding', { target: { kind: 'Node', name } }, { namespace });
     expect(await bind('n1')).toMatchObject({ status: 'Success', code: 201 });
     const bound = await admin.get(Pod, 'p', { namespace });
     expect(bound.spec.nodeName).toBe('n1');
+    expect(bound.status?.nominatedNodeName).toBeUndefined();
     expect(bound.status?.conditions).toMatchObject([{ type: 'PodScheduled', status: 'True' }]);
     await expect(bind('n2')).rejects.toThrow('Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"');
   });

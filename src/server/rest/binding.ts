@@ -46,7 +46,9 @@ function assign(pod: Pod, binding: coreV1.Binding, now: string): Pod {
   if (binding.metadata.labels) metadata.labels = { ...binding.metadata.labels, ...metadata.labels };
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   conditions.push({ type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now } as unknown as coreV1.PodCondition);
-  return { ...pod, metadata, spec: { ...pod.spec, nodeName: binding.target.name ?? '' }, status: { ...pod.status, conditions } };
+  // What was kept free for it has been taken (KEP-5278).
+  const { nominatedNodeName: _, ...status } = pod.status ?? {};
+  return { ...pod, metadata, spec: { ...pod.spec, nodeName: binding.target.name ?? '' }, status: { ...status, conditions } };
 }
 
 async function bind(
