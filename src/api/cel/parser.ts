@@ -207,7 +207,7 @@ class Parser {
 
   #unary(): CelNode {
     const sign = this.#peek();
-    const isNegative = this.#is('-') && ['int', 'double'].includes(this.#peek(1).kind);
+    const isNegative = this.#is('-') && this.#startsNumber(1);
     if (isNegative || (!this.#is('!') && !this.#is('-'))) return this.#member();
     let count = 0;
     while (this.#accept(sign.text)) count += 1;
@@ -309,15 +309,26 @@ class Parser {
       case '{':
         return this.#map(token);
       case '-': {
+        if (!this.#startsNumber(0)) return this.#unviable('-');
         const number = this.#take();
         return new NodesAt(token.at).literal(this.#value(number.kind, `-${number.text}`, token.at));
       }
       case '.':
         if (this.#peek().kind === 'identifier') return this.#name('.');
-        return this.#refuse(`no viable alternative at input '.${this.#peek().kind === 'end' ? '' : this.#peek().text}'`);
+        return this.#unviable('.');
       default:
         return this.#refuse(`mismatched input '${token.text}' expecting ${startOr.nothing}`, token);
     }
+  }
+
+  #startsNumber(offset: number): boolean {
+    return ['int', 'double'].includes(this.#peek(offset).kind);
+  }
+
+  /** What follows `start` fits nothing that starts so. */
+  #unviable(start: string): never {
+    const { kind, text } = this.#peek();
+    return this.#refuse(`no viable alternative at input '${start}${kind === 'end' ? '' : text}'`);
   }
 
   #value(kind: TokenKind, text: string, at: number): unknown {
