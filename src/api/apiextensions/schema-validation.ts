@@ -2,7 +2,7 @@
 import { deepEqual } from '../equality.ts';
 import { type FieldError, FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { matchesPattern } from '../regular-expression.ts';
+import { compileRegularExpression, searchSteps } from '../regular-expression.ts';
 import { hasFormat } from '../string-formats.ts';
 import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
 
@@ -19,12 +19,17 @@ const isMultiple = (value: number | bigint, of: number) =>
 
 const none = new FieldPath();
 
+/** What looking for patterns may take in an object, some seconds: upstream has no such limit, but its patterns run while others do. */
+const maxSearchSteps = 100_000_000;
+
 /** What validation of one value knows: what the value was before, so that what did not change is not refused (KEP-4008). */
 class Validation {
   readonly errors: FieldErrors;
+  readonly #searches: { left: number };
 
-  constructor(errors: FieldErrors) {
+  constructor(errors: FieldErrors, searches = { left: maxSearchSteps }) {
     this.errors = errors;
+    this.#searches = searches;
   }
 
   #invalid(path: FieldPath, value: unknown, what: string): void {
@@ -80,9 +85,16 @@ class Validation {
       if (maxLength !== undefined && length > maxLength) this.errors.tooLong(path, maxLength);
       if (minLength !== undefined && length < minLength) this.#invalid(path, value, `should be at least ${minLength} chars long`);
     }
-    if (pattern && !matchesPattern(pattern, value)) this.#invalid(path, value, `should match '${pattern}'`);
+    if (pattern) this.#pattern(pattern, value, path);
     if (format && !hasFormat(format, value))
       this.errors.typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`);
+  }
+
+  #pattern(pattern: string, value: string, path: FieldPath): void {
+    const expression = compileRegularExpression(pattern);
+    this.#searches.left -= searchSteps(expression, value);
+    if (this.#searches.left < 0) this.errors.invalid(path, 'string', `${path} in body takes too long to be matched against '${pattern}'`);
+    else if (!expression.matcher(value).find()) this.#invalid(path, value, `should match '${pattern}'`);
   }
 
   #list(schema: JSONSchemaProps, value: readonly unknown[], prev: unknown, path: FieldPath): void {
@@ -134,7 +146,7 @@ class Validation {
   }
 
   #problems(schema: JSONSchemaProps, value: unknown, path: FieldPath): FieldError[] {
-    const nested = new Validation(new FieldErrors());
+    const nested = new Validation(new FieldErrors(), this.#searches);
     nested.value(schema, value, undefined, path);
     return nested.errors.list;
   }
