@@ -134,7 +134,7 @@ async function large(dir: string, objects: number): Promise<Record<string, strin
     prefix: '/registry/pods',
     resource: Pod,
     clock: systemClock,
-    indexes: { 'spec.nodeName': (object) => object.spec?.nodeName ?? '' },
+    indexes: ['spec.nodeName'],
   });
   await storage.ready();
   const filled = performance.now();

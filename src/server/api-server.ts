@@ -186,7 +186,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const openStorage = (kind: KindDefinition): ResourceStorage => {
     const { resource } = kind;
     const fields = indexedFields[groupResourceOf(resource)] ?? [];
-    const indexes = Object.fromEntries(fields.flatMap((f) => (kind.fieldSelectors?.[f] ? [[f, kind.fieldSelectors[f]]] : [])));
+    const indexes = fields.filter((field) => kind.fieldSelectors?.[field]);
     const ttl = ttlOf(resource);
     const where =
       kind.storagePrefix ??

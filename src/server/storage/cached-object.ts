@@ -1,11 +1,14 @@
 import { type KubeObject, parseExactly } from '../../api/index.ts';
 import { Recent } from './recent.ts';
 import type { Cached } from './storage.ts';
+import { stringAt } from './string-at.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 const metadataOpening = Buffer.from('"metadata":{');
+const openingBrace = '{'.charCodeAt(0);
 const closingBrace = '}'.charCodeAt(0);
+const quote = '"'.charCodeAt(0);
 /** kind and apiVersion come first and are short. */
 const openingWithin = 1024;
 
@@ -40,14 +43,12 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
   #labels: Labels | null | undefined;
 
   private constructor(key: string, revision: number, stored: Buffer, versionAt: number, object: T | undefined) {
-    const head = stored.subarray(0, versionAt);
-    const tail = stored.subarray(versionAt);
-    const inserted = Buffer.from(`"resourceVersion":"${revision}"${tail[0] === closingBrace ? '' : ','}`);
+    const inserted = `"resourceVersion":"${revision}"${stored[versionAt] === closingBrace ? '' : ','}`;
     // Not from Buffer's pool: what lives long would keep the slabs of what does not.
     const bytes = Buffer.allocUnsafeSlow(stored.length + inserted.length);
-    head.copy(bytes, 0);
-    inserted.copy(bytes, versionAt);
-    tail.copy(bytes, versionAt + inserted.length);
+    stored.copy(bytes, 0, 0, versionAt);
+    bytes.write(inserted, versionAt, 'latin1');
+    stored.copy(bytes, versionAt + inserted.length, versionAt);
     this.key = key;
     this.revision = revision;
     this.bytes = bytes;
@@ -58,8 +59,9 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
 
   /** `written`: the object that `stored` is the encoding of, where it is at hand. */
   static of<T extends KubeObject>(key: string, revision: number, stored: Buffer, written?: T): CachedObject<T> {
-    const at = stored.subarray(0, openingWithin).indexOf(metadataOpening);
-    if (at < 0 || stored[1] !== '"'.charCodeAt(0) || stored[0] !== '{'.charCodeAt(0) || stored.subarray(0, at).includes('{', 1)) {
+    const at = stored.indexOf(metadataOpening);
+    const isFirst = at >= 0 && at < openingWithin && stored.indexOf(openingBrace, 1) > at;
+    if (!isFirst || stored[0] !== openingBrace || stored[1] !== quote) {
       // Written by another program in another order of members.
       return CachedObject.of(key, revision, encodeObject(parseExactly(stored.toString()) as KubeObject));
     }
@@ -103,9 +105,10 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
     return this.#labels ?? undefined;
   }
 
-  /** Looks at the object and does not care for it to live on: of a hundred thousand that are indexed, few are looked at again. */
-  glance<V>(read: (object: T) => V): V {
-    return read(this.#decoded() ?? this.#decode());
+  /** The string at a path, '' where there is none; of a hundred thousand that are indexed by it, few are looked at again. */
+  field(path: readonly string[]): string {
+    const object = this.#decoded();
+    return (object === undefined ? stringAt(this.bytes, path) : undefined) ?? walk(object ?? this.#decode(), path);
   }
 
   /** The bytes as they are stored. */
@@ -124,4 +127,11 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
       object && { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } },
     );
   }
+}
+
+function walk(object: unknown, path: readonly string[]): string {
+  let at = object;
+  // What has members is an object; what has not has none of this name.
+  for (const name of path) at = (at as Record<string, unknown> | null | undefined)?.[name];
+  return typeof at === 'string' ? at : '';
 }

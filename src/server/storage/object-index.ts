@@ -9,18 +9,25 @@ interface Shelf<T extends KubeObject> {
   objects: CachedObject<T>[];
 }
 
+/** A field that objects are found by: a string. */
+export interface FieldPath {
+  /** As selectors name it: `spec.nodeName`. */
+  field: string;
+  path: readonly string[];
+}
+
 /** All objects of a resource by key, by namespace, in key order, and by indexed fields. */
 export class ObjectIndex<T extends KubeObject> {
   readonly #byKey = new Map<string, CachedObject<T>>();
   readonly #shelves: Shelf<T>[] = [];
   readonly #shelfByPrefix = new Map<string, Shelf<T>>();
-  readonly #indexes: Readonly<Record<string, (object: T) => string>>;
+  readonly #indexes: readonly FieldPath[];
   /** field → value → key → object. */
   readonly #byField = new Map<string, Map<string, Map<string, CachedObject<T>>>>();
 
-  constructor(indexes: Readonly<Record<string, (object: T) => string>>) {
+  constructor(indexes: readonly FieldPath[]) {
     this.#indexes = indexes;
-    for (const field of Object.keys(indexes)) this.#byField.set(field, new Map());
+    for (const { field } of indexes) this.#byField.set(field, new Map());
   }
 
   get size(): number {
@@ -39,9 +46,14 @@ export class ObjectIndex<T extends KubeObject> {
     const before = this.#byKey.get(object.key);
     this.#byKey.set(object.key, object);
     const shelf = this.#shelfFor(object.key);
-    const at = lowerBound(shelf.objects, object.key, keyOf);
-    if (before) shelf.objects[at] = object;
-    else shelf.objects.splice(at, 0, object);
+    const last = shelf.objects.at(-1);
+    // They come in order where a cache is filled, and mostly where names are numbered.
+    if (!last || compareKeys(last.key, object.key) < 0) shelf.objects.push(object);
+    else {
+      const at = lowerBound(shelf.objects, object.key, keyOf);
+      if (before) shelf.objects[at] = object;
+      else shelf.objects.splice(at, 0, object);
+    }
     this.#reindex(before, object);
   }
 
@@ -107,18 +119,17 @@ export class ObjectIndex<T extends KubeObject> {
   }
 
   #reindex(before: CachedObject<T> | undefined, after: CachedObject<T> | undefined): void {
-    for (const [field, read] of Object.entries(this.#indexes)) {
+    for (const { field, path } of this.#indexes) {
       const values = this.#byField.get(field);
       if (!values) continue;
       if (before) {
-        // The watchers of the change will ask for it as well.
-        const value = read(before.object);
+        const value = before.field(path);
         const objects = values.get(value);
         objects?.delete(before.key);
         if (objects?.size === 0) values.delete(value);
       }
       if (after) {
-        const value = after.glance(read);
+        const value = after.field(path);
         const objects = values.get(value);
         if (objects) objects.set(after.key, after);
         else values.set(value, new Map([[after.key, after]]));

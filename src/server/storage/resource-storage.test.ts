@@ -31,7 +31,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
       prefix: '/registry/pods',
       resource: Pod,
       clock,
-      indexes: { 'spec.nodeName': (pod) => pod.spec?.nodeName ?? '' },
+      indexes: ['spec.nodeName'],
       watcherBuffer: 50,
     });
   });

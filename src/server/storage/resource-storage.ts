@@ -25,8 +25,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   namespaced?: boolean;
   clock: Clock;
   logger?: Logger;
-  /** Fields that lists and watches may be narrowed by without looking at every object: `{ 'spec.nodeName': (pod) => ... }`. */
-  indexes?: Readonly<Record<string, (object: T) => string>>;
+  /** Fields that lists and watches may be narrowed by without looking at every object: paths of strings, such as `spec.nodeName`. */
+  indexes?: readonly string[];
   /** Objects vanish after this time (Events, --event-ttl). */
   ttlSeconds?: (object: T) => number | undefined;
   /** How objects lie in the store. Default: as JSON in the storage version. */
@@ -59,7 +59,7 @@ const updateAttempts = 100;
 
 /** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
 export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
-  const { prefix, resource, clock, logger, indexes = {}, ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
+  const { prefix, resource, clock, logger, indexes = [], ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
   const sealed = options.transformer && new SealedValues(options.transformer);
   const raw = options.measured?.(options.store) ?? options.store;

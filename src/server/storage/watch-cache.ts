@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import { Change } from './change.ts';
 import { ChangeLog } from './change-log.ts';
-import { ObjectIndex } from './object-index.ts';
+import { type FieldPath, ObjectIndex } from './object-index.ts';
 import type { Feed } from './revision-feed.ts';
 import { TransformationError } from './sealed-values.ts';
 import type { StorageObserver } from './storage.ts';
@@ -24,7 +24,8 @@ export interface WatchCacheOptions<T extends KubeObject> {
   clock: Clock;
   /** Without trailing slash. */
   prefix: string;
-  indexes: Readonly<Record<string, (object: T) => string>>;
+  /** Fields that hold strings, as selectors name them. */
+  indexes: readonly string[];
   decode: (key: string, revision: number, value: Buffer) => CachedObject<T>;
   observer?: StorageObserver | undefined;
   onFillError: (error: unknown) => void;
@@ -35,6 +36,7 @@ export class WatchCache<T extends KubeObject> {
   readonly log = new ChangeLog<T>(0);
   readonly watchers = new Watchers<T>();
   readonly #options: WatchCacheOptions<T>;
+  readonly #indexes: readonly FieldPath[];
   /** Events that arrive while the cache is being filled; undefined once it is. */
   #early: StoreEvent[] | undefined = [];
   #filledRevision = 0;
@@ -50,7 +52,8 @@ export class WatchCache<T extends KubeObject> {
 
   constructor(options: WatchCacheOptions<T>) {
     this.#options = options;
-    this.objects = new ObjectIndex(options.indexes);
+    this.#indexes = options.indexes.map((field) => ({ field, path: field.split('.') }));
+    this.objects = new ObjectIndex(this.#indexes);
     // Whoever waits for the cache is told; nobody has to.
     this.#ready.promise.catch(() => {});
     this.#refusal.promise.catch(() => {});
@@ -126,9 +129,9 @@ export class WatchCache<T extends KubeObject> {
     const slash = key.lastIndexOf('/');
     yield below(key.slice(0, slash + 1));
     yield below(key);
-    for (const [field, read] of Object.entries(this.#options.indexes)) {
-      const before = change.before && read(change.before.object);
-      const after = change.after && read(change.after.object);
+    for (const { field, path } of this.#indexes) {
+      const before = change.before?.field(path);
+      const after = change.after?.field(path);
       if (before !== undefined) yield withField(field, before);
       if (after !== undefined && after !== before) yield withField(field, after);
     }
