@@ -5,7 +5,7 @@
  */
 import type { FieldErrors, FieldPath } from './fields.ts';
 import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
-import type { Table } from './generated/meta.v1.ts';
+import type { Table, TableRowCondition } from './generated/meta.v1.ts';
 import type { KubeObject, Resource } from './resource.ts';
 import type { StructNode } from './schema/node.ts';
 
@@ -153,6 +153,10 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   columns?: readonly Column<T>[];
   /** Where columns don't do (a row for every...): makes rows itself. */
   table?(obj: T, nowMs: number): Table['rows'];
+  /** What a row says of its object beside the cells. */
+  rowConditions?(obj: T): TableRowCondition[] | undefined;
+  /** The order of a list's rows, where it is not the list's. */
+  compareRows?(a: T, b: T): number;
 }
 
 /** Identity with types: a kind's file exports `defineKind<Deployment>({...})`. */

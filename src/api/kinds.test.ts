@@ -143,8 +143,25 @@ describe('printing', () => {
           },
         },
       },
-      { Name: 'n', Reference: 'Deployment/web', Targets: 'cpu: 12%/80%', MinPods: 1, MaxPods: 5, Replicas: 2, Age: '10m' },
+      { Name: 'n', Reference: 'Deployment/web', Targets: 'cpu: 12%/80%', MinPods: '1', MaxPods: 5, Replicas: 2, Age: '10m' },
     ],
+    ...(
+      [
+        [{ name: 'x' }, '*/x'],
+        [{ name: 'x', namespace: 'ns' }, 'ns/x'],
+        [
+          { selector: { matchLabels: { b: 'c', a: 'd' }, matchExpressions: [{ key: 'k', operator: 'In', values: ['v', 'w'] }] } },
+          '&LabelSelector{MatchLabels:map[string]string{a: d,b: c,},MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:k,Operator:In,Values:[v w],},},}',
+        ],
+      ] as const
+    ).map(([paramRef, shown]): [Record<string, unknown> & { apiVersion: string; kind: string }, object] => [
+      {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicyBinding',
+        ...{ metadata, spec: { policyName: 'p', paramRef } },
+      },
+      { Name: 'n', PolicyName: 'p', ParamRef: shown, Age: '10m' },
+    ]),
     [
       {
         apiVersion: 'storage.k8s.io/v1',

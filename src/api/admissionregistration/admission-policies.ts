@@ -12,6 +12,7 @@ import {
 } from '../generated/admissionregistration.v1.ts';
 import * as v1alpha1 from '../generated/admissionregistration.v1alpha1.ts';
 import * as v1beta1 from '../generated/admissionregistration.v1beta1.ts';
+import type { LabelSelector } from '../generated/meta.v1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateConditions } from '../object-meta.ts';
@@ -35,6 +36,17 @@ const paramKindColumn = {
     spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : '<unset>',
 };
 
+/** A selector as upstream's generated code writes it. */
+function goText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const labels = Object.entries(matchLabels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`);
+  const requirements = matchExpressions.map(
+    ({ key, operator, values = [] }) => `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  );
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${requirements.join('')}},}`;
+}
+
 /** PolicyName and ParamRef. */
 function bindingColumns(what: string) {
   return [
@@ -50,8 +62,10 @@ function bindingColumns(what: string) {
       type: 'string' as const,
       description: 'ParamRef indicates the param resource which sets the configration param',
       value: ({ spec }: Binding) => {
-        const { name, namespace } = spec?.paramRef ?? {};
-        return name ? (namespace ? `${namespace}/${name}` : name) : '<unset>';
+        const { name, namespace, selector } = spec?.paramRef ?? {};
+        // Whether parameters have namespaces can't be told from here.
+        if (name) return `${namespace || '*'}/${name}`;
+        return selector ? goText(selector) : '<unset>';
       },
     },
     ageColumn,

@@ -34,7 +34,6 @@ export const controllerRevision = defineKind<ControllerRevision>({
     { name: 'Controller', description: 'Controller of the object', value: controllerName },
     {
       name: 'Revision',
-      type: 'integer',
       description: 'Revision indicates the revision of the state represented by Data.',
       value: (r) => r.revision ?? 0,
     },

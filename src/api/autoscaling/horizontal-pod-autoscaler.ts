@@ -52,17 +52,15 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     {
       name: 'MinPods',
       description: 'minReplicas is the lower limit for the number of replicas.',
-      value: ({ spec }) => spec.minReplicas ?? '<unset>',
+      value: ({ spec }) => String(spec.minReplicas ?? '<unset>'),
     },
     {
       name: 'MaxPods',
-      type: 'integer',
       description: 'maxReplicas is the upper limit for the number of replicas.',
       value: ({ spec }) => spec.maxReplicas,
     },
     {
       name: 'Replicas',
-      type: 'integer',
       description: 'currentReplicas is current number of replicas.',
       value: ({ status }) => status?.currentReplicas ?? 0,
     },

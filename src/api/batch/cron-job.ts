@@ -96,6 +96,7 @@ export const cronJob = defineKind<CronJob>({
     },
     {
       name: 'Suspend',
+      type: 'boolean',
       description:
         'This flag tells the controller to suspend subsequent executions, it does not apply to already started executions.  Defaults to false.',
       value: ({ spec }) => (spec.suspend === undefined ? '<unset>' : spec.suspend ? 'True' : 'False'),

@@ -1,6 +1,6 @@
 import { ComponentStatus } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { nameColumn } from '../printing.ts';
 
 /** Made up on each read by asking the components; nothing is stored. Deprecated since v1.19. */
 export const componentStatus = defineKind<ComponentStatus>({
@@ -12,13 +12,12 @@ export const componentStatus = defineKind<ComponentStatus>({
     nameColumn,
     ...(['Status', 'Message', 'Error'] as const).map((name) => ({
       name,
-      description: `${name} of the component's health condition`,
+      description: `${name} of the component conditions`,
       value({ conditions = [] }: ComponentStatus): string {
         const healthy = conditions.find((condition) => condition.type === 'Healthy');
-        if (name === 'Status') return healthy?.status === 'True' ? 'Healthy' : 'Unhealthy';
+        if (name === 'Status') return healthy === undefined ? 'Unknown' : healthy.status === 'True' ? 'Healthy' : 'Unhealthy';
         return (name === 'Message' ? healthy?.message : healthy?.error) ?? '';
       },
     })),
-    { ...ageColumn, priority: 1 },
   ],
 });

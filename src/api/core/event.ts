@@ -124,7 +124,7 @@ export const event = defineKind<Event>({
       name: 'Count',
       priority: 1,
       description: 'The number of times this event has occurred.',
-      value: ({ count, series }) => String(series?.count ?? (count || 1)),
+      value: ({ count, series }) => series?.count ?? (count || 1),
     },
     { ...nameColumn, priority: 1 },
   ],

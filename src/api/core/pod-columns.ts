@@ -1,5 +1,6 @@
 /** What `kubectl get pods` shows (upstream: pkg/printers/internalversion, printPod). */
 import type { ContainerStatus, Pod } from '../generated/core.v1.ts';
+import type { TableRowCondition } from '../generated/meta.v1.ts';
 import type { Column } from '../kind.ts';
 import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
 import { isSidecar } from './pod-resources.ts';
@@ -97,6 +98,15 @@ function readinessGates(pod: Pod): string {
   const gates = pod.spec.readinessGates ?? [];
   if (gates.length === 0) return '<none>';
   return `${gates.filter((gate) => hasCondition(pod, gate.conditionType)).length}/${gates.length}`;
+}
+
+const ends: Record<string, string> = { Succeeded: 'The pod has completed successfully.', Failed: 'The pod failed.' };
+
+/** What a table's row says of a pod that is done. */
+export function podRowConditions({ status }: Pod): TableRowCondition[] | undefined {
+  const reason = status?.phase ?? '';
+  const message = ends[reason];
+  return message === undefined ? undefined : [{ type: 'Completed', status: 'True', reason, message }];
 }
 
 export const podColumns: Column<Pod>[] = [

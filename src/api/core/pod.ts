@@ -3,7 +3,7 @@ import { FieldPath } from '../fields.ts';
 import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
-import { podColumns } from './pod-columns.ts';
+import { podColumns, podRowConditions } from './pod-columns.ts';
 import { validatePodResize } from './pod-resize.ts';
 import { aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
@@ -189,4 +189,5 @@ export const pod = defineKind<Pod>({
     },
   },
   columns: podColumns,
+  rowConditions: podRowConditions,
 });

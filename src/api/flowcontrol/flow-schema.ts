@@ -110,7 +110,9 @@ export const flowSchema = defineKind<FlowSchema>({
   defaults(schema) {
     if (schema.spec) schema.spec.matchingPrecedence ||= defaultPrecedence;
   },
-  subresources: { status: { keepsMetadata: true } },
+  subresources: {
+    status: { keepsMetadata: true, validate: ({ status }, _prev, errors) => validateFlowConditions(status?.conditions, errors) },
+  },
   validate(schema, errors) {
     const { spec, status } = schema;
     const precedence = spec?.matchingPrecedence ?? 0;
@@ -132,6 +134,9 @@ export const flowSchema = defineKind<FlowSchema>({
       errors.invalid(specPath, spec, `spec of '${schema.metadata.name}' must equal the fixed value`);
     validateFlowConditions(status?.conditions, errors);
   },
+  // As they are tried.
+  compareRows: (a, b) =>
+    (a.spec.matchingPrecedence ?? 0) - (b.spec.matchingPrecedence ?? 0) || (a.metadata.name < b.metadata.name ? -1 : 1),
   columns: [
     nameColumn,
     {

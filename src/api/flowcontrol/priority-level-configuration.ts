@@ -79,7 +79,9 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     queuing.handSize ||= defaultQueuing.handSize;
     queuing.queueLengthLimit ||= defaultQueuing.queueLengthLimit;
   },
-  subresources: { status: { keepsMetadata: true } },
+  subresources: {
+    status: { keepsMetadata: true, validate: ({ status }, _prev, errors) => validateFlowConditions(status?.conditions, errors) },
+  },
   validate({ metadata: { name }, spec, status }, errors) {
     const { type = '', limited, exempt } = spec ?? {};
     if ((name === 'exempt') !== (type === 'Exempt'))

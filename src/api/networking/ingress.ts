@@ -53,10 +53,7 @@ export const ingress = defineKind<Ingress>({
       name: 'Address',
       description: 'Address is a list containing ingress points for the load-balancer',
       value: ({ status }) =>
-        (status?.loadBalancer?.ingress ?? [])
-          .map(({ ip, hostname }) => ip || hostname || '')
-          .filter(Boolean)
-          .join(','),
+        [...new Set((status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip || hostname || []))].sort().join(','),
     },
     { name: 'Ports', description: 'Ports of TLS configurations that open', value: ({ spec }) => (spec?.tls?.length ? '80, 443' : '80') },
     ageColumn,

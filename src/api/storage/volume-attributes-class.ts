@@ -11,6 +11,8 @@ import { validateParameters } from './parameters.ts';
 
 const root = new FieldPath();
 
+const isDefault = 'volumeattributesclass.alpha.kubernetes.io/is-default-class';
+
 export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   resource: VolumeAttributesClass,
   shortNames: ['vac'],
@@ -26,5 +28,12 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
     for (const field of ['driverName', 'parameters'] as const)
       if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
   },
-  columns: [nameColumn, { name: 'DriverName', description: 'Name of the CSI driver', value: (vac) => vac.driverName ?? '' }, ageColumn],
+  columns: [
+    {
+      ...nameColumn,
+      value: ({ metadata: { name, annotations } }) => (annotations?.[isDefault] === 'true' ? `${name} (default)` : name),
+    },
+    { name: 'DriverName', description: 'Name of the CSI driver', value: (vac) => vac.driverName ?? '' },
+    ageColumn,
+  ],
 });

@@ -44,9 +44,13 @@ function includeObject(context: RequestContext): IncludeObject {
 
 function rows(resource: ServedResource, item: Item, as: As, include: IncludeObject, nowMs: number): Table['rows'] {
   const { kind } = resource;
+  const conditions = kind.rowConditions?.(item.object);
   // Columns are written for the storage version.
   const made = kind.table?.(item.object, nowMs) ?? [
-    { cells: (kind.columns ?? defaultColumns).map((column) => column.value(item.object, nowMs)) },
+    {
+      cells: (kind.columns ?? defaultColumns).map((column) => column.value(item.object, nowMs)),
+      ...(conditions === undefined ? {} : { conditions }),
+    },
   ];
   if (include === 'None') return made;
   const shown = served(resource, item).object;
@@ -55,12 +59,14 @@ function rows(resource: ServedResource, item: Item, as: As, include: IncludeObje
 
 function table(resource: ServedResource, items: readonly Item[], metadata: object, as: As, context: RequestContext, nowMs: number): Table {
   const include = includeObject(context);
+  const { compareRows } = resource.kind;
+  const ordered = compareRows ? items.toSorted((a, b) => compareRows(a.object, b.object)) : items;
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${as.version}`,
     metadata,
     columnDefinitions: columnDefinitions(resource),
-    rows: items.flatMap((item) => rows(resource, item, as, include, nowMs)),
+    rows: ordered.flatMap((item) => rows(resource, item, as, include, nowMs)),
   };
 }
 
