@@ -25,6 +25,16 @@ import { ensureClusterPki, kubeletServerCertificate } from './up.ts';
 const defaultKubeletPort = 10250;
 const defaultHealthzPort = 10248;
 
+/**
+ * The disk is the machine's, and most of what fills it is none of the cluster's: upstream's thresholds (10 and 15 % free) would evict
+ * pods from many a laptop. A node still stops short of a full disk.
+ */
+const sharedDisk = {
+  evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '2%', 'nodefs.inodesFree': '1%', 'imagefs.available': '2%' },
+  imageGCHighThresholdPercent: 97,
+  imageGCLowThresholdPercent: 95,
+};
+
 export function runNodeProcess(dataDir: string, nodeName: string): Promise<void> {
   return runComponent(`node-${nodeName}`, (environment) => runNode(layoutOf(dataDir), nodeName, environment));
 }
@@ -67,6 +77,7 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     nodeIPs: [placement.address],
     hostname: nodeName,
     config: {
+      ...sharedDisk,
       ...kubeletConfiguration(config.args.kubelet),
       clusterDNS: [clusterDnsAddress(config)],
       clusterDomain: config.clusterDomain,

@@ -148,7 +148,7 @@ export const webs = ['web-1', 'web-2'].map((name) =>
 );
 export const client = pod('client', [shell(forever)]);
 export const datagrams = (name: string) =>
-  pod(name, [shell('exec socat -T1 UDP-RECVFROM:9000,fork EXEC:hostname')], {}, { labels: { app: 'datagrams' } });
+  pod(name, [shell('exec socat UDP-RECVFROM:9000,fork SYSTEM:"read line; hostname"')], {}, { labels: { app: 'datagrams' } });
 
 const service = (name: string, spec: unknown): Manifest => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec });
 const ports = [{ port: 80, targetPort: 8080 }];
