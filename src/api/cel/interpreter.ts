@@ -2,101 +2,21 @@
  * Runs checked expressions: each part becomes a function, which pays as upstream's does (google/cel-go/interpreter, whose program is
  * optimized as Kubernetes has it: lists, maps and conversions of constants are made once, for nothing).
  */
-import { costOfCalls } from './call-costs.ts';
-import type { Overload } from './declarations.ts';
 import type { Call, CelNode, Comprehension, ListNode, MapNode, Select, Struct } from './expression-tree.ts';
+import { callOf, conversions, membership, searches } from './function-calls.ts';
 import { accumulator, mapInsert, notStrictlyFalse } from './macros.ts';
 import { BudgetError, CostError, spend, work } from './metering.ts';
-import { accepts } from './runtime-types.ts';
+import { constantPlan, goesOnStep, isFatal, logicStep, type Plan, type Run, requireBool, type Step } from './steps.ts';
 import { compilePattern } from './string-functions.ts';
-import { formatType } from './types.ts';
-import { CelError, mapKey, noSuchKey, noSuchOverload, numeric, Optional, StructValue, sameValue, typeOf } from './values.ts';
+import { entriesOf, insert, insertAll, isPresent, select, selectOptional } from './value-access.ts';
+import { CelError, mapKey, noSuchOverload, Optional } from './values.ts';
 
 const listCost = 10;
 const mapCost = 30;
 const structCost = 40;
 
-/** The state of an evaluation. */
-interface Run {
-  readonly variables: Readonly<Record<string, unknown>>;
-  /** The variables of loops, each at a place of its own. */
-  readonly slots: unknown[];
-}
-
-type Step = (run: Run) => unknown;
-
-/** A step whose value is known already. */
-interface Plan {
-  readonly step: Step;
-  readonly constant?: { readonly value: unknown };
-}
-
-const constantPlan = (value: unknown): Plan => ({ step: () => value, constant: { value } });
-
 /** Makes an object of a type that expressions construct. */
 export type Construct = (typeName: string, fields: ReadonlyMap<string, unknown>) => unknown;
-
-const isFatal = (error: unknown): boolean => !(error instanceof CelError);
-
-function requireBool(value: unknown): boolean {
-  if (typeof value !== 'boolean') throw noSuchOverload();
-  return value;
-}
-
-/** What a value has under a key; undefined if nothing. */
-function lookUp(value: unknown, key: unknown): unknown {
-  if (value instanceof StructValue) {
-    if (typeof key !== 'string') throw noSuchOverload();
-    return value.get(key);
-  }
-  if (value instanceof Map) return value.get(mapKey(key));
-  if (Array.isArray(value)) {
-    const index = numeric(key);
-    if (index === undefined) throw new CelError(`unsupported index type '${typeOf(key).name}' in list`);
-    const at = Number(index);
-    if (!Number.isInteger(at)) throw new CelError(`unsupported index value ${at} in list`);
-    return value[at];
-  }
-  throw noSuchOverload();
-}
-
-function select(value: unknown, key: unknown): unknown {
-  // What comes of an optional is one.
-  if (value instanceof Optional) return selectOptional(value, key);
-  const found = lookUp(value, key);
-  if (found !== undefined) return found;
-  throw Array.isArray(value) ? new CelError(`index out of bounds: ${String(numeric(key))}`) : noSuchKey(key);
-}
-
-function selectOptional(value: unknown, key: unknown): Optional {
-  const held = value instanceof Optional ? (value.hasValue ? value.value : undefined) : value;
-  const found = held === undefined ? undefined : lookUp(held, key);
-  return found === undefined ? Optional.none : Optional.of(found);
-}
-
-function isPresent(value: unknown, field: string): boolean {
-  if (value instanceof Optional) return value.hasValue && isPresent(value.value, field);
-  if (value instanceof StructValue) return value.has(field);
-  if (value instanceof Map) return value.has(field);
-  throw noSuchOverload();
-}
-
-function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
-  if (Array.isArray(value)) return value.map((item, i) => [BigInt(i), item]);
-  if (value instanceof Map) return [...value];
-  if (value instanceof StructValue) return value.names.map((name) => [name, value.get(name)]);
-  throw new CelError('no such overload');
-}
-
-function insertAll(into: Map<unknown, unknown>, entries: ReadonlyMap<unknown, unknown>): void {
-  for (const [key, value] of entries) insert(into, key, value);
-}
-
-function insert(into: Map<unknown, unknown>, key: unknown, value: unknown): void {
-  const own = mapKey(key);
-  if (into.has(own)) throw new CelError(`insert failed: key ${String(own)} already exists`);
-  into.set(own, value);
-}
 
 class Planner {
   readonly #construct: Construct;
@@ -264,38 +184,14 @@ class Planner {
   #logic({ args }: Call, decisive: boolean): Step {
     const [left, right] = args.map((arg) => this.#step(arg));
     if (!left || !right) throw new RangeError('logic without operands');
-    return (run) => {
-      let first: unknown;
-      let failure: { error: unknown } | undefined;
-      try {
-        first = left(run);
-        if (first === decisive) return decisive;
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        failure = { error };
-      }
-      const second = right(run);
-      if (second === decisive) return decisive;
-      if (failure) throw failure.error;
-      if (first instanceof CelError) throw first;
-      return requireBool(first) && requireBool(second);
-    };
+    return logicStep(left, right, decisive);
   }
 
   /** Whether a loop has not found yet what it looks for; failures don't end it. */
   #goesOn({ args }: Call): Step {
     const [operand] = args.map((arg) => this.#step(arg));
     if (!operand) throw new RangeError('no operand');
-    return (run) => {
-      try {
-        return operand(run) !== false;
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        return true;
-      } finally {
-        spend(1);
-      }
-    };
+    return goesOnStep(operand);
   }
 
   /** Adds to an accumulator in place, where it is a loop's own. */
@@ -475,58 +371,6 @@ class Planner {
       return result(run);
     };
   }
-}
-
-/** What is evaluated with the expression, of constants. */
-const conversions = new Set(['bool', 'bytes', 'double', 'dyn', 'duration', 'int', 'string', 'timestamp', 'uint']);
-
-/** Functions whose second argument is a regular expression. */
-const searches = new Set(['matches', 'find', 'findAll']);
-
-const isPrimitive = (value: unknown) => ['string', 'bigint', 'number', 'boolean'].includes(typeof value);
-
-/** Whether a value is in a list of constants, which costs nothing. */
-function membership([item, list]: readonly Plan[]): Step | undefined {
-  const items = list?.constant?.value;
-  if (!item || !Array.isArray(items) || !items.every(isPrimitive)) return undefined;
-  const { step } = item;
-  return (run) => {
-    const value = step(run);
-    return items.some((each) => sameValue(each, value));
-  };
-}
-
-/** Operators say no more than that there is no such overload. */
-const isOperator = (name: string) => /^[_!@-]/.test(name);
-
-/** Whether values may be given to an overload; undefined if any may. */
-function guardOf({ args: types, isUnguarded }: Overload): ((args: readonly unknown[]) => boolean) | undefined {
-  const told = types.flatMap((type, i) => (type.kind === 'param' || type.kind === 'dyn' ? [] : [{ type, i }]));
-  if (isUnguarded || told.length === 0) return undefined;
-  return (args) => {
-    for (const { type, i } of told) if (!accepts(type, args[i])) return false;
-    return true;
-  };
-}
-
-function noOverload(name: string, args: readonly unknown[]): CelError {
-  if (isOperator(name)) return noSuchOverload();
-  return new CelError(`no such overload: ${name}(${args.map((arg) => formatType({ ...typeOf(arg), params: [] })).join(', ')})`);
-}
-
-function callOf(name: string, overloads: readonly Overload[]): (args: readonly unknown[]) => unknown {
-  const [only, ...others] = overloads;
-  const cost = costOfCalls(name, others.length === 0 ? only?.id : undefined);
-  const guarded = overloads.map((overload) => ({ overload, fits: guardOf(overload) }));
-  return (args) => {
-    for (const { overload, fits } of guarded) {
-      if (fits && !fits(args)) continue;
-      const result = overload.run(...args);
-      spend(cost ? cost(args, result) : 1);
-      return result;
-    }
-    throw noOverload(name, args);
-  };
 }
 
 /** A checked expression as a function of its variables. Evaluating throws CelError, CostError. */

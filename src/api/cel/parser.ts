@@ -1,9 +1,10 @@
 /** From text to tree (google/cel-go/parser); what is no expression in the words of upstream's generated parser. */
 import { type CelNode, NodesAt } from './expression-tree.ts';
-import { type Token, type TokenKind, tokenize } from './lexer.ts';
+import type { Token, TokenKind } from './lexer.ts';
 import { expandCall, expandMethod, MacroError, type MacroOptions } from './macros.ts';
 import type { SourceProblem } from './source.ts';
 import { bytesLiteral, stringLiteral } from './string-literals.ts';
+import { Stop, startOr, TokenReader } from './token-reader.ts';
 import { Uint } from './values.ts';
 
 /** Characters. */
@@ -14,22 +15,6 @@ const reserved = new Set(
   'as break const continue else false for function if import in let loop package namespace null return true var void while'.split(' '),
 );
 const relations = new Set(['<', '<=', '>', '>=', '==', '!=', 'in']);
-const startOfExpression = "'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER";
-/** What else than an expression may stand there, in the order of upstream's tokens. */
-const startOr = {
-  nothing: `{${startOfExpression}}`,
-  closingList:
-    "{'[', ']', '{', '(', '.', ',', '-', '!', '?', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
-  closingMap:
-    "{'[', '{', '}', '(', '.', ',', '-', '!', '?', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
-  closingCall: "{'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
-  closingStruct: "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}",
-};
-
-/** Parsing can't go on. */
-class Stop extends Error {
-  override readonly name = 'Stop';
-}
 
 export interface Parsed {
   /** Undefined where there are problems. */
@@ -37,85 +22,19 @@ export interface Parsed {
   readonly problems: readonly SourceProblem[];
 }
 
-class Parser {
-  readonly problems: SourceProblem[];
-  readonly #tokens: readonly Token[];
+class Parser extends TokenReader {
   readonly #options: MacroOptions;
-  #at = 0;
   #depth = 0;
 
   constructor(source: string, options: MacroOptions) {
-    const { tokens, problems } = tokenize(source);
-    this.#tokens = tokens;
-    this.problems = problems;
+    super(source);
     this.#options = options;
-  }
-
-  #peek(offset = 0): Token {
-    const token = this.#tokens[Math.min(this.#at + offset, this.#tokens.length - 1)];
-    if (!token) throw new Stop();
-    return token;
-  }
-
-  #take(): Token {
-    const token = this.#peek();
-    if (token.kind !== 'end') this.#at += 1;
-    return token;
-  }
-
-  #is(text: string, offset = 0): boolean {
-    const { kind, text: actual } = this.#peek(offset);
-    return actual === text && (kind === 'symbol' || kind === 'word');
-  }
-
-  #accept(text: string): Token | undefined {
-    return this.#is(text) ? this.#take() : undefined;
-  }
-
-  #report(at: number | undefined, message: string): void {
-    this.problems.push({ at, message });
-  }
-
-  #refuse(message: string, { at }: Token = this.#peek()): never {
-    this.#report(at, `Syntax error: ${message}`);
-    throw new Stop();
-  }
-
-  /** What must stand here; a token too many or one that is missing is made good, as upstream does. */
-  #expect(text: string, expected = `'${text}'`): Token {
-    const token = this.#peek();
-    if (this.#is(text)) return this.#take();
-    if (this.#is(text, 1)) {
-      this.#report(token.at, `Syntax error: extraneous input '${token.text}' expecting ${expected}`);
-      this.#at += 2;
-      return this.#peek(-1);
-    }
-    if (token.kind === 'end' || [')', ']', '}', ',', ':'].includes(token.text)) {
-      this.#report(token.at, `Syntax error: missing ${expected} at '${token.text}'`);
-      return token;
-    }
-    return this.#refuse(`mismatched input '${token.text}' expecting ${expected}`);
-  }
-
-  #startsExpression(offset: number): boolean {
-    const { kind, text } = this.#peek(offset);
-    if (kind === 'symbol') return ['[', '{', '(', '.', '-', '!'].includes(text);
-    return kind === 'word' ? text !== 'in' : kind !== 'end' && kind !== 'escaped';
-  }
-
-  /** Goes past a token that can't stand where an expression begins. */
-  #toExpression(expected: string = startOr.nothing): void {
-    if (this.#startsExpression(0)) return;
-    const token = this.#peek();
-    if (token.kind === 'end' || !this.#startsExpression(1)) this.#refuse(`mismatched input '${token.text}' expecting ${expected}`);
-    this.#report(token.at, `Syntax error: extraneous input '${token.text}' expecting ${expected}`);
-    this.#at += 1;
   }
 
   #nested<T>(parse: () => T): T {
     this.#depth += 1;
     if (this.#depth > maxDepth) {
-      this.#report(undefined, `expression recursion limit exceeded: ${maxDepth}`);
+      this.report(undefined, `expression recursion limit exceeded: ${maxDepth}`);
       throw new Stop();
     }
     const result = parse();
@@ -125,23 +44,23 @@ class Parser {
 
   parse(): CelNode {
     const tree = this.#expression();
-    const rest = this.#peek();
+    const rest = this.peek();
     if (rest.kind !== 'end') {
-      const which = this.#peek(1).kind === 'end' ? 'extraneous' : 'mismatched';
-      this.#refuse(`${which} input '${rest.text}' expecting <EOF>`);
+      const which = this.peek(1).kind === 'end' ? 'extraneous' : 'mismatched';
+      this.refuse(`${which} input '${rest.text}' expecting <EOF>`);
     }
     return tree;
   }
 
   #expression(expected?: string): CelNode {
     return this.#nested(() => {
-      this.#toExpression(expected);
+      this.toExpression(expected);
       const condition = this.#or();
-      const op = this.#accept('?');
+      const op = this.accept('?');
       if (!op) return condition;
-      this.#toExpression();
+      this.toExpression();
       const yes = this.#or();
-      this.#expect(':');
+      this.expect(':');
       return this.#call(op, '_?_:_', [condition, yes, this.#expression()]);
     });
   }
@@ -154,7 +73,7 @@ class Parser {
 
   #checked(node: CelNode): CelNode {
     if (node.depth <= 4 * maxDepth) return node;
-    this.#report(undefined, `expression recursion limit exceeded: ${maxDepth}`);
+    this.report(undefined, `expression recursion limit exceeded: ${maxDepth}`);
     throw new Stop();
   }
 
@@ -166,9 +85,9 @@ class Parser {
   #logic(operator: string, name: string, term: () => CelNode): CelNode {
     const terms = [term()];
     const ops: Token[] = [];
-    for (let op = this.#accept(operator); op; op = this.#accept(operator)) {
+    for (let op = this.accept(operator); op; op = this.accept(operator)) {
       ops.push(op);
-      this.#toExpression();
+      this.toExpression();
       terms.push(term());
     }
     const balance = (from: number, to: number): CelNode => {
@@ -179,20 +98,20 @@ class Parser {
       if (!left || !right || !op) throw new Stop();
       return this.#call(op, name, [left, right]);
     };
-    return ops.length === 0 ? (terms[0] ?? this.#refuse('no term')) : balance(0, ops.length - 1);
+    return ops.length === 0 ? (terms[0] ?? this.refuse('no term')) : balance(0, ops.length - 1);
   }
 
   #chain(operators: ReadonlySet<string>, operand: () => CelNode): CelNode {
     let left = operand();
     for (let length = 1; ; length += 1) {
-      const op = this.#peek();
+      const op = this.peek();
       if ((op.kind !== 'symbol' && op.kind !== 'word') || !operators.has(op.text)) return left;
       if (this.#depth + length > maxDepth) {
-        this.#report(undefined, 'max recursion depth exceeded');
+        this.report(undefined, 'max recursion depth exceeded');
         throw new Stop();
       }
-      this.#at += 1;
-      this.#toExpression();
+      this.take();
+      this.toExpression();
       left = this.#call(op, op.text === 'in' ? '@in' : `_${op.text}_`, [left, operand()]);
     }
   }
@@ -206,12 +125,12 @@ class Parser {
   }
 
   #unary(): CelNode {
-    const sign = this.#peek();
-    const isNegative = this.#is('-') && this.#startsNumber(1);
-    if (isNegative || (!this.#is('!') && !this.#is('-'))) return this.#member();
+    const sign = this.peek();
+    const isNegative = this.is('-') && this.startsNumber(1);
+    if (isNegative || (!this.is('!') && !this.is('-'))) return this.#member();
     let count = 0;
-    while (this.#accept(sign.text)) count += 1;
-    this.#toExpression();
+    while (this.accept(sign.text)) count += 1;
+    this.toExpression();
     const operand = this.#member();
     return count % 2 === 0 ? operand : this.#call(sign, sign.text === '!' ? '!_' : '-_', [operand]);
   }
@@ -219,46 +138,46 @@ class Parser {
   #member(): CelNode {
     let node = this.#primary();
     for (let length = 1; ; length += 1) {
-      const op = this.#peek();
-      if (!this.#is('.') && !this.#is('[')) return node;
+      const op = this.peek();
+      if (!this.is('.') && !this.is('[')) return node;
       if (this.#depth + length > maxDepth) {
-        this.#report(undefined, 'max recursion depth exceeded');
+        this.report(undefined, 'max recursion depth exceeded');
         throw new Stop();
       }
-      this.#at += 1;
+      this.take();
       node = this.#checked(op.text === '.' ? this.#selection(op, node) : this.#index(op, node));
     }
   }
 
   #index(op: Token, target: CelNode): CelNode {
-    const isOptional = this.#accept('?') !== undefined;
+    const isOptional = this.accept('?') !== undefined;
     const index = this.#expression();
-    this.#expect(']');
+    this.expect(']');
     return this.#call(op, isOptional ? '_[?_]' : '_[_]', [target, index]);
   }
 
   #selection(op: Token, operand: CelNode): CelNode {
-    const isOptional = this.#accept('?') !== undefined;
-    const name = this.#peek();
-    if (name.kind === 'escaped') this.#report(name.at, "unsupported syntax: '`'");
+    const isOptional = this.accept('?') !== undefined;
+    const name = this.peek();
+    if (name.kind === 'escaped') this.report(name.at, "unsupported syntax: '`'");
     else if (name.kind !== 'identifier') {
-      if (name.kind === 'word' && name.text !== 'in') this.#refuse(`mismatched input '${name.text}' expecting IDENTIFIER`);
+      if (name.kind === 'word' && name.text !== 'in') this.refuse(`mismatched input '${name.text}' expecting IDENTIFIER`);
       const shown = name.kind === 'end' ? '' : name.text;
-      this.#refuse(`no viable alternative at input '.${isOptional ? '?' : ''}${shown}'`, name);
+      this.refuse(`no viable alternative at input '.${isOptional ? '?' : ''}${shown}'`, name);
     }
-    this.#at += 1;
+    this.take();
     if (isOptional) return this.#call(op, '_?._', [operand, new NodesAt(name.at).literal(name.text)]);
-    const open = this.#accept('(');
+    const open = this.accept('(');
     if (!open) return new NodesAt(op.at).select(operand, name.text);
     return this.#method(open, name.text, operand, this.#arguments());
   }
 
   #arguments(): CelNode[] {
     const args: CelNode[] = [];
-    if (this.#accept(')')) return args;
+    if (this.accept(')')) return args;
     do args.push(this.#expression(args.length === 0 ? startOr.closingCall : undefined));
-    while (this.#accept(','));
-    this.#expect(')');
+    while (this.accept(','));
+    this.expect(')');
     return args;
   }
 
@@ -267,7 +186,7 @@ class Parser {
       return expand();
     } catch (error) {
       if (!(error instanceof MacroError)) throw error;
-      this.#report(error.node.at, error.message);
+      this.report(error.node.at, error.message);
       return new NodesAt(at).literal(null);
     }
   }
@@ -278,30 +197,30 @@ class Parser {
   }
 
   #primary(): CelNode {
-    const token = this.#peek();
+    const token = this.peek();
     const make = new NodesAt(token.at);
     switch (token.kind) {
       case 'identifier':
         return this.#name('');
       case 'word':
-        this.#at += 1;
+        this.take();
         return make.literal(token.text === 'null' ? null : token.text === 'true');
       case 'symbol':
         return this.#bracket(token);
       case 'end':
       case 'escaped':
-        return this.#refuse(`mismatched input '${token.text}' expecting ${startOr.nothing}`);
+        return this.refuse(`mismatched input '${token.text}' expecting ${startOr.nothing}`);
     }
-    this.#at += 1;
+    this.take();
     return make.literal(this.#value(token.kind, token.text, token.at));
   }
 
   #bracket(token: Token): CelNode {
-    this.#at += 1;
+    this.take();
     switch (token.text) {
       case '(': {
         const inner = this.#expression();
-        this.#expect(')');
+        this.expect(')');
         return inner;
       }
       case '[':
@@ -309,26 +228,16 @@ class Parser {
       case '{':
         return this.#map(token);
       case '-': {
-        if (!this.#startsNumber(0)) return this.#unviable('-');
-        const number = this.#take();
+        if (!this.startsNumber(0)) return this.unviable('-');
+        const number = this.take();
         return new NodesAt(token.at).literal(this.#value(number.kind, `-${number.text}`, token.at));
       }
       case '.':
-        if (this.#peek().kind === 'identifier') return this.#name('.');
-        return this.#unviable('.');
+        if (this.peek().kind === 'identifier') return this.#name('.');
+        return this.unviable('.');
       default:
-        return this.#refuse(`mismatched input '${token.text}' expecting ${startOr.nothing}`, token);
+        return this.refuse(`mismatched input '${token.text}' expecting ${startOr.nothing}`, token);
     }
-  }
-
-  #startsNumber(offset: number): boolean {
-    return ['int', 'double'].includes(this.#peek(offset).kind);
-  }
-
-  /** What follows `start` fits nothing that starts so. */
-  #unviable(start: string): never {
-    const { kind, text } = this.#peek();
-    return this.#refuse(`no viable alternative at input '${start}${kind === 'end' ? '' : text}'`);
   }
 
   #value(kind: TokenKind, text: string, at: number): unknown {
@@ -350,22 +259,22 @@ class Parser {
       }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#report(at, error.message);
+      this.report(at, error.message);
       return '';
     }
   }
 
   #number<T>(value: T, isGood: (value: T) => boolean, at: number, type: string): T {
-    if (!isGood(value)) this.#report(at, `invalid ${type} literal`);
+    if (!isGood(value)) this.report(at, `invalid ${type} literal`);
     return value;
   }
 
   /** A name, a call, or a message of the type that is named. */
   #name(dot: string): CelNode {
-    const name = this.#take();
+    const name = this.take();
     if (this.#namesMessage()) return this.#message(dot + name.text);
-    if (reserved.has(name.text)) this.#report(name.at, `reserved identifier: ${name.text}`);
-    const open = this.#accept('(');
+    if (reserved.has(name.text)) this.report(name.at, `reserved identifier: ${name.text}`);
+    const open = this.accept('(');
     if (!open) return new NodesAt(name.at).ident(dot + name.text);
     const args = this.#arguments();
     const expanded = dot === '' ? this.#expanded(open.at, () => expandCall(open.at, name.text, args)) : undefined;
@@ -374,21 +283,21 @@ class Parser {
 
   #namesMessage(): boolean {
     let offset = 0;
-    while (this.#is('.', offset) && this.#peek(offset + 1).kind === 'identifier') offset += 2;
-    return this.#is('{', offset);
+    while (this.is('.', offset) && this.peek(offset + 1).kind === 'identifier') offset += 2;
+    return this.is('{', offset);
   }
 
   #message(first: string): CelNode {
     let typeName = first;
-    while (this.#accept('.')) typeName += `.${this.#take().text}`;
-    const open = this.#take();
+    while (this.accept('.')) typeName += `.${this.take().text}`;
+    const open = this.take();
     const fields: { name: string; value: CelNode; isOptional: boolean; at: number }[] = [];
     const next = () => {
-      const isOptional = this.#accept('?') !== undefined;
-      const name = this.#take();
-      if (name.kind === 'escaped') this.#report(name.at, "unsupported syntax: '`'");
-      else if (name.kind !== 'identifier') this.#refuse(`mismatched input '${name.text}' expecting ${startOr.closingStruct}`, name);
-      const colon = this.#expect(':');
+      const isOptional = this.accept('?') !== undefined;
+      const name = this.take();
+      if (name.kind === 'escaped') this.report(name.at, "unsupported syntax: '`'");
+      else if (name.kind !== 'identifier') this.refuse(`mismatched input '${name.text}' expecting ${startOr.closingStruct}`, name);
+      const colon = this.expect(':');
       fields.push({ name: name.text, value: this.#expression(), isOptional, at: colon.at });
     };
     this.#sequence('}', next);
@@ -397,21 +306,21 @@ class Parser {
 
   /** Items up to a bracket, with a comma between them and perhaps one at the end. */
   #sequence(closing: string, next: () => void): void {
-    if (!this.#is(closing) && !this.#is(',')) {
+    if (!this.is(closing) && !this.is(',')) {
       next();
-      while (this.#is(',') && !this.#is(closing, 1)) {
-        this.#at += 1;
+      while (this.is(',') && !this.is(closing, 1)) {
+        this.take();
         next();
       }
     }
-    this.#accept(',');
-    this.#expect(closing);
+    this.accept(',');
+    this.expect(closing);
   }
 
   #list(open: Token): CelNode {
     const items: { value: CelNode; isOptional: boolean }[] = [];
     this.#sequence(']', () => {
-      const isOptional = this.#accept('?') !== undefined;
+      const isOptional = this.accept('?') !== undefined;
       items.push({ isOptional, value: this.#expression(items.length === 0 ? startOr.closingList : undefined) });
     });
     return new NodesAt(open.at).list(items);
@@ -420,9 +329,9 @@ class Parser {
   #map(open: Token): CelNode {
     const entries: { key: CelNode; value: CelNode; isOptional: boolean }[] = [];
     this.#sequence('}', () => {
-      const isOptional = this.#accept('?') !== undefined;
+      const isOptional = this.accept('?') !== undefined;
       const key = this.#expression(entries.length === 0 ? startOr.closingMap : undefined);
-      this.#expect(':');
+      this.expect(':');
       entries.push({ isOptional, key, value: this.#expression() });
     });
     return new NodesAt(open.at).map(entries);
