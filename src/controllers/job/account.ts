@@ -46,9 +46,9 @@ export function account(job: Job, pods: readonly Pod[], released: ReadonlySet<st
   const { status, spec } = job;
   const uncounted = status?.uncountedTerminatedPods;
   const tracked = pods.filter((pod) => isTracked(pod, released) && hasValidIndex(job, pod));
-  const fresh = (pod: Pod, put: readonly string[] | undefined) => !put?.includes(pod.metadata.uid);
-  const newlySucceeded = tracked.filter((pod) => pod.status?.phase === 'Succeeded' && fresh(pod, uncounted?.succeeded));
-  const newlyFailed = tracked.filter((pod) => hasFailed(job, pod) && fresh(pod, uncounted?.failed));
+  const put = { succeeded: new Set(uncounted?.succeeded), failed: new Set(uncounted?.failed) };
+  const newlySucceeded = tracked.filter((pod) => pod.status?.phase === 'Succeeded' && !put.succeeded.has(pod.metadata.uid));
+  const newlyFailed = tracked.filter((pod) => hasFailed(job, pod) && !put.failed.has(pod.metadata.uid));
   const completed = parseIndexes(status?.completedIndexes, indexLimit(job));
   const failedIndexes = parseIndexes(status?.failedIndexes, indexLimit(job));
   const awaitingReplacement = new Map<number, Pod>();

@@ -268,7 +268,8 @@ export const jobController = defineController('job-controller', ({ client, clock
 
 /** The failures that pods tell of which were counted before this process began. */
 function failuresSeen(pods: readonly Pod[], { newlyFailed, newlySucceeded }: Account): Failures {
-  const ended = pods.filter((pod) => !newlyFailed.includes(pod) && !newlySucceeded.includes(pod));
+  const fresh = new Set([...newlyFailed, ...newlySucceeded]);
+  const ended = pods.filter((pod) => !fresh.has(pod));
   const of = (phase: string) => ended.filter((pod) => pod.status?.phase === phase);
   return withEnded(noFailures, of('Succeeded'), of('Failed'));
 }

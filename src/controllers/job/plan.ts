@@ -111,17 +111,17 @@ export function planJobPods(job: Job, pods: readonly Pod[], counts: Account, fai
 /** Pods whose index is none, beyond the last or taken by another; then so many more that there are at least `atLeast`. */
 function surplus(job: Job, active: readonly Pod[], atLeast: number): Pod[] {
   const worstFirst = [...active].sort(compareActivePods);
-  const remove: Pod[] = [];
+  const remove = new Set<Pod>();
   if (isIndexed(job)) {
     const kept = new Set<number>();
     for (const pod of [...worstFirst].reverse()) {
       const index = indexOf(pod);
-      if (index < 0 || index >= indexLimit(job) || kept.has(index)) remove.push(pod);
+      if (index < 0 || index >= indexLimit(job) || kept.has(index)) remove.add(pod);
       else kept.add(index);
     }
   }
-  const left = worstFirst.filter((pod) => !remove.includes(pod));
-  return [...remove, ...left.slice(0, Math.max(0, atLeast - remove.length))];
+  const left = worstFirst.filter((pod) => !remove.has(pod));
+  return [...remove, ...left.slice(0, Math.max(0, atLeast - remove.size))];
 }
 
 /** The first so many indexes that neither have a pod nor an outcome. */
