@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { freePorts } from '../../../src/store/testing/etcd.ts';
 import { canSlowDown, mountSlowDisk } from '../../../src/store/testing/slow-disk.ts';
 import { canMount, mountSmallDisk } from '../../../src/store/testing/small-disk.ts';
+import { connectTo } from '../load/connection.ts';
 import { createApiServer } from './api-server-part.ts';
 import { restarting, slowDisk } from './faults.ts';
 import { pausing } from './process.ts';
@@ -42,6 +43,17 @@ export async function startEmbedded({ tell }: SystemOptions): Promise<System> {
     throw error;
   }
   const faults: Fault[] = [killed, { name: 'the API server stands still', begin: pausing([server]) }];
+  faults.push({
+    name: 'the store is compacted',
+    longestMs: 300,
+    begin: async () => {
+      tell({ what: 'all history is given up', compacted: Number.MAX_SAFE_INTEGER });
+      const connection = connectTo(server.address);
+      const { status, body } = await connection.send('POST', '/k8ts/store/compact').finally(() => connection.close());
+      if (status !== 200) throw new Error(`the store was not compacted: ${JSON.stringify(body)}`);
+      return async () => {};
+    },
+  });
   if (disk) faults.push(fullDisk(disk.path));
   if (slow) faults.push(slowDisk('the disk is slow', [slow]));
   return { servers: [server.address], faults, stop };
