@@ -102,6 +102,31 @@ describe('validation', () => {
       ],
     ],
     [
+      { apiVersion: 'events.k8s.io/v1', kind: 'Event', ...{ metadata, type: 'Odd', deprecatedCount: 1, series: { count: 1 } } },
+      [
+        "namespace: Invalid value: \"\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        'series.count: Invalid value: "": should be at least 2',
+        'series.lastObservedTime: Required value',
+        'eventTime: Required value',
+        'type: Invalid value: "": has invalid value: Odd',
+        'count: Invalid value: "": needs to be unset',
+      ],
+    ],
+    [
+      {
+        apiVersion: 'events.k8s.io/v1beta1',
+        kind: 'Event',
+        ...{ metadata: { ...metadata, namespace: 'default' }, eventTime: '2026-01-01T00:00:00.000000Z', reportingInstance: 'i' },
+      },
+      [
+        'reportingController: Required value',
+        expect.stringContaining('reportingController: Invalid value: "": name part must be non-empty'),
+        expect.stringContaining('reportingController: Invalid value: "": name part must consist of'),
+        'action: Required value',
+        'reason: Required value',
+      ],
+    ],
+    [
       {
         apiVersion: 'certificates.k8s.io/v1',
         kind: 'CertificateSigningRequest',

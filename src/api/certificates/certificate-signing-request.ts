@@ -8,7 +8,7 @@ import {
   type KeyUsage,
 } from '../generated/certificates.v1.ts';
 import * as v1beta1 from '../generated/certificates.v1beta1.ts';
-import { defineKind, type StrategyContext } from '../kind.ts';
+import { defineKind, type ServedVersion, type StrategyContext } from '../kind.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { readSigningRequest } from './signing-requests.ts';
@@ -103,7 +103,6 @@ function validateRequest({ spec, status }: CertificateSigningRequest, errors: Fi
       if (!keyUsages.includes(usage)) errors.notSupported(path.index(i), usage, [...keyUsages].sort());
     for (const [i, usage] of usages.entries()) if (usages.indexOf(usage) < i) errors.duplicate(path.index(i), usage);
   });
-  // Upstream's v1 takes no legacy signer; v1beta1, which chooses it by default, comes here too.
   validateSignerName(signerName, specPath.child('signerName'), errors);
   if (expirationSeconds !== undefined && expirationSeconds < minSeconds)
     errors.invalid(specPath.child('expirationSeconds'), expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)');
@@ -149,19 +148,28 @@ function defaultSignerName({ request, usages = [], username = '' }: v1beta1.Cert
   return client && username.startsWith('system:node:') ? 'kubernetes.io/kube-apiserver-client-kubelet' : legacySigner;
 }
 
-const certificatesV1beta1 = convertedVersion(v1beta1.CertificateSigningRequest, CertificateSigningRequest, {
-  defaults({ spec, status }) {
-    if (spec) {
-      if (!spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
-      spec.signerName ??= defaultSignerName(spec);
-    }
-    for (const condition of status?.conditions ?? []) condition.status ||= 'True';
-  },
-  // Defaults have filled in what the older version let be absent; usages are an open set of the same values there.
-  toStorage: ({ spec, ...csr }) =>
-    ({ ...csr, spec: { ...spec, signerName: spec.signerName ?? legacySigner } }) as unknown as CertificateSigningRequest,
-  fromStorage: (csr) => csr,
-});
+const certificatesV1beta1: ServedVersion<CertificateSigningRequest> = {
+  ...convertedVersion(v1beta1.CertificateSigningRequest, CertificateSigningRequest, {
+    defaults({ spec, status }) {
+      if (spec) {
+        if (!spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
+        spec.signerName ??= defaultSignerName(spec);
+      }
+      for (const condition of status?.conditions ?? []) condition.status ||= 'True';
+    },
+    // Defaults have filled in what the older version let be absent; usages are an open set of the same values there.
+    toStorage: ({ spec, ...csr }) =>
+      ({ ...csr, spec: { ...spec, signerName: spec.signerName ?? legacySigner } }) as unknown as CertificateSigningRequest,
+    fromStorage: (csr) => csr,
+  }),
+  overrides: { validateCreate: () => {} },
+};
+
+/** v1 takes no legacy signer; v1beta1 chose it by default. */
+function refuseLegacySigner({ spec }: CertificateSigningRequest, errors: FieldErrors): void {
+  if (spec.signerName === legacySigner)
+    errors.invalid(specPath.child('signerName'), legacySigner, 'the legacy signerName is not allowed via this API version');
+}
 
 export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   resource: CertificateSigningRequest,
@@ -183,6 +191,7 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
     else next.status = prev.status;
   },
   validate: validateRequest,
+  validateCreate: refuseLegacySigner,
   fieldSelectors: { 'spec.signerName': ({ spec }) => spec.signerName ?? '' },
   subresources: {
     status: {

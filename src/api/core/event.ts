@@ -1,39 +1,9 @@
 import { eventsV1, eventsV1beta1 } from '../events/event.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Event } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
-import { isDns1123Subdomain, isQualifiedName } from '../names.ts';
+import { nameIsPathSegment } from '../names.ts';
 import { nameColumn, translateTimestampSince } from '../printing.ts';
-import { reject } from './checks.ts';
-
-/** The event's place is that of what it is about; events about what has no namespace are in `default`. */
-function validateNamespace(event: Event, errors: FieldErrors): void {
-  const place = event.metadata.namespace ?? '';
-  const namespace = event.involvedObject?.namespace ?? '';
-  // In the new form an event may be about something elsewhere, and kube-system's components may stay at home.
-  const homes = event.eventTime ? ['default', 'kube-system'] : ['', 'default'];
-  const agrees = namespace === '' ? homes.includes(place) : event.eventTime !== undefined || namespace === place;
-  if (!agrees) errors.invalid(new FieldPath('involvedObject').child('namespace'), namespace, 'does not match event.namespace');
-}
-
-/** Rules of events in the new form, which have an eventTime. */
-function validateNewEvent(event: Event, errors: FieldErrors): void {
-  const controller = new FieldPath('reportingComponent');
-  if (!event.reportingComponent) errors.required(controller);
-  else reject(errors, controller, event.reportingComponent, isQualifiedName(event.reportingComponent));
-  const instance = new FieldPath('reportingInstance');
-  if (!event.reportingInstance) errors.required(instance);
-  else if (event.reportingInstance.length > 128) errors.invalid(instance, '', 'can have at most 128 characters');
-  for (const [field, max] of [
-    ['action', 128],
-    ['reason', 128],
-  ] as const) {
-    const value = event[field] ?? '';
-    if (value === '') errors.required(new FieldPath(field));
-    else if (value.length > max) errors.invalid(new FieldPath(field), '', `can have at most ${max} characters`);
-  }
-  if ((event.message ?? '').length > 1024) errors.invalid(new FieldPath('message'), '', 'can have at most 1024 characters');
-}
+import { validateEvent } from './event-validation.ts';
 
 /** Where an event came from, as `kubelet, node-1`. */
 function sourceOf(event: Event): string {
@@ -57,12 +27,10 @@ export const event = defineKind<Event>({
   defaults(event) {
     event.source ??= {};
   },
-  validate(event, errors) {
-    validateNamespace(event, errors);
-    if (event.metadata.namespace)
-      reject(errors, new FieldPath('namespace'), event.metadata.namespace, isDns1123Subdomain(event.metadata.namespace));
-    if (event.eventTime) validateNewEvent(event, errors);
-  },
+  // The strict rules are of events.k8s.io/v1.
+  validateName: nameIsPathSegment,
+  validateCreate: (event, errors) => validateEvent(event, 'reportingComponent', errors),
+  validateUpdate: (event, _prev, errors) => validateEvent(event, 'reportingComponent', errors),
   fieldSelectors: {
     'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
     'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',

@@ -368,7 +368,7 @@ describe('others', () => {
       type: 'Normal',
       lastTimestamp: '2025-12-31T23:59:00Z',
     });
-    expect(messages((errors) => event.validate?.(given, errors))).toEqual([
+    expect(messages((errors) => event.validateCreate?.(given, errors))).toEqual([
       'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
     ]);
     expect(cells(event, given)).toEqual(['60s', 'Normal', 'Killing', 'pod/p', '']);

@@ -2,9 +2,12 @@
  * Events as events.k8s.io serves them: the core group's events under other names. Both are stored as core events, so that what a
  * component writes through one group is read through the other (KEP-383).
  */
+import { validateEvent, validateStrictly, validateStrictUpdate } from '../core/event-validation.ts';
+import type { FieldErrors } from '../fields.ts';
 import { Event as CoreEvent } from '../generated/core.v1.ts';
 import { Event } from '../generated/events.v1.ts';
 import * as v1beta1 from '../generated/events.v1beta1.ts';
+import type { ServedVersion } from '../kind.ts';
 import { type Conversion, convertedVersion } from '../served-version.ts';
 
 /** The object with the keys of `names` renamed; keys without a value are left out. */
@@ -31,5 +34,12 @@ const conversion: Conversion<Event, CoreEvent> = {
   fromStorage: (event) => rename(event, eventsNames) as unknown as Event,
 };
 
-export const eventsV1 = convertedVersion(Event, CoreEvent, conversion);
-export const eventsV1beta1 = convertedVersion(v1beta1.Event, CoreEvent, conversion);
+export const eventsV1: ServedVersion<CoreEvent> = {
+  ...convertedVersion(Event, CoreEvent, conversion),
+  overrides: { validateCreate: validateStrictly, validateUpdate: validateStrictUpdate },
+};
+const asBefore = (event: CoreEvent, errors: FieldErrors) => validateEvent(event, 'reportingController', errors);
+export const eventsV1beta1: ServedVersion<CoreEvent> = {
+  ...convertedVersion(v1beta1.Event, CoreEvent, conversion),
+  overrides: { validateCreate: asBefore, validateUpdate: (next, _prev, errors) => asBefore(next, errors) },
+};

@@ -41,7 +41,8 @@ export function accept<T extends { apiVersion: string; kind: string }>(
   definition.create?.(stored, { now: '2026-01-01T00:00:00Z' });
   const errors = new FieldErrors();
   definition.validate?.(stored, errors);
-  definition.validateCreate?.(stored, errors);
+  const { validateCreate } = { ...definition, ...version?.overrides };
+  validateCreate?.(stored, errors);
   return { stored, wrong: errors.list.map(fieldErrorMessage), warning: version?.warning };
 }
 
