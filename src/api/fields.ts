@@ -86,6 +86,8 @@ function quoted(value: unknown): string {
 /** Collects what is wrong with an object. */
 export class FieldErrors {
   readonly list: FieldError[] = [];
+  /** What is no reason to refuse the object, but worth telling whoever sent it. */
+  readonly warnings: string[] = [];
 
   #add(type: FieldErrorType, path: FieldPath, label: string, detail: string): void {
     const body = detail === '' ? label : `${label}: ${detail}`;

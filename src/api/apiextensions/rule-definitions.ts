@@ -8,7 +8,7 @@ import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions
 import { compileCondition, compileMessage, type Declared, declareTypes } from './compiled-rules.ts';
 import { boundsOf, mostInOneRequest, multiplicity } from './rule-bounds.ts';
 import { expressionLimit, overBudget, RuleCosts } from './rule-costs.ts';
-import { schemaAtPath } from './rule-paths.ts';
+import { placeAt } from './rule-paths.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
 
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
@@ -27,7 +27,7 @@ function validateText(schema: JSONSchemaProps, given: ValidationRule, at: FieldP
   if (fieldPath === '') return;
   if (fieldPath.trim() === '') errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must be non-empty if specified');
   if (hasLineBreak(fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must not contain line breaks');
-  if (!schemaAtPath(schema, fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must be a valid path');
+  if (!placeAt(schema, at, fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must be a valid path');
 }
 
 /** Adds what is wrong with the rules at one place of a schema before their expressions are looked at. */

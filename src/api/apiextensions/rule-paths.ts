@@ -1,28 +1,52 @@
-/** Where a rule's fieldPath leads. */
+/** Where a rule's fieldPath leads (k8s.io/apiextensions-apiserver's ValidFieldPath). */
 import type { FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { propertySchema, valueSchema } from './schema-parts.ts';
+import { valueSchema } from './schema-parts.ts';
 
-/** The steps of a rule's fieldPath: `.spec.x`, `['a.b']`. */
-function stepsOf(fieldPath: string): { name: string; key: boolean }[] {
-  return [...fieldPath.matchAll(/\.([^.[\]]+)|\['((?:[^'\\]|\\.)*)'\]/g)].map(([, name, key]) => ({
-    name: name ?? (key ?? '').replace(/\\(.)/g, '$1'),
-    key: name === undefined,
-  }));
-}
+const escaped: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  "'": "'",
+  '\\': '\\',
+};
 
-export function schemaAtPath(schema: JSONSchemaProps, fieldPath: string): JSONSchemaProps | undefined {
-  let at: JSONSchemaProps | undefined = schema;
-  for (const { name } of stepsOf(fieldPath)) at = at && propertySchema(at, name);
-  return at;
-}
+const step = /\.('[\s\S]*?(?<!\\)'|[^.[\]]+|[.[\]])|\['((?:[\s\S]*?[^\\])?)'\]/gy;
 
-export function placeOf(schema: JSONSchemaProps, path: FieldPath, fieldPath: string | undefined): FieldPath {
-  let place = path;
-  let at: JSONSchemaProps | undefined = schema;
-  for (const { name } of fieldPath ? stepsOf(fieldPath) : []) {
-    place = at && valueSchema(at) ? place.key(name) : place.child(name);
-    at = at && propertySchema(at, name);
+/** The names of a fieldPath: `.spec.x`, `['a.b']`. Undefined for what is none. */
+function namesOf(fieldPath: string): string[] | undefined {
+  const names: string[] = [];
+  let end = 0;
+  for (const [text, name, quoted = ''] of fieldPath.matchAll(step)) {
+    end += text.length;
+    if (name === undefined && [...quoted.matchAll(/\\(.)/g)].some(([, char = '']) => !(char in escaped))) return undefined;
+    names.push(name ?? quoted.replace(/\\(.)/g, (_, char: string) => escaped[char] ?? ''));
   }
-  return place;
+  return end === fieldPath.length ? names : undefined;
+}
+
+function propertyOf({ properties = {} }: JSONSchemaProps, name: string): JSONSchemaProps | undefined {
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
+}
+
+/** The place that a rule's path means, from the place of its value; undefined if it leads nowhere. */
+export function placeAt(root: JSONSchemaProps, path: FieldPath, fieldPath: string): FieldPath | undefined {
+  let place = path;
+  let schema: JSONSchemaProps | undefined = root;
+  const names = namesOf(fieldPath);
+  for (const name of names ?? []) {
+    if (schema?.properties) {
+      schema = propertyOf(schema, name);
+      if (!schema) return undefined;
+      place = place.child(name);
+    } else if (schema?.additionalProperties) {
+      schema = valueSchema(schema);
+      place = place.key(name);
+    } else return undefined;
+  }
+  return names && place;
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
 import { validateRules, validateRuleTexts } from './rule-definitions.ts';
+import { placeAt } from './rule-paths.ts';
 import { applyRules } from './validation-rules.ts';
 
 const spec: JSONSchemaProps = {
@@ -118,8 +119,30 @@ test('a rule of a list item is asked of each, with what it was before by its key
   expect(errors.list.map(fieldErrorMessage)).toEqual(['spec.ports[0]: Invalid value: "object": only up']);
 });
 
-test('what did not change is not asked again', () => {
-  expect(problems('self.min <= self.max', { min: 3, max: 2 }, { min: 3, max: 2 })).toEqual([]);
+test('what did not change is no reason to refuse, but to warn', () => {
+  const rules = [{ rule: 'self.min <= self.max', fieldPath: '.min' }, { rule: 'oldSelf.min < self.min' }];
+  const errors = new FieldErrors();
+  const value = { min: 3, max: 2 };
+  applyRules(schemaWith(rules), value, new FieldPath('spec'), errors, { ...value });
+  expect(errors.list.map(fieldErrorMessage)).toEqual(['spec: Invalid value: "object": failed rule: oldSelf.min < self.min']);
+  expect(errors.warnings).toEqual(['spec.min: Invalid value: "object": failed rule: self.min <= self.max']);
+});
+
+test.each([
+  ['.labels.any', 'spec.labels[any]'],
+  [".labels['a.b\\'c']", "spec.labels[a.b'c]"],
+  ["['a-b']", 'spec.a-b'],
+  ["['labels'].x", 'spec.labels[x]'],
+  ['labels', undefined],
+  ['.labels.a.b', undefined],
+  ['.labels[0]', undefined],
+  [".labels['a'", undefined],
+  [".labels['\\x']", undefined],
+  ['.nope', undefined],
+  ['.', undefined],
+  ['.constructor', undefined],
+])('fieldPath %s is %s', (fieldPath, place) => {
+  expect(placeAt(spec, new FieldPath('spec'), fieldPath)?.toString()).toBe(place);
 });
 
 test('an evaluation that fails refuses the object', () => {

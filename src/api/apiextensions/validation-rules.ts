@@ -1,11 +1,11 @@
 /** x-kubernetes-validations: rules in CEL over values and their earlier state (KEP-2876, KEP-4008). */
 import { type Budget, BudgetError, CelError, CostError } from '../cel/index.ts';
 import { deepEqual } from '../equality.ts';
-import type { FieldErrors, FieldPath } from '../fields.ts';
+import { FieldErrors, type FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
 import { byteLength } from '../names.ts';
 import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
-import { placeOf } from './rule-paths.ts';
+import { placeAt } from './rule-paths.ts';
 import { optionalOf, type RuleType } from './rule-types.ts';
 import { isObject, itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
 import { correlate } from './schema-validation.ts';
@@ -56,8 +56,24 @@ interface Place {
   isResource: boolean;
   /** Undefined if there was none, or none that is known to be this one's. */
   prev: unknown;
-  /** It, or what it is part of, is as it was: rules that only look at the present are not asked again. */
+  /** It, or what it is part of, is as it was: what rules that only look at the present say of it is no more than a warning. */
   isUnchanged: boolean;
+}
+
+function report(rule: ValidationRule, place: FieldPath, typeName: string, message: string, errors: FieldErrors): void {
+  switch (rule.reason) {
+    case 'FieldValueForbidden':
+      errors.forbidden(place, message);
+      break;
+    case 'FieldValueRequired':
+      errors.required(place, message);
+      break;
+    case 'FieldValueDuplicate':
+      errors.duplicate(place, typeName);
+      break;
+    default:
+      errors.invalid(place, typeName, message);
+  }
 }
 
 class RuleValidation {
@@ -92,8 +108,8 @@ class RuleValidation {
     }
   }
 
-  #stop(path: FieldPath, typeName: string, why: string): void {
-    this.#errors.invalid(path, typeName, why);
+  #stop(path: FieldPath, typeName: string, why: string, errors = this.#errors): void {
+    errors.invalid(path, typeName, why);
     this.#stopped = true;
   }
 
@@ -111,7 +127,7 @@ class RuleValidation {
     const self = read(value);
     for (const each of compiled.rules) {
       const { rule, condition, isTransition } = each;
-      if (isTransition ? prev === undefined && !rule.optionalOldSelf : isUnchanged) continue;
+      if (isTransition && prev === undefined && !rule.optionalOldSelf) continue;
       const variables = { self, oldSelf: rule.optionalOldSelf ? optionalOf(old) : old };
       try {
         if (condition.evaluate(variables, this.#budget) === true) continue;
@@ -120,10 +136,13 @@ class RuleValidation {
         if (this.#stopped) return;
         continue;
       }
-      const place = placeOf(schema, path, rule.fieldPath);
-      const message = this.#message(each, variables, place, typeName);
+      const place = rule.fieldPath ? (placeAt(schema, path, rule.fieldPath) ?? path) : path;
+      const broken = new FieldErrors();
+      const message = this.#message(each, variables, (why) => this.#stop(place, typeName, why, broken));
+      if (!this.#stopped) report(rule, place, typeName, message, broken);
+      if (isUnchanged && !isTransition) this.#errors.warnings.push(...broken.list.map(fieldErrorMessage));
+      else this.#errors.list.push(...broken.list);
       if (this.#stopped) return;
-      this.#report(rule, place, typeName, message);
     }
   }
 
@@ -141,7 +160,7 @@ class RuleValidation {
   }
 
   /** What the message expression says, if it says something usable. */
-  #message({ rule, message }: CompiledRule, variables: Record<string, unknown>, path: FieldPath, typeName: string): string {
+  #message({ rule, message }: CompiledRule, variables: Record<string, unknown>, stop: (why: string) => void): string {
     if (!message) return fixedMessage(rule);
     try {
       const text = message.evaluate(variables, this.#budget);
@@ -149,38 +168,14 @@ class RuleValidation {
       if (trimmed !== '' && !trimmed.includes('\n') && byteLength(trimmed) <= maxMessageBytes) return trimmed;
     } catch (error) {
       if (error instanceof BudgetError)
-        this.#stop(
-          path,
-          typeName,
-          'messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run',
-        );
+        stop('messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run');
       else if (error instanceof CostError) {
         const source = JSON.stringify(rule.messageExpression);
-        this.#stop(
-          path,
-          typeName,
-          `no further validation rules will be run due to call cost exceeds limit for messageExpression: ${source}`,
-        );
+        stop(`no further validation rules will be run due to call cost exceeds limit for messageExpression: ${source}`);
       } else if (!(error instanceof CelError)) throw error;
     }
     // As upstream: a message that can't be made gives way to the fixed one.
     return fixedMessage(rule);
-  }
-
-  #report(rule: ValidationRule, place: FieldPath, typeName: string, message: string): void {
-    switch (rule.reason) {
-      case 'FieldValueForbidden':
-        this.#errors.forbidden(place, message);
-        break;
-      case 'FieldValueRequired':
-        this.#errors.required(place, message);
-        break;
-      case 'FieldValueDuplicate':
-        this.#errors.duplicate(place, typeName);
-        break;
-      default:
-        this.#errors.invalid(place, typeName, message);
-    }
   }
 }
 

@@ -164,6 +164,7 @@ async function nextState(
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = shareUnchanged(prev, next);
   validateUpdate(kind, shared, prev, { strategy, problems });
+  for (const warning of problems.warnings) context.warn(warning);
   if (strategy === undefined) warnings(kind, context, shared, prev);
   await admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   return deletable(kind.resource, shared, prev) ? undefined : shared;
