@@ -233,6 +233,22 @@ describe('unknown and repeated fields', () => {
   });
 });
 
+test('owners that are named twice are kept once, with a warning', async () => {
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u-1' };
+  const other = { ...owner, controller: true };
+  const sent = body({ metadata: { name: 'owned', ownerReferences: [owner, owner, other] } });
+  const created = await server.http('POST', configMaps, sent);
+  const warning = (when: string) =>
+    `299 - ".metadata.ownerReferences contains duplicate entries${when}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: u-1"`;
+  expect(created.headers.warning).toBe(warning(''));
+  expect(JSON.parse(created.body).metadata.ownerReferences).toEqual([owner, other]);
+  const patch = JSON.stringify({ metadata: { ownerReferences: [owner, owner] } });
+  const patched = await server.http('PATCH', `${configMaps}/owned`, patch, { 'content-type': 'application/merge-patch+json' });
+  expect(patched.headers.warning).toBe(warning(' after mutating admission happens'));
+  expect(JSON.parse(patched.body).metadata.ownerReferences).toEqual([owner]);
+  await server.http('DELETE', `${configMaps}/owned`);
+});
+
 test('names that every JavaScript object has are names like any other', async () => {
   const made = await server.http(
     'POST',

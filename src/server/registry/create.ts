@@ -5,6 +5,7 @@ import type { AdmissionRequest } from '../request.ts';
 import { decodeObject } from './codec.ts';
 import { trackUpdate } from './field-ownership.ts';
 import { generateName, newUid } from './identity.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
 import { type ServedResource, storageOf } from './served-resource.ts';
@@ -52,6 +53,7 @@ export async function createObject(
   metadata.uid = newUid(registry.random);
   metadata.creationTimestamp = timestamp(registry.clock);
   const generated = !metadata.name && Boolean(metadata.generateName);
+  if (context.info.verb === 'create') dedupOwnerReferences(context, object, { admitted: false });
   const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
   const tracked = ownFields ? object : await trackUpdate(registry.table, undefined, object, writer);
   if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
@@ -63,6 +65,7 @@ export async function createObject(
     dryRun: options.dryRun,
   });
   await admitMutating(registry, admission);
+  dedupOwnerReferences(context, tracked, { admitted: true });
   const write = { admission, dryRun: options.dryRun };
   if (!generated) return prepareAndStore(registry, context, served, tracked, write);
   for (let attempt = 1; ; attempt++) {

@@ -6,6 +6,7 @@ import type { Cached, Preconditions } from '../storage/storage.ts';
 import { decodeObject } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { trackUpdate } from './field-ownership.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
 import { convertToStored, type ServedResource, storageOf } from './served-resource.ts';
@@ -135,6 +136,7 @@ async function nextState(
   // Strategies and validation compare metadata with the object's present version.
   next.metadata.resourceVersion = String(current.revision);
   const { shown } = change;
+  if (info.verb === 'update') dedupOwnerReferences(context, next, { admitted: false });
   const admission = admissionRequest(context, shown?.kind ?? served.resource, 'UPDATE', {
     name: info.name,
     object: shown?.of(next) ?? next,
@@ -144,6 +146,7 @@ async function nextState(
   });
   await admitMutating(registry, admission);
   if (admission.object !== undefined) shown?.take(admission.object, next);
+  dedupOwnerReferences(context, next, { admitted: true });
   const problems = new FieldErrors();
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
   if (strategy === undefined) {
