@@ -16,6 +16,7 @@ import {
   parseTokenFile,
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import { readAdmissionConfiguration } from './admission-configuration.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
@@ -81,7 +82,11 @@ export async function openApiServer(
     bindAddress: config.bindAddress,
     port: config.apiPort,
     services: { ranges: [parseIpRange(config.serviceCidr)], ports: parsePortRange(args['service-node-port-range'] ?? '30000-32767') },
-    admissionPlugins: { enable: list(args['enable-admission-plugins']), disable: list(args['disable-admission-plugins']) },
+    admissionPlugins: {
+      enable: list(args['enable-admission-plugins']),
+      disable: list(args['disable-admission-plugins']),
+      ...(await readAdmissionConfiguration(args['admission-control-config-file'])),
+    },
     // The list of modes is checked where they are made.
     ...(args['authorization-mode'] ? { authorization: { modes: list(args['authorization-mode']) as AuthorizationMode[] } } : {}),
     authentication: {

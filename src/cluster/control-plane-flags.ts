@@ -37,6 +37,7 @@ export const servingFlags = [
 ] as const;
 export const apiserverFlags = [
   'enable-admission-plugins',
+  'admission-control-config-file',
   'disable-admission-plugins',
   'authorization-mode',
   'anonymous-auth',

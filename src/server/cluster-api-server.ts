@@ -5,6 +5,7 @@
 import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import {
+  type AdmissionOptions,
   certificateRequester,
   defaultAdmission,
   deviceAdminAccess,
@@ -54,7 +55,7 @@ export interface ClusterApiServerOptions
     publicKey: string;
   };
   authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
-  admissionPlugins?: { enable?: readonly string[]; disable?: readonly string[] };
+  admissionPlugins?: Pick<AdmissionOptions, 'enable' | 'disable' | 'eventLimits' | 'podSecurity'>;
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
   /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */
   kubelets?: KubeletTls;

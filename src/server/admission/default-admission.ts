@@ -8,6 +8,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
 import { podSecurity } from './pod-security.ts';
+import type { PodSecurityOptions } from './pod-security-policy.ts';
 import { mutatingAdmissionPolicy } from './policy/mutating-policy.ts';
 import { validatingAdmissionPolicy } from './policy/validating-policy.ts';
 import { priority } from './priority.ts';
@@ -27,6 +28,7 @@ export interface AdmissionOptions extends ExtensionContext {
   /** --default-not-ready-toleration-seconds, --default-unreachable-toleration-seconds. */
   tolerationSeconds?: { notReady?: number; unreachable?: number };
   eventLimits?: readonly EventLimit[];
+  podSecurity?: PodSecurityOptions;
 }
 
 /** Every plugin in the order in which upstream runs them, whatever the order of the flags; `on` by default. */
@@ -41,7 +43,7 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'NodeRestriction', on: true, make: nodeRestriction },
   { name: 'TaintNodesByCondition', on: true, make: () => taintNodesByCondition },
   { name: 'EventRateLimit', on: false, make: (o) => eventRateLimit(o, o.eventLimits ?? []) },
-  { name: 'PodSecurity', on: true, make: podSecurity },
+  { name: 'PodSecurity', on: true, make: (o) => podSecurity(o, o.podSecurity) },
   { name: 'Priority', on: true, make: priority },
   { name: 'DefaultTolerationSeconds', on: true, make: (o) => defaultTolerationSeconds(o.tolerationSeconds) },
   { name: 'DefaultStorageClass', on: true, make: defaultStorageClass },

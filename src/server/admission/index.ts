@@ -4,4 +4,5 @@ export type { AdmissionContext } from './context.ts';
 export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';
 export { deviceAdminAccess } from './device-admin-access.ts';
 export type { EventLimit } from './event-rate-limit.ts';
+export { isLevel, isVersion, type PodSecurityOptions, podSecurityModes } from './pod-security-policy.ts';
 export { parameterAccess } from './policy/parameter-access.ts';

@@ -1,11 +1,17 @@
-import { Namespace, type Pod, type PodTemplateSpec } from '../../api/index.ts';
+import { errors, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
-import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
-import { describeViolations, type Level, violations } from './pod-security-checks.ts';
+import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './context.ts';
+import { describeViolations, violations } from './pod-security-checks.ts';
+import {
+  formatPolicy,
+  type LevelVersion,
+  type PodSecurityOptions,
+  podSecurityPrefix,
+  policyOf,
+  strictness,
+} from './pod-security-policy.ts';
 
-const prefix = 'pod-security.kubernetes.io/';
-const levels = new Set<string>(['privileged', 'baseline', 'restricted']);
 /** Resources that carry a pod template: they are warned about, not refused. */
 const templated = new Set([
   '/replicationcontrollers',
@@ -18,45 +24,94 @@ const templated = new Set([
   'batch/cronjobs',
 ]);
 
+/** So many pods of a namespace are looked at when its policy becomes stricter. */
+const mostPodsChecked = 3000;
+
 /** Namespace labels say which Pod Security Standard pods must meet (KEP-2579). */
-export function podSecurity(context: AdmissionContext): AdmissionPlugin {
+export function podSecurity(context: AdmissionContext, options: PodSecurityOptions = {}): AdmissionPlugin {
+  const { usernames = [], namespaces = [], runtimeClasses = [] } = options.exemptions ?? {};
+
+  const exemption = ({ user, namespace }: AdmissionRequest, runtimeClass: string | undefined): string | undefined => {
+    if (namespaces.includes(namespace)) return 'namespace';
+    if (usernames.includes(user.name)) return 'user';
+    return runtimeClass && runtimeClasses.includes(runtimeClass) ? 'runtimeClass' : undefined;
+  };
+
+  /** Labels must be right when they are written; who makes them stricter is told which pods would not be let in now. */
+  const validateNamespace = async (request: AdmissionRequest): Promise<void> => {
+    const labelsOf = (object: typeof request.object) => object?.metadata.labels ?? {};
+    const { policy, problems } = policyOf(labelsOf(request.object), options);
+    const before = isUpdate(request) ? policyOf(labelsOf(request.oldObject), options) : undefined;
+    const isOld = before !== undefined && JSON.stringify(before.problems.list) === JSON.stringify(problems.list);
+    if (!problems.ok && !isOld) throw errors.invalid(Namespace, request.name, problems.list);
+    if (before === undefined) return;
+    const { enforce } = policy;
+    const old = before.policy.enforce;
+    if (enforce.level === 'privileged' || formatPolicy(enforce) === formatPolicy(old)) return;
+    if (enforce.version === old.version && strictness(enforce.level) <= strictness(old.level)) return;
+    if (namespaces.includes(request.name)) return;
+    for (const warning of await podsThatViolate(request.name, enforce)) request.warn(warning);
+  };
+
+  const podsThatViolate = async (namespace: string, enforce: LevelVersion): Promise<string[]> => {
+    const { items, remainingItemCount: remaining = 0 } = await context.storages(Pod).list({ namespace, limit: mostPodsChecked });
+    const found = new Map<string, { name: string; count: number }>();
+    for (const { object } of items) {
+      if (object.spec.runtimeClassName && runtimeClasses.includes(object.spec.runtimeClassName)) continue;
+      const why = violations(enforce.level, object.spec, object.metadata.annotations ?? {})
+        .map(({ reason }) => reason)
+        .join(', ');
+      if (why === '') continue;
+      const known = found.get(why);
+      found.set(why, { name: known?.name ?? object.metadata.name, count: (known?.count ?? 0) + 1 });
+    }
+    const lines = [...found].map(([why, { name, count }]) => {
+      const others = count === 1 ? '' : ` (and ${count - 1} other pod${count === 2 ? '' : 's'})`;
+      return `${name}${others}: ${why}`;
+    });
+    const wanted = formatPolicy(enforce);
+    return [
+      ...(remaining > 0
+        ? [`new PodSecurity enforce level only checked against the first ${items.length} of ${items.length + remaining} existing pods`]
+        : []),
+      ...(lines.length > 0
+        ? [`existing pods in namespace ${JSON.stringify(namespace)} violate the new PodSecurity enforce level ${JSON.stringify(wanted)}`]
+        : []),
+      ...lines.sort(),
+    ];
+  };
+
   return {
     name: 'PodSecurity',
     handles: (r) => {
       if (!isCreate(r) && !isUpdate(r)) return false;
       if (r.group === '' && r.resource === 'pods') return r.subresource === '' || r.subresource === 'ephemeralcontainers';
-      return r.subresource === '' && templated.has(`${r.group}/${r.resource}`);
+      return isOn(r, 'namespaces') || (r.subresource === '' && templated.has(`${r.group}/${r.resource}`));
     },
     async validate(request) {
-      const labels = (await readObject(context.storages, Namespace, '', request.namespace))?.metadata.labels ?? {};
-      const level = (mode: string): Level => {
-        const value = labels[prefix + mode] ?? 'privileged';
-        // A level that does not exist is taken as the strictest, as upstream has it.
-        return (levels.has(value) ? value : 'restricted') as Level;
-      };
-      const version = (mode: string) => labels[`${prefix}${mode}-version`] ?? 'latest';
+      if (isOn(request, 'namespaces')) return validateNamespace(request);
       const template = templateOf(request);
       if (template?.spec === undefined || (request.resource === 'pods' && isUpdate(request) && !changesSecurity(request))) return;
       const { spec } = template;
-      const found = (of: Level) => violations(of, spec, template.metadata?.annotations ?? {});
-      if (request.resource === 'pods') {
-        request.auditAnnotation(`${prefix}enforce-policy`, `${level('enforce')}:${version('enforce')}`);
-        const enforce = found(level('enforce'));
-        if (enforce.length > 0)
-          throw refuse(
-            request,
-            `violates PodSecurity ${JSON.stringify(`${level('enforce')}:${version('enforce')}`)}: ${describeViolations(enforce)}`,
-          );
+      const exempt = exemption(request, spec.runtimeClassName);
+      if (exempt !== undefined) {
+        if (request.resource === 'pods') request.auditAnnotation(`${podSecurityPrefix}exempt`, exempt);
+        return;
       }
-      const audit = found(level('audit'));
-      if (audit.length > 0)
-        request.auditAnnotation(
-          `${prefix}audit-violations`,
-          `would violate PodSecurity ${JSON.stringify(`${level('audit')}:${version('audit')}`)}: ${describeViolations(audit)}`,
-        );
-      const warn = found(level('warn'));
-      if (warn.length > 0)
-        request.warn(`would violate PodSecurity ${JSON.stringify(`${level('warn')}:${version('warn')}`)}: ${describeViolations(warn)}`);
+      const labels = (await readObject(context.storages, Namespace, '', request.namespace))?.metadata.labels ?? {};
+      const { enforce, audit, warn } = policyOf(labels, options).policy;
+      const found = ({ level }: LevelVersion) => violations(level, spec, template.metadata?.annotations ?? {});
+      const told = (of: LevelVersion, list: ReturnType<typeof found>) =>
+        `PodSecurity ${JSON.stringify(formatPolicy(of))}: ${describeViolations(list)}`;
+      if (request.resource === 'pods') {
+        request.auditAnnotation(`${podSecurityPrefix}enforce-policy`, formatPolicy(enforce));
+        const refused = found(enforce);
+        if (refused.length > 0) throw refuse(request, `violates ${told(enforce, refused)}`);
+      }
+      const audited = found(audit);
+      if (audited.length > 0) request.auditAnnotation(`${podSecurityPrefix}audit-violations`, `would violate ${told(audit, audited)}`);
+      const warned = found(warn);
+      if (warned.length > 0) request.warn(`would violate ${told(warn, warned)}`);
     },
   };
 }

@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readAdmissionConfiguration } from './admission-configuration.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'k8ts-admission-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const head = 'apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n';
+const podSecurity = (defaults: string) => `- name: PodSecurity
+  configuration:
+    apiVersion: pod-security.admission.config.k8s.io/v1
+    kind: PodSecurityConfiguration
+    defaults: ${defaults}
+    exemptions: {namespaces: [kube-system]}
+`;
+const events = (limits: string) => `- name: EventRateLimit
+  configuration: {apiVersion: eventratelimit.admission.k8s.io/v1alpha1, kind: Configuration, limits: ${limits}}
+`;
+const read = (text: string) => {
+  const file = join(dir, 'admission.yaml');
+  writeFileSync(file, text);
+  return readAdmissionConfiguration(file);
+};
+
+test('plugins are told what stands in the file, or in one beside it', async () => {
+  writeFileSync(
+    join(dir, 'events.yaml'),
+    'apiVersion: eventratelimit.admission.k8s.io/v1alpha1\nkind: Configuration\nlimits: [{type: Server, qps: 10, burst: 20}]\n',
+  );
+  const text = `${head}${podSecurity('{enforce: baseline, warn: restricted, warn-version: v1.30}')}- {name: EventRateLimit, path: events.yaml}\n`;
+  expect(await read(text)).toEqual({
+    podSecurity: {
+      defaults: {
+        enforce: { level: 'baseline', version: 'latest' },
+        audit: { level: 'privileged', version: 'latest' },
+        warn: { level: 'restricted', version: 'v1.30' },
+      },
+      exemptions: { usernames: [], namespaces: ['kube-system'], runtimeClasses: [] },
+    },
+    eventLimits: [{ type: 'Server', qps: 10, burst: 20 }],
+  });
+  expect(await readAdmissionConfiguration(undefined)).toEqual({});
+});
+
+test.each([
+  ['kind: Pod\napiVersion: v1\n', 'no kind "Pod" is registered for version "v1"'],
+  [head + podSecurity('{enforce: strict}'), 'defaults.enforce: Invalid value: "strict": must be one of privileged, baseline, restricted'],
+  [head + podSecurity('{audit-version: "1.30"}'), 'defaults.audit-version: Invalid value: "1.30": must be "latest" or "v1.x"'],
+  [head + events('[]'), 'must provide at least one limit'],
+  [head + events('[{type: Server, qps: 0, burst: 1}]'), 'limits[0].qps: Invalid value: 0: must be positive'],
+  [
+    head + events('[{type: Cluster, qps: 1, burst: 1}]'),
+    'limits[0].type: Unsupported value: "Cluster": supported values: "Server", "Namespace", "User", "SourceAndObject"',
+  ],
+  [`${head}- {name: PodSecurity, path: nowhere.yaml}\n`, 'unable to read admission control configuration from'],
+  [`${head}- {name: LimitRanger, configuration: {}}\n`, 'admission plugin "LimitRanger" takes no configuration'],
+])('what is wrong with it is said: %#', async (text, why) => {
+  await expect(read(text)).rejects.toThrow(why);
+});
