@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CustomResourceDefinition, deepCopy, isConditionTrue } from '../../src/api/index.ts';
 import { openMemoryStore } from '../../src/store/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+import { eventually } from '../support/wait.ts';
 import { CronTab, cronTab, cronTabs } from './definitions.ts';
 
 let api: TestApiServer;
@@ -202,6 +203,16 @@ test('rules in CEL hold, and see what was before', async () => {
   );
   await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { port: 0 } }, { namespace })).rejects.toThrow('port 0 is for none');
   await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 7 } }, { namespace });
+  // What is there already stays, with a warning.
+  schema['x-kubernetes-validations'] = [{ rule: 'self.replicas < 7', message: 'fewer than 7' }];
+  await api.admin.patch(CustomResourceDefinition, 'crontabs.stable.example.com', 'merge', { spec: definition.spec });
+  await eventually('a warning', async () => {
+    const path = '/apis/stable.example.com/v1/namespaces/default/crontabs/a';
+    const body = JSON.stringify({ metadata: { labels: { at: String(performance.now()) } } });
+    const { status, headers } = await api.http('PATCH', path, body, { 'content-type': 'application/merge-patch+json' });
+    expect([status, headers.warning]).toEqual([200, '299 - "spec: Invalid value: \\"object\\": fewer than 7"']);
+    return true;
+  });
 });
 
 test('a definition of v1beta1 is served, keeps unknown fields, and reads in both versions', async () => {
