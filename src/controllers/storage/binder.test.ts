@@ -129,3 +129,21 @@ test.each([
   expect((await c.get(PersistentVolume, 'pv')).status).toMatchObject({ phase: 'Failed', message });
   expect(await c.events()).toContain(`VolumeFailedDelete: ${message}`);
 });
+
+test('a claim that names no class gets the default one when it comes, one that asks for none does not', async () => {
+  const make = (name: string, spec: object) =>
+    c.create(PersistentVolumeClaim, {
+      metadata: { name },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...spec } as never,
+    });
+  await make('any', {});
+  await make('none', { storageClassName: '' });
+  await c.settle();
+  await c.create(StorageClass, {
+    metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'example.com/p',
+  });
+  await c.settle();
+  expect((await c.get(PersistentVolumeClaim, 'any')).spec?.storageClassName).toBe('standard');
+  expect((await c.get(PersistentVolumeClaim, 'none')).spec?.storageClassName).toBe('');
+});

@@ -7,11 +7,12 @@ import {
   PersistentVolumeClaim,
   StorageClass,
   semanticEqual,
+  storageClassAnnotation,
   type PersistentVolume as Volume,
 } from '../../api/index.ts';
 import { keyOf } from '../../client/index.ts';
 import { defineController } from '../framework/index.ts';
-import { classOfClaim, findVolume, isReservedFor } from './matching.ts';
+import { classOfClaim, defaultClass, findVolume, isReservedFor } from './matching.ts';
 import { reclaim } from './reclaim.ts';
 
 const bindCompleted = 'pv.kubernetes.io/bind-completed';
@@ -43,7 +44,7 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
     else retryPending();
   };
   volumes.addHandler({ add: ofVolume, update: ofVolume, delete: ofVolume });
-  classes.addHandler({ add: retryPending });
+  classes.addHandler({ add: retryPending, update: retryPending });
 
   const claimPhase = async (claim: Claim, status: NonNullable<Claim['status']>, signal: AbortSignal) => {
     const next = { ...claim.status, ...status };
@@ -100,6 +101,16 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
     await claimPhase(current, { phase: 'Bound', ...(accessModes ? { accessModes } : {}), ...(capacity ? { capacity } : {}) }, signal);
   };
 
+  /** A claim from before there was a default class gets it (KEP-3333); one that asks for none does not. */
+  const assignDefaultClass = async (claim: Claim, signal: AbortSignal): Promise<boolean> => {
+    if (claim.spec?.storageClassName !== undefined || claim.metadata.annotations?.[storageClassAnnotation] !== undefined) return false;
+    const storageClass = defaultClass(classes.lister.list());
+    if (!storageClass) return false;
+    const spec = { ...claim.spec, storageClassName: storageClass.metadata.name };
+    await client.update(PersistentVolumeClaim, { ...claim, spec }, { signal });
+    return true;
+  };
+
   /** There is no volume for the claim: say what it waits for. */
   const wait = async (claim: Claim, signal: AbortSignal) => {
     await claimPhase(claim, { phase: 'Pending' }, signal);
@@ -138,6 +149,8 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
         ? all.find((volume) => isReservedFor(volume, claim))
         : findVolume(claim, all, nodeName ? nodes.lister.get(nodeName) : undefined);
     if (found) return bind(claim, found, signal);
+    // The write brings the claim back here.
+    if (await assignDefaultClass(claim, signal)) return;
     if (!waits || nodeName) return wait(claim, signal);
     events.event(claim, 'Normal', 'WaitForFirstConsumer', 'waiting for first consumer to be created before binding');
     return claimPhase(claim, { phase: 'Pending' }, signal);

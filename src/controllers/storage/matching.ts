@@ -1,9 +1,11 @@
 /** Which volume is for which claim. Pure. */
 import {
   compareQuantities,
+  isDefaultStorageClass,
   type Node,
   type PersistentVolume,
   type PersistentVolumeClaim,
+  type StorageClass,
   selectorFromObject,
   selectorSelectsNode,
   storageClassAnnotation,
@@ -13,6 +15,15 @@ export const classOfClaim = ({ metadata, spec }: PersistentVolumeClaim): string 
   metadata.annotations?.[storageClassAnnotation] ?? spec?.storageClassName ?? '';
 export const classOfVolume = ({ metadata, spec }: PersistentVolume): string =>
   metadata.annotations?.[storageClassAnnotation] ?? spec?.storageClassName ?? '';
+
+/** The class of claims that name none: the newest of those that are marked so. */
+export function defaultClass(classes: readonly StorageClass[]): StorageClass | undefined {
+  const marked = classes.filter(isDefaultStorageClass);
+  const created = ({ metadata }: StorageClass) => metadata.creationTimestamp;
+  return marked.sort((a, b) =>
+    created(a) === created(b) ? (a.metadata.name < b.metadata.name ? -1 : 1) : created(a) > created(b) ? -1 : 1,
+  )[0];
+}
 
 /** Whether the volume is set aside for this claim (by whoever made it, or by being bound). */
 export function isReservedFor(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
