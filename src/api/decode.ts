@@ -9,7 +9,7 @@ import type { Field, ListNode, MapNode, StructNode, TypeNode, UnionNode } from '
 import { kindNode } from './schema/table.ts';
 import { errors } from './status-error.ts';
 import { strictErrors } from './strict-errors.ts';
-import { formatGoDuration, formatMicroTime, formatTime, parseGoDuration, parseRfc3339 } from './time-format.ts';
+import { formatGoDuration, formatMicroTime, formatTime, isPlainTime, parseGoDuration, parseRfc3339 } from './time-format.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -96,6 +96,7 @@ class Decoder {
       case 'microTime': {
         if (value === null) return null;
         if (typeof value !== 'string') throw new DecodeError(`json: cannot unmarshal ${describe(value)} into Go value of type string`);
+        if (node.kind === 'time' && isPlainTime(value)) return value;
         const layout = node.kind === 'time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
         const instant = parseRfc3339(value);
         if (!instant)

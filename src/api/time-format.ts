@@ -30,6 +30,12 @@ export function parseRfc3339(text: string): Instant | undefined {
   return { seconds, nanos: Number(fraction.slice(0, 9).padEnd(9, '0')) };
 }
 
+/** As formatTime writes them, on a day that every month has. */
+const plainTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+
+/** Whether a text is right, and as formatTime would write it, for all that can be seen without reading it: nearly all times are. */
+export const isPlainTime = (text: string): boolean => plainTime.test(text);
+
 /** `2006-01-02T15:04:05Z`: meta/v1 Time. */
 export function formatTime({ seconds }: Instant): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, -5)}Z`;
