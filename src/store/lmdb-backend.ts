@@ -4,11 +4,12 @@
  * fsync, without it after. So is `eventTurnBatching`: the group commit above does the merging, and with it a failed commit rejects
  * a promise that nobody holds.
  */
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Backend, Batch, Counters, LeaseRecord, Snapshot } from './backend.ts';
+import { checkRoom, type RoomNeeded, setRoomAside } from './disk-room.ts';
 import { checkFormat, type Log, type Meta, migrate } from './lmdb-format.ts';
 import { checkPages } from './lmdb-pages.ts';
 import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from './lmdb-records.ts';
@@ -17,6 +18,8 @@ import { NoSpaceError } from './store.ts';
 const dataFile = 'store.mdb';
 /** 4 GiB of address space. */
 const initialMapBytes = 4 * 2 ** 30;
+/** More than a store needs that holds nothing. */
+const newFileBytes = 256 * 1024;
 
 export interface LmdbOptions {
   /** Address space to begin with; lmdb-js widens it when it fills. */
@@ -42,6 +45,7 @@ export function lmdbBackend(
 ): LmdbBackend {
   if (!trusted) checkPages(path);
   if (!readOnly) allocateReaderTable(`${path}-lock`);
+  if (!existsSync(path)) checkRoom(path, newFileBytes);
   const root: RootDatabase<unknown, string> = open({
     path,
     noSubdir: true,
@@ -112,6 +116,11 @@ function backendOf(root: RootDatabase<unknown, string>, path: string, meta: Meta
     floating(meta.put('counters', batch.counters));
   };
 
+  const usedBytes = () => {
+    const { pageSize, lastPageNumber } = root.getStats() as { pageSize: number; lastPageNumber: number };
+    return (lastPageNumber + 1) * pageSize;
+  };
+
   return {
     snapshot: () => {
       // lmdb-js keeps its read transaction open over several turns; a new one sees the last commit.
@@ -119,10 +128,13 @@ function backendOf(root: RootDatabase<unknown, string>, path: string, meta: Meta
       return snapshot;
     },
     write: async (batch) => {
+      const needed = neededBy(batch);
       try {
+        await setRoomAside(path, usedBytes, needed);
         await root.batch(() => apply(batch));
       } catch (error) {
-        throw await writeError(error, path, sizeOf(batch));
+        if (error instanceof NoSpaceError) throw error;
+        throw await writeError(error, path, needed.addedBytes + needed.copiedBytes);
       }
     },
     sizeBytes: async () => (await stat(path)).size,
@@ -159,11 +171,21 @@ function allocateReaderTable(path: string): void {
   }
 }
 
-/** About how much a batch adds to the file at most: its values, and the pages on the way to them. */
-function sizeOf(batch: Batch): number {
-  let bytes = 1024 * 1024;
-  for (const entry of batch.entries.values()) bytes += entry.value.length + 4096;
-  return bytes;
+const pageBytes = 4096;
+
+/**
+ * What a batch adds to the file at most: its values in pages of their own, records in pages that are half full, and a copy of every page
+ * on the way to what it changes, of which there are no more than pages in use.
+ */
+function neededBy(batch: Batch): RoomNeeded {
+  let values = 0;
+  let puts = 0;
+  for (const { type, key, value } of batch.entries.values()) {
+    values += 4 * (key.length + 100) + (value.length < pageBytes / 4 ? 2 * value.length : value.length + pageBytes);
+    if (type === 'put') puts++;
+  }
+  const changes = batch.entries.size + batch.removedEntries.length + batch.leases.size + batch.attached.length + batch.detached.length;
+  return { addedBytes: 64 * pageBytes + values, copiedBytes: 6 * pageBytes * changes, frees: puts === 0 };
 }
 
 /** errno of ENOSPC and EDQUOT, and of EIO, which LMDB answers where the disk took only a part. */
