@@ -11,7 +11,8 @@ import { evictionManager } from './eviction/eviction-manager.ts';
 import { garbageCollector } from './gc/garbage-collector.ts';
 import { imagePuller } from './images/image-puller.ts';
 import type { Kubelet, KubeletOptions } from './kubelet-options.ts';
-import { kubeletMetrics } from './metrics.ts';
+import { kubeletMetrics } from './metrics/kubelet-metrics.ts';
+import { measuredRuntime } from './metrics/measured-runtime.ts';
 import { type NodeAgent, nodeAgent } from './node/node-agent.ts';
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts';
 import { isStaticPod, podKey, uidOf } from './pod/identity.ts';
@@ -31,16 +32,21 @@ import type { PodWorker } from './workers/worker-contract.ts';
 import { workerSet } from './workers/worker-set.ts';
 
 export function createKubelet(options: KubeletOptions): Kubelet {
-  const { client, runtime, clock, random, nodeName } = options;
+  const { client, clock, random, nodeName, registry } = options;
   const logger = options.logger.child({ component: 'kubelet', node: nodeName });
   const config = effectiveConfiguration(options.config);
   const hollow = options.hollow ?? false;
+  // Simulated ones are too many to time.
+  const runtime = registry && !hollow ? measuredRuntime(options.runtime, registry, () => clock.monotonic()) : options.runtime;
   const paths = kubeletPaths(options.rootDir, config.podLogsDir);
   const broadcaster = createEventBroadcaster({ client, clock, random, logger });
   /** Mirror pods and the static pods they show, by namespace and name. */
   const mirrors = new Map<string, Pod>();
   const statics = new Map<string, Pod>();
   const events = podEvents(broadcaster.recorder('kubelet', nodeName), nodeName, (pod) => mirrors.get(podKey(pod))?.metadata.uid);
+  const workers = new Map<string, PodWorker>();
+  const allWorkers = () => workers.values();
+  const metrics = kubeletMetrics(registry, nodeName, allWorkers);
   const context: KubeletContext = {
     nodeName,
     hostname: options.hostname ?? nodeName,
@@ -53,14 +59,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     paths,
     machine: options.machine,
     events,
+    metrics,
     nodeIPs: options.nodeIPs,
     hollow,
   };
-  const workers = new Map<string, PodWorker>();
-  const allWorkers = () => workers.values();
   const observer = podObserver(runtime);
   const cgroups = options.cgroups ?? noCgroups;
-  const metrics = kubeletMetrics(options.registry, nodeName, allWorkers);
   const garbage = garbageCollector(context, allWorkers);
   const evictions = evictionManager(context, { workers: allWorkers, onChange: touch, reclaimDisk: garbage.reclaimDisk });
   const registered = Promise.withResolvers<void>();

@@ -5,6 +5,7 @@ import { VirtualClock } from '../../time/index.ts';
 import { effectiveConfiguration } from '../config.ts';
 import { containerNameLabel, podUidLabel } from '../containers/labels.ts';
 import type { KubeletContext } from '../context.ts';
+import { noMetrics } from '../metrics/kubelet-metrics.ts';
 import { kubeletPaths } from '../pod/paths.ts';
 import type { PodWorker, TerminateOptions } from '../workers/worker-contract.ts';
 import { evictionManager } from './eviction-manager.ts';
@@ -74,6 +75,7 @@ describe('an eviction manager', () => {
         pod: (about: Pod, _type: string, reason: string) => told.push(`${about.metadata.name} ${reason}`),
         node: (_type: string, reason: string, message: string) => told.push(`node ${reason}: ${message}`),
       },
+      metrics: { ...noMetrics, evicted: (signal: string) => told.push(`counted ${signal}`) },
       runtime: { listContainerStats: async () => ({ stats }) },
     } as unknown as KubeletContext; // the parts that an eviction manager uses
     manager = evictionManager(context, {
@@ -97,7 +99,12 @@ describe('an eviction manager', () => {
     expect(told).toEqual([]);
     observed = free(50, 50);
     await turn();
-    expect(told).toEqual(['changed', 'node EvictionThresholdMet: Attempting to reclaim memory', 'greedy Evicted']);
+    expect(told).toEqual([
+      'changed',
+      'node EvictionThresholdMet: Attempting to reclaim memory',
+      'counted memory.available',
+      'greedy Evicted',
+    ]);
     expect(ended).toEqual({
       greedy: {
         graceSeconds: 0,
@@ -131,6 +138,11 @@ describe('an eviction manager', () => {
     // Disks are really looked at, which takes as long as it takes.
     await expect
       .poll(() => told.slice(2))
-      .toEqual(['reclaimed', 'node EvictionThresholdMet: Attempting to reclaim ephemeral-storage', 'modest Evicted']);
+      .toEqual([
+        'reclaimed',
+        'node EvictionThresholdMet: Attempting to reclaim ephemeral-storage',
+        'counted nodefs.available',
+        'modest Evicted',
+      ]);
   });
 });

@@ -60,7 +60,7 @@ export function evictionManager(
   context: KubeletContext,
   { workers, onChange, reclaimDisk, observe = observeMachine }: Options,
 ): EvictionManager {
-  const { clock, config, runtime, events, logger, paths } = context;
+  const { clock, config, runtime, events, logger, metrics, paths } = context;
   const transitionMs = goDurationMs(config.evictionPressureTransitionPeriod);
   const lastShort = new Map<keyof Pressure, number>();
   let current = relaxed;
@@ -77,7 +77,8 @@ export function evictionManager(
 
   const running = () => [...workers()].filter((w) => w.state === 'syncing');
 
-  function evict(worker: PodWorker, message: string, disrupts: boolean): void {
+  function evict(worker: PodWorker, message: string, signal: string, disrupts: boolean): void {
+    metrics.evicted(signal);
     events.pod(worker.pod, 'Warning', 'Evicted', message);
     worker.terminate({ graceSeconds: 0, verdict: { reason: 'Evicted', message }, disrupts });
   }
@@ -117,7 +118,7 @@ export function evictionManager(
       (pod) => of(pod).bytes,
     );
     const worker = victim && candidates.find((w) => w.pod === victim);
-    if (worker) evict(worker, evictionMessage(victim, shortage, of(victim)), true);
+    if (worker) evict(worker, evictionMessage(victim, shortage, of(victim)), shortage.signal, true);
   }
 
   async function enforceStorageLimits(): Promise<void> {
@@ -125,8 +126,8 @@ export function evictionManager(
     if (limited.length === 0) return;
     const layers = await writableLayers(runtime);
     for (const worker of limited) {
-      const message = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)), paths));
-      if (message !== undefined) evict(worker, message, false);
+      const exceeded = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)), paths));
+      if (exceeded) evict(worker, exceeded.message, exceeded.limit, false);
     }
   }
 

@@ -63,7 +63,7 @@ describe('eviction', () => {
       exceededStorage(limited, {
         emptyDirs: new Map(Object.entries(volumes)),
         containers: new Map(Object.entries(containers).map(([name, bytes]) => [name, { layer: bytes - 1, logs: 1 }])),
-      });
+      })?.message;
     expect(hasStorageLimits(limited)).toBe(true);
     expect(hasStorageLimits(pod('b', 0, '1Mi'))).toBe(false);
     expect(exceeded({ v: 5 * Mi, m: 100 * Mi }, { c: 10 * Mi, d: 15 * Mi })).toBeUndefined();

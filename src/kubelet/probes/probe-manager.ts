@@ -1,6 +1,7 @@
 /** Runs the probes of running containers, each on its own timetable, and tells when a verdict changes. */
 import type { Pod, Probe } from '../../api/index.ts';
 import type { KubeletContext } from '../context.ts';
+import type { ProbeAttempt } from '../metrics/kubelet-metrics.ts';
 import type { AnyContainer } from '../pod/containers.ts';
 import { uidOf } from '../pod/identity.ts';
 import type { ObservedContainer } from '../pod/observed-pod.ts';
@@ -21,6 +22,8 @@ export interface ProbeManager extends ProbeFindings {
 
 interface Probed {
   uid: string;
+  pod: Pod;
+  container: string;
   stop: AbortController;
   stopRestarts: AbortController;
   started: boolean;
@@ -28,17 +31,17 @@ interface Probed {
   failed: 'LivenessProbe' | 'StartupProbe' | undefined;
 }
 
-const labels: Record<Kind, string> = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' };
+const labels: Record<Kind, ProbeAttempt['kind']> = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' };
 
 /** Before the first success a container is looked at more often than its period says, so that it need not wait a period for being a moment late. */
 const eagerFirstMs = 100;
 
 export function probeManager(
-  context: Pick<KubeletContext, 'runtime' | 'clock' | 'events' | 'hollow' | 'logger'>,
+  context: Pick<KubeletContext, 'runtime' | 'clock' | 'events' | 'hollow' | 'logger' | 'metrics'>,
   onChange: (uid: string) => void,
   run: typeof runProbe = runProbe,
 ): ProbeManager {
-  const { runtime, clock, events, hollow, logger } = context;
+  const { runtime, clock, events, hollow, logger, metrics } = context;
   const probed = new Map<string, Probed>();
 
   function begin(pod: Pod, container: AnyContainer, observed: ObservedContainer, podIP: string, state: Probed): void {
@@ -102,6 +105,8 @@ export function probeManager(
     }
 
     function report(kind: Kind, { result, output, isWarning }: ProbeOutcome): void {
+      const verdict = isWarning ? 'warning' : result === 'success' ? 'successful' : result === 'failure' ? 'failed' : 'unknown';
+      metrics.probed({ pod, container: container.name, kind: labels[kind], result: verdict });
       if (isWarning) events.pod(pod, 'Warning', 'ProbeWarning', `${labels[kind]} probe warning: ${output}`, container.name);
       if (result === 'success') return;
       const text = result === 'failure' ? 'failed' : 'errored and resulted in unknown state';
@@ -147,6 +152,7 @@ export function probeManager(
   const end = (id: string, state: Probed) => {
     state.stop.abort();
     probed.delete(id);
+    metrics.forgetProbes(state.pod, state.container);
   };
 
   return {
@@ -158,6 +164,8 @@ export function probeManager(
       if (probed.has(observed.id)) return;
       const state: Probed = {
         uid: uidOf(pod),
+        pod,
+        container: container.name,
         stop: new AbortController(),
         stopRestarts: new AbortController(),
         started: false,

@@ -108,6 +108,7 @@ export function podActuator(deps: PodWorkerDependencies, uid: string, worker: Ac
     const volumesNow = mounted ?? new Map<string, MountedVolume>();
     const one = async ({ container, sort }: Start): Promise<boolean> => {
       try {
+        context.metrics.containerStarted(sort);
         const image = pulls.get(container.name) ?? images.ensure(pod, container, cancel);
         await deps.startContainer({
           pod,
@@ -126,6 +127,7 @@ export function podActuator(deps: PodWorkerDependencies, uid: string, worker: Ac
           error instanceof StartError
             ? error
             : new StartError('CreateContainerError', error instanceof Error ? error.message : String(error));
+        context.metrics.containerFailed(sort, failure.reason);
         waiting.set(container.name, { reason: failure.reason, message: failure.message });
         if (failure.retryAtMs === undefined || failure.retryAtMs <= clock.now()) worker.retryLater();
         else worker.wakeAt(failure.retryAtMs);

@@ -13,12 +13,13 @@ type Dependencies = Pick<PodWorkerDependencies, 'context' | 'observer' | 'cgroup
 /** Undefined where it could not be made; an event says why. */
 export async function createSandbox(deps: Dependencies, pod: Pod, attempt: number, signal: AbortSignal): Promise<SandboxInUse | undefined> {
   const { context, observer, cgroups } = deps;
-  const { runtime, clock, events, logger } = context;
+  const { runtime, clock, events, logger, metrics } = context;
   const notReady = isHostNetwork(pod) ? undefined : deps.networkNotReady();
   if (notReady) {
     events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${notReady}`);
     return undefined;
   }
+  metrics.sandboxStarted();
   try {
     // Better no pod than one whose root is the host's though it asked for another.
     if (pod.spec.hostUsers === false && !context.hollow)
@@ -33,6 +34,7 @@ export async function createSandbox(deps: Dependencies, pod: Pod, attempt: numbe
     return { id, config, ips: ips.filter((ip) => ip !== undefined && ip !== '').map(String) };
   } catch (error) {
     signal.throwIfAborted();
+    metrics.sandboxFailed();
     events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${rpcErrorText(error)}`);
     logger.warn({ err: error, pod: formatPod(pod) }, 'Failed to create sandbox for pod');
     return undefined;
