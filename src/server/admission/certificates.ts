@@ -1,7 +1,7 @@
-import type { CertificateSigningRequest } from '../../api/index.ts';
+import type { CertificateSigningRequest, certificatesV1beta1 } from '../../api/index.ts';
 import { parseSigningRequest } from '../../pki/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
-import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
+import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './context.ts';
 
 const isCsr = (r: AdmissionRequest, subresource: string) =>
   r.group === 'certificates.k8s.io' && r.resource === 'certificatesigningrequests' && r.subresource === subresource;
@@ -50,6 +50,19 @@ export function certificateSigning(context: AdmissionContext): AdmissionPlugin {
       const signer = before.spec.signerName;
       if (!(await maySign(context, request, 'sign', signer)))
         throw refuse(request, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`);
+    },
+  };
+}
+
+/** Who publishes the anchors of a signer must be allowed to speak for it. */
+export function clusterTrustBundleAttest(context: AdmissionContext): AdmissionPlugin {
+  return {
+    name: 'ClusterTrustBundleAttest',
+    handles: (r) => isOn(r, 'clustertrustbundles', 'certificates.k8s.io') && (isCreate(r) || isUpdate(r)),
+    async validate(request) {
+      const signer = (request.object as certificatesV1beta1.ClusterTrustBundle).spec.signerName ?? '';
+      if (signer !== '' && !(await maySign(context, request, 'attest', signer)))
+        throw refuse(request, `user not permitted to attest for signerName ${JSON.stringify(signer)}`);
     },
   };
 }

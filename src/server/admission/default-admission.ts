@@ -1,18 +1,21 @@
 import type { AdmissionPlugin } from '../request.ts';
 import { alwaysAdmit, alwaysDeny, alwaysPullImages } from './always.ts';
-import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
+import { certificateApproval, certificateSigning, certificateSubjectRestriction, clusterTrustBundleAttest } from './certificates.ts';
 import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import type { ExtensionContext } from './extension/context.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
 import { podSecurity } from './pod-security.ts';
 import type { PodSecurityOptions } from './pod-security-policy.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicy } from './policy/mutating-policy.ts';
 import { validatingAdmissionPolicy } from './policy/validating-policy.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
+import { denyServiceExternalIps, extendedResourceToleration, limitPodHardAntiAffinityTopology, namespaceExists } from './restrictions.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultIngressClass, defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
@@ -35,25 +38,32 @@ export interface AdmissionOptions extends ExtensionContext {
 const plugins: readonly { name: string; on: boolean; make(options: AdmissionOptions): AdmissionPlugin }[] = [
   { name: 'AlwaysAdmit', on: false, make: () => alwaysAdmit },
   { name: 'NamespaceLifecycle', on: true, make: namespaceLifecycle },
-  { name: 'PodNodeSelector', on: false, make: podNodeSelector },
-  { name: 'AlwaysPullImages', on: false, make: () => alwaysPullImages },
+  { name: 'NamespaceExists', on: false, make: namespaceExists },
+  { name: 'LimitPodHardAntiAffinityTopology', on: false, make: () => limitPodHardAntiAffinityTopology },
   { name: 'LimitRanger', on: true, make: limitRanger },
   { name: 'ServiceAccount', on: true, make: serviceAccount },
   // Off by default upstream; kubeadm turns it on, and so do we: kubelets are not trusted with more than their own.
   { name: 'NodeRestriction', on: true, make: nodeRestriction },
   { name: 'TaintNodesByCondition', on: true, make: () => taintNodesByCondition },
-  { name: 'EventRateLimit', on: false, make: (o) => eventRateLimit(o, o.eventLimits ?? []) },
+  { name: 'AlwaysPullImages', on: false, make: () => alwaysPullImages },
   { name: 'PodSecurity', on: true, make: (o) => podSecurity(o, o.podSecurity) },
+  { name: 'PodNodeSelector', on: false, make: podNodeSelector },
   { name: 'Priority', on: true, make: priority },
   { name: 'DefaultTolerationSeconds', on: true, make: (o) => defaultTolerationSeconds(o.tolerationSeconds) },
+  { name: 'EventRateLimit', on: false, make: (o) => eventRateLimit(o, o.eventLimits ?? []) },
+  { name: 'ExtendedResourceToleration', on: false, make: () => extendedResourceToleration },
   { name: 'DefaultStorageClass', on: true, make: defaultStorageClass },
   { name: 'StorageObjectInUseProtection', on: true, make: () => storageObjectInUseProtection },
+  { name: 'OwnerReferencesPermissionEnforcement', on: false, make: ownerReferencesPermissionEnforcement },
   { name: 'PersistentVolumeClaimResize', on: true, make: persistentVolumeClaimResize },
   { name: 'RuntimeClass', on: true, make: runtimeClass },
   { name: 'CertificateApproval', on: true, make: certificateApproval },
   { name: 'CertificateSigning', on: true, make: certificateSigning },
+  { name: 'ClusterTrustBundleAttest', on: true, make: clusterTrustBundleAttest },
   { name: 'CertificateSubjectRestriction', on: true, make: () => certificateSubjectRestriction },
   { name: 'DefaultIngressClass', on: true, make: defaultIngressClass },
+  { name: 'DenyServiceExternalIPs', on: false, make: () => denyServiceExternalIps },
+  { name: 'PodTopologyLabels', on: true, make: podTopologyLabels },
   { name: 'MutatingAdmissionPolicy', on: true, make: mutatingAdmissionPolicy },
   { name: 'MutatingAdmissionWebhook', on: true, make: mutatingAdmissionWebhook },
   { name: 'ValidatingAdmissionPolicy', on: true, make: validatingAdmissionPolicy },
