@@ -147,3 +147,16 @@ test('a claim that names no class gets the default one when it comes, one that a
   expect((await c.get(PersistentVolumeClaim, 'any')).spec?.storageClassName).toBe('standard');
   expect((await c.get(PersistentVolumeClaim, 'none')).spec?.storageClassName).toBe('');
 });
+
+test.each<[{ storage?: string; [field: string]: unknown }, string]>([
+  [{ storage: '1Gi' }, 'VolumeMismatch: Cannot bind to requested volume "pv": requested PV is too small'],
+  [{ storageClassName: 'fast' }, 'VolumeMismatch: Cannot bind to requested volume "pv": storageClassName does not match'],
+  [{ accessModes: ['ReadOnlyMany'] }, 'VolumeMismatch: Cannot bind to requested volume "pv": incompatible accessMode'],
+  [{ claimRef: { namespace: 'work', name: 'other', uid: 'other' } }, 'FailedBinding: volume "pv" already bound to a different claim.'],
+])('a claim is not bound to a volume of its choice that will not do: %j', async ({ storage = '2Gi', ...rest }, event) => {
+  await volume('pv', storage, rest);
+  await claim('2Gi', { volumeName: 'pv' });
+  await c.settle();
+  expect((await c.get(PersistentVolumeClaim, 'data')).status?.phase).toBe('Pending');
+  expect(await c.events()).toContain(event);
+});

@@ -12,7 +12,7 @@ import {
 } from '../../api/index.ts';
 import { keyOf } from '../../client/index.ts';
 import { defineController } from '../framework/index.ts';
-import { classOfClaim, defaultClass, findVolume, isReservedFor } from './matching.ts';
+import { classOfClaim, defaultClass, findVolume, isReservedFor, mismatch } from './matching.ts';
 import { reclaim } from './reclaim.ts';
 
 const bindCompleted = 'pv.kubernetes.io/bind-completed';
@@ -166,8 +166,18 @@ export const persistentVolumeBinder = defineController('persistentvolume-binder-
       return;
     }
     const volume = volumes.lister.get(volumeName);
-    if (volume && (isReservedFor(volume, claim) || (!volume.spec?.claimRef && !complete))) return bind(claim, volume, signal);
-    if (!complete) return claimPhase(claim, { phase: 'Pending' }, signal);
+    if (volume && isReservedFor(volume, claim)) return bind(claim, volume, signal);
+    if (!complete) {
+      // The claim's owner has chosen the volume.
+      const quoted = JSON.stringify(volumeName);
+      if (volume?.spec?.claimRef) events.event(claim, 'Warning', 'FailedBinding', `volume ${quoted} already bound to a different claim.`);
+      else if (volume) {
+        const why = mismatch(volume, claim);
+        if (why === undefined) return bind(claim, volume, signal);
+        events.event(claim, 'Warning', 'VolumeMismatch', `Cannot bind to requested volume ${quoted}: ${why}`);
+      }
+      return claimPhase(claim, { phase: 'Pending' }, signal);
+    }
     if (claim.status?.phase === 'Lost') return;
     const [reason, message] = volume
       ? ['ClaimMisbound', 'Two claims are bound to the same volume, this one is bound incorrectly']

@@ -33,31 +33,30 @@ export function isReservedFor(volume: PersistentVolume, claim: PersistentVolumeC
   return reference.name === name && reference.namespace === namespace && (!reference.uid || reference.uid === uid);
 }
 
-/** Whether the volume has what the claim asks for. */
-export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
-  const { spec } = volume;
+/** Why the volume has not what the claim asks for, in upstream's words; undefined where it has. One set aside for it may be of `anyClass`. */
+export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim, { anyClass = false } = {}): string | undefined {
+  const { metadata, spec } = volume;
   const wanted = claim.spec;
-  const size = wanted?.resources?.requests?.storage ?? '0';
-  return (
-    (spec?.volumeMode ?? 'Filesystem') === (wanted?.volumeMode ?? 'Filesystem') &&
-    compareQuantities(spec?.capacity?.storage ?? '0', size) >= 0 &&
-    (wanted?.accessModes ?? []).every((mode) => spec?.accessModes?.includes(mode)) &&
-    (spec?.volumeAttributesClassName ?? '') === (wanted?.volumeAttributesClassName ?? '')
-  );
+  if (metadata.deletionTimestamp) return `the volume is marked for deletion ${JSON.stringify(metadata.name)}`;
+  if (compareQuantities(spec?.capacity?.storage ?? '0', wanted?.resources?.requests?.storage ?? '0') < 0)
+    return 'requested PV is too small';
+  if (!anyClass && classOfVolume(volume) !== classOfClaim(claim)) return 'storageClassName does not match';
+  if ((spec?.volumeAttributesClassName ?? '') !== (wanted?.volumeAttributesClassName ?? ''))
+    return 'volumeAttributesClassName does not match';
+  if ((spec?.volumeMode ?? 'Filesystem') !== (wanted?.volumeMode ?? 'Filesystem')) return 'incompatible volumeMode';
+  return (wanted?.accessModes ?? []).every((mode) => spec?.accessModes?.includes(mode)) ? undefined : 'incompatible accessMode';
 }
 
 /** The best volume for a claim: one reserved for it, or else the smallest that will do and that the node, where one is chosen, can reach. */
 export function findVolume(claim: PersistentVolumeClaim, volumes: readonly PersistentVolume[], node?: Node): PersistentVolume | undefined {
-  const reserved = volumes.find((volume) => isReservedFor(volume, claim) && satisfies(volume, claim));
+  const reserved = volumes.find((volume) => isReservedFor(volume, claim) && !mismatch(volume, claim, { anyClass: true }));
   if (reserved) return reserved;
   const selector = claim.spec?.selector ? selectorFromObject(claim.spec.selector) : undefined;
   const fitting = volumes.filter(
     (volume) =>
       !volume.spec?.claimRef &&
-      !volume.metadata.deletionTimestamp &&
       (volume.status?.phase ?? 'Available') === 'Available' &&
-      classOfVolume(volume) === classOfClaim(claim) &&
-      satisfies(volume, claim) &&
+      !mismatch(volume, claim) &&
       (!selector || selector.matches(volume.metadata.labels)) &&
       isReachable(volume, node),
   );
