@@ -131,3 +131,29 @@ test('pods go in upstream order: unassigned, pending, not ready, cheap, crowded,
     'oldest',
   ]);
 });
+
+test('of times of one order of magnitude the uid decides, before restarts do', () => {
+  const pod = (uid: string, readySeconds: number, restartCount: number) =>
+    ({
+      metadata: { name: uid, uid, creationTimestamp: new Date(0).toISOString() },
+      spec: { nodeName: 'n' },
+      status: {
+        phase: 'Running',
+        containerStatuses: [{ restartCount }],
+        conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: new Date(readySeconds * 1000).toISOString() }],
+      },
+    }) as unknown as Pod;
+  const pods = [pod('b', 10, 5), pod('a', 20, 0)];
+  expect(planReplicas(1, pods, pods, 100_000_000).remove.map((p) => p.metadata.name)).toEqual(['a']);
+});
+
+test('a pod that has ended is not let go of when its labels change', async () => {
+  await h.create(ReplicaSet, { metadata: { name: 'web' }, spec: { replicas: 1, selector, template: template() } });
+  await h.settle();
+  const [pod] = await h.pods();
+  const name = pod?.metadata.name ?? '';
+  await h.finishPod(name, 'Failed');
+  await h.update(Pod, name, (p) => ({ ...p, metadata: { ...p.metadata, labels: {} } }));
+  await h.settle();
+  expect((await h.get(Pod, name)).metadata.ownerReferences).toHaveLength(1);
+});

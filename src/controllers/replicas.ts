@@ -179,6 +179,7 @@ export function replicaController<T extends Replicated>(kind: ReplicaKind<T>): C
         ownerResource: kind.resource,
         selector,
         adoptable: isPodActive,
+        releasable: isPodActive,
         signal,
       });
       const active = claimed.filter(isPodActive);

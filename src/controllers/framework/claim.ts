@@ -31,11 +31,13 @@ export async function claim<T extends KubeObject, O extends KubeObject>(options:
   ownerResource: Resource<O>;
   selector: Selector;
   adoptable?: (object: T) => boolean;
+  /** Its own that are let go of where they match no longer; default: all. */
+  releasable?: (object: T) => boolean;
   /** Set on what is adopted, taken off what is released. */
   finalizer?: string;
   signal: AbortSignal;
 }): Promise<T[]> {
-  const { client, informer, owner, ownerResource, selector, adoptable, finalizer, signal } = options;
+  const { client, informer, owner, ownerResource, selector, adoptable, releasable, finalizer, signal } = options;
   const { namespace, uid, deletionTimestamp } = owner.metadata;
   const claimed: T[] = [];
   const write = (object: T, patch: object) =>
@@ -50,7 +52,7 @@ export async function claim<T extends KubeObject, O extends KubeObject>(options:
       claimed.push(object);
       continue;
     }
-    if (deletionTimestamp) continue;
+    if (deletionTimestamp || releasable?.(object) === false) continue;
     await write(object, {
       metadata: {
         uid: object.metadata.uid,
