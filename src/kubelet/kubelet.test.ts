@@ -188,6 +188,14 @@ describe('a pod', () => {
     expect((await t.pod('web')).status?.phase).toBe('Running');
   });
 
+  it('finds every image that there is on a simulated node, even where it may not be pulled', async () => {
+    t = await startTestKubelet({ runtime: { imageExists: (image) => image === 'nginx:1' } });
+    for (const image of ['nginx:1', 'other:1'])
+      await t.create(image.slice(0, 5), { containers: [{ name: 'main', image, imagePullPolicy: 'Never' }] });
+    expect((await t.pod('nginx')).status?.phase).toBe('Running');
+    expect((await t.pod('other')).status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('ErrImageNeverPull');
+  });
+
   it('says why a container cannot be configured, and starts when what it needs is there', async () => {
     t = await startTestKubelet();
     await t.create('web', {

@@ -25,14 +25,14 @@ export interface ImagePuller {
   forget(uid: string): void;
 }
 
-interface Options extends Pick<KubeletContext, 'runtime' | 'clock' | 'events' | 'config' | 'logger'> {
+interface Options extends Pick<KubeletContext, 'runtime' | 'clock' | 'events' | 'config' | 'logger' | 'hollow'> {
   secret(namespace: string, name: string): Promise<Secret | undefined>;
 }
 
 const initialBackOffMs = 10_000;
 const maxBackOffMs = 300_000;
 
-export function imagePuller({ runtime, clock, events, config, logger, secret }: Options): ImagePuller {
+export function imagePuller({ runtime, clock, events, config, logger, hollow, secret }: Options): ImagePuller {
   const failures = backOff(clock, initialBackOffMs, maxBackOffMs);
   /** When and how the last pull failed. */
   const lastFailures = new Map<string, { atMs: number; message: string }>();
@@ -89,7 +89,12 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
       }
       const policy = container.imagePullPolicy ?? (/:latest$/.test(image) ? 'Always' : 'IfNotPresent');
       const present = async () => (await runtime.imageStatus({ image: { image } }, { signal })).image;
-      const found = await present();
+      let found = await present();
+      // Simulated nodes have every image that there is.
+      if (!found?.id && policy === 'Never' && hollow) {
+        await runtime.pullImage({ image: { image, annotations: {} } }, { signal }).catch(notFound);
+        found = await present();
+      }
       if (found?.id && policy !== 'Always') {
         about('Normal', 'Pulled', `Container image ${JSON.stringify(wanted)} already present on machine and can be accessed by the pod`);
         return found;
@@ -137,6 +142,10 @@ export function imagePuller({ runtime, clock, events, config, logger, secret }: 
       }
     },
   };
+}
+
+function notFound(error: unknown): void {
+  if (!(error instanceof RuntimeError && error.code === 'NOT_FOUND')) throw error;
 }
 
 /** Runs at most `slots` at a time, first come first served. */
