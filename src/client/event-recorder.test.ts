@@ -80,3 +80,12 @@ test('waits for a server that is away', async () => {
   await broadcaster.flush();
   expect(await events()).toHaveLength(1);
 });
+
+test('names of events are unique and in their order', async () => {
+  const { recorder, broadcaster, pod, events } = await setUp();
+  const reasons = Array.from({ length: 20 }, (_, i) => `Reason${i}`);
+  for (const reason of reasons) recorder.event(pod, 'Normal', reason, reason);
+  await broadcaster.flush();
+  const byName = (await events()).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  expect(byName.map(({ reason }) => reason)).toEqual(reasons);
+});

@@ -41,6 +41,7 @@ const retryMs = 10_000;
 export function createEventBroadcaster(options: EventBroadcasterOptions): EventBroadcaster {
   const { client, clock, random, logger } = options;
   const correlator = createEventCorrelator(clock);
+  const nameFor = eventNames(clock, random);
   const closing = new AbortController();
   const queue: Event[] = [];
   let writing: Promise<void> | undefined;
@@ -58,9 +59,7 @@ export function createEventBroadcaster(options: EventBroadcasterOptions): EventB
         if (!hasReason(error, 'NotFound')) throw error;
       }
       const { resourceVersion: _, ...metadata } = event.metadata;
-      correlator.stored(
-        await client.create(EventResource, { ...event, metadata: { ...metadata, name: nameFor(event, clock, random) } }, request),
-      );
+      correlator.stored(await client.create(EventResource, { ...event, metadata: { ...metadata, name: nameFor(event) } }, request));
       return;
     }
     correlator.stored(await client.create(EventResource, event, request));
@@ -103,7 +102,7 @@ export function createEventBroadcaster(options: EventBroadcasterOptions): EventB
           return;
         }
         queue.push(
-          makeEvent(clock, random, { component, ...(host ? { host } : {}) }, referenceTo(regarding), type, reason, message, extra),
+          makeEvent(clock, nameFor, { component, ...(host ? { host } : {}) }, referenceTo(regarding), type, reason, message, extra),
         );
         writing ??= Promise.resolve().then(work);
       },
@@ -132,9 +131,11 @@ export function referenceTo(object: KubeObject | ObjectReference): ObjectReferen
   };
 }
 
+type NameFor = (event: Pick<Event, 'involvedObject'>) => string;
+
 function makeEvent(
   clock: Clock,
-  random: Random,
+  nameFor: NameFor,
   source: { component: string; host?: string },
   involvedObject: ObjectReference,
   type: string,
@@ -163,12 +164,20 @@ function makeEvent(
   };
   // The server fills in what a draft lacks (uid, resourceVersion, creationTimestamp).
   const draft = event as unknown as Event;
-  draft.metadata.name = nameFor(draft, clock, random);
+  draft.metadata.name = nameFor(draft);
   return draft;
 }
 
-/** Unique: the object's name and the time, with chance in place of the nanoseconds that no clock here has. */
-function nameFor(event: Pick<Event, 'involvedObject'>, clock: Clock, random: Random): string {
-  const nanoseconds = BigInt(Math.floor(clock.now())) * 1_000_000n + BigInt(Math.floor(random.next() * 1_000_000));
-  return `${event.involvedObject.name || 'unknown'}.${nanoseconds.toString(16)}`;
+/**
+ * Names of events: the object's name and the time, with chance in place of the nanoseconds that no clock here has. Unique, and in the
+ * order of the events, in which clients show those of one second.
+ */
+function eventNames(clock: Clock, random: Random): NameFor {
+  let last = 0n;
+  return (event) => {
+    const chance = BigInt(Math.floor(random.next() * 1_000_000));
+    const nanoseconds = BigInt(Math.floor(clock.now())) * 1_000_000n + chance;
+    last = nanoseconds > last ? nanoseconds : last + 1n + (chance >> 10n);
+    return `${event.involvedObject.name || 'unknown'}.${last.toString(16)}`;
+  };
 }

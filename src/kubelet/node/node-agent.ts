@@ -210,6 +210,7 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
         registered.resolve();
       } else await register(signal);
       const updateMs = goDurationMs(config.nodeStatusUpdateFrequency);
+      const looks = createBackoff(clock, random, { initialMs: 100, maxMs: updateMs });
       const renewMs = (config.nodeLeaseDurationSeconds * 1000) / 4;
       await Promise.all([
         every(
@@ -217,7 +218,8 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
           'Unable to update node status',
           signal,
           () => report(signal),
-          (ms) => untilNudged(ms, signal),
+          // Its range of pod addresses comes soon after it has registered, if at all.
+          (ms) => untilNudged(podCIDR === '' ? Math.min(ms, looks.next()) : ms, signal),
         ),
         every(
           renewMs,
