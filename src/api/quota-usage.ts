@@ -95,12 +95,25 @@ function podUsage(pod: Pod): Usage {
   return usage;
 }
 
-/** Whether the quota's scopes take the object in. Scopes are about pods, one about claims; a quota with one counts nothing else. */
-export function quotaMatches(quota: ResourceQuota, resource: { group: string; plural: string }, object: KubeObject): boolean {
-  const selectors = [
-    ...(quota.spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: [] as string[] })),
-    ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
-  ];
+/** What of an object a quota is about. */
+export interface QuotaScope {
+  scopeName: string;
+  operator: string;
+  values?: readonly string[];
+}
+
+/** The scopes of a quota, in both of the ways in which it names them. */
+export function quotaScopes({ spec }: ResourceQuota): QuotaScope[] {
+  const named = (spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: [] }));
+  return [...named, ...(spec?.scopeSelector?.matchExpressions ?? [])];
+}
+
+/** Whether the quota's scopes take the object in. */
+export const quotaMatches = (quota: ResourceQuota, resource: { group: string; plural: string }, object: KubeObject): boolean =>
+  matchesScopes(quotaScopes(quota), resource, object);
+
+/** Scopes are about pods, one about claims; a quota with one counts nothing else. */
+export function matchesScopes(selectors: readonly QuotaScope[], resource: { group: string; plural: string }, object: KubeObject): boolean {
   if (selectors.length === 0) return true;
   const name = groupResourceOf(resource);
   if (name === 'persistentvolumeclaims') {

@@ -47,6 +47,17 @@ test('plugins are told what stands in the file, or in one beside it', async () =
   expect(await readAdmissionConfiguration(undefined)).toEqual({});
 });
 
+test('what is limited by default', async () => {
+  const text = `${head}- name: ResourceQuota
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: ResourceQuotaConfiguration
+    limitedResources: [{resource: pods, matchScopes: [{scopeName: PriorityClass, operator: In, values: [vip]}]}]
+`;
+  const scope = { scopeName: 'PriorityClass', operator: 'In', values: ['vip'] };
+  expect(await read(text)).toEqual({ limitedResources: [{ group: '', resource: 'pods', matchContains: [], matchScopes: [scope] }] });
+});
+
 test.each([
   ['kind: Pod\napiVersion: v1\n', 'no kind "Pod" is registered for version "v1"'],
   [head + podSecurity('{enforce: strict}'), 'defaults.enforce: Invalid value: "strict": must be one of privileged, baseline, restricted'],

@@ -2,12 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { type EventLimit, isLevel, isVersion, type PodSecurityOptions, podSecurityModes } from '../server/index.ts';
+import { type EventLimit, isLevel, isVersion, type LimitedResource, type PodSecurityOptions, podSecurityModes } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 
 export interface AdmissionConfiguration {
   eventLimits?: readonly EventLimit[];
   podSecurity?: PodSecurityOptions;
+  limitedResources?: readonly LimitedResource[];
 }
 
 type Json = Record<string, unknown>;
@@ -65,6 +66,21 @@ function eventLimitsOf(value: unknown): EventLimit[] {
   });
 }
 
+function limitedResourcesOf(value: unknown): LimitedResource[] {
+  const versions = ['apiserver.config.k8s.io/v1', 'resourcequota.admission.k8s.io/v1beta1', 'resourcequota.admission.k8s.io/v1alpha1'];
+  const kind = isObject(value) && value.kind === 'Configuration' ? 'Configuration' : 'ResourceQuotaConfiguration';
+  const { limitedResources } = documentOf(value, kind, versions, 'ResourceQuota');
+  return listOf(limitedResources).map((limited, i) => {
+    const { apiGroup, resource, matchContains, matchScopes } = isObject(limited) ? limited : {};
+    if (!resource) throw new ClusterError(`ResourceQuota: limitedResources[${i}].resource: Required value`);
+    const scopes = listOf(matchScopes).map((scope) => {
+      const { scopeName = '', operator = '', values } = isObject(scope) ? scope : {};
+      return { scopeName: String(scopeName), operator: String(operator), values: textsOf(values) };
+    });
+    return { group: String(apiGroup ?? ''), resource: String(resource), matchContains: textsOf(matchContains), matchScopes: scopes };
+  });
+}
+
 async function readYaml(file: string): Promise<unknown> {
   try {
     return parse(await readFile(file, 'utf8'));
@@ -87,6 +103,7 @@ export async function readAdmissionConfiguration(file: string | undefined): Prom
     if (told === undefined || told === null) continue;
     if (name === 'PodSecurity') found = { ...found, podSecurity: podSecurityOf(told) };
     else if (name === 'EventRateLimit') found = { ...found, eventLimits: eventLimitsOf(told) };
+    else if (name === 'ResourceQuota') found = { ...found, limitedResources: limitedResourcesOf(told) };
     else throw new ClusterError(`admission plugin ${JSON.stringify(String(name ?? ''))} takes no configuration`);
   }
   return found;

@@ -55,7 +55,7 @@ export interface ClusterApiServerOptions
     publicKey: string;
   };
   authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
-  admissionPlugins?: Pick<AdmissionOptions, 'enable' | 'disable' | 'eventLimits' | 'podSecurity'>;
+  admissionPlugins?: Pick<AdmissionOptions, 'enable' | 'disable' | 'eventLimits' | 'podSecurity' | 'limitedResources'>;
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
   /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */
   kubelets?: KubeletTls;

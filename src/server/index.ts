@@ -1,5 +1,5 @@
 export type { HealthCheck, HealthEndpoint } from '../observability/index.ts';
-export { type EventLimit, isLevel, isVersion, type PodSecurityOptions, podSecurityModes } from './admission/index.ts';
+export { type EventLimit, isLevel, isVersion, type LimitedResource, type PodSecurityOptions, podSecurityModes } from './admission/index.ts';
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';

@@ -14,7 +14,7 @@ import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicy } from './policy/mutating-policy.ts';
 import { validatingAdmissionPolicy } from './policy/validating-policy.ts';
 import { priority } from './priority.ts';
-import { resourceQuota } from './resource-quota.ts';
+import { type LimitedResource, resourceQuota } from './resource-quota.ts';
 import { denyServiceExternalIps, extendedResourceToleration, limitPodHardAntiAffinityTopology, namespaceExists } from './restrictions.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
@@ -32,6 +32,7 @@ export interface AdmissionOptions extends ExtensionContext {
   tolerationSeconds?: { notReady?: number; unreachable?: number };
   eventLimits?: readonly EventLimit[];
   podSecurity?: PodSecurityOptions;
+  limitedResources?: readonly LimitedResource[];
 }
 
 /** Every plugin in the order in which upstream runs them, whatever the order of the flags; `on` by default. */
@@ -68,7 +69,7 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'MutatingAdmissionWebhook', on: true, make: mutatingAdmissionWebhook },
   { name: 'ValidatingAdmissionPolicy', on: true, make: validatingAdmissionPolicy },
   { name: 'ValidatingAdmissionWebhook', on: true, make: validatingAdmissionWebhook },
-  { name: 'ResourceQuota', on: true, make: resourceQuota },
+  { name: 'ResourceQuota', on: true, make: (o) => resourceQuota(o, o.limitedResources) },
   { name: 'AlwaysDeny', on: false, make: () => alwaysDeny },
 ];
 

@@ -6,3 +6,4 @@ export { deviceAdminAccess } from './device-admin-access.ts';
 export type { EventLimit } from './event-rate-limit.ts';
 export { isLevel, isVersion, type PodSecurityOptions, podSecurityModes } from './pod-security-policy.ts';
 export { parameterAccess } from './policy/parameter-access.ts';
+export type { LimitedResource } from './resource-quota.ts';

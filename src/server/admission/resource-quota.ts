@@ -3,11 +3,16 @@ import {
   compareQuantities,
   describeUsage,
   formatQuantity,
+  type KubeObject,
+  matchesScopes,
   type Pod,
   parseQuantity,
+  type QuotaScope,
   quotaMatches,
+  quotaScopes,
   quotaUsage,
   ResourceQuota,
+  StatusError,
   subtractQuantities,
   type Usage,
 } from '../../api/index.ts';
@@ -17,8 +22,21 @@ import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts'
 
 const computeResources = new Set(['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']);
 
+/** What nobody may consume where no quota covers it (a ResourceQuotaConfiguration's). */
+export interface LimitedResource {
+  group: string;
+  resource: string;
+  /** Parts of the names of usages: `.storageclass.storage.k8s.io/requests.storage`. */
+  matchContains: readonly string[];
+  matchScopes: readonly QuotaScope[];
+}
+
+/** As Go prints a list of them. */
+const formatScopes = (scopes: readonly QuotaScope[]) =>
+  `[${scopes.map(({ scopeName, operator, values = [] }) => `{${scopeName} ${operator} [${values.join(' ')}]}`).join(' ')}]`;
+
 /** Requests that would exceed a quota are refused; what is admitted is added to the quota's status at once, under compare-and-set. */
-export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
+export function resourceQuota(context: AdmissionContext, limitedResources: readonly LimitedResource[] = []): AdmissionPlugin {
   return {
     name: 'ResourceQuota',
     handles: (r) => {
@@ -30,20 +48,46 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
       const { object } = request;
       if (object === undefined) return;
       const quotas = await readObjects(context.storages, ResourceQuota, request.namespace);
-      if (quotas.length === 0) return;
+      if (quotas.length === 0 && limitedResources.length === 0) return;
       const resource = { group: request.group, plural: request.resource };
       const wanted = quotaUsage(resource, object);
       const before = request.oldObject === undefined ? {} : quotaUsage(resource, request.oldObject);
       const delta = isUpdate(request) ? positive(difference(wanted, before)) : wanted;
-      for (const quota of quotas) {
-        if (!quotaMatches(quota, resource, object)) continue;
+      const due: { quota: ResourceQuota; usage: Usage }[] = [];
+      const matching = quotas.filter((quota) => quotaMatches(quota, resource, object));
+      for (const quota of matching) {
         if (isCreate(request) && request.resource === 'pods' && request.group === '') requireResources(request, quota);
-        const limited = pick(delta, Object.keys(quota.status?.hard ?? {}));
-        if (Object.values(limited).every((amount) => compareQuantities(amount, '0') === 0)) continue;
-        await charge(request, quota, limited);
+        // What comes to match only now is charged as a whole.
+        const matched = request.oldObject === undefined || quotaMatches(quota, resource, request.oldObject);
+        const usage = pick(matched ? delta : wanted, Object.keys(quota.status?.hard ?? {}));
+        if (Object.values(usage).some((amount) => compareQuantities(amount, '0') !== 0)) due.push({ quota, usage });
       }
+      if (Object.keys(delta).length > 0) requireCover(request, object, { wanted, quotas, matching });
+      // All must have room before any is charged.
+      for (const { quota, usage } of due) charged(request, quota, usage);
+      for (const { quota, usage } of due) await charge(request, quota, usage);
     },
   };
+
+  /** What is limited by default needs a quota that covers it. */
+  function requireCover(
+    request: AdmissionRequest,
+    object: KubeObject,
+    { wanted, quotas, matching }: { wanted: Usage; quotas: readonly ResourceQuota[]; matching: readonly ResourceQuota[] },
+  ): void {
+    if (limitedResources.length === 0) return;
+    const resource = { group: request.group, plural: request.resource };
+    const own = limitedResources.filter((limited) => limited.group === resource.group && limited.resource === resource.plural);
+    const consumed = Object.keys(wanted).filter((name) => compareQuantities(wanted[name] ?? '0', '0') > 0);
+    const limited = consumed.filter((name) => own.some(({ matchContains }) => matchContains.some((part) => name.includes(part))));
+    const covered = new Set(matching.flatMap((quota) => Object.keys(quota.status?.hard ?? {})));
+    const uncovered = limited.filter((name) => !covered.has(name)).sort();
+    if (uncovered.length > 0) throw refuse(request, `insufficient quota to consume: ${uncovered.join(',')}`);
+    const matched = (scopes: readonly QuotaScope[]) => scopes.filter((scope) => matchesScopes([scope], resource, object));
+    const inQuotas = new Set(quotas.flatMap((quota) => matched(quotaScopes(quota)).map(({ scopeName }) => scopeName)));
+    const open = limitedResources.flatMap(({ matchScopes }) => matched(matchScopes)).filter(({ scopeName }) => !inQuotas.has(scopeName));
+    if (open.length > 0) throw new StatusError(500, '', `insufficient quota to match these scopes: ${formatScopes(open)}`, {});
+  }
 
   async function charge(request: AdmissionRequest, quota: ResourceQuota, delta: Usage): Promise<void> {
     if (request.dryRun) {

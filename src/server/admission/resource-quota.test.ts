@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type KubeObject, ResourceQuota } from '../../api/index.ts';
+import { seededRandom, VirtualClock } from '../../time/index.ts';
+import type { AdmissionRequest } from '../request.ts';
+import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { type LimitedResource, resourceQuota } from './resource-quota.ts';
+
+let memory: MemoryStorages;
+beforeEach(() => {
+  memory = memoryStorages();
+});
+afterEach(() => memory.close());
+
+const quota = (name: string, hard: Record<string, string>, spec: object = {}) =>
+  memory.put(ResourceQuota, {
+    metadata: { name, namespace: 'ns' },
+    spec: { hard, ...spec },
+    status: { hard, used: Object.fromEntries(Object.keys(hard).map((key) => [key, '0'])) },
+  });
+const used = async (name: string) => (await memory.storages(ResourceQuota).get('ns', name))?.object.status?.used;
+
+async function validate(object: object, request: object = {}, limited: LimitedResource[] = []): Promise<void> {
+  const authorizer = { authorize: () => ({ decision: 'noOpinion', reason: '' }) as const };
+  const plugin = resourceQuota({ storages: memory.storages, clock: new VirtualClock(), random: seededRandom(1), authorizer }, limited);
+  const all = { operation: 'CREATE', group: '', resource: 'pods', subresource: '', namespace: 'ns', name: 'x', object, ...request };
+  await plugin.validate?.(all as unknown as AdmissionRequest); // what the plugin reads of one
+}
+const pod = (spec: object = {}) => ({ metadata: { name: 'x' }, spec: { containers: [{ name: 'c' }], ...spec } }) as unknown as KubeObject;
+
+test('where one quota has no room, none is charged', async () => {
+  await quota('a', { pods: '5' });
+  await quota('b', { pods: '0' });
+  await expect(validate(pod())).rejects.toThrow('exceeded quota: b, requested: pods=1, used: pods=0, limited: pods=0');
+  expect(await used('a')).toEqual({ pods: '0' });
+});
+
+test('what comes into the scope of a quota by an update is charged as a whole', async () => {
+  await quota('ending', { pods: '1' }, { scopes: ['Terminating'] });
+  await validate(pod({ activeDeadlineSeconds: 5 }), { operation: 'UPDATE', oldObject: pod() });
+  expect(await used('ending')).toEqual({ pods: '1' });
+  await validate(pod({ activeDeadlineSeconds: 4 }), { operation: 'UPDATE', oldObject: pod({ activeDeadlineSeconds: 5 }) });
+  expect(await used('ending')).toEqual({ pods: '1' });
+});
+
+test('what is limited by default needs a quota that covers it', async () => {
+  const byName: LimitedResource = { group: '', resource: 'pods', matchContains: ['requests.example.com'], matchScopes: [] };
+  const scope = { scopeName: 'PriorityClass', operator: 'In', values: ['vip'] };
+  const byScope: LimitedResource = { group: '', resource: 'pods', matchContains: [], matchScopes: [scope] };
+  const gpus = pod({
+    containers: [{ name: 'c', resources: { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } } }],
+  });
+  await validate(pod(), {}, [byName, byScope]);
+  await expect(validate(gpus, {}, [byName])).rejects.toThrow(
+    'pods "x" is forbidden: insufficient quota to consume: requests.example.com/gpu',
+  );
+  await expect(validate(pod({ priorityClassName: 'vip' }), {}, [byScope])).rejects.toThrow(
+    'insufficient quota to match these scopes: [{PriorityClass In [vip]}]',
+  );
+  await quota('gpus', { 'requests.example.com/gpu': '1' });
+  await validate(gpus, {}, [byName]);
+  await quota('vips', { pods: '1' }, { scopeSelector: { matchExpressions: [scope] } });
+  await validate(pod({ priorityClassName: 'vip' }), {}, [byScope]);
+  expect(await used('vips')).toEqual({ pods: '1' });
+});
