@@ -21,6 +21,7 @@ function definition(schema: JSONSchemaProps, change: Partial<Spec> = {}): Custom
     },
   };
   customResourceDefinition.defaults?.(made);
+  customResourceDefinition.create?.(made, { now: '2026-01-01T00:00:00Z' });
   return made;
 }
 
@@ -87,6 +88,33 @@ test.each<[string, JSONSchemaProps, string[]]>([
     ],
   ],
   [
+    'a map of lists that is none',
+    {
+      type: 'array',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['k', 'k', 'o'],
+      items: { type: 'object', nullable: true, required: ['k'], properties: { k: { type: 'array', items: { type: 'string' } } } },
+    },
+    [
+      `${at}.items.properties[k].type: Invalid value: "object": must be a scalar type if parent array's x-kubernetes-list-type is map`,
+      `${at}.items.properties[k].type: Invalid value: "object": must be a scalar type if parent array's x-kubernetes-list-type is map`,
+      `${at}.x-kubernetes-list-map-keys: Invalid value: ["k","k","o"]: must not contain duplicate entries`,
+      `${at}.x-kubernetes-list-map-keys: Invalid value: ["k","k","o"]: entries must all be names of item properties`,
+      `${at}.items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is map`,
+    ],
+  ],
+  [
+    'structure first, in order, then what the schema says',
+    { type: 'array', uniqueItems: true, properties: { b: {}, a: { type: 'null' } } },
+    [
+      `${at}.items: Required value: must be specified`,
+      `${at}.properties[b].type: Required value: must not be empty for specified object fields`,
+      `${at}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic`,
+      `${at}.properties[a].type: Unsupported value: "null": supported values: "array", "boolean", "integer", "number", "object", "string"`,
+      `${at}.properties[a].type: Forbidden: type cannot be set to null, use nullable as an alternative`,
+    ],
+  ],
+  [
     'a default that is not valid',
     { type: 'integer', minimum: 5, default: 1 },
     [`${at}.default: Invalid value: 1: ${at}.default in body should be greater than or equal to 5`],
@@ -130,7 +158,29 @@ test.each<[string, Partial<Spec>, string]>([
   [
     'preserving all',
     { preserveUnknownFields: true },
-    'spec.preserveUnknownFields: Invalid value: true: must be false in order to use defaults in the schema',
+    'spec.preserveUnknownFields: Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
+  ],
+  [
+    'a warning of what is not deprecated',
+    { versions: [{ name: 'v1', served: true, storage: true, deprecationWarning: '', schema: { openAPIV3Schema: good } }] },
+    'spec.versions[0].deprecationWarning: Invalid value: "": can only be set for deprecated versions',
+  ],
+  [
+    'a root that the status has no place in',
+    {
+      versions: [
+        {
+          ...{ name: 'v1', served: true, storage: true, subresources: { status: {} } },
+          schema: { openAPIV3Schema: { ...good, anyOf: [{ required: ['spec'] }] } },
+        },
+      ],
+    },
+    'only [Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations] fields are allowed at the root of the schema if the status subresource is enabled',
+  ],
+  [
+    'reviews in versions that nobody speaks',
+    { conversion: { strategy: 'Webhook', webhook: { clientConfig: { url: 'https://a/b' }, conversionReviewVersions: ['v2', 'v2'] } } },
+    'spec.conversion.conversionReviewVersions[1]: Invalid value: "v2": duplicate version\nspec.conversion.conversionReviewVersions: Invalid value: ["v2","v2"]: must include at least one of v1, v1beta1',
   ],
   [
     'a webhook without a client',
@@ -149,6 +199,15 @@ test.each<[string, Partial<Spec>, string]>([
 test('groups of Kubernetes itself need an approval', () => {
   const made = definition(good, { group: 'example.k8s.io' });
   made.metadata.name = 'foos.example.k8s.io';
+  const errors = new FieldErrors();
+  const approved = { ...made, metadata: { ...made.metadata, annotations: { 'api-approved.kubernetes.io': 'https://example.com/1' } } };
+  for (const [next, prev] of [
+    [made, made],
+    [approved, made],
+    [made, approved],
+  ] as const)
+    customResourceDefinition.validateUpdate?.(next, prev, errors);
+  expect(errors.list).toHaveLength(1);
   expect(problems(made)).toEqual([
     'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
   ]);

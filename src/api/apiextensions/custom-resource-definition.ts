@@ -112,12 +112,14 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   validate: validateDefinition,
   validateCreate(definition, errors) {
     validateDefinitionRules(definition, undefined, errors);
-    validateApproval(definition, errors);
+    validateStoredVersions(definition, errors);
+    validateApproval(definition, undefined, errors);
   },
   validateUpdate(next, prev, errors) {
     validateDefinitionUpdate(next, prev, isConditionTrue(prev, 'Established'), errors);
     validateDefinitionRules(next, prev, errors);
     validateStoredVersions(next, errors);
+    validateApproval(next, prev, errors);
   },
   warnings(next, prev) {
     const of = ({ spec }: CustomResourceDefinition) => spec.versions.flatMap(({ schema }) => unknownFormats(schema?.openAPIV3Schema));
@@ -128,10 +130,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   subresources: {
     status: {
       keepsMetadata: true,
-      validate(next, _prev, errors) {
-        validateStatus(next, errors);
-        validateStoredVersions(next, errors);
-      },
+      validate: (next, _prev, errors) => validateStatus(next, errors),
     },
   },
   columns: [

@@ -137,6 +137,7 @@ function refuses(schema: JSONSchemaProps): boolean {
   };
   customResourceDefinition.defaults?.(made);
   const errors = new FieldErrors();
+  customResourceDefinition.create?.(made, { now: '2026-01-01T00:00:00Z' });
   customResourceDefinition.validate?.(made, errors);
   customResourceDefinition.validateCreate?.(made, errors);
   return !errors.ok;

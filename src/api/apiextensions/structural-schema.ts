@@ -3,7 +3,7 @@
  * (KEP-1002, `k8s.io/apiextensions-apiserver/pkg/apiserver/schema`).
  */
 import { deepEqual } from '../equality.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { patternProblem } from '../regular-expression.ts';
 import { validateRuleTexts } from './rule-definitions.ts';
@@ -15,7 +15,7 @@ import { validateValue } from './schema-validation.ts';
 type Level = 'root' | 'item' | 'field';
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
-const listTypes = ['atomic', 'map', 'set'];
+const listTypes = ['atomic', 'set', 'map'];
 
 const intOrStringAnyOf = [{ type: 'integer' }, { type: 'string' }];
 const isIntOrStringAnyOf = (list: unknown) => deepEqual(list ?? null, intOrStringAnyOf);
@@ -24,28 +24,65 @@ interface Context {
   errors: FieldErrors;
 }
 
+/** What JSON Schema can say and schemas of definitions can't. */
+const unsupported = ['id', 'additionalItems', 'patternProperties', 'definitions', 'dependencies', '$ref'] as const;
+const says = (value: unknown) => (typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : Boolean(value));
+
 /** Where schemas of OpenAPI v3 may not say all that JSON Schema can. */
-function validateDialect(schema: JSONSchemaProps, path: FieldPath, { errors }: Context): void {
+function validateDialect(schema: JSONSchemaProps, path: FieldPath, { inMeta, noDefaults }: Place, errors: FieldErrors): void {
   const forbid = (field: string, present: unknown, detail = `${field} is not supported`) => {
     if (present) errors.forbidden(path.child(field), detail);
   };
-  forbid('id', schema.id);
-  forbid('additionalItems', schema.additionalItems !== undefined);
-  forbid('patternProperties', Object.keys(schema.patternProperties ?? {}).length);
-  forbid('definitions', Object.keys(schema.definitions ?? {}).length);
-  forbid('dependencies', schema.dependencies);
-  forbid('$ref', schema.$ref);
-  if (schema.type === 'null') errors.forbidden(path.child('type'), 'type cannot be set to null, use nullable as an alternative');
-  else if (schema.type && !types.includes(schema.type)) errors.notSupported(path.child('type'), schema.type, types);
+  if (schema.type && !types.includes(schema.type)) errors.notSupported(path.child('type'), schema.type, types);
+  forbid('default', schema.default !== undefined && noDefaults !== undefined, `must not be set ${noDefaults}`);
+  for (const field of unsupported) forbid(field, says(schema[field]));
+  forbid('type', schema.type === 'null', 'type cannot be set to null, use nullable as an alternative');
   forbid('items', Array.isArray(schema.items), 'items must be a schema object and not an array');
+  forbid('x-kubernetes-embedded-resource', inMeta && schema['x-kubernetes-embedded-resource'], 'must not be used inside of resource meta');
   forbid('uniqueItems', schema.uniqueItems, 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic');
-  if (schema.additionalProperties !== undefined && schema.properties && Object.keys(schema.properties).length > 0)
+  if (schema.additionalProperties !== undefined && says(schema.properties))
     forbid('additionalProperties', schema.additionalProperties !== true, 'additionalProperties and properties are mutual exclusive');
   if (schema.pattern) {
     const problem = patternProblem(schema.pattern);
     if (problem !== undefined)
       errors.invalid(path.child('pattern'), schema.pattern, `must be a valid regular expression, but isn't: ${problem}`);
   }
+}
+
+/** Where in a definition's schema one is. */
+interface Place {
+  /** Within what applies to metadata, kind or apiVersion, of the object or of one embedded. */
+  inMeta?: boolean;
+  /** Why there may be no defaults. */
+  noDefaults?: string;
+}
+
+const metaFields = new Set(['metadata', 'kind', 'apiVersion']);
+
+/** What a schema of OpenAPI v3 with Kubernetes' extensions may say; parts before the whole. */
+function validateOpenApi(schema: JSONSchemaProps, level: Level, path: FieldPath, place: Place, errors: FieldErrors): void {
+  validateDialect(schema, path, place, errors);
+  const values = valueSchema(schema);
+  if (values) {
+    const within = place.inMeta ? { ...place, noDefaults: 'inside additionalProperties applying to object metadata' } : place;
+    validateOpenApi(values, 'field', path.child('additionalProperties'), within, errors);
+  }
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const isMeta = (level === 'root' || schema['x-kubernetes-embedded-resource'] === true) && metaFields.has(name);
+    const within = isMeta ? { ...place, inMeta: true, ...(level === 'root' ? { noDefaults: `in top-level ${name}` } : {}) } : place;
+    validateOpenApi(property, 'field', path.child('properties').key(name), within, errors);
+  }
+  if (schema.not) validateOpenApi(schema.not, 'field', path.child('not'), place, errors);
+  for (const junctor of ['allOf', 'oneOf', 'anyOf'] as const)
+    for (const [i, nested] of (schema[junctor] ?? []).entries())
+      validateOpenApi(nested, 'field', path.child(junctor).index(i), place, errors);
+  const items = itemSchema(schema);
+  if (items) validateOpenApi(items, 'item', path.child('items'), place, errors);
+  if (schema['x-kubernetes-preserve-unknown-fields'] === false)
+    errors.invalid(path.child('x-kubernetes-preserve-unknown-fields'), false, 'must be true or undefined');
+  validateMapType(schema, path, errors);
+  validateListType(schema, path, errors);
+  validateRuleTexts(schema, path, errors);
 }
 
 const nestedRules = [
@@ -73,7 +110,6 @@ function validateNested(
   skipAnyOf = false,
 ): void {
   const { errors } = context;
-  validateDialect(schema, path, context);
   for (const [field, detail] of nestedRules) if (schema[field]) errors.forbidden(path.child(field), detail);
   if (schema.properties?.metadata) errors.forbidden(path.child('properties').key('metadata'), 'must not be specified in a nested context');
   for (const [name, nested] of Object.entries(schema.properties ?? {})) {
@@ -111,59 +147,69 @@ function validateJunctors(
   if (schema.not) validateNested(schema.not, structure, path.child('not'), context);
 }
 
-function validateListType(schema: JSONSchemaProps, path: FieldPath, { errors }: Context): void {
+/** Entries of sets are compared as wholes. */
+function validateSetItems(items: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
+  const detail = 'must be atomic as item of a list with x-kubernetes-list-type=set';
+  const listType = items['x-kubernetes-list-type'];
+  if (items.type === 'array' && (listType ?? 'atomic') !== 'atomic') errors.invalid(path.child('x-kubernetes-list-type'), listType, detail);
+  // Upstream shows the list type here, too.
+  if (items.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic')
+    errors.invalid(path.child('x-kubernetes-map-type'), listType ?? null, detail);
+}
+
+/** Entries of maps are told apart by their keys. */
+function validateMapKeys(items: JSONSchemaProps, keys: readonly string[], path: FieldPath, errors: FieldErrors): void {
+  const keysPath = path.child('x-kubernetes-list-map-keys');
+  for (const [i, key] of keys.entries()) {
+    const type = items.properties?.[key]?.type;
+    if (!items.properties?.[key]) errors.invalid(keysPath, keys, 'entries must all be names of item properties');
+    else if (type === 'array' || type === 'object')
+      errors.invalid(
+        path.child('items', 'properties').key(key).child('type'),
+        items.type,
+        "must be a scalar type if parent array's x-kubernetes-list-type is map",
+      );
+    if (keys.indexOf(key) < i) errors.invalid(keysPath, keys, 'must not contain duplicate entries');
+  }
+}
+
+function validateListType(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
   const listType = schema['x-kubernetes-list-type'];
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
-  const keysPath = path.child('x-kubernetes-list-map-keys');
   const typePath = path.child('x-kubernetes-list-type');
-  if (listType !== undefined) {
-    if (schema.type !== 'array') {
-      if (!schema.type) errors.required(path.child('type'), 'must be array if x-kubernetes-list-type is specified');
-      else errors.invalid(path.child('type'), schema.type, 'must be array if x-kubernetes-list-type is specified');
-    }
-    if (!listTypes.includes(listType)) errors.notSupported(typePath, listType, listTypes);
-  }
-  if (keys.length > 0 && listType !== 'map')
-    errors.invalid(typePath, listType ?? '', 'must be map if x-kubernetes-list-map-keys is non-empty');
   const items = itemSchema(schema);
-  if (listType === 'set' && items?.nullable)
-    errors.forbidden(path.child('items', 'nullable'), 'cannot be nullable when x-kubernetes-list-type is set');
-  if (listType === 'set' && items?.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic')
-    errors.invalid(
-      path.child('items', 'x-kubernetes-map-type'),
-      items['x-kubernetes-map-type'] ?? null,
-      'must be atomic as item of a list with x-kubernetes-list-type=set',
-    );
-  if (listType === 'set' && items?.type === 'array' && (items['x-kubernetes-list-type'] ?? 'atomic') !== 'atomic')
-    errors.invalid(
-      path.child('items', 'x-kubernetes-list-type'),
-      items['x-kubernetes-list-type'],
-      'must be atomic as item of a list with x-kubernetes-list-type=set',
-    );
-  if (listType !== 'map') return;
-  if (keys.length === 0) errors.required(keysPath, 'must not be empty if x-kubernetes-list-type is map');
-  if (!items) return;
-  if (items.type !== 'object')
-    errors.invalid(path.child('items', 'type'), items.type ?? '', "must be object if parent array's x-kubernetes-list-type is map");
-  for (const [i, key] of keys.entries()) {
+  if (listType !== undefined && schema.type !== 'array') {
+    if (!schema.type) errors.required(path.child('type'), 'must be array if x-kubernetes-list-type is specified');
+    else errors.invalid(path.child('type'), schema.type, 'must be array if x-kubernetes-list-type is specified');
+  } else if (listType === 'set' && items) validateSetItems(items, path.child('items'), errors);
+  if (listType !== undefined && !listTypes.includes(listType)) errors.notSupported(typePath, listType, listTypes);
+  const detail = 'must be map if x-kubernetes-list-map-keys is non-empty';
+  if (keys.length > 0 && listType === undefined) errors.required(typePath, detail);
+  else if (keys.length > 0 && listType !== 'map') errors.invalid(typePath, listType, detail);
+  if (listType === 'map') {
+    if (keys.length === 0) errors.required(path.child('x-kubernetes-list-map-keys'), 'must not be empty if x-kubernetes-list-type is map');
+    if (schema.items === undefined) errors.required(path.child('items'), 'must have a schema if x-kubernetes-list-type is map');
+    else if (!items) errors.invalid(path.child('items'), schema.items, 'must only have a single schema if x-kubernetes-list-type is map');
+    else if (items.type !== 'object')
+      errors.invalid(path.child('items', 'type'), items.type ?? '', "must be object if parent array's x-kubernetes-list-type is map");
+    else validateMapKeys(items, keys, path, errors);
+  }
+  if (!items || (listType !== 'set' && listType !== 'map')) return;
+  if (items.nullable) errors.forbidden(path.child('items', 'nullable'), `cannot be nullable when x-kubernetes-list-type is ${listType}`);
+  for (const key of listType === 'map' ? keys : []) {
     const property = items.properties?.[key];
-    if (!property) {
-      errors.invalid(keysPath.index(i), key, 'entries must all be names of item properties');
-      continue;
-    }
     const at = path.child('items', 'properties').key(key);
-    if (property.type === 'array' || property.type === 'object')
-      errors.invalid(at.child('type'), property.type, "must be a scalar type if parent array's x-kubernetes-list-type is map");
-    if (property.default === undefined && !items.required?.includes(key))
+    if (property && property.default === undefined && !items.required?.includes(key))
       errors.required(
         at.child('default'),
         'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',
       );
+    if (property?.nullable)
+      errors.forbidden(at.child('nullable'), 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable');
   }
-  if (new Set(keys).size < keys.length) errors.duplicate(keysPath, keys, 'must not contain duplicates');
 }
 
-function validateMapType(schema: JSONSchemaProps, path: FieldPath, { errors }: Context): void {
+function validateMapType(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
   const mapType = schema['x-kubernetes-map-type'];
   if (mapType === undefined) return;
   if (schema.type !== 'object') {
@@ -193,8 +239,6 @@ function validateType(schema: JSONSchemaProps, level: Level, path: FieldPath, { 
     errors.invalid(path.child('x-kubernetes-preserve-unknown-fields'), true, 'must be false if x-kubernetes-int-or-string is true');
   if (intOrString && embedded)
     errors.invalid(path.child('x-kubernetes-embedded-resource'), true, 'must be false if x-kubernetes-int-or-string is true');
-  if (schema['x-kubernetes-preserve-unknown-fields'] === false)
-    errors.invalid(path.child('x-kubernetes-preserve-unknown-fields'), false, 'must be true or undefined');
   if (embedded && schema.additionalProperties !== undefined)
     errors.forbidden(path.child('additionalProperties'), 'must not be used if x-kubernetes-embedded-resource is set');
   if (embedded && !preserves && Object.keys(schema.properties ?? {}).length === 0)
@@ -219,13 +263,9 @@ function validateType(schema: JSONSchemaProps, level: Level, path: FieldPath, { 
     errors.forbidden(metadataPath, 'must not specify anything other than name and generateName, but metadata is implicitly specified');
 }
 
-function validateDefault(schema: JSONSchemaProps, path: FieldPath, inMetadata: boolean, { errors }: Context): void {
+function validateDefault(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
   if (schema.default === undefined) return;
   const at = path.child('default');
-  if (inMetadata) {
-    errors.forbidden(at, 'must not be set in top-level metadata');
-    return;
-  }
   const unknown: string[] = [];
   const pruned = pruneToSchema(schema, schema.default, unknown);
   if (unknown.length > 0) errors.invalid(at, schema.default, 'must not have unknown fields');
@@ -233,42 +273,55 @@ function validateDefault(schema: JSONSchemaProps, path: FieldPath, inMetadata: b
   validateValue(schema, pruned, at, errors);
 }
 
-function validateStructural(schema: JSONSchemaProps, level: Level, path: FieldPath, inMetadata: boolean, context: Context): void {
+function validateStructural(schema: JSONSchemaProps, level: Level, path: FieldPath, context: Context): void {
   const { errors } = context;
-  validateDialect(schema, path, context);
   validateType(schema, level, path, context);
-  validateListType(schema, path, context);
-  validateMapType(schema, path, context);
-  validateRuleTexts(schema, path, errors);
   if (level === 'root' && schema.additionalProperties !== undefined)
     errors.forbidden(path.child('additionalProperties'), 'must not be used at the root');
-  if (level === 'root' && schema.nullable) errors.forbidden(path.child('nullable'), 'nullable cannot be true at the root');
   const items = itemSchema(schema);
-  if (schema.type === 'array' && !items && !Array.isArray(schema.items)) errors.required(path.child('items'), 'must be specified');
-  if (items) validateStructural(items, 'item', path.child('items'), inMetadata, context);
+  if (schema.type === 'array' && !items) errors.required(path.child('items'), 'must be specified');
+  if (items) validateStructural(items, 'item', path.child('items'), context);
   for (const [name, property] of Object.entries(schema.properties ?? {}))
-    validateStructural(
-      property,
-      'field',
-      path.child('properties').key(name),
-      inMetadata || (level === 'root' && name === 'metadata'),
-      context,
-    );
+    validateStructural(property, 'field', path.child('properties').key(name), context);
   const values = valueSchema(schema);
-  if (values) validateStructural(values, 'field', path.child('additionalProperties'), inMetadata, context);
+  if (values) validateStructural(values, 'field', path.child('additionalProperties'), context);
   const skipAnyOf = schema['x-kubernetes-int-or-string'] === true && isIntOrStringAnyOf(schema.anyOf);
   validateJunctors(schema, schema, path, context, skipAnyOf);
 }
 
-/** Fields that Go's struct lets stand at the root beside a status subresource. */
-const rootFields = new Set([
-  'properties',
-  'required',
-  'description',
-  'type',
-  'x-kubernetes-preserve-unknown-fields',
-  'x-kubernetes-validations',
-]);
+/** Fields that may stand at the root beside a status subresource: in JSON, and as Go's struct calls them. */
+const rootFields: Record<string, string> = {
+  description: 'Description',
+  type: 'Type',
+  format: 'Format',
+  title: 'Title',
+  maximum: 'Maximum',
+  exclusiveMaximum: 'ExclusiveMaximum',
+  minimum: 'Minimum',
+  exclusiveMinimum: 'ExclusiveMinimum',
+  maxLength: 'MaxLength',
+  minLength: 'MinLength',
+  pattern: 'Pattern',
+  maxItems: 'MaxItems',
+  minItems: 'MinItems',
+  uniqueItems: 'UniqueItems',
+  multipleOf: 'MultipleOf',
+  required: 'Required',
+  items: 'Items',
+  properties: 'Properties',
+  externalDocs: 'ExternalDocs',
+  example: 'Example',
+  'x-kubernetes-preserve-unknown-fields': 'XPreserveUnknownFields',
+  'x-kubernetes-validations': 'XValidations',
+};
+
+/** Whether a schema, or one within, says what can't be said at all; its structure is then not looked at. */
+function isUnsupported(schema: JSONSchemaProps): boolean {
+  if (unsupported.some((field) => says(schema[field])) || Array.isArray(schema.items)) return true;
+  const { properties = {}, allOf = [], anyOf = [], oneOf = [], not } = schema;
+  const within = [...Object.values(properties), ...allOf, ...anyOf, ...oneOf, not, itemSchema(schema), valueSchema(schema)];
+  return within.some((part) => part !== undefined && isUnsupported(part));
+}
 
 export function validateSchema(
   schema: JSONSchemaProps,
@@ -276,28 +329,39 @@ export function validateSchema(
   errors: FieldErrors,
   { statusSubresource }: { statusSubresource: boolean },
 ): void {
-  const context: Context = { errors };
-  if (statusSubresource) {
-    const other = Object.entries(schema).some(([field, value]) => !rootFields.has(field) && value !== undefined && value !== false);
-    if (other)
-      errors.invalid(
-        path,
-        schema,
-        'only ["description" "type" "properties" "required" "x-kubernetes-preserve-unknown-fields" "x-kubernetes-validations"] fields are allowed at the root of the schema if the status subresource is enabled',
-      );
+  const inUse = Object.entries(schema).filter(([, value]) => value !== undefined && value !== false && value !== '');
+  // Upstream goes by the order of its struct, in which what is not allowed first comes before or after the type.
+  if (statusSubresource && schema.type && schema.type !== 'object')
+    errors.invalid(
+      path.child('type'),
+      schema.type,
+      'only "object" is allowed as the type at the root of the schema if the status subresource is enabled',
+    );
+  else if (statusSubresource && inUse.some(([field]) => !Object.hasOwn(rootFields, field)))
+    errors.invalid(
+      path,
+      schema,
+      `only [${Object.values(rootFields).join(' ')}] fields are allowed at the root of the schema if the status subresource is enabled`,
+    );
+  if (schema.nullable) errors.forbidden(path.child('nullable'), 'nullable cannot be true at the root');
+  if (!isUnsupported(schema)) {
+    const structural = new FieldErrors();
+    validateStructural(schema, 'root', path, { errors: structural });
+    // Defaults are held against the schema only once that makes sense.
+    if (structural.ok) validateDefaults(schema, path, errors);
+    const words = new Map(structural.list.map((error) => [error, fieldErrorMessage(error)]));
+    errors.list.push(...structural.list.toSorted((a, b) => ((words.get(a) ?? '') < (words.get(b) ?? '') ? -1 : 1)));
   }
-  const before = errors.list.length;
-  validateStructural(schema, 'root', path, false, context);
-  // Defaults are held against the schema only once that makes sense.
-  if (errors.list.length === before) validateDefaults(schema, path, true, false, context);
+  validateOpenApi(schema, 'root', path, {}, errors);
 }
 
-function validateDefaults(schema: JSONSchemaProps, path: FieldPath, root: boolean, inMetadata: boolean, context: Context): void {
-  validateDefault(schema, path, inMetadata, context);
+function validateDefaults(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, root = true): void {
+  validateDefault(schema, path, errors);
   const items = itemSchema(schema);
-  if (items) validateDefaults(items, path.child('items'), false, inMetadata, context);
+  if (items) validateDefaults(items, path.child('items'), errors, false);
+  // Those of what every object has are forbidden.
   for (const [name, property] of Object.entries(schema.properties ?? {}))
-    validateDefaults(property, path.child('properties').key(name), false, inMetadata || (root && name === 'metadata'), context);
+    if (!root || !metaFields.has(name)) validateDefaults(property, path.child('properties').key(name), errors, false);
   const values = valueSchema(schema);
-  if (values) validateDefaults(values, path.child('additionalProperties'), false, inMetadata, context);
+  if (values) validateDefaults(values, path.child('additionalProperties'), errors, false);
 }

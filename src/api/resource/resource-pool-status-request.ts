@@ -23,6 +23,7 @@ function validatePool(pool: PoolStatus, path: FieldPath, errors: FieldErrors): v
 /** Asks once how full pools of devices are; the answer is the status (KEP-5677). */
 export const resourcePoolStatusRequest = defineKind<ResourcePoolStatusRequest>({
   resource: ResourcePoolStatusRequest,
+  allowUnconditionalUpdate: false,
   create: (request) => void delete request.status,
   validateCreate({ spec }, errors) {
     validateDriverName(spec.driver, specPath.child('driver'), errors);

@@ -38,6 +38,7 @@ function validateStatus(next: StorageVersionMigration, prev: StorageVersionMigra
 /** Asks for all objects of a resource to be written anew, in the present storage version (KEP-4192). */
 export const storageVersionMigration = defineKind<StorageVersionMigration>({
   resource: StorageVersionMigration,
+  allowUnconditionalUpdate: false,
   validate({ spec }, errors) {
     const { group = '', resource = '' } = spec?.resource ?? {};
     if (resource === '') errors.required(resourcePath.child('resource'), 'resource is required to be set');
