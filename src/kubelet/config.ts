@@ -35,6 +35,9 @@ const defaults = {
     string,
     string
   >,
+  evictionSoft: {} as Record<string, string>,
+  evictionSoftGracePeriod: {} as Record<string, string>,
+  evictionMaxPodGracePeriod: 0,
   evictionPressureTransitionPeriod: '5m',
   containerLogMaxSize: '10Mi',
   containerLogMaxFiles: 5,

@@ -1,9 +1,13 @@
 /** A container's last words: the file it wrote, or with FallbackToLogsOnError the tail of its log. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { Pod } from '../../api/index.ts';
+import { allContainers } from '../pod/containers.ts';
 import type { ObservedContainer } from '../pod/observed-pod.ts';
 import { terminationMessagePathAnnotation, terminationMessagePolicyAnnotation } from './labels.ts';
 
 const maxMessage = 4096;
+/** All of a pod's messages together, shared evenly. */
+const maxPodMessages = 12 * 1024;
 const maxLogMessage = 2048;
 const maxLogLines = 80;
 /** Enough for `maxLogMessage` in lines of one byte each, with what the log says of each line. */
@@ -39,6 +43,9 @@ function logText(text: string): string {
     })
     .join('');
 }
+
+/** How much of each container's message a pod's status has room for. */
+export const messageShare = (pod: Pod): number => Math.floor(maxPodMessages / [...allContainers(pod)].length);
 
 const finals = new Map<string, string>();
 

@@ -68,7 +68,12 @@ describe('an eviction manager', () => {
     }));
     const context = {
       clock,
-      config: effectiveConfiguration({ evictionPressureTransitionPeriod: '30s' }),
+      config: effectiveConfiguration({
+        evictionPressureTransitionPeriod: '30s',
+        evictionSoft: { 'memory.available': '300Mi' },
+        evictionSoftGracePeriod: { 'memory.available': '25s' },
+        evictionMaxPodGracePeriod: 20,
+      }),
       paths: kubeletPaths('/nonexistent', '/nonexistent/logs'),
       logger: pino({ level: 'silent' }),
       events: {
@@ -122,6 +127,21 @@ describe('an eviction manager', () => {
     for (let i = 0; i < 3; i++) await turn();
     expect(manager.pressure().memory).toBe(false);
     expect(Object.keys(ended)).toEqual(['greedy']);
+  });
+
+  it('ends pods gently where a soft threshold has been crossed for long enough', async () => {
+    observed = free(200, 50);
+    await turn();
+    expect(manager.pressure().memory).toBe(true);
+    await turn();
+    observed = free(500, 50);
+    await turn();
+    observed = free(200, 50);
+    for (let i = 0; i < 3; i++) await turn();
+    // The time that it was above the threshold counts from the last time.
+    expect(ended).toEqual({});
+    await turn();
+    expect(ended).toMatchObject({ greedy: { graceSeconds: 20, verdict: { reason: 'Evicted' } } });
   });
 
   it('reclaims what nobody uses before it ends pods for disk', async () => {

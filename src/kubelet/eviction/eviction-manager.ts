@@ -34,6 +34,16 @@ interface Options {
   observe?: (context: KubeletContext) => Promise<Observations>;
 }
 
+/** Why a pod is evicted, and how. */
+interface Cause {
+  message: string;
+  /** An eviction signal, or the name of the limit that the pod exceeds. */
+  signal: string;
+  graceSeconds: number;
+  /** For the node's sake, rather than for what the pod did. */
+  disrupts: boolean;
+}
+
 const periodMs = 10_000;
 const relaxed: Pressure = { memory: false, disk: false, pid: false };
 
@@ -63,6 +73,8 @@ export function evictionManager(
   const { clock, config, runtime, events, logger, metrics, paths } = context;
   const transitionMs = goDurationMs(config.evictionPressureTransitionPeriod);
   const lastShort = new Map<keyof Pressure, number>();
+  /** Since when soft thresholds have been crossed, by signal. */
+  const softSince = new Map<string, number>();
   let current = relaxed;
 
   /** A condition holds on for a while after its cause is gone, so that it does not flap. */
@@ -77,10 +89,20 @@ export function evictionManager(
 
   const running = () => [...workers()].filter((w) => w.state === 'syncing');
 
-  function evict(worker: PodWorker, message: string, signal: string, disrupts: boolean): void {
+  /** Soft thresholds that have been crossed for longer than they may. */
+  function overdue(soft: readonly Shortage[]): Shortage[] {
+    for (const signal of softSince.keys()) if (!soft.some((s) => s.signal === signal)) softSince.delete(signal);
+    return soft.filter(({ signal }) => {
+      const since = softSince.get(signal) ?? clock.now();
+      softSince.set(signal, since);
+      return clock.now() - since >= goDurationMs(config.evictionSoftGracePeriod[signal] ?? '0s');
+    });
+  }
+
+  function evict(worker: PodWorker, { message, signal, graceSeconds, disrupts }: Cause): void {
     metrics.evicted(signal);
     events.pod(worker.pod, 'Warning', 'Evicted', message);
-    worker.terminate({ graceSeconds: 0, verdict: { reason: 'Evicted', message }, disrupts });
+    worker.terminate({ graceSeconds, verdict: { reason: 'Evicted', message }, disrupts });
   }
 
   /** What pods use of memory or disk, by uid. */
@@ -118,7 +140,9 @@ export function evictionManager(
       (pod) => of(pod).bytes,
     );
     const worker = victim && candidates.find((w) => w.pod === victim);
-    if (worker) evict(worker, evictionMessage(victim, shortage, of(victim)), shortage.signal, true);
+    if (!worker) return;
+    const graceSeconds = shortage.isSoft ? Math.min(config.evictionMaxPodGracePeriod, victim.spec.terminationGracePeriodSeconds ?? 30) : 0;
+    evict(worker, { message: evictionMessage(victim, shortage, of(victim)), signal: shortage.signal, graceSeconds, disrupts: true });
   }
 
   async function enforceStorageLimits(): Promise<void> {
@@ -127,21 +151,28 @@ export function evictionManager(
     const layers = await writableLayers(runtime);
     for (const worker of limited) {
       const exceeded = exceededStorage(worker.pod, await storageUsage(worker.pod, layers.get(uidOf(worker.pod)), paths));
-      if (exceeded) evict(worker, exceeded.message, exceeded.limit, false);
+      if (exceeded) evict(worker, { message: exceeded.message, signal: exceeded.limit, graceSeconds: 0, disrupts: false });
     }
   }
 
   async function turn(signal: AbortSignal): Promise<void> {
-    const look = async () => shortages(config.evictionHard, await observe(context));
+    const look = async () => {
+      const observed = await observe(context);
+      const soft = shortages(config.evictionSoft, observed).map((shortage) => ({ ...shortage, isSoft: true }));
+      return { hard: shortages(config.evictionHard, observed), soft };
+    };
+    const due = ({ hard, soft }: Awaited<ReturnType<typeof look>>) => [...hard, ...overdue(soft)];
     await enforceStorageLimits();
-    let list = await look();
-    const next = hold(pressureOf(list));
+    const seen = await look();
+    let list = due(seen);
+    // A soft threshold shows at once, and acts later.
+    const next = hold(pressureOf([...seen.hard, ...seen.soft]));
     const changed = (['memory', 'disk', 'pid'] as const).some((key) => next[key] !== current[key]);
     current = next;
     if (changed) onChange();
     if (list.some(({ signal: name }) => resourceOf(name) === 'ephemeral-storage' || resourceOf(name) === 'inodes')) {
       await reclaimDisk(signal);
-      list = await look();
+      list = due(await look());
     }
     // Memory goes first: without it the node can't even reclaim the rest. One pod a turn, then another look.
     const [worst] = list.toSorted((a, b) => Number(b.signal === 'memory.available') - Number(a.signal === 'memory.available'));

@@ -12,6 +12,8 @@ export interface Shortage {
   signal: string;
   threshold: number;
   available: number;
+  /** Of a soft threshold: pods have time to end. */
+  isSoft?: boolean;
 }
 
 /** The signals that are below their threshold: an amount, or a percentage of the capacity. */

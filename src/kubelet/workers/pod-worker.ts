@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { goDurationMs, type Pod, type PodStatus } from '../../api/index.ts';
 import { type Timer, timestamp } from '../../time/index.ts';
-import { terminationMessage } from '../containers/termination-message.ts';
+import { messageShare, terminationMessage } from '../containers/termination-message.ts';
 import type { Rejection } from '../pod/admission.ts';
 import { findContainer } from '../pod/containers.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
@@ -137,7 +137,7 @@ export function podWorker(
       verdict: ending?.verdict,
       disrupts: ending?.disrupts ?? false,
       waiting: (name) => waiting.get(name),
-      terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container)),
+      terminationMessage: (container) => (context.hollow ? '' : terminationMessage(container).slice(0, messageShare(pod))),
       probes: { started: (id) => probes.started(id), ready: (id) => probes.ready(id) },
       resourcesOf: resize.resourcesOf,
       resize: resize.conditions(),
