@@ -170,9 +170,9 @@ describe('unknown fields', () => {
   test.each([
     [
       'strict',
-      'Error from server (BadRequest): error when creating "STDIN": ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "metadata.foo", unknown field "datta"',
+      'Error from server (BadRequest): error when creating "STDIN": ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "datta", unknown field "metadata.foo"',
     ],
-    ['warn', 'Warning: unknown field "metadata.foo"\nWarning: unknown field "datta"\nconfigmap/fields created (server dry run)'],
+    ['warn', 'Warning: unknown field "datta"\nWarning: unknown field "metadata.foo"\nconfigmap/fields created (server dry run)'],
     ['ignore', 'configmap/fields created (server dry run)'],
   ])('with --validate=%s', async (mode, printed) => {
     expect(await kubectl(`create --dry-run=server --validate=${mode} -f -`, wrong)).toBe(printed);
