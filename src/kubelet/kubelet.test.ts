@@ -196,6 +196,29 @@ describe('a pod', () => {
     expect((await t.pod('other')).status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('ErrImageNeverPull');
   });
 
+  it('mounts images as volumes once they are there', async () => {
+    let exists = false;
+    t = await startTestKubelet({ runtime: { imageExists: (image) => image === 'nginx:1' || exists } });
+    await t.create('web', {
+      volumes: [{ name: 'model', image: { reference: 'models:1', pullPolicy: 'IfNotPresent' } }],
+      containers: [{ name: 'main', image: 'nginx:1', volumeMounts: [{ name: 'model', mountPath: '/model', subPath: 'weights' }] }],
+    });
+    expect((await t.pod('web')).status?.containerStatuses?.[0]?.state?.waiting?.reason).toMatch(/^(ErrImagePull|ImagePullBackOff)$/);
+    exists = true;
+    await t.advance(20_000);
+    expect((await t.pod('web')).status?.phase).toBe('Running');
+    const { containers: [made] = [] } = await t.runtime.listContainers({});
+    const { status } = await t.runtime.containerStatus({ containerId: made?.id ?? '' });
+    expect(status?.mounts).toEqual([
+      expect.objectContaining({
+        containerPath: '/model',
+        readonly: true,
+        image: expect.objectContaining({ image: 'models:1' }),
+        imageSubPath: 'weights',
+      }),
+    ]);
+  });
+
   it('says why a container cannot be configured, and starts when what it needs is there', async () => {
     t = await startTestKubelet();
     await t.create('web', {

@@ -170,7 +170,8 @@ export function volumeManager({ context, objects, mounter, allocatable }: Option
       const failed = new Map<string, Error>();
       const all = pod.spec.volumes ?? [];
       if (context.hollow) {
-        for (const { name } of all) volumes.set(name, { path: `/hollow/${name}`, readOnly: false });
+        for (const { name, image } of all)
+          volumes.set(name, image ? { path: '', readOnly: true, image } : { path: `/hollow/${name}`, readOnly: false });
         return { volumes, failed };
       }
       await Promise.all(
