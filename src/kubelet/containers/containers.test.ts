@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Container, Pod, Service } from '../../api/index.ts';
+import { effectiveConfiguration } from '../config.ts';
 import { pullCredentials } from '../images/credentials.ts';
 import { completeImageName, repositoryOf } from '../images/image-name.ts';
+import { kubeletPaths } from '../pod/paths.ts';
 import { podResolver } from './dns.ts';
 import { containerEnvironment, type EnvironmentSources } from './environment.ts';
 import { expand } from './expansion.ts';
 import { cpuQuota, cpuShares, oomScoreAdjust } from './linux-resources.ts';
+import { sandboxConfig } from './sandbox-config.ts';
 import { containerSecurityContext } from './security-context.ts';
 
 const podWith = (spec: Partial<Pod['spec']> = {}, metadata: Partial<Pod['metadata']> = {}): Pod => ({
@@ -106,6 +109,30 @@ describe('resources', () => {
       oomScoreAdjust('Burstable', false, 256, 1024),
       oomScoreAdjust('Burstable', false, 1024, 1024),
     ]).toEqual([-997, 1000, 750, 3]);
+  });
+});
+
+describe('sandbox', () => {
+  it('gets ports of containers and sidecars, and tells its overhead from what its containers may use', () => {
+    const resources = { requests: { cpu: '1', memory: '64Mi' }, limits: { cpu: '1', memory: '64Mi' } };
+    const pod = podWith({
+      overhead: { cpu: '500m', memory: '32Mi' },
+      initContainers: [
+        { name: 'setup', ports: [{ containerPort: 1, hostPort: 1 }] },
+        { name: 'proxy', restartPolicy: 'Always', ports: [{ containerPort: 15, hostPort: 1015, protocol: 'UDP' }] },
+      ],
+      containers: [{ name: 'c', resources, ports: [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }] }],
+    });
+    const context = { config: effectiveConfiguration(), hostname: 'node', paths: kubeletPaths('/k', '/logs') };
+    const { portMappings, linux } = sandboxConfig(pod, 0, { servers: [], searches: [], options: [] }, '/pods', context, '');
+    expect(portMappings).toEqual([
+      { protocol: 'TCP', containerPort: 80, hostPort: 8080, hostIp: '' },
+      { protocol: 'UDP', containerPort: 15, hostPort: 1015, hostIp: '' },
+    ]);
+    expect(linux).toMatchObject({
+      resources: { cpuShares: 1024, cpuQuota: 100_000, memoryLimitInBytes: 64 * 2 ** 20 },
+      overhead: { cpuShares: 512, cpuQuota: 50_000, memoryLimitInBytes: 32 * 2 ** 20 },
+    });
   });
 });
 

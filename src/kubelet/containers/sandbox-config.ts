@@ -1,6 +1,7 @@
-import { type Pod, podLimits, podRequests, toResourceList } from '../../api/index.ts';
+import { type Pod, podLimits, podRequests, type ResourceRequirements, toResourceList } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import type { KubeletContext } from '../context.ts';
+import { isSidecar } from '../pod/containers.ts';
 import { isHostNetwork, uidOf } from '../pod/identity.ts';
 import { dottedSysctl } from '../pod/sysctls.ts';
 import { podHostname, podResolver, type ResolverConfig } from './dns.ts';
@@ -22,7 +23,7 @@ export function sandboxConfig(
   const { hostname } = podHostname(pod, context.hostname, config.clusterDomain);
   const portMappings = isHostNetwork(pod)
     ? []
-    : pod.spec.containers
+    : [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter(isSidecar)]
         .flatMap((c) => c.ports ?? [])
         .filter((p) => (p.hostPort ?? 0) > 0)
         .map(
@@ -33,12 +34,16 @@ export function sandboxConfig(
             hostIp: p.hostIP ?? '',
           }),
         );
-  const resources = { requests: toResourceList(podRequests(pod.spec)), limits: toResourceList(podLimits(pod.spec)) };
-  const { oomScoreAdj: _, ...sandboxResources } = linuxResources(resources, {
-    cfsQuota: config.cpuCFSQuota,
-    cfsPeriodMicros: 100_000,
-    oomScoreAdj: 0,
-  });
+  const inKernelUnits = (resources: ResourceRequirements) => {
+    const { oomScoreAdj: _, ...rest } = linuxResources(resources, {
+      cfsQuota: config.cpuCFSQuota,
+      cfsPeriodMicros: 100_000,
+      oomScoreAdj: 0,
+    });
+    return rest;
+  };
+  // What the sandbox itself needs is told apart from what its containers may use.
+  const { overhead, ...containers } = pod.spec;
   return {
     metadata: { name: pod.metadata.name ?? '', namespace: pod.metadata.namespace ?? '', uid: uidOf(pod), attempt },
     // In the host's network the runtime gives the host's own name.
@@ -52,7 +57,11 @@ export function sandboxConfig(
       cgroupParent,
       securityContext: sandboxSecurityContext(pod),
       sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [dottedSysctl(name), value])),
-      resources: sandboxResources,
+      resources: inKernelUnits({
+        requests: toResourceList(podRequests(containers)),
+        limits: toResourceList(podLimits(containers)),
+      }),
+      ...(overhead ? { overhead: inKernelUnits({ requests: overhead, limits: overhead }) } : {}),
     },
   };
 }
