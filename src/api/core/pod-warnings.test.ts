@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FieldPath } from '../fields.ts';
 import type { Pod, PodSpec, PodTemplateSpec, Service, ServiceSpec } from '../generated/core.v1.ts';
+import { keyPairWarnings } from './key-pair-warnings.ts';
 import { pod as podKind } from './pod.ts';
 import { podTemplateWarnings, podWarnings } from './pod-warnings.ts';
 import { serviceWarnings } from './service-warnings.ts';
@@ -186,4 +187,19 @@ describe('serviceWarnings', () => {
   ])('of %j', (spec, warnings) =>
     expect(serviceWarnings({ metadata: { name: 's' }, spec: { sessionAffinity: 'None', ...spec } } as Service)).toEqual(warnings),
   );
+});
+
+it.each([
+  ['', '', 'tls: failed to find any PEM data in certificate input'],
+  [
+    'RSA PRIVATE KEY',
+    'CERTIFICATE',
+    'tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched',
+  ],
+  ['CERTIFICATE', '', 'tls: failed to find any PEM data in key input'],
+  ['CERTIFICATE', 'CERTIFICATE', 'tls: found a certificate rather than a key in the PEM for the private key'],
+  ['CERTIFICATE', 'PRIVATE KEY', 'x509: malformed certificate'],
+])('a TLS secret of %j and %j', (...given) => {
+  const [certificate = '', key = ''] = given.slice(0, 2).map((type) => type && `-----BEGIN ${type}-----\nAAAA\n-----END ${type}-----\n`);
+  expect(keyPairWarnings(certificate, key)).toEqual([given[2]]);
 });

@@ -6,6 +6,7 @@ import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { reject } from './checks.ts';
 import { decodedLength, maxDataBytes, validateDataUpdate } from './config-map.ts';
+import { keyPairWarnings } from './key-pair-warnings.ts';
 
 const dataPath = new FieldPath('data');
 /** The ServiceAccount whose token a secret holds. */
@@ -84,6 +85,8 @@ export const secret = defineKind<Secret>({
     if (next.type !== prev.type) errors.invalid(new FieldPath('type'), next.type, fieldImmutable);
     validateDataUpdate(next, prev, ['data'], errors);
   },
+  warnings: ({ type, data = {} }) =>
+    type === 'kubernetes.io/tls' ? keyPairWarnings(atob(data['tls.crt'] ?? ''), atob(data['tls.key'] ?? '')) : [],
   fieldSelectors: { type: ({ type }) => type ?? '' },
   columns: [
     nameColumn,
