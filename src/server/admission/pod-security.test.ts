@@ -83,7 +83,11 @@ test('who makes a namespace stricter is told which of its pods would not be let 
   await quiet({ enforce: 'baseline' }, { enforce: 'restricted' });
   await quiet({ enforce: 'privileged' }, {});
   await quiet({ warn: 'baseline' }, {});
-  await quiet({ enforce: 'baseline' }, {}, { exemptions: { namespaces: ['ns'] } });
+  const exempt = { exemptions: { namespaces: ['ns'] } };
+  for (const old of [undefined, {}])
+    expect((await writeNamespace({ enforce: 'baseline' }, old, exempt)).warnings).toEqual([
+      'namespace "ns" is exempt from Pod Security, and the policy (enforce=baseline:latest) will be ignored',
+    ]);
 });
 
 test('defaults hold where a namespace says nothing, and not for those that are exempt', async () => {

@@ -1,4 +1,4 @@
-import { errors, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
+import { deepEqual, errors, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './context.ts';
@@ -7,6 +7,8 @@ import {
   formatPolicy,
   type LevelVersion,
   type PodSecurityOptions,
+  type PodSecurityPolicy,
+  podSecurityModes,
   podSecurityPrefix,
   policyOf,
   strictness,
@@ -44,13 +46,22 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
     const before = isUpdate(request) ? policyOf(labelsOf(request.oldObject), options) : undefined;
     const isOld = before !== undefined && JSON.stringify(before.problems.list) === JSON.stringify(problems.list);
     if (!problems.ok && !isOld) throw errors.invalid(Namespace, request.name, problems.list);
-    if (before === undefined) return;
+    if (before === undefined) return exemptionWarning(request, policy);
     const { enforce } = policy;
     const old = before.policy.enforce;
     if (enforce.level === 'privileged' || formatPolicy(enforce) === formatPolicy(old)) return;
     if (enforce.version === old.version && strictness(enforce.level) <= strictness(old.level)) return;
-    if (namespaces.includes(request.name)) return;
+    if (namespaces.includes(request.name)) return exemptionWarning(request, policy);
     for (const warning of await podsThatViolate(request.name, enforce)) request.warn(warning);
+  };
+
+  /** Who gives an exempt namespace a policy of its own is told that it does not matter. */
+  const exemptionWarning = (request: AdmissionRequest, policy: PodSecurityPolicy): void => {
+    if (!namespaces.includes(request.name)) return;
+    const asked = podSecurityModes.filter((mode) => policy[mode].level !== 'privileged');
+    if (asked.length === 0 || deepEqual(policy, policyOf({}, options).policy)) return;
+    const text = asked.map((mode) => `${mode}=${formatPolicy(policy[mode])}`).join(', ');
+    request.warn(`namespace ${JSON.stringify(request.name)} is exempt from Pod Security, and the policy (${text}) will be ignored`);
   };
 
   const podsThatViolate = async (namespace: string, enforce: LevelVersion): Promise<string[]> => {
