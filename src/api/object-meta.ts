@@ -90,8 +90,12 @@ export function validateStandardFinalizers(
   for (const [i, finalizer] of finalizers.entries()) requireStandardFinalizer(finalizer, path.index(i), errors);
 }
 
+const printableAscii = /^[ -~]*$/;
+
 /** A client's name in managedFields: printable, at most 128 bytes. */
 export function validateFieldManager(manager: string, path: FieldPath, errors: FieldErrors): void {
+  // Nearly all are a few letters.
+  if (manager.length <= 128 && printableAscii.test(manager)) return;
   if (byteLength(manager) > 128) errors.tooLong(path, 128);
   let position = 0;
   for (const char of manager) {

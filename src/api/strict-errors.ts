@@ -14,6 +14,7 @@ export interface StrictProblems {
 
 /** In upstream's words, in the order in which its decoder comes upon them: that of the body. Of unknown fields repetitions are not told. */
 export function strictErrors({ unknown, duplicates = [], repeated, text }: StrictProblems): string[] {
+  if (unknown.length === 0 && duplicates.length === 0 && repeated === undefined) return [];
   const isUnknown = new Set(unknown);
   const known = duplicates.filter((path) => !isUnknown.has(path));
   const fields = [

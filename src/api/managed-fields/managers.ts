@@ -43,7 +43,7 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
   return managers;
 }
 
-function writeManager(m: Manager): ManagedFieldsEntry {
+export function writeManager(m: Manager): ManagedFieldsEntry {
   m.entry ??= {
     ...(m.manager ? { manager: m.manager } : {}),
     operation: m.operation,

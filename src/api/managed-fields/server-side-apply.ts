@@ -9,7 +9,7 @@ import type { StructNode } from '../schema/node.ts';
 import { errors, StatusError } from '../status-error.ts';
 import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, recursiveDifference, union } from './field-set.ts';
 import { lastAppliedFields, withLastApplied } from './last-applied.ts';
-import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManagers } from './managers.ts';
+import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManager, writeManagers } from './managers.ts';
 import { typedProblems } from './typed-problems.ts';
 import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
 import { type InVersion, inOneVersion, inVersion, type Steps, type VersionView } from './versions.ts';
@@ -152,6 +152,12 @@ export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>
   if (unchanged(comparison)) {
     const entries = given && sent ? sent : kept;
     return next.metadata.managedFields === entries ? next : withManagedFields(next, entries);
+  }
+  // Of what is new there is nobody to compare with.
+  if (given === undefined && kept.length === 0) {
+    const { changed: fields } = comparison;
+    const first: Manager = { manager, operation: 'Update', apiVersion, subresource, time, fields };
+    return withManagedFields(next, isEmptySet(fields) ? [] : [writeManager(first)]);
   }
   const managers = given ?? readManagers(kept) ?? new Map();
   const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live, comparison);

@@ -107,7 +107,7 @@ function webSocketProtocols(header: string | undefined): string[] {
 function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgrade): Incoming {
   const headers = headersOf(request.rawHeaders);
   const header = (name: string) => {
-    for (const [key, value] of headers) if (key === name) return value;
+    for (const pair of headers) if (pair[0] === name) return pair[1];
     return undefined;
   };
   const { socket } = request;

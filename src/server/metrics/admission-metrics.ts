@@ -11,8 +11,8 @@ export type AdmissionType = 'admit' | 'validate';
 export interface AdmissionMetrics {
   /** The present, for `note`. */
   now(): number;
-  /** Notes how long a plugin, or with no name a whole step, has taken since `startedMs`, and how it ended. */
-  note(name: string | undefined, type: AdmissionType, request: AdmissionRequest, startedMs: number, rejected: boolean): void;
+  /** Notes how long a plugin, or with no name a whole step, has taken since `startedMs`, and how it ended. Answers the present. */
+  note(name: string | undefined, type: AdmissionType, request: AdmissionRequest, startedMs: number, rejected: boolean): number;
 }
 
 export function createAdmissionMetrics(registry: Registry, clock: Clock): AdmissionMetrics {
@@ -52,7 +52,9 @@ export function createAdmissionMetrics(registry: Registry, clock: Clock): Admiss
         cell = name === undefined ? steps.with(labels) : plugins.with({ name, ...labels });
         cells[which] = cell;
       }
-      cell.observe((clock.monotonic() - startedMs) / 1000);
+      const presentMs = clock.monotonic();
+      cell.observe((presentMs - startedMs) / 1000);
+      return presentMs;
     },
   };
 }

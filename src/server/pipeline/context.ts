@@ -54,13 +54,14 @@ export class PipelineContext implements RequestContext {
   }
 
   header(name: string): string | undefined {
-    for (const [key, value] of this.rawHeaders) if (key === name) return value;
+    // Written without destructuring, which makes garbage for each header.
+    for (const header of this.rawHeaders) if (header[0] === name) return header[1];
     return undefined;
   }
 
   headerValues(name: string): readonly string[] {
     const values: string[] = [];
-    for (const [key, value] of this.rawHeaders) if (key === name) values.push(value);
+    for (const header of this.rawHeaders) if (header[0] === name) values.push(header[1]);
     return values;
   }
 

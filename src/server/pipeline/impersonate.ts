@@ -16,7 +16,10 @@ function splitServiceAccount(name: string): { namespace: string; name: string } 
 }
 
 /** Whether a request says that it is somebody else's. */
-export const asksToImpersonate = ({ rawHeaders }: RequestContext): boolean => rawHeaders.some(([name]) => name.startsWith('impersonate-'));
+export function asksToImpersonate({ rawHeaders }: RequestContext): boolean {
+  for (const header of rawHeaders) if (header[0].startsWith('impersonate-')) return true;
+  return false;
+}
 
 /** Replaces the context's user where the request asks for that, after asking the authorizer about every part of it. */
 export async function impersonate(context: RequestContext, authorizer: Authorizer): Promise<void> {

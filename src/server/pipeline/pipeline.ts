@@ -106,32 +106,39 @@ function statusCode(answer: Answer): number {
   return 'status' in answer ? answer.status : 200;
 }
 
-/** Of a connection's certificate the user is known at once; only where somebody has to be asked there is something to wait for. */
-async function authenticate(options: PipelineOptions, credentials: Credentials): Promise<UserInfo> {
-  const startedMs = options.clock.monotonic();
+/** Of a connection's certificate the user is known at once; a promise only where somebody has to be asked. Throws Unauthorized. */
+function authenticate(options: PipelineOptions, credentials: Credentials, startedMs: number): UserInfo | Promise<UserInfo> {
   const { authenticators, anonymous, logger, authentication } = options;
+  let refused = false;
+  // Another authenticator may still know these credentials.
+  const noteRefusal = (error: unknown): undefined => {
+    refused = true;
+    logger.debug({ err: error }, 'Unable to authenticate the request');
+  };
   const known = (user: UserInfo) => {
     authentication?.attempted(user, startedMs);
     if (credentials.certificate !== undefined && authentication) authentication.certificate(credentials.certificate.notAfter);
     return user;
   };
-  let refused = false;
-  for (const authenticator of authenticators) {
-    try {
-      const answer = authenticator.authenticate(credentials);
-      const user = answer instanceof Promise ? await answer : answer;
-      if (user !== undefined) return known(user.name === 'system:anonymous' ? user : withAuthenticatedGroup(user));
-    } catch (error) {
-      // Another authenticator may still know these credentials.
-      refused = true;
-      logger.debug({ err: error }, 'Unable to authenticate the request');
+  const whole = (user: UserInfo) => known(user.name === 'system:anonymous' ? user : withAuthenticatedGroup(user));
+  const attempt = (from: number): UserInfo | Promise<UserInfo> => {
+    for (let i = from; i < authenticators.length; i++) {
+      let answer: ReturnType<Authenticator['authenticate']>;
+      try {
+        answer = authenticators[i]?.authenticate(credentials);
+      } catch (error) {
+        answer = noteRefusal(error);
+      }
+      if (answer instanceof Promise) return answer.catch(noteRefusal).then((user) => (user === undefined ? attempt(i + 1) : whole(user)));
+      if (answer !== undefined) return whole(answer);
     }
-  }
-  if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) {
-    authentication?.attempted(undefined, startedMs);
-    throw errors.unauthorized();
-  }
-  return known(anonymousUser);
+    if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) {
+      authentication?.attempted(undefined, startedMs);
+      throw errors.unauthorized();
+    }
+    return known(anonymousUser);
+  };
+  return attempt(0);
 }
 
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
@@ -140,7 +147,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
   const identify = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<void> => {
     try {
-      if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
+      if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials, clock.monotonic());
     } catch (error) {
       if (auditor && error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error));
       throw error;
@@ -170,7 +177,10 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
-    else if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials);
+    else if (incoming.credentials !== undefined) {
+      const user = authenticate(options, incoming.credentials, startedMs);
+      context.user = user instanceof Promise ? await user : user;
+    }
     if (asksToImpersonate(context)) await impersonate(context, authorizer);
     const admitted = () => (options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context));
     const span = options.tracer && beginRequestSpan(options.tracer, context, startedMs);

@@ -10,6 +10,7 @@ import {
   kindNode,
   parseApiVersion,
   type Resource,
+  type ServedVersion,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { Document } from './read-body.ts';
@@ -94,17 +95,21 @@ export function applyDefaults(resource: Resource, object: KubeObject): void {
   if (node !== undefined) applyTableDefaults(node, object);
 }
 
-/** Defaults a private object in the version at hand and converts it to the storage version. */
-export async function toStorageVersion(served: ServedResource, object: KubeObject): Promise<KubeObject> {
-  let stored = object;
-  if (served.version !== undefined) {
-    applyDefaults(served.resource, stored);
-    served.version.defaults?.(stored);
-    await served.version.prepare?.([stored], 'storage');
-    stored = served.version.toStorage(stored);
-  }
-  applyDefaults(served.kind.resource, stored);
-  served.kind.defaults?.(stored);
+/** Defaults a private object in the version at hand and converts it to the storage version; a promise only where that takes its time. */
+export function toStorageVersion(served: ServedResource, object: KubeObject): KubeObject | Promise<KubeObject> {
+  return served.version === undefined ? storedDefaults(served, object) : converted(served, served.version, object);
+}
+
+async function converted(served: ServedResource, version: ServedVersion, object: KubeObject): Promise<KubeObject> {
+  applyDefaults(served.resource, object);
+  version.defaults?.(object);
+  await version.prepare?.([object], 'storage');
+  return storedDefaults(served, version.toStorage(object));
+}
+
+function storedDefaults({ kind }: ServedResource, stored: KubeObject): KubeObject {
+  applyDefaults(kind.resource, stored);
+  kind.defaults?.(stored);
   return stored;
 }
 
@@ -115,7 +120,8 @@ export async function decodeObject(
   served: ServedResource,
   validation: FieldValidation,
 ): Promise<KubeObject> {
-  const object = await toStorageVersion(served, decodeServed(context, document, served, validation));
+  const given = toStorageVersion(served, decodeServed(context, document, served, validation));
+  const object = given instanceof Promise ? await given : given;
   context.audit?.request(object.metadata, () => deepCopy(toServed(served, object)));
   return object;
 }

@@ -55,7 +55,8 @@ export async function createObject(
   const generated = !metadata.name && Boolean(metadata.generateName);
   if (context.info.verb === 'create') dedupOwnerReferences(context, object, { admitted: false });
   const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
-  const tracked = ownFields ? object : await trackUpdate(registry.table, undefined, object, writer);
+  const tracking = ownFields ? object : trackUpdate(registry.table, undefined, object, writer);
+  const tracked = tracking instanceof Promise ? await tracking : tracking;
   if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
   const admission = admissionRequest(context, served.resource, 'CREATE', {
     name: tracked.metadata.name ?? '',
@@ -64,7 +65,8 @@ export async function createObject(
     options: options.asked,
     dryRun: options.dryRun,
   });
-  await admitMutating(registry, admission);
+  const admitted = admitMutating(registry, admission);
+  if (admitted !== undefined) await admitted;
   dedupOwnerReferences(context, tracked, { admitted: true });
   const write = { admission, dryRun: options.dryRun };
   if (!generated) return prepareAndStore(registry, context, served, tracked, write);
@@ -91,12 +93,14 @@ async function prepareAndStore(
   const { kind } = served;
   prepareForCreate(kind, object, strategyContext(registry, context));
   const problems = new FieldErrors();
-  const finish = await beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun, problems });
+  const begun = beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun, problems });
+  const finish = begun instanceof Promise ? await begun : begun;
   let stored = false;
   try {
     validateCreate(kind, object, problems);
     warnings(kind, context, object);
-    await admitValidating(registry, { ...admission, name: object.metadata.name, object });
+    const validated = admitValidating(registry, { ...admission, name: object.metadata.name, object });
+    if (validated !== undefined) await validated;
     const item = dryRun ? await notTaken(served, object) : await storageOf(served).create(object);
     stored = !dryRun;
     return item;

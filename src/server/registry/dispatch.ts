@@ -22,17 +22,25 @@ export const notFoundMessage = 'the server could not find the requested resource
 export const notFound = () => new StatusError(404, 'NotFound', notFoundMessage, {});
 const notAllowed = () => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
+const none: readonly SubresourceHandler[] = [];
+
 export type Dispatch = (context: RequestContext) => Promise<Answer>;
 
 export function createDispatch(registry: Registry, handlers: readonly SubresourceHandler[]): Dispatch {
-  const custom = (served: ServedResource, subresource: string) =>
-    handlers.filter(
-      (h) =>
-        h.group === served.resource.group &&
-        h.resource === served.resource.plural &&
-        h.subresource === subresource &&
-        (h.version === undefined || h.version === served.resource.version),
+  /** By the plural of what they handle; more may come while the server is put together. */
+  let byPlural = Map.groupBy(handlers, (h) => h.resource);
+  let sorted = handlers.length;
+  const custom = ({ resource }: ServedResource, subresource: string): readonly SubresourceHandler[] => {
+    if (sorted !== handlers.length) {
+      byPlural = Map.groupBy(handlers, (h) => h.resource);
+      sorted = handlers.length;
+    }
+    const ofPlural = byPlural.get(resource.plural);
+    if (ofPlural === undefined) return none;
+    return ofPlural.filter(
+      (h) => h.group === resource.group && h.subresource === subresource && (h.version === undefined || h.version === resource.version),
     );
+  };
   const answerOf = (context: RequestContext): Answer | Promise<Answer> => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);

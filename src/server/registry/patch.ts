@@ -19,17 +19,19 @@ export async function patch(registry: Registry, context: RequestContext, served:
       { type: 'FieldValueForbidden', field: 'force', body: 'Forbidden: may not be specified for non-apply patch' },
     ]);
   const applyPatch = await readPatch(context, served.resource);
+  const patched = (document: KubeObject) => {
+    const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));
+    const { name } = object.metadata;
+    if (name !== context.info.name)
+      throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${context.info.name})`);
+    return toStorageVersion(served, object);
+  };
   const item = await changeObject(registry, context, served, {
     options,
     preconditions: {},
-    async next(current: KubeObject) {
-      const object = applyPatch(await convertToServed(served, current), (value) =>
-        decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation),
-      );
-      const { name } = object.metadata;
-      if (name !== context.info.name)
-        throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${context.info.name})`);
-      return toStorageVersion(served, object);
+    next(current: KubeObject) {
+      const document = convertToServed(served, current);
+      return document instanceof Promise ? document.then(patched) : patched(document);
     },
   });
   return { type: 'object', status: 200, item, resource: served };

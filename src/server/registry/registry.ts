@@ -2,7 +2,7 @@
 import { type FieldErrors, groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import type { AdmissionMetrics } from '../metrics/admission-metrics.ts';
+import type { AdmissionMetrics, AdmissionType } from '../metrics/admission-metrics.ts';
 import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest, FinishWrite, WriteHook } from '../request.ts';
 import type { ResourceTable } from './served-resource.ts';
 
@@ -20,11 +20,11 @@ export interface Registry {
 }
 
 /** Reserves what the write needs, where its kind has a hook. Whoever calls must call the answer once the write is done. */
-export async function beginWrite(
+export function beginWrite(
   registry: Registry,
   resource: Resource,
   write: { next: KubeObject; prev: KubeObject | undefined; dryRun: boolean; problems: FieldErrors },
-): Promise<FinishWrite | undefined> {
+): FinishWrite | undefined | Promise<FinishWrite | undefined> {
   return registry.hooks?.get(groupResourceOf(resource))?.begin(write);
 }
 
@@ -58,57 +58,97 @@ export function admissionRequest(
   };
 }
 
-/** Written without a function for each plugin: every write passes here. */
-async function admitOnce({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
-  for (const plugin of admission) {
-    if (plugin.admit === undefined || !plugin.handles(request)) continue;
-    const startedMs = admissionMetrics.now();
-    let rejected = true;
+/**
+ * Runs the plugins of a step from one on, each timed from the end of the one before. What most of them do needs no waiting, and every
+ * write passes here: a promise only where one has to be waited for. Answers when it ended.
+ */
+function runPlugins(
+  registry: Registry,
+  type: AdmissionType,
+  request: AdmissionRequest,
+  startedMs: number,
+  from = 0,
+): number | Promise<number> {
+  const { admission, admissionMetrics } = registry;
+  let beganMs = startedMs;
+  for (let i = from; i < admission.length; i++) {
+    const plugin = admission[i];
+    if (plugin?.[type] === undefined || !plugin.handles(request)) continue;
+    let done: Promise<void> | undefined;
     try {
-      const done = plugin.admit(request);
-      if (done !== undefined) await done;
-      rejected = false;
-    } finally {
-      admissionMetrics.note(plugin.name, 'admit', request, startedMs, rejected);
+      done = plugin[type](request) as Promise<void> | undefined; // what returns nothing returns undefined
+    } catch (error) {
+      admissionMetrics.note(plugin.name, type, request, beganMs, true);
+      throw error;
     }
+    // In a function of its own: one here would make garbage of each turn.
+    if (done !== undefined) return runPluginsAfter(done, registry, type, request, beganMs, i);
+    beganMs = admissionMetrics.note(plugin.name, type, request, beganMs, false);
   }
+  return beganMs;
 }
 
-/** Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. */
-export async function admitMutating(registry: Registry, request: AdmissionRequest): Promise<void> {
+/** Waits for a plugin, then runs those after it. */
+async function runPluginsAfter(
+  done: Promise<void>,
+  registry: Registry,
+  type: AdmissionType,
+  request: AdmissionRequest,
+  beganMs: number,
+  at: number,
+): Promise<number> {
+  const name = registry.admission[at]?.name;
+  try {
+    await done;
+  } catch (error) {
+    registry.admissionMetrics.note(name, type, request, beganMs, true);
+    throw error;
+  }
+  return runPlugins(registry, type, request, registry.admissionMetrics.note(name, type, request, beganMs, false), at + 1);
+}
+
+const wantsMore = (type: AdmissionType, { reinvocation }: AdmissionRequest) => type === 'admit' && reinvocation.wanted;
+
+function admitted(registry: Registry, type: AdmissionType, request: AdmissionRequest): void | Promise<void> {
   const { admissionMetrics } = registry;
   const startedMs = admissionMetrics.now();
+  let done: number | Promise<number>;
+  try {
+    done = runPlugins(registry, type, request, startedMs);
+  } catch (error) {
+    admissionMetrics.note(undefined, type, request, startedMs, true);
+    throw error;
+  }
+  if (typeof done !== 'number' || wantsMore(type, request)) return waitAdmitted(registry, type, request, startedMs, done);
+  admissionMetrics.note(undefined, type, request, startedMs, false);
+}
+
+async function waitAdmitted(
+  registry: Registry,
+  type: AdmissionType,
+  request: AdmissionRequest,
+  startedMs: number,
+  done: number | Promise<number>,
+): Promise<void> {
   let rejected = true;
   try {
-    await admitOnce(registry, request);
-    if (request.reinvocation.wanted) {
+    const endedMs = await done;
+    if (wantsMore(type, request)) {
       request.reinvocation.isReinvocation = true;
-      await admitOnce(registry, request);
+      await runPlugins(registry, type, request, endedMs);
     }
     rejected = false;
   } finally {
-    admissionMetrics.note(undefined, 'admit', request, startedMs, rejected);
+    registry.admissionMetrics.note(undefined, type, request, startedMs, rejected);
   }
 }
 
-export async function admitValidating({ admission, admissionMetrics }: Registry, request: AdmissionRequest): Promise<void> {
-  const startedMs = admissionMetrics.now();
-  let rejected = true;
-  try {
-    for (const plugin of admission) {
-      if (plugin.validate === undefined || !plugin.handles(request)) continue;
-      const pluginStartedMs = admissionMetrics.now();
-      let refused = true;
-      try {
-        const done = plugin.validate(request);
-        if (done !== undefined) await done;
-        refused = false;
-      } finally {
-        admissionMetrics.note(plugin.name, 'validate', request, pluginStartedMs, refused);
-      }
-    }
-    rejected = false;
-  } finally {
-    admissionMetrics.note(undefined, 'validate', request, startedMs, rejected);
-  }
-}
+/**
+ * Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. A promise only where
+ * something has to be waited for; a refusal may come as either.
+ */
+export const admitMutating = (registry: Registry, request: AdmissionRequest): void | Promise<void> => admitted(registry, 'admit', request);
+
+/** The same for the validating ones. */
+export const admitValidating = (registry: Registry, request: AdmissionRequest): void | Promise<void> =>
+  admitted(registry, 'validate', request);

@@ -33,16 +33,15 @@ export interface ServedResource {
 }
 
 /** As toServed, for conversions that take their time. */
-export async function convertToServed(served: ServedResource, object: KubeObject): Promise<KubeObject> {
-  await served.version?.prepare?.([object], 'served');
-  return toServed(served, object);
+export function convertToServed(served: ServedResource, object: KubeObject): KubeObject | Promise<KubeObject> {
+  const prepared = served.version?.prepare?.([object], 'served');
+  return prepared === undefined ? toServed(served, object) : prepared.then(() => toServed(served, object));
 }
 
 /** An object as it lies in the store, perhaps in the storage version of earlier days, in the present one. */
-export async function convertToStored({ version }: ServedResource, object: KubeObject): Promise<KubeObject> {
+export function convertToStored({ version }: ServedResource, object: KubeObject): KubeObject | Promise<KubeObject> {
   if (version?.prepare === undefined) return object;
-  await version.prepare([object], 'storage');
-  return version.toStorage(object);
+  return version.prepare([object], 'storage').then(() => version.toStorage(object));
 }
 
 /** The type of a resource's objects in the version at hand. */

@@ -130,8 +130,10 @@ async function nextState(
 ): Promise<KubeObject | undefined> {
   const { kind } = served;
   const { info } = context;
-  const prev = await convertToStored(served, current.object);
-  let next = await change.next(prev);
+  const stored = convertToStored(served, current.object);
+  const prev = stored instanceof Promise ? await stored : stored;
+  const changed = change.next(prev);
+  let next = changed instanceof Promise ? await changed : changed;
   checkVersion(served, next, current);
   // Strategies and validation compare metadata with the object's present version.
   next.metadata.resourceVersion = String(current.revision);
@@ -144,14 +146,16 @@ async function nextState(
     options: change.options.asked,
     dryRun: change.options.dryRun,
   });
-  await admitMutating(registry, admission);
+  const admitted = admitMutating(registry, admission);
+  if (admitted !== undefined) await admitted;
   if (admission.object !== undefined) shown?.take(admission.object, next);
   dedupOwnerReferences(context, next, { admitted: true });
   const problems = new FieldErrors();
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
-    onBegin(await beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems }));
+    const begun = beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems });
+    onBegin(begun instanceof Promise ? await begun : begun);
   } else prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
@@ -169,7 +173,8 @@ async function nextState(
   validateUpdate(kind, shared, prev, { strategy, problems });
   for (const warning of problems.warnings) context.warn(warning);
   if (strategy === undefined) warnings(kind, context, shared, prev);
-  await admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
+  const validated = admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
+  if (validated !== undefined) await validated;
   return deletable(kind.resource, shared, prev) ? undefined : shared;
 }
 

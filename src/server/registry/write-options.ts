@@ -24,12 +24,16 @@ function checkDryRun(values: readonly string[], problems: FieldErrors): boolean 
 
 /** What stands in managedFields where the client names no manager: its user agent up to the first slash. */
 function defaultManager(context: RequestContext): string {
-  const [prefix = ''] = context.userAgent.split('/');
+  const { userAgent } = context;
+  const end = userAgent.indexOf('/');
+  const prefix = end < 0 ? userAgent : userAgent.slice(0, end);
   return prefix === '' ? 'unknown' : prefix.slice(0, 128);
 }
 
 export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteOptions {
   const { query } = context;
+  // Most clients leave them all to us.
+  if (query.size === 0) return { dryRun: false, fieldManager: defaultManager(context), fieldValidation: 'Warn', asked: {} };
   const problems = new FieldErrors();
   const dryRun = checkDryRun(query.getAll('dryRun'), problems);
   const manager = query.get('fieldManager') ?? '';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { errors, type KubeObject, parseExactly, type Resource } from '../../api/index.ts';
-import { currentSpan, traced } from '../../observability/index.ts';
+import { currentSpan, type Span, traced } from '../../observability/index.ts';
 import type { Operation, Store, StoredValue } from '../../store/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Transformer } from '../encryption/index.ts';
@@ -107,12 +107,14 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const cachedOf = (value: StoredValue | undefined) => value && decode(value.key, value.modRevision, value.value);
   const fresh = async (key: string) => cachedOf(await store.get(key));
 
-  async function putOf(key: string, object: T): Promise<{ put: string; value: Value<T>; lease?: number }> {
+  type Put = { put: string; value: Value<T>; lease?: number };
+  /** A promise only where a lease is wanted. */
+  function putOf(key: string, object: T): Put | Promise<Put> {
     const json = encodeObject(object);
     const value: Value<T> = form?.write(object, json) ?? json;
     value[origin] = { by: self, object, json };
     const ttl = ttlSeconds?.(object);
-    return { put: key, value, ...(ttl ? { lease: await leasePool.lease(ttl) } : {}) };
+    return ttl ? leasePool.lease(ttl).then((lease) => ({ put: key, value, lease })) : { put: key, value };
   }
 
   function check(current: CachedObject<T>, name: string, { uid, resourceVersion }: Preconditions): void {
@@ -222,14 +224,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     create: async (object) => {
       const name = object.metadata.name ?? '';
       const key = keyOf(object.metadata.namespace ?? '', name);
-      const { put, result } = await traced('Create etcd3', describe(key), async (span) => {
+      const write = async (span?: Span) => {
         span?.event('About to Encode');
-        const put = await putOf(key, object);
+        const made = putOf(key, object);
+        const put = made instanceof Promise ? await made : made;
         span?.event('Encode succeeded', { len: put.value.length });
         const result = await store.commit([{ key, modRevision: 0 }], [put]);
         span?.event('Txn call succeeded');
         return { put, result };
-      });
+      };
+      const { put, result } = await (currentSpan() === undefined ? write() : traced('Create etcd3', describe(key), write));
       if (!result.ok) throw errors.alreadyExists(resource, name);
       return decode(key, result.revision, put.value);
     },
@@ -240,7 +244,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         const next = await change(current);
         if (next === undefined) return { delete: current.key };
         if (next === current.object && !outdated.has(current)) return undefined;
-        const put = await putOf(current.key, next);
+        const made = putOf(current.key, next);
+        const put = made instanceof Promise ? await made : made;
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
         return put.value[origin]?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;
       }),
