@@ -176,6 +176,31 @@ describe('answers', () => {
   });
 });
 
+test.each([true, false])('a body over HTTP/2 comes in parts, its length announced: %s', async (isAnnounced) => {
+  const session = connect(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate });
+  try {
+    const name = `in-parts-${isAnnounced}`;
+    const body = Buffer.from(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: 'x'.repeat(50_000) } }));
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/api/v1/namespaces/web/configmaps',
+      authorization: 'Bearer admin',
+      'content-type': 'application/json',
+      ...(isAnnounced ? { 'content-length': body.length } : {}),
+    });
+    const headers = new Promise<Record<string, unknown>>((resolve) => stream.on('response', resolve));
+    const closed = new Promise<void>((resolve) => stream.on('close', resolve));
+    stream.resume();
+    stream.write(body.subarray(0, 20_000));
+    stream.end(body.subarray(20_000));
+    expect((await headers)[':status']).toBe(201);
+    await closed;
+    expect(stream.rstCode).toBe(0);
+  } finally {
+    session.close();
+  }
+});
+
 test('HTTP/2 carries requests and watches side by side', async () => {
   const session = connect(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate });
   const watching = session.request({ ':path': `${configMaps}?watch=1&resourceVersion=${await version()}`, authorization: 'Bearer admin' });

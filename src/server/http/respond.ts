@@ -42,13 +42,12 @@ const watchTypes: Record<Encoding, string> = {
   cbor: 'application/cbor-seq',
 };
 
-/** Writes one chunk; resolves when the client has room for more. */
-type Write = (chunk: Uint8Array) => Promise<void>;
+/** Writes one chunk; where the client has no room for more, a promise of when it has. */
+type Write = (chunk: Uint8Array) => undefined | Promise<void>;
 
 /** A client that takes nothing for `stalledMs` is given up; without it, it may take its time. */
 function writer(reply: Reply, signal: AbortSignal, patience?: { clock: Clock; stalledMs: number }): Write {
-  return async (chunk) => {
-    if (reply.write(chunk)) return;
+  const room = async () => {
     if (patience === undefined) {
       await reply.drained(signal);
       return;
@@ -63,6 +62,7 @@ function writer(reply: Reply, signal: AbortSignal, patience?: { clock: Clock; st
       timer.cancel();
     }
   };
+  return (chunk) => (reply.write(chunk) ? undefined : room());
 }
 
 /** One answer on its way out. */
@@ -138,7 +138,8 @@ async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answe
     const bytes = encodeEvents(events, encoding);
     sending.bytes += bytes.length;
     sending.delivery.streamed?.(events.length, bytes.length);
-    await write(bytes);
+    const full = write(bytes);
+    if (full !== undefined) await full;
   }
   reply.end();
 }

@@ -262,13 +262,13 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const context = new PipelineContext(incoming, anonymousUser, random);
     context.cbor = options.cbor === true;
     const long = isLongRunning(context.info);
-    const observed = metrics.begin(context, long);
+    const startedMs = clock.monotonic();
+    const observed = metrics.begin(context, long, startedMs);
     const leave = lifecycle?.enter(lifetime, long);
     const done = (code: number, bytes: number) => {
       observed(code, bytes);
       leave?.();
     };
-    const startedMs = clock.monotonic();
     let answer: Answer;
     let deadline: Deadline | undefined;
     try {

@@ -6,8 +6,8 @@ import type { RequestContext } from '../exchange.ts';
 import type { RequestInfo } from '../request.ts';
 
 export interface RequestMetrics {
-  /** A request has come; the result is called when it has been answered. */
-  begin(context: RequestContext, longRunning: boolean): (status: number, bytes: number) => void;
+  /** A request has come, at this time of the clock; the result is called when it has been answered. */
+  begin(context: RequestContext, longRunning: boolean, startedMs: number): (status: number, bytes: number) => void;
 }
 
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
@@ -94,7 +94,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     name: 'apiserver_selfrequest_total',
     help: 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.',
   });
-  const inflight = inflightGauges(registry, clock);
+  const inflight = inflightGauges(registry);
   const known = new Map<string, Series>();
 
   const seriesOf = (context: RequestContext): Series => {
@@ -132,18 +132,18 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
   };
 
   return {
-    begin(context, long) {
+    begin(context, long, startedMs) {
       const series = seriesOf(context);
-      const started = clock.monotonic();
       const isRead = readVerbs.has(context.info.verb);
       if (long) {
         series.longRunning ??= running.with(series.labels);
         series.longRunning.inc();
-      } else inflight.begin(isRead);
+      } else inflight.begin(isRead, startedMs);
       return (status, bytes) => {
-        const seconds = (clock.monotonic() - started) / 1000;
+        const endedMs = clock.monotonic();
+        const seconds = (endedMs - startedMs) / 1000;
         if (long) series.longRunning?.inc(-1);
-        else inflight.end(isRead);
+        else inflight.end(isRead, endedMs);
         series.duration.observe(seconds);
         if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
@@ -168,7 +168,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
 }
 
 /** The most requests that ran at once in the last second, by kind. */
-function inflightGauges(registry: Registry, clock: Clock) {
+function inflightGauges(registry: Registry) {
   const family = gauges(registry, {
     name: 'apiserver_current_inflight_requests',
     help: 'Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
@@ -182,16 +182,15 @@ function inflightGauges(registry: Registry, clock: Clock) {
     cell: family.with({ request_kind: kinds[`${isRead}`] }),
   }));
   const stateOf = (isRead: boolean) => states.find((state) => state.isRead === isRead);
-  const change = (isRead: boolean, by: 1 | -1) => {
+  const change = (isRead: boolean, by: 1 | -1, at: number) => {
     const state = stateOf(isRead);
     if (state === undefined) return;
     state.now += by;
-    const at = clock.monotonic();
     if (at - state.since > 1000) {
       state.most = state.now;
       state.since = at;
     } else if (state.now > state.most) state.most = state.now;
     state.cell.value = state.most;
   };
-  return { begin: (isRead: boolean) => change(isRead, 1), end: (isRead: boolean) => change(isRead, -1) };
+  return { begin: (isRead: boolean, at: number) => change(isRead, 1, at), end: (isRead: boolean, at: number) => change(isRead, -1, at) };
 }

@@ -82,7 +82,7 @@ export async function updateOrCreate(
  */
 export async function changeObject(registry: Registry, context: RequestContext, served: ServedResource, change: Change): Promise<Item> {
   let finish: FinishWrite | undefined;
-  const step = async (current: Cached) => {
+  const step = (current: Cached) => {
     // A lost race begins anew, from a fresh read.
     finish?.(false);
     finish = undefined;

@@ -33,4 +33,7 @@ test.each(Object.entries(cases))('an object stored %s is served with its resourc
   expect(again.object.metadata.resourceVersion).toBe('1234');
   expect(cached.bytes.toString()).toBe(served);
   expect(cached.stored().includes('resourceVersion')).toBe(false);
+  expect(cached.isStoredAs(cached.stored())).toBe(true);
+  for (const other of [cached.stored().subarray(1), Buffer.from(cached.stored().toString().replace('v1', 'v2'))])
+    expect(cached.isStoredAs(other)).toBe(false);
 });

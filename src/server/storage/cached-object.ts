@@ -116,6 +116,15 @@ export class CachedObject<T extends KubeObject = KubeObject> implements Cached<T
     return Buffer.concat([this.bytes.subarray(0, this.#versionAt), this.bytes.subarray(this.#versionAt + this.#versionLength)]);
   }
 
+  /** Whether this is how it is stored. */
+  isStoredAs(json: Buffer): boolean {
+    const { bytes } = this;
+    const at = this.#versionAt;
+    const end = at + this.#versionLength;
+    if (json.length !== bytes.length - this.#versionLength) return false;
+    return json.compare(bytes, 0, at, 0, at) === 0 && json.compare(bytes, end, bytes.length, at) === 0;
+  }
+
   /** The same state under another revision: what a DELETED event carries. */
   restamped(revision: number): CachedObject<T> {
     const object = this.#decoded();

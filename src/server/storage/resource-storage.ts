@@ -141,7 +141,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   async function modify(namespace: string, name: string, step: Step): Promise<CachedObject<T>> {
     const key = keyOf(namespace, name);
     try {
-      await cache.filled();
+      if (!cache.isFilled) await cache.filled();
     } catch (error) {
       // One value that can't be read keeps the cache from being filled, not the others from being used.
       if (!(error instanceof TransformationError)) throw error;
@@ -247,7 +247,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         const made = putOf(current.key, next);
         const put = made instanceof Promise ? await made : made;
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
-        return put.value[origin]?.json.equals(current.stored()) && !outdated.has(current) ? undefined : put;
+        const json = put.value[origin]?.json;
+        return json !== undefined && current.isStoredAs(json) && !outdated.has(current) ? undefined : put;
       }),
 
     delete: (namespace, name, preconditions, verify) =>

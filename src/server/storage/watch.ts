@@ -55,7 +55,11 @@ export async function* watch<T extends KubeObject>(
     capacity: source.watcherBuffer,
   });
   if (wantsBookmarks) cache.armBookmarks();
-  const stop = () => watcher.end();
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    watcher.end();
+  };
   signal.addEventListener('abort', stop, { once: true });
   const lastBookmark = options.timeoutSeconds
     ? clock.setTimer(Math.max(0, options.timeoutSeconds * 1000 - bookmarkBeforeEndMs), () => {
@@ -70,7 +74,8 @@ export async function* watch<T extends KubeObject>(
     options.initialized?.();
     const late = missed.flatMap((change) => change.seenBy(accepts) ?? []);
     if (late.length > 0) yield late;
-    while (!signal.aborted) {
+    // A signal made of others looks at them each time it is asked.
+    while (!isStopped) {
       const events = await watcher.take();
       if (!events) break;
       yield events;
