@@ -35,7 +35,7 @@ const listed = 2000;
 const watcherCount = 100;
 const storedPods = 10_000;
 /** The time after which memory is told: what is garbage goes when the server rests. */
-const restMs = 20_000;
+const restMs = 30_000;
 
 async function startServer(dir: string): Promise<{ server: ChildProcess; where: Exclude<Report, 'done'> }> {
   // As it is delivered; in the repository's tree, so that it finds its packages.

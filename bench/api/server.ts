@@ -9,6 +9,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { kinds, ServiceAccount } from '../../src/api/index.ts';
 import { createClient } from '../../src/client/index.ts';
+import { collectThisProcessAtRest } from '../../src/cluster/collect-at-rest.ts';
 import { ensurePki } from '../../src/pki/index.ts';
 import { createClusterApiServer, parseIpRange, parsePortRange } from '../../src/server/index.ts';
 import { openEmbeddedStore } from '../../src/store/index.ts';
@@ -52,6 +53,10 @@ const client = createClient(server.localTransport({ name: 'bench', groups: ['sys
 // The controllers, who would make it, are not measured here.
 await client.create(ServiceAccount, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } }, { namespace: 'default' });
 
+// As a cluster's processes do.
+const stopped = new AbortController();
+collectThisProcessAtRest(clock, stopped.signal);
+
 const session = new Session();
 /** Writes what is being recorded. */
 let stopRecording = async () => {};
@@ -87,6 +92,7 @@ async function obey(order: Order): Promise<void> {
   if (typeof order === 'object') await ('profile' in order ? recordTime(order.profile) : recordAllocations(order.allocations));
   else if (order === 'stop-profile') await stopRecording();
   else {
+    stopped.abort(new Error('the benchmark is over'));
     await server.close();
     await store.close();
     process.disconnect();

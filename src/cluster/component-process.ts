@@ -4,6 +4,8 @@ import type { Server } from 'node:net';
 import { format } from 'node:util';
 import { type Logger, pino } from 'pino';
 import { klogFormatter } from '../observability/index.ts';
+import { systemClock } from '../time/index.ts';
+import { collectThisProcessAtRest } from './collect-at-rest.ts';
 import type { ComponentArgs } from './config.ts';
 import { logOptions } from './log-flags.ts';
 import type { ComponentMessage, ParentMessage } from './processes.ts';
@@ -66,6 +68,7 @@ export async function runComponent(name: string, run: (environment: ComponentEnv
   for (const method of ['log', 'info', 'warn', 'error'] as const) console[method] = (...what: unknown[]) => logger.warn(format(...what));
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(`received ${signal}`)));
+  collectThisProcessAtRest(systemClock, stop.signal);
   const controlPlane = Promise.withResolvers<void>();
   const entrance = Promise.withResolvers<Server | undefined>();
   const alone = () => {
