@@ -6,27 +6,21 @@ import type { RequestBody } from '../exchange.ts';
 export const maxBodyBytes = 3 * 1024 * 1024;
 
 /** The body of an HTTP request, read when somebody asks for it. */
-export function requestBody(
-  stream: Readable,
-  contentTypeHeader: string | undefined,
-  contentLength: string | undefined,
-  /** A stream of its own (HTTP/2), which nobody has to read to its end. */
-  isOwn: boolean,
-): RequestBody {
+export function requestBody(stream: Readable, contentTypeHeader: string | undefined, contentLength: string | undefined): RequestBody {
   const contentType = (contentTypeHeader ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   let read: Promise<Buffer> | undefined;
   return {
     contentType,
     bytes() {
-      read ??= collect(stream, Number(contentLength ?? 0), isOwn);
+      read ??= collect(stream, contentLength);
       return read;
     },
     stream: () => stream,
   };
 }
 
-function collect(stream: Readable, announced: number, isOwn: boolean): Promise<Buffer> {
-  if (announced > maxBodyBytes) return Promise.reject(errors.requestEntityTooLarge(maxBodyBytes));
+function collect(stream: Readable, contentLength: string | undefined): Promise<Buffer> {
+  if (Number(contentLength ?? 0) > maxBodyBytes) return Promise.reject(errors.requestEntityTooLarge(maxBodyBytes));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -35,13 +29,7 @@ function collect(stream: Readable, announced: number, isOwn: boolean): Promise<B
       if (size > maxBodyBytes) {
         chunks.length = 0;
         reject(errors.requestEntityTooLarge(maxBodyBytes));
-        return;
-      }
-      chunks.push(chunk);
-      // All is there, as HTTP/2 sees to. A stream that has ended would be destroyed before its answer is written, which costs an error.
-      if (!isOwn || size !== announced) return;
-      stream.pause();
-      whole();
+      } else chunks.push(chunk);
     });
     const whole = () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     const broken = (why: string) => reject(errors.badRequest(`could not read the request body: ${why}`));
