@@ -2,6 +2,7 @@
  * From JSON to objects as a round trip through Go's types would leave them: unknown fields gone, wrong types refused in Go's words,
  * quantities and times in canonical form, empty `omitempty` values dropped, structs that Go always writes (`status: {}`) present.
  */
+import { isJsonObject, type JsonObject } from './json-object.ts';
 import { DecodeError, parseJson } from './json-text.ts';
 import { formatQuantity, quantityError, tryParseQuantity } from './quantity.ts';
 import { apiVersionOf, type KubeObject } from './resource.ts';
@@ -13,12 +14,8 @@ import { formatGoDuration, formatMicroTime, formatTime, isPlainTime, parseGoDura
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
-type JsonObject = Record<string, unknown>;
-
 /** Upstream stops collecting here. */
 const maxStrictErrors = 100;
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'array';
@@ -132,7 +129,7 @@ class Decoder {
 
   #union(node: UnionNode, value: unknown, name: string | undefined): unknown {
     if (value === null) return null;
-    if (isObject(value)) return this.#enter(node.struct, value, name);
+    if (isJsonObject(value)) return this.#enter(node.struct, value, name);
     if (node.other === 'bool' && typeof value === 'boolean') return value;
     if (node.other !== 'bool' && Array.isArray(value)) {
       if (node.other === 'list') return value.map((item) => this.#enter(node.struct, item, name));
@@ -160,7 +157,7 @@ class Decoder {
 
   #map(node: MapNode, value: unknown, name: string | undefined): JsonObject {
     if (value === null) return {};
-    if (!isObject(value)) return this.#fail(node, value, name);
+    if (!isJsonObject(value)) return this.#fail(node, value, name);
     const item = node.value;
     const out: JsonObject = {};
     const nested = item.kind === 'struct' || item.kind === 'list' || item.kind === 'map';
@@ -185,7 +182,7 @@ class Decoder {
   /** A struct below a field's name. */
   #enter(node: StructNode, value: unknown, name: string | undefined): JsonObject {
     if (value === null) return this.struct(node, {});
-    if (!isObject(value)) return this.#fail(node, value, name);
+    if (!isJsonObject(value)) return this.#fail(node, value, name);
     const outer = this.#struct;
     this.#struct = node.goType.slice(node.goType.lastIndexOf('.') + 1);
     if (name !== undefined) {
@@ -357,7 +354,7 @@ export function decodeJson(text: string, gvk: GroupVersionKind, options: DecodeO
     );
   }
   const { value, duplicates } = parsed;
-  if (isObject(value)) {
+  if (isJsonObject(value)) {
     const { kind, apiVersion } = value;
     const expected = apiVersionOf(gvk);
     if (

@@ -56,6 +56,7 @@ export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErro
 export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
 export * from './generated/index.ts';
 export * from './ip.ts';
+export { isJsonObject, type JsonObject, sortedKeys } from './json-object.ts';
 export * from './json-text.ts';
 export {
   type Column,
@@ -81,6 +82,7 @@ export {
   recursiveDifference,
   union,
 } from './managed-fields/field-set.ts';
+export { lastAppliedAnnotation } from './managed-fields/last-applied.ts';
 export {
   type ApplyOperation,
   applyConfiguration,

@@ -1,7 +1,9 @@
 /** --admission-control-config-file: an AdmissionConfiguration of apiserver.config.k8s.io, with what each plugin is told. */
+
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { isJsonObject } from '../api/index.ts';
 import { type EventLimit, isLevel, isVersion, type LimitedResource, type PodSecurityOptions, podSecurityModes } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 
@@ -12,7 +14,6 @@ export interface AdmissionConfiguration {
 }
 
 type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const textsOf = (value: unknown) => listOf(value).map(String);
 
@@ -20,8 +21,8 @@ const eventLimitTypes = ['Server', 'Namespace', 'User', 'SourceAndObject'];
 
 /** The document, which must be of a kind and one of its versions. */
 function documentOf(value: unknown, kind: string, apiVersions: readonly string[], where: string): Json {
-  if (isObject(value) && value.kind === kind && apiVersions.includes(String(value.apiVersion))) return value;
-  const { kind: given = '', apiVersion = '' } = isObject(value) ? value : {};
+  if (isJsonObject(value) && value.kind === kind && apiVersions.includes(String(value.apiVersion))) return value;
+  const { kind: given = '', apiVersion = '' } = isJsonObject(value) ? value : {};
   throw new ClusterError(`${where}: no kind ${JSON.stringify(given)} is registered for version ${JSON.stringify(apiVersion)}`);
 }
 
@@ -30,7 +31,7 @@ function podSecurityOf(value: unknown): PodSecurityOptions {
   const { defaults, exemptions } = documentOf(value, 'PodSecurityConfiguration', versions, 'PodSecurity');
   const invalid = (field: string, given: unknown, why: string) =>
     new ClusterError(`PodSecurity: invalid configuration: ${field}: Invalid value: ${JSON.stringify(given)}: ${why}`);
-  const given = isObject(defaults) ? defaults : {};
+  const given = isJsonObject(defaults) ? defaults : {};
   const modes = podSecurityModes.map((mode) => {
     const level = given[mode] || 'privileged';
     const version = given[`${mode}-version`] || 'latest';
@@ -40,7 +41,7 @@ function podSecurityOf(value: unknown): PodSecurityOptions {
       throw invalid(`defaults.${mode}-version`, version, 'must be "latest" or "v1.x"');
     return [mode, { level, version }] as const;
   });
-  const { usernames, namespaces, runtimeClasses } = isObject(exemptions) ? exemptions : {};
+  const { usernames, namespaces, runtimeClasses } = isJsonObject(exemptions) ? exemptions : {};
   return {
     defaults: Object.fromEntries(modes),
     exemptions: { usernames: textsOf(usernames), namespaces: textsOf(namespaces), runtimeClasses: textsOf(runtimeClasses) },
@@ -53,7 +54,7 @@ function eventLimitsOf(value: unknown): EventLimit[] {
     new ClusterError(`EventRateLimit: limits${field}: Invalid value: ${JSON.stringify(given ?? null)}: ${why}`);
   if (listOf(limits).length === 0) throw invalid('', limits, 'must provide at least one limit');
   return listOf(limits).map((limit, i) => {
-    const { type, qps, burst, cacheSize } = isObject(limit) ? limit : {};
+    const { type, qps, burst, cacheSize } = isJsonObject(limit) ? limit : {};
     if (!eventLimitTypes.includes(String(type)))
       throw new ClusterError(
         `EventRateLimit: limits[${i}].type: Unsupported value: ${JSON.stringify(type ?? '')}: supported values: ${eventLimitTypes.map((t) => JSON.stringify(t)).join(', ')}`,
@@ -68,13 +69,13 @@ function eventLimitsOf(value: unknown): EventLimit[] {
 
 function limitedResourcesOf(value: unknown): LimitedResource[] {
   const versions = ['apiserver.config.k8s.io/v1', 'resourcequota.admission.k8s.io/v1beta1', 'resourcequota.admission.k8s.io/v1alpha1'];
-  const kind = isObject(value) && value.kind === 'Configuration' ? 'Configuration' : 'ResourceQuotaConfiguration';
+  const kind = isJsonObject(value) && value.kind === 'Configuration' ? 'Configuration' : 'ResourceQuotaConfiguration';
   const { limitedResources } = documentOf(value, kind, versions, 'ResourceQuota');
   return listOf(limitedResources).map((limited, i) => {
-    const { apiGroup, resource, matchContains, matchScopes } = isObject(limited) ? limited : {};
+    const { apiGroup, resource, matchContains, matchScopes } = isJsonObject(limited) ? limited : {};
     if (!resource) throw new ClusterError(`ResourceQuota: limitedResources[${i}].resource: Required value`);
     const scopes = listOf(matchScopes).map((scope) => {
-      const { scopeName = '', operator = '', values } = isObject(scope) ? scope : {};
+      const { scopeName = '', operator = '', values } = isJsonObject(scope) ? scope : {};
       return { scopeName: String(scopeName), operator: String(operator), values: textsOf(values) };
     });
     return { group: String(apiGroup ?? ''), resource: String(resource), matchContains: textsOf(matchContains), matchScopes: scopes };
@@ -97,7 +98,7 @@ export async function readAdmissionConfiguration(file: string | undefined): Prom
   const { plugins } = documentOf(await readYaml(file), 'AdmissionConfiguration', versions, file);
   let found: AdmissionConfiguration = {};
   for (const plugin of listOf(plugins)) {
-    const { name, path, configuration } = isObject(plugin) ? plugin : {};
+    const { name, path, configuration } = isJsonObject(plugin) ? plugin : {};
     // A relative path is from the file's own place.
     const told = typeof path === 'string' && path !== '' ? await readYaml(resolve(dirname(file), path)) : configuration;
     if (told === undefined || told === null) continue;

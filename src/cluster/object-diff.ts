@@ -1,4 +1,5 @@
 /** What differs between two states of an object, field by field. */
+import { isJsonObject, type JsonObject } from '../api/index.ts';
 
 export interface FieldChange {
   /** `spec.replicas`, `spec.containers[web].image`, `metadata.labels["app.kubernetes.io/name"]`. */
@@ -8,10 +9,6 @@ export interface FieldChange {
   /** undefined: is no longer there. */
   after: unknown;
 }
-
-type JsonObject = Record<string, unknown>;
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const below = (path: string, key: string) => {
   if (!/^[\w-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
@@ -25,14 +22,14 @@ const elementNames = ['name', 'type', 'key', 'ip', 'containerPort', 'port', 'uid
 function nameField(before: readonly unknown[], after: readonly unknown[]): string | undefined {
   return elementNames.find((field) =>
     [before, after].every((list) => {
-      const names = list.map((element) => (isObject(element) ? element[field] : undefined));
+      const names = list.map((element) => (isJsonObject(element) ? element[field] : undefined));
       return names.every((name) => name !== undefined) && new Set(names).size === names.length;
     }),
   );
 }
 
 export function diff(before: unknown, after: unknown, path = ''): FieldChange[] {
-  if (isObject(before) && isObject(after)) {
+  if (isJsonObject(before) && isJsonObject(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
     return keys.flatMap((key) => diff(before[key], after[key], below(path, key)));
   }

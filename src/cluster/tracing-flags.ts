@@ -1,8 +1,10 @@
 /** --tracing-config-file: a TracingConfiguration of apiserver.config.k8s.io (KEP-647). */
+
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { parse } from 'yaml';
+import { isJsonObject } from '../api/index.ts';
 import { createTracer, loadOtlp, type Tracer } from '../observability/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -17,8 +19,6 @@ const group = 'apiserver.config.k8s.io';
 const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `${group}/${version}`);
 const schemes = ['dns', 'unix', 'unix-abstract'];
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Throws ClusterError in upstream's words. */
 export function parseTracingConfiguration(text: string): TracingConfiguration {
   const undecodable = (why: string) => new ClusterError(`unable to decode tracing configuration data: ${why}`);
@@ -28,7 +28,7 @@ export function parseTracingConfiguration(text: string): TracingConfiguration {
   } catch (error) {
     throw undecodable(error instanceof Error ? error.message : String(error));
   }
-  if (!isRecord(value)) throw undecodable(`Object 'Kind' is missing in ${JSON.stringify(text)}`);
+  if (!isJsonObject(value)) throw undecodable(`Object 'Kind' is missing in ${JSON.stringify(text)}`);
   const { apiVersion, kind, endpoint, samplingRatePerMillion: rate, ...others } = value;
   if (kind !== 'TracingConfiguration' || !versions.includes(String(apiVersion)))
     throw undecodable(

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from 'prom-client';
 import type { QueueName } from './queue/scheduling-queue.ts';
 
 export type AttemptResult = 'scheduled' | 'unschedulable' | 'error';
@@ -19,8 +19,6 @@ export interface SchedulerGauges {
   cacheSize(): { nodes: number; pods: number; assumed_pods: number };
 }
 
-const exponential = (start: number, factor: number, count: number) => Array.from({ length: count }, (_, i) => start * factor ** i);
-
 /** Upstream's metrics of kube-scheduler, in a registry. A registry takes them once. */
 export function createSchedulerMetrics(registry: Registry, gauges: SchedulerGauges): SchedulerMetrics {
   const registers = [registry];
@@ -34,33 +32,33 @@ export function createSchedulerMetrics(registry: Registry, gauges: SchedulerGaug
     name: 'scheduler_scheduling_attempt_duration_seconds',
     help: 'Scheduling attempt latency in seconds (scheduling algorithm + binding)',
     labelNames: ['result', 'profile'],
-    buckets: exponential(0.001, 2, 15),
+    buckets: exponentialBuckets(0.001, 2, 15),
     registers,
   });
   const algorithm = new Histogram({
     name: 'scheduler_scheduling_algorithm_duration_seconds',
     help: 'Scheduling algorithm latency in seconds',
-    buckets: exponential(0.001, 2, 15),
+    buckets: exponentialBuckets(0.001, 2, 15),
     registers,
   });
   const podAttempts = new Histogram({
     name: 'scheduler_pod_scheduling_attempts',
     help: 'Number of attempts to successfully schedule a pod.',
-    buckets: exponential(1, 2, 5),
+    buckets: exponentialBuckets(1, 2, 5),
     registers,
   });
   const sli = new Histogram({
     name: 'scheduler_pod_scheduling_sli_duration_seconds',
     help: 'E2e latency for a pod being scheduled, from the time the pod enters the scheduling queue and might involve multiple scheduling attempts.',
     labelNames: ['attempts'],
-    buckets: exponential(0.01, 2, 20),
+    buckets: exponentialBuckets(0.01, 2, 20),
     registers,
   });
   const points = new Histogram({
     name: 'scheduler_framework_extension_point_duration_seconds',
     help: 'Latency for running all plugins of a specific extension point.',
     labelNames: ['extension_point', 'status', 'profile'],
-    buckets: exponential(0.0001, 2, 12),
+    buckets: exponentialBuckets(0.0001, 2, 12),
     registers,
   });
   const incoming = new Counter({
@@ -72,7 +70,7 @@ export function createSchedulerMetrics(registry: Registry, gauges: SchedulerGaug
   const victims = new Histogram({
     name: 'scheduler_preemption_victims',
     help: 'Number of selected preemption victims',
-    buckets: exponential(1, 2, 7),
+    buckets: exponentialBuckets(1, 2, 7),
     registers,
   });
   const preemptions = new Counter({

@@ -15,6 +15,7 @@ import {
 } from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
 import {
+  type BuildInfo,
   counters,
   createHealth,
   exposition,
@@ -54,7 +55,7 @@ import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
 import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 import type { Storages } from './storages.ts';
-import { type VersionInfo, versionInfo } from './version.ts';
+import { versionInfo } from './version.ts';
 
 /** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
 export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
@@ -84,7 +85,7 @@ export interface ApiServerOptions {
   bindAddress?: string;
   /** Default 0: any that is free. */
   port?: number;
-  version?: Partial<VersionInfo>;
+  version?: Partial<BuildInfo>;
   metrics: MetricsRegistry;
   /** Records requests as its policy says; closed with the server. */
   auditor?: Auditor | undefined;

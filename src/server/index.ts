@@ -35,4 +35,3 @@ export type {
 export { decodeStored, type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { KubeletTls } from './streaming/index.ts';
-export type { VersionInfo } from './version.ts';

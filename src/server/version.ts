@@ -1,19 +1,9 @@
-/** What /version says: the API is that of Kubernetes 1.36. */
-export interface VersionInfo {
-  major: string;
-  minor: string;
-  gitVersion: string;
-  gitCommit: string;
-  gitTreeState: string;
-  buildDate: string;
-  goVersion: string;
-  compiler: string;
-  platform: string;
-}
+import type { BuildInfo } from '../observability/index.ts';
 
 const architectures: Record<string, string> = { x64: 'amd64', ia32: '386' };
 
-export function versionInfo(given: Partial<VersionInfo> = {}): VersionInfo {
+/** What /version says: the API is that of Kubernetes 1.36. */
+export function versionInfo(given: Partial<BuildInfo> = {}): BuildInfo {
   return {
     major: '1',
     minor: '36',

@@ -1,7 +1,8 @@
 /** One run: a system, clients, watches and faults, all from one seed; answers what happened. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../src/time/index.ts';
 import { emptyHistory, type History } from './history.ts';
-import { pause, perform, type Recorder, runClient } from './load/clients.ts';
+import { perform, type Recorder, runClient } from './load/clients.ts';
 import { type Connection, connectTo } from './load/connection.ts';
 import { type Observer, runWatcher, startObserver } from './load/watchers.ts';
 import { namespaces } from './load/wire.ts';

@@ -1,11 +1,10 @@
 /** Writers and watchers on several API servers that check every answer. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ConfigMap, type Draft, hasReason } from '../../src/api/index.ts';
 import type { Client } from '../../src/client/index.ts';
 
 const namespace = 'default';
 const watched = { namespace, labelSelector: 'load=ha' };
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What a request says that may or may not have been done, or that nobody has heard. */
 const isOutage = (error: unknown) => !(hasReason(error, 'AlreadyExists') || hasReason(error, 'Conflict') || hasReason(error, 'Invalid'));

@@ -1,8 +1,7 @@
 /** What an apply configuration of a MutatingAdmissionPolicy must keep to. */
+import { isJsonObject } from '../json-object.ts';
 import type { Field, StructNode, TypeNode } from '../schema/node.ts';
 import { ObjectValue } from './mutation-types.ts';
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The places of atomic lists, maps and structs in a configuration: it would take from them whatever it does not name, so that it
@@ -11,7 +10,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 export function atomicPlaces(root: StructNode, configuration: unknown): string[] {
   const places: string[] = [];
   const walk = (node: TypeNode, field: Field | undefined, value: unknown, path: string): void => {
-    if (isObject(value)) {
+    if (isJsonObject(value)) {
       if (node.kind === 'map' && (field?.atomic || node.atomic)) places.push(path);
       if (node.kind !== 'struct') return;
       if (field?.atomic || (node.atomic && !field?.granular)) places.push(path);

@@ -17,10 +17,10 @@ import {
   type SelectableField,
   type WebhookClientConfig,
 } from '../generated/apiextensions.v1.ts';
+import { isJsonObject } from '../json-object.ts';
 import type { KubeObject, Resource } from '../resource.ts';
 import { structNode } from '../schema/table.ts';
 import { convertedVersion } from '../served-version.ts';
-import { isObject } from './schema-parts.ts';
 
 type OldColumn = Omit<CustomResourceColumnDefinition, 'jsonPath'> & { JSONPath: string };
 
@@ -66,8 +66,8 @@ function structural(schema: JSONSchemaProps, preserve: boolean): JSONSchemaProps
     else if (out.items) out.type = 'array';
   }
   if (out.properties) out.properties = Object.fromEntries(Object.entries(out.properties).map(([name, s]) => [name, below(s)]));
-  if (isObject(out.items)) out.items = below(out.items as JSONSchemaProps);
-  if (isObject(out.additionalProperties)) out.additionalProperties = below(out.additionalProperties as JSONSchemaProps);
+  if (isJsonObject(out.items)) out.items = below(out.items as JSONSchemaProps);
+  if (isJsonObject(out.additionalProperties)) out.additionalProperties = below(out.additionalProperties as JSONSchemaProps);
   const isOpen = !out.type ? !out['x-kubernetes-int-or-string'] : out.type === 'object' && out.additionalProperties === undefined;
   if (isOpen && (preserve || !out.type)) out['x-kubernetes-preserve-unknown-fields'] = true;
   return out;

@@ -2,6 +2,8 @@
  * The JSONPath of printer columns, scale paths and selectable fields: fields, indices, wildcards and filters by equality, which is
  * what upstream's `client-go/util/jsonpath` is given there (`.status.conditions[?(@.type=="Ready")].status`).
  */
+import { isJsonObject } from '../json-object.ts';
+
 type Step =
   | { kind: 'field'; name: string }
   | { kind: 'index'; at: number }
@@ -12,8 +14,6 @@ type Step =
 export class JsonPathError extends Error {
   override readonly name = 'JsonPathError';
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const fieldPattern = /(?:\\.|[^.[\]\\\s])+/y;
 const bracketPattern =
@@ -64,11 +64,11 @@ function parseSteps(text: string): Step[] {
 
 function* childrenOf(value: unknown): Generator<unknown> {
   if (Array.isArray(value)) yield* value;
-  else if (isObject(value)) yield* Object.values(value);
+  else if (isJsonObject(value)) yield* Object.values(value);
 }
 
 function* descendants(value: unknown, name: string): Generator<unknown> {
-  if (isObject(value) && Object.hasOwn(value, name)) yield value[name];
+  if (isJsonObject(value) && Object.hasOwn(value, name)) yield value[name];
   for (const child of childrenOf(value)) yield* descendants(child, name);
 }
 
@@ -84,7 +84,7 @@ function holds(found: unknown, operator: string, wanted: unknown): boolean {
 function apply(step: Step, value: unknown): Iterable<unknown> {
   switch (step.kind) {
     case 'field':
-      return isObject(value) && Object.hasOwn(value, step.name) ? [value[step.name]] : [];
+      return isJsonObject(value) && Object.hasOwn(value, step.name) ? [value[step.name]] : [];
     case 'index': {
       if (!Array.isArray(value)) return [];
       const at = step.at < 0 ? value.length + step.at : step.at;

@@ -11,7 +11,8 @@ import {
   celTypes as t,
 } from '../cel/index.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { isObject, itemSchema, type JsonObject, valueSchema } from './schema-parts.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { itemSchema, valueSchema } from './schema-parts.ts';
 
 const reserved = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(' '),
@@ -128,7 +129,7 @@ const plainString: RuleType = {
 function convertFreely(value: unknown): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
   if (Array.isArray(value)) return value.map(convertFreely);
-  if (isObject(value)) return new Map(Object.entries(value).map(([key, item]) => [key, convertFreely(item)]));
+  if (isJsonObject(value)) return new Map(Object.entries(value).map(([key, item]) => [key, convertFreely(item)]));
   return value;
 }
 
@@ -201,7 +202,7 @@ class RuleTypes {
         value && {
           type: t.mapOf(t.stringType, value.type),
           convert(map) {
-            if (!isObject(map)) throw unfit('a map for the provided schema with type=object');
+            if (!isJsonObject(map)) throw unfit('a map for the provided schema with type=object');
             return new Map(Object.entries(map).map(([key, item]) => [key, value.convert(item)]));
           },
         }
@@ -224,7 +225,7 @@ class RuleTypes {
     return {
       type,
       convert(value) {
-        if (!isObject(value)) throw unfit('a map for the provided schema with type=object');
+        if (!isJsonObject(value)) throw unfit('a map for the provided schema with type=object');
         return new StructValue(type, present(value, fields));
       },
     };

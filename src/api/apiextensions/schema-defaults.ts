@@ -2,7 +2,8 @@
 import { setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { isObject, itemSchema, type JsonObject, valueSchema } from './schema-parts.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { itemSchema, valueSchema } from './schema-parts.ts';
 
 type Apply = (value: unknown) => void;
 
@@ -33,7 +34,7 @@ function compile(schema: JSONSchemaProps): Apply | undefined {
       ? (value) => {
           if (Array.isArray(value)) {
             if (each) value.forEach(each);
-          } else if (isObject(value)) {
+          } else if (isJsonObject(value)) {
             for (const field of fields) field(value);
             if (every) for (const key of Object.keys(value)) if (!schema.properties?.[key]) every(value[key]);
           }

@@ -14,7 +14,3 @@ export function valueSchema(schema: JSONSchemaProps): JSONSchemaProps | undefine
 export function propertySchema(schema: JSONSchemaProps, name: string): JSONSchemaProps | undefined {
   return schema.properties && Object.hasOwn(schema.properties, name) ? schema.properties[name] : valueSchema(schema);
 }
-
-export type JsonObject = Record<string, unknown>;
-
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,8 +2,9 @@
 import { decodeValue, setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { structNode } from '../schema/table.ts';
-import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
+import { itemSchema, propertySchema } from './schema-parts.ts';
 
 /** Upstream stops collecting here. */
 const maxUnknown = 100;
@@ -27,13 +28,13 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
       return value.map((item, i) => prune(items, item, `${path}[${i}]`, items['x-kubernetes-embedded-resource'] === true, unknown));
     return deepCopy(value);
   }
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const preserves = schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
     const at = path === '' ? key : `${path}.${key}`;
     if (isResource && objectFields.has(key)) {
-      const isEmbedded = key === 'metadata' && path !== '' && isObject(value[key]);
+      const isEmbedded = key === 'metadata' && path !== '' && isJsonObject(value[key]);
       setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, unknown) : deepCopy(value[key]));
       continue;
     }

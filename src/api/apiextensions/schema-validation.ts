@@ -2,9 +2,10 @@
 import { deepEqual } from '../equality.ts';
 import { type FieldError, FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { compileRegularExpression, searchSteps } from '../regular-expression.ts';
 import { hasFormat } from '../string-formats.ts';
-import { isObject, itemSchema, type JsonObject, propertySchema } from './schema-parts.ts';
+import { itemSchema, propertySchema } from './schema-parts.ts';
 
 function typeOf(value: unknown): string {
   if (value === null || value === undefined) return 'null';
@@ -50,7 +51,7 @@ class Validation {
     if (typeof value === 'number' || typeof value === 'bigint') this.#number(schema, value, path);
     else if (typeof value === 'string') this.#string(schema, value, path);
     else if (Array.isArray(value)) this.#list(schema, value, prev, path);
-    else if (isObject(value)) this.#object(schema, value, prev, path);
+    else if (isJsonObject(value)) this.#object(schema, value, prev, path);
     this.#logic(schema, value, path);
   }
 
@@ -127,7 +128,7 @@ class Validation {
       this.#invalid(path, keys.length, `should have at least ${minProperties} properties`);
     if (maxProperties !== undefined && keys.length > maxProperties) this.errors.tooMany(path, keys.length, maxProperties);
     for (const name of schema.required ?? []) if (!Object.hasOwn(value, name)) this.errors.required(path.child(name));
-    const before = isObject(prev) ? prev : undefined;
+    const before = isJsonObject(prev) ? prev : undefined;
     for (const key of keys) {
       const property = propertySchema(schema, key);
       if (!property) continue;
@@ -192,7 +193,7 @@ function keyReader(schema: JSONSchemaProps): (item: unknown) => unknown {
   if (schema['x-kubernetes-list-type'] !== 'map' || !keys) return (item) => item;
   return (item) => {
     const key: JsonObject = {};
-    if (isObject(item)) for (const name of keys) if (Object.hasOwn(item, name)) key[name] = item[name];
+    if (isJsonObject(item)) for (const name of keys) if (Object.hasOwn(item, name)) key[name] = item[name];
     return key;
   };
 }

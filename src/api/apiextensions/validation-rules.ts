@@ -3,11 +3,12 @@ import { type Budget, BudgetError, CelError, CostError } from '../cel/index.ts';
 import { deepEqual } from '../equality.ts';
 import { FieldErrors, type FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
+import { isJsonObject } from '../json-object.ts';
 import { byteLength } from '../names.ts';
 import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
 import { placeAt } from './rule-paths.ts';
 import { optionalOf, type RuleType } from './rule-types.ts';
-import { isObject, itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
+import { itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
 import { correlate } from './schema-validation.ts';
 
 /** What all rules of one object may cost together (upstream's RuntimeCELCostBudget). */
@@ -96,8 +97,8 @@ class RuleValidation {
       const before = correlate(schema, prev);
       for (const [i, item] of value.entries())
         this.value(items, item, { path: path.index(i), isResource: false, prev: before(item), isUnchanged });
-    } else if (isObject(value)) {
-      const before = isObject(prev) && schema['x-kubernetes-map-type'] !== 'atomic' ? prev : undefined;
+    } else if (isJsonObject(value)) {
+      const before = isJsonObject(prev) && schema['x-kubernetes-map-type'] !== 'atomic' ? prev : undefined;
       for (const key of Object.keys(value)) {
         const property = propertySchema(schema, key);
         if (!property) continue;

@@ -2,24 +2,23 @@
  * Who applies with kubectl on the client's side leaves the configuration in an annotation; who goes over to server-side apply with
  * kubectl keeps what that says is theirs, and the annotation up to date for the way back (KEP-555).
  */
+import { isJsonObject, sortedKeys } from '../json-object.ts';
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
 import { difference, emptySet, type FieldSet } from './field-set.ts';
 import { compare, fieldsOf } from './typed-value.ts';
 
-const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
+/** Where kubectl's client-side apply leaves the configuration. */
+export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 /** The field manager that upstream's kubectl is in server-side apply. */
 const kubectl = 'kubectl';
-
-type JsonObject = Record<string, unknown>;
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The fields that `manager` had applied from its side and that are still as it applied them, which others that own them since
  * cannot refuse it. What somebody has changed after that is no longer its own.
  */
 export function lastAppliedFields(manager: string, live: KubeObject | undefined, node: StructNode): FieldSet {
-  const text = manager === kubectl ? live?.metadata.annotations?.[annotation] : undefined;
+  const text = manager === kubectl ? live?.metadata.annotations?.[lastAppliedAnnotation] : undefined;
   if (!text) return emptySet;
   try {
     const applied: unknown = JSON.parse(text);
@@ -32,23 +31,13 @@ export function lastAppliedFields(manager: string, live: KubeObject | undefined,
   }
 }
 
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .sort()
-      .map((key) => [key, sortedKeys(value[key])]),
-  );
-}
-
 /** The object with its annotation, where it has one, telling of the configuration that `manager` has applied now. */
 export function withLastApplied<T extends KubeObject>(manager: string, object: T, config: unknown): T {
   const { annotations } = object.metadata;
-  if (manager !== kubectl || annotations?.[annotation] === undefined || !isObject(config)) return object;
-  const { managedFields: _m, annotations: given, ...metadata } = isObject(config.metadata) ? config.metadata : {};
-  const { [annotation]: _a, ...others } = isObject(given) ? given : {};
-  const applied = { ...config, metadata: { ...metadata, ...(isObject(given) ? { annotations: others } : {}) } };
+  if (manager !== kubectl || annotations?.[lastAppliedAnnotation] === undefined || !isJsonObject(config)) return object;
+  const { managedFields: _m, annotations: given, ...metadata } = isJsonObject(config.metadata) ? config.metadata : {};
+  const { [lastAppliedAnnotation]: _a, ...others } = isJsonObject(given) ? given : {};
+  const applied = { ...config, metadata: { ...metadata, ...(isJsonObject(given) ? { annotations: others } : {}) } };
   const text = `${JSON.stringify(sortedKeys(applied))}\n`;
-  return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [annotation]: text } } };
+  return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [lastAppliedAnnotation]: text } } };
 }

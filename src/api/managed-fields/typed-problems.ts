@@ -1,8 +1,6 @@
+import { isJsonObject } from '../json-object.ts';
 import type { Field, TypeNode } from '../schema/node.ts';
 import { elementText } from './field-set.ts';
-
-type JsonObject = Record<string, unknown>;
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** As Go's %#v prints a value that structured-merge-diff holds. */
 const held = (value: unknown) => `&value.valueUnstructured{Value:${typeof value === 'string' ? JSON.stringify(value) : String(value)}}`;
@@ -25,20 +23,20 @@ function scalarProblem(node: TypeNode, value: unknown): string | undefined {
 }
 
 function elementOf(field: Field | undefined, item: unknown, index: number): string {
-  if (field?.listType !== 'map' || !isObject(item)) return `[${index}]`;
+  if (field?.listType !== 'map' || !isJsonObject(item)) return `[${index}]`;
   const keys = [...field.listMapKeys].sort().filter((name) => item[name] !== undefined);
   return elementText(`k:${JSON.stringify(Object.fromEntries(keys.map((name) => [name, item[name]])))}`);
 }
 
 function* problemsOf(node: TypeNode, value: unknown, path: string, field: Field | undefined): Generator<string> {
   if (value === null || value === undefined) return;
-  if (node.kind === 'struct' && isObject(value)) {
+  if (node.kind === 'struct' && isJsonObject(value)) {
     for (const [key, item] of Object.entries(value)) {
       const own = node.byName.get(key);
       if (own) yield* problemsOf(own.node, item, `${path}.${key}`, own);
       else if (!node.open) yield `${path}.${key}: field not declared in schema`;
     }
-  } else if (node.kind === 'map' && isObject(value))
+  } else if (node.kind === 'map' && isJsonObject(value))
     for (const [key, item] of Object.entries(value)) yield* problemsOf(node.value, item, `${path}.${key}`, undefined);
   else if (node.kind === 'list' && Array.isArray(value))
     for (const [i, item] of value.entries()) yield* problemsOf(node.item, item, path + elementOf(field, item, i), undefined);

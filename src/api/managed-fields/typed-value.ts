@@ -2,19 +2,18 @@
  * Values walked along with their type: which fields one has, what differs between two, merging one into another, and removing
  * fields from one (structured-merge-diff's `typed`).
  */
+
 import { setKey } from '../decode.ts';
 import { deepEqual } from '../equality.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Field, ListNode, StructNode, TypeNode } from '../schema/node.ts';
 import { emptySet, type FieldSet, isEmptySet, makeNode, step } from './field-set.ts';
-
-type JsonObject = Record<string, unknown>;
 
 /** A configuration that cannot be merged, e.g. a list item without its key. */
 export class ApplyError extends Error {
   override readonly name = 'ApplyError';
 }
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
 /** How a place in an object is merged. */
@@ -79,7 +78,7 @@ type Shape = 'map' | 'list' | 'leaf';
 /** What the type makes of a place, or else of a value in it. */
 function shapeOf({ node, atomic, listType }: Place, value: unknown): Shape {
   if (atomic) return 'leaf';
-  if (!node) return isObject(value) ? 'map' : 'leaf';
+  if (!node) return isJsonObject(value) ? 'map' : 'leaf';
   if (node.kind === 'struct' || node.kind === 'map') return 'map';
   return node.kind === 'list' && listType !== 'atomic' ? 'list' : 'leaf';
 }
@@ -92,7 +91,7 @@ function itemElement(place: Place, item: unknown, strict: boolean, index = 0): s
   const node = itemNodeOf(place);
   const key: JsonObject = {};
   for (const name of [...place.listMapKeys].sort()) {
-    const given = isObject(item) ? item[name] : undefined;
+    const given = isJsonObject(item) ? item[name] : undefined;
     const value = isAbsent(given) && node.kind === 'struct' ? node.byName.get(name)?.default : given;
     if (value === undefined && strict && !zeroKey(node, name))
       throw new ApplyError(
@@ -127,7 +126,7 @@ function visitChildren(place: Place, value: unknown, strict: boolean, visit: (el
   const { node } = place;
   const shape = shapeOf(place, value);
   if (shape === 'map') {
-    if (!isObject(value)) return;
+    if (!isJsonObject(value)) return;
     for (const key of Object.keys(value)) {
       if (value[key] === undefined) continue;
       const inner = placeBelow(node, key);
@@ -140,7 +139,7 @@ function visitChildren(place: Place, value: unknown, strict: boolean, visit: (el
 }
 
 const isEmptyContainer = (value: unknown) =>
-  isAbsent(value) || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0);
+  isAbsent(value) || (Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0);
 
 /** Every node of a value that came as a whole. */
 function wholeSet(place: Place, value: unknown): FieldSet {
@@ -212,8 +211,8 @@ function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefine
     }
   };
   if (shape === 'map') {
-    const before = isObject(left) ? left : {};
-    const after = isObject(right) ? right : {};
+    const before = isJsonObject(left) ? left : {};
+    const after = isJsonObject(right) ? right : {};
     for (const key of Object.keys(after)) {
       const old = Object.hasOwn(before, key) ? before[key] : undefined;
       if (old === after[key]) continue;
@@ -285,7 +284,7 @@ function mergeValue(place: Place, live: unknown, config: unknown): unknown {
   if (config === undefined) return live;
   const { node } = place;
   const shape = shapeOf(place, config);
-  if (shape === 'map' && isObject(live) && isObject(config)) {
+  if (shape === 'map' && isJsonObject(live) && isJsonObject(config)) {
     const out: JsonObject = {};
     for (const key of Object.keys(live)) setKey(out, key, live[key]);
     for (const key of Object.keys(config))
@@ -326,7 +325,7 @@ export function withNamedFields(node: StructNode, set: FieldSet): FieldSet {
 function without(place: Place, value: unknown, doomed: FieldSet): unknown {
   const { node } = place;
   const shape = shapeOf(place, value);
-  if (shape === 'map' && isObject(value)) {
+  if (shape === 'map' && isJsonObject(value)) {
     const out: JsonObject = {};
     for (const key of Object.keys(value)) {
       const { member, below } = step(doomed, `f:${key}`);

@@ -1,4 +1,5 @@
 /** One OpenAPI v2 document of several servers: of another server's, what its group version's paths need. */
+import { isJsonObject } from '../json-object.ts';
 import type { Json } from './schemas.ts';
 
 export interface RemoteDocument {
@@ -8,14 +9,13 @@ export interface RemoteDocument {
   document: unknown;
 }
 
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const definitionPrefix = '#/definitions/';
 
 /** Calls back for every object within; deep documents are refused, not recursed into without end. */
 function rewriteReferences(value: unknown, rename: (name: string) => string, depth = 0): unknown {
   if (depth > 200) throw new Error('openapi: the document is nested too deeply');
   if (Array.isArray(value)) return value.map((item) => rewriteReferences(item, rename, depth + 1));
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       key,
@@ -34,8 +34,8 @@ export function mergeOpenApiV2(own: Json, others: readonly RemoteDocument[]): Js
   const paths = { ...(own.paths as Json) }; // of our own making
   const definitions = { ...(own.definitions as Json) };
   for (const { prefix, document } of others) {
-    if (!isObject(document) || !isObject(document.paths)) continue;
-    const theirs = isObject(document.definitions) ? document.definitions : {};
+    if (!isJsonObject(document) || !isJsonObject(document.paths)) continue;
+    const theirs = isJsonObject(document.definitions) ? document.definitions : {};
     const names = new Map<string, string>();
     const pending: string[] = [];
     const rename = (name: string): string => {
@@ -61,7 +61,7 @@ export function mergeOpenApiV2(own: Json, others: readonly RemoteDocument[]): Js
 
 /** But for what they say to people. */
 function sameDefinition(a: unknown, b: unknown): boolean {
-  const plain = (_: string, value: unknown) => (isObject(value) ? withoutDescription(value) : value);
+  const plain = (_: string, value: unknown) => (isJsonObject(value) ? withoutDescription(value) : value);
   return JSON.stringify(a, plain) === JSON.stringify(b, plain);
 }
 

@@ -1,15 +1,13 @@
 /** JSON Merge Patch (RFC 7386). */
+
 import { setKey } from '../decode.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { PatchError } from './json-patch.ts';
 
-type JsonObject = Record<string, unknown>;
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function merge(target: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return patch;
+  if (!isJsonObject(patch)) return patch;
   const out: JsonObject = {};
-  const base = isObject(target) ? target : {};
+  const base = isJsonObject(target) ? target : {};
   for (const key of Object.keys(base)) if (!Object.hasOwn(patch, key)) setKey(out, key, base[key]);
   for (const key of Object.keys(patch)) {
     if (patch[key] === null) continue;
@@ -23,7 +21,7 @@ function merge(target: unknown, patch: unknown): unknown {
  * @throws PatchError
  */
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
-  if (!isObject(patch))
+  if (!isJsonObject(patch))
     throw new PatchError('error decoding patch: json: cannot unmarshal value into Go value of type map[string]interface {}', 'BadRequest');
   return merge(document, patch);
 }

@@ -2,19 +2,17 @@
  * Strategic merge patch (`k8s.io/apimachinery/pkg/util/strategicpatch`): a merge patch in which lists that have a merge key in the
  * table are merged by it, with the directives `$patch`, `$retainKeys`, `$setElementOrder/FIELD` and `$deleteFromPrimitiveList/FIELD`.
  */
+
 import { setKey } from '../decode.ts';
 import { deepEqual } from '../equality.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { StructNode, TypeNode } from '../schema/node.ts';
 import { PatchError } from './json-patch.ts';
-
-type JsonObject = Record<string, unknown>;
 
 const DIRECTIVE = '$patch';
 const RETAIN_KEYS = '$retainKeys';
 const ELEMENT_ORDER = '$setElementOrder/';
 const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What the table says of a place: the type below it, and how a patch treats it. */
 interface Place {
@@ -66,8 +64,8 @@ function withoutKey(object: JsonObject, key: string): JsonObject {
 
 /** Patch values enter the document without their directives and nulls. */
 function withoutDirectives(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((item) => !isObject(item) || !Object.hasOwn(item, DIRECTIVE)).map(withoutDirectives);
-  if (!isObject(value)) return value;
+  if (Array.isArray(value)) return value.filter((item) => !isJsonObject(item) || !Object.hasOwn(item, DIRECTIVE)).map(withoutDirectives);
+  if (!isJsonObject(value)) return value;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
     if (
@@ -132,22 +130,22 @@ function deletePrimitives(out: JsonObject, name: string, value: unknown): void {
 }
 
 function mergeField(original: unknown, patch: unknown, place: Place): unknown {
-  if (isObject(patch)) {
+  if (isJsonObject(patch)) {
     if (place.replace && !Object.hasOwn(patch, DIRECTIVE)) return withoutDirectives(patch);
-    return mergeMap(isObject(original) ? original : {}, patch, place.node);
+    return mergeMap(isJsonObject(original) ? original : {}, patch, place.node);
   }
   if (Array.isArray(patch)) {
     if (place.merge) return mergeList(Array.isArray(original) ? original : [], patch, place);
-    const replacing = patch.some((item) => isObject(item) && item[DIRECTIVE] === 'replace');
+    const replacing = patch.some((item) => isJsonObject(item) && item[DIRECTIVE] === 'replace');
     return replacing
-      ? patch.filter((item) => !isObject(item) || item[DIRECTIVE] !== 'replace').map(withoutDirectives)
+      ? patch.filter((item) => !isJsonObject(item) || item[DIRECTIVE] !== 'replace').map(withoutDirectives)
       : withoutDirectives(patch);
   }
   return patch;
 }
 
 function keyOf(item: unknown, mergeKey: string): unknown {
-  if (!isObject(item)) throw wrongType('map', item);
+  if (!isJsonObject(item)) throw wrongType('map', item);
   if (!Object.hasOwn(item, mergeKey))
     throw new PatchError(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`, 'BadRequest');
   return item[mergeKey];
@@ -157,21 +155,21 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], plac
   const { mergeKey } = place;
   if (mergeKey === undefined) return mergePrimitives(original, patch);
   const item = itemOf(place.node);
-  if (patch.some((entry) => isObject(entry) && entry[DIRECTIVE] === 'replace'))
-    return patch.filter((entry) => !isObject(entry) || entry[DIRECTIVE] !== 'replace').map(withoutDirectives);
+  if (patch.some((entry) => isJsonObject(entry) && entry[DIRECTIVE] === 'replace'))
+    return patch.filter((entry) => !isJsonObject(entry) || entry[DIRECTIVE] !== 'replace').map(withoutDirectives);
   let out = original.slice();
   for (const entry of patch) {
-    if (!isObject(entry)) throw wrongType('map', entry);
+    if (!isJsonObject(entry)) throw wrongType('map', entry);
     const directive = patchDirective(entry);
     const key = keyOf(entry, mergeKey);
-    const matches = (existing: unknown) => isObject(existing) && deepEqual(existing[mergeKey], key);
+    const matches = (existing: unknown) => isJsonObject(existing) && deepEqual(existing[mergeKey], key);
     if (directive === 'delete') {
       out = out.filter((existing) => !matches(existing));
       continue;
     }
     const at = out.findIndex(matches);
     const existing = out[at];
-    if (isObject(existing)) out[at] = mergeMap(existing, entry, item);
+    if (isJsonObject(existing)) out[at] = mergeMap(existing, entry, item);
     // Into an empty map, so that directives below mean there what they mean anywhere.
     else out.push(mergeMap({}, entry, item));
   }
@@ -194,14 +192,14 @@ function mergePrimitives(original: readonly unknown[], patch: readonly unknown[]
 function inOrder(current: readonly unknown[], order: readonly unknown[], patch: unknown, place: Place, directive: string): unknown[] {
   const { mergeKey } = place;
   const identity = (item: unknown): string => {
-    if (mergeKey === undefined || !isObject(item)) return JSON.stringify(item) ?? '';
+    if (mergeKey === undefined || !isJsonObject(item)) return JSON.stringify(item) ?? '';
     return JSON.stringify(keyOf(item, mergeKey));
   };
   const positions = new Map(order.map((item, i) => [identity(item), i]));
   if (Array.isArray(patch)) {
     let last = -1;
     for (const entry of patch) {
-      if (isObject(entry) && (entry[DIRECTIVE] === 'delete' || entry[DIRECTIVE] === 'replace')) continue;
+      if (isJsonObject(entry) && (entry[DIRECTIVE] === 'delete' || entry[DIRECTIVE] === 'replace')) continue;
       const at = positions.get(identity(entry));
       if (at === undefined || at < last)
         throw new PatchError(
@@ -230,7 +228,7 @@ function inOrder(current: readonly unknown[], order: readonly unknown[], patch: 
  * @throws PatchError
  */
 export function applyStrategicMergePatch(object: unknown, patch: unknown, node: StructNode): unknown {
-  if (!isObject(patch))
+  if (!isJsonObject(patch))
     throw new PatchError('error decoding patch: json: cannot unmarshal value into Go value of type map[string]interface {}', 'BadRequest');
-  return mergeMap(isObject(object) ? object : {}, patch, node);
+  return mergeMap(isJsonObject(object) ? object : {}, patch, node);
 }

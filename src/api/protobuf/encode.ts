@@ -1,18 +1,16 @@
 /** Objects to Kubernetes' protobuf form, byte for byte as upstream's encoder writes it. */
+import { isJsonObject } from '../json-object.ts';
 import type { KubeObject } from '../resource.ts';
 import type { StructNode, TypeNode, WireField } from '../schema/node.ts';
 import { parseGoDuration, parseRfc3339 } from '../time-format.ts';
 import { FIXED64, fromBase64, ReverseWriter, VARINT } from './wire.ts';
 
-type JsonObject = Record<string, unknown>;
-
 export const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0);
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
 function writeMessage(w: ReverseWriter, node: StructNode, value: unknown): void {
-  const object = isObject(value) ? value : {};
+  const object = isJsonObject(value) ? value : {};
   for (let i = node.wireFields.length - 1; i >= 0; i--) {
     const field = node.wireFields[i];
     if (field) writeField(w, field, field.flat ? object : object[field.name]);
@@ -32,7 +30,7 @@ function writeField(w: ReverseWriter, { number, node, pointer }: WireField, valu
 }
 
 function writeMap(w: ReverseWriter, number: number, node: TypeNode, value: unknown): void {
-  if (!isObject(value)) return;
+  if (!isJsonObject(value)) return;
   const keys = Object.keys(value).sort();
   for (let i = keys.length - 1; i >= 0; i--) {
     const key = keys[i] ?? '';
@@ -115,8 +113,8 @@ function writeContent(w: ReverseWriter, node: TypeNode, value: unknown): void {
 
 function writeUnion(w: ReverseWriter, struct: StructNode, other: 'bool' | 'list' | 'strings', value: unknown): void {
   if (other === 'bool') {
-    if (isObject(value)) writeValue(w, 2, struct, value);
-    w.intField(1, value === true || isObject(value) ? 1 : 0);
+    if (isJsonObject(value)) writeValue(w, 2, struct, value);
+    w.intField(1, value === true || isJsonObject(value) ? 1 : 0);
     return;
   }
   if (Array.isArray(value)) {
@@ -124,7 +122,7 @@ function writeUnion(w: ReverseWriter, struct: StructNode, other: 'bool' | 'list'
       if (other === 'list') writeValue(w, 2, struct, value[i]);
       else w.stringField(2, String(value[i]));
     }
-  } else if (isObject(value)) writeValue(w, 1, struct, value);
+  } else if (isJsonObject(value)) writeValue(w, 1, struct, value);
 }
 
 /** A message without envelope. The value is JSON as `decodeValue` leaves it. */

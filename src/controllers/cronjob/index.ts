@@ -1,16 +1,9 @@
 /** CronJobs: a Job at each time that the schedule names. */
+import { exponentialBuckets } from 'prom-client';
 import type { CronJob, CronJobStatus, Job } from '../../api/index.ts';
 import { CronJob as CronJobResource, hasReason, isTimeZone, Job as JobResource, semanticEqual } from '../../api/index.ts';
 import { controllerOf, controllerRef, isControlledBy, keyOf, referenceTo } from '../../client/index.ts';
-import {
-  controlledBy,
-  defineController,
-  exponentialBuckets,
-  indexByController,
-  isNamespaceTerminating,
-  messageOf,
-  timeOf,
-} from '../framework/index.ts';
+import { controlledBy, defineController, indexByController, isNamespaceTerminating, messageOf, timeOf } from '../framework/index.ts';
 import { type Due, dueStart, isTooLate, jobNameFor, namesZone, parseSchedule, type Schedule, zonedTimestamp } from './schedule.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';

@@ -5,6 +5,7 @@ import {
   EndpointSlice,
   Endpoints,
   type Endpoints as EndpointsType,
+  lastAppliedAnnotation,
   parseIp,
   Service,
 } from '../../api/index.ts';
@@ -18,7 +19,6 @@ import { triggerTimeAnnotation } from './trigger-time.ts';
 const manager = 'endpointslicemirroring-controller.k8s.io';
 const skipMirrorLabel = 'endpointslice.kubernetes.io/skip-mirror';
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
-const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 
 const isMirrored = ({ metadata: { labels, annotations } }: EndpointsType) =>
   labels?.[skipMirrorLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined;

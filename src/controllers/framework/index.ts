@@ -6,7 +6,7 @@ export { type DiscoveredResource, type Discovery, discover, kindKey } from './di
 export { deletePod, markDisrupted } from './disruption-target.ts';
 export { createExpectations, type Expectations } from './expectations.ts';
 export { type History, syncHistory, templateOf, trimHistory } from './history.ts';
-export { type ControllerMetrics, createControllerMetrics, exponentialBuckets, noMetrics } from './metrics.ts';
+export { type ControllerMetrics, createControllerMetrics, noMetrics } from './metrics.ts';
 export { createOwnWrites, type OwnWrites } from './own-writes.ts';
 export { createPodControl, isNamespaceTerminating, messageOf, type PodControl, slowStart } from './pod-control.ts';
 export * from './pods.ts';

@@ -16,9 +16,6 @@ export const noMetrics: ControllerMetrics = {
   gauge: () => ({ set: nothing, remove: nothing }),
 };
 
-export const exponentialBuckets = (start: number, factor: number, count: number): number[] =>
-  Array.from({ length: count }, (_, i) => start * factor ** i);
-
 export function createControllerMetrics(registry: Registry): ControllerMetrics {
   const registers = [registry];
   return {

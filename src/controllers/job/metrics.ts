@@ -1,5 +1,6 @@
+import { exponentialBuckets } from 'prom-client';
 import type { Job, JobStatus } from '../../api/index.ts';
-import { type ControllerMetrics, exponentialBuckets } from '../framework/index.ts';
+import type { ControllerMetrics } from '../framework/index.ts';
 import { hasLimitPerIndex, isIndexed } from './account.ts';
 import { parseIndexes } from './indexes.ts';
 

@@ -1,5 +1,7 @@
 /** Registry credentials from a pod's pull secrets (`kubernetes.io/dockerconfigjson` and the older `dockercfg`). */
+
 import type { Secret } from '../../api/index.ts';
+import { isJsonObject } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import { repositoryOf } from './image-name.ts';
 
@@ -11,16 +13,14 @@ interface Entry {
   registrytoken?: string;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function entriesOf(secret: Secret): [string, Entry][] {
   const read = (key: string): unknown => {
     const data = secret.data?.[key];
     return data === undefined ? undefined : JSON.parse(Buffer.from(data, 'base64').toString('utf8'));
   };
   const whole = read('.dockerconfigjson');
-  const auths = isRecord(whole) ? whole.auths : read('.dockercfg');
-  return isRecord(auths) ? Object.entries(auths).filter((e): e is [string, Entry] => isRecord(e[1])) : [];
+  const auths = isJsonObject(whole) ? whole.auths : read('.dockercfg');
+  return isJsonObject(auths) ? Object.entries(auths).filter((e): e is [string, Entry] => isJsonObject(e[1])) : [];
 }
 
 const dockerHub = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);

@@ -1,5 +1,5 @@
 /** kube-proxy's metrics, under upstream's names. */
-import type { Registry } from 'prom-client';
+import { exponentialBuckets, type Registry } from 'prom-client';
 import { counters, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { ProxyHealth } from './proxy-health.ts';
@@ -16,11 +16,10 @@ export interface ProxyObserver {
   isHealthy(): boolean;
 }
 
-const exponential = (start: number, factor: number, count: number) => Array.from({ length: count }, (_, i) => start * factor ** i);
 const family = { ip_family: 'IPv4' };
 
 export function createProxyMetrics(registry: Registry, clock: Clock, health: ProxyHealth): ProxyObserver {
-  const buckets = exponential(0.001, 2, 15);
+  const buckets = exponentialBuckets(0.001, 2, 15);
   const duration = histograms(registry, {
     name: 'kubeproxy_sync_proxy_rules_duration_seconds',
     help: 'SyncProxyRules latency in seconds',

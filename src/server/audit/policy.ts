@@ -1,6 +1,7 @@
 /** The audit policy (audit.k8s.io/v1 Policy, --audit-policy-file): which requests are recorded, and how much of them. */
+
 import { parseAllDocuments } from 'yaml';
-import { FieldErrors, FieldPath, isDns1123Subdomain } from '../../api/index.ts';
+import { FieldErrors, FieldPath, isDns1123Subdomain, isJsonObject } from '../../api/index.ts';
 import type { Attributes } from '../request.ts';
 import { type Level, levels, type Stage, stages } from './event.ts';
 
@@ -36,8 +37,6 @@ export interface RequestAudit {
   omitManagedFields: boolean;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const lists = ['users', 'userGroups', 'verbs', 'namespaces', 'nonResourceURLs', 'omitStages'] as const;
 const ruleFields = new Set<string>(['level', 'resources', 'omitManagedFields', ...lists]);
 const resourceFields = new Set(['group', 'resources', 'resourceNames']);
@@ -61,7 +60,8 @@ function checkShape(document: Record<string, unknown>): void {
   if (rules !== null && !Array.isArray(rules))
     throw new Error(`json: cannot unmarshal ${typeof rules} into Go struct field Policy.rules of type []v1.PolicyRule`);
   for (const [i, rule] of ((rules ?? []) as unknown[]).entries()) {
-    if (!isObject(rule)) throw new Error(`json: cannot unmarshal ${typeof rule} into Go struct field Policy.rules of type v1.PolicyRule`);
+    if (!isJsonObject(rule))
+      throw new Error(`json: cannot unmarshal ${typeof rule} into Go struct field Policy.rules of type v1.PolicyRule`);
     known(rule, ruleFields, `rules[${i}].`);
     for (const field of lists) strings(rule[field], `PolicyRule.rules.${field}`);
     if (rule.level !== undefined && typeof rule.level !== 'string')
@@ -76,7 +76,7 @@ function checkShape(document: Record<string, unknown>): void {
         `json: cannot unmarshal ${typeof resources} into Go struct field PolicyRule.rules.resources of type []v1.GroupResources`,
       );
     for (const [j, group] of ((resources ?? []) as unknown[]).entries()) {
-      if (!isObject(group))
+      if (!isJsonObject(group))
         throw new Error(`json: cannot unmarshal ${typeof group} into Go struct field PolicyRule.rules.resources of type v1.GroupResources`);
       known(group, resourceFields, `rules[${i}].resources[${j}].`);
       strings(group.resources, 'GroupResources.rules.resources.resources');
@@ -96,7 +96,7 @@ export function parsePolicy(text: string): Policy {
   } catch (error) {
     throw new Error(`failed decoding: yaml: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!isObject(document)) throw new Error("failed decoding: Object 'Kind' is missing in 'null'");
+  if (!isJsonObject(document)) throw new Error("failed decoding: Object 'Kind' is missing in 'null'");
   const { apiVersion = '', kind = '' } = document;
   if (kind === '') throw new Error(`failed decoding: Object 'Kind' is missing in '${text}'`);
   if (apiVersion === '') throw new Error(`failed decoding: Object 'apiVersion' is missing in '${text}'`);

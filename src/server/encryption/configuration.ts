@@ -1,6 +1,7 @@
 /** EncryptionConfiguration of apiserver.config.k8s.io/v1 (--encryption-provider-config): read strictly, with defaults, validated. */
+
 import { parseAllDocuments } from 'yaml';
-import { fieldErrorMessage, parseGoDuration } from '../../api/index.ts';
+import { fieldErrorMessage, isJsonObject, parseGoDuration } from '../../api/index.ts';
 import { validateConfiguration } from './validation.ts';
 
 export interface KeyConfiguration {
@@ -72,8 +73,6 @@ const shape: Shape = {
   },
 };
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function jsonType(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   return typeof value === 'boolean' ? 'bool' : typeof value;
@@ -103,7 +102,7 @@ function checkShape(value: unknown, expected: Shape, at: Place, unknownFields: s
     if (!Array.isArray(value)) throw refuse(expected.of);
     for (const [i, item] of value.entries()) checkShape(item, expected.list, { ...at, path: `${at.path}[${i}]` }, unknownFields);
   } else {
-    if (!isObject(value)) throw refuse(`v1.${expected.struct}`);
+    if (!isJsonObject(value)) throw refuse(`v1.${expected.struct}`);
     for (const [name, member] of Object.entries(value)) {
       const field = expected.fields[name];
       const path = at.path === '' ? name : `${at.path}.${name}`;
@@ -176,7 +175,7 @@ function decode(text: string): Written {
   const [first] = parseAllDocuments(text);
   if (first !== undefined && 'errors' in first && first.errors[0]) throw new Error(`yaml: ${first.errors[0].message}`);
   const document: unknown = first && 'toJS' in first ? first.toJS({ maxAliasCount: 100 }) : undefined;
-  if (!isObject(document))
+  if (!isJsonObject(document))
     throw new Error("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct");
   const { apiVersion = '', kind = '' } = document;
   // The secrets in it are not shown, though upstream shows them here.

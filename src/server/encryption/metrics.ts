@@ -1,6 +1,6 @@
 /** Metrics of encryption at rest, with upstream's names and labels. */
 import { createHash } from 'node:crypto';
-import type { Registry } from 'prom-client';
+import { exponentialBuckets, type Registry } from 'prom-client';
 import { counters, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 
@@ -27,8 +27,6 @@ export interface EncryptionMetrics {
 
 /** Key ids are told apart by the last so many, as upstream's LRU does. */
 const rememberedKeys = 10;
-
-const exponential = (start: number, factor: number, count: number) => Array.from({ length: count }, (_, i) => start * factor ** i);
 
 /** `sha256:...`; nothing of nothing. */
 export const hashOf = (text: string): string => (text === '' ? '' : `sha256:${createHash('sha256').update(text).digest('hex')}`);
@@ -58,7 +56,7 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
   const durations = histograms(registry, {
     name: 'apiserver_storage_transformation_duration_seconds',
     help: 'Latencies in seconds of value transformation operations.',
-    buckets: exponential(5e-6, 2, 25),
+    buckets: exponentialBuckets(5e-6, 2, 25),
   });
   const operations = counters(registry, {
     name: 'apiserver_storage_transformation_operations_total',
@@ -71,7 +69,7 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
   const generations = histograms(registry, {
     name: 'apiserver_storage_data_key_generation_duration_seconds',
     help: 'Latencies in seconds of data encryption key(DEK) generation operations.',
-    buckets: exponential(5e-6, 2, 14),
+    buckets: exponentialBuckets(5e-6, 2, 14),
   });
   const generationFailures = counters(registry, {
     name: 'apiserver_storage_data_key_generation_failures_total',
@@ -96,7 +94,7 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
   const calls = histograms(registry, {
     name: 'apiserver_envelope_encryption_kms_operations_latency_seconds',
     help: 'KMS operation duration with gRPC error code status total.',
-    buckets: exponential(0.0001, 2, 20),
+    buckets: exponentialBuckets(0.0001, 2, 20),
   });
   const reloads = counters(registry, {
     name: 'apiserver_encryption_config_controller_automatic_reloads_total',

@@ -1,12 +1,11 @@
 /** Metrics of the API server as a process and of what it stores, read when somebody asks for them. */
 import { Gauge, type Registry } from 'prom-client';
-import { registerBuildInfo, registerProcessMetrics } from '../../observability/index.ts';
+import { type BuildInfo, registerBuildInfo, registerProcessMetrics } from '../../observability/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { VersionInfo } from '../version.ts';
 
 export interface ServerMetricsOptions {
   registry: Registry;
-  version: VersionInfo;
+  version: BuildInfo;
   store: Store;
   /** Group, plural and number of objects of each stored resource. */
   counts(): Iterable<{ group: string; resource: string; count: number }>;

@@ -1,5 +1,5 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applySteps, checkTyped, deepCopy, errors, hasReason, inVersions, type KubeObject } from '../../api/index.ts';
+import { applySteps, checkTyped, deepCopy, errors, hasReason, inVersions, isJsonObject, type KubeObject } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
@@ -19,8 +19,6 @@ const cborApplyType = 'application/apply-patch+cbor';
 export const isApply = (context: RequestContext): boolean =>
   context.body.contentType === applyType || (context.cbor === true && context.body.contentType === cborApplyType);
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 export async function apply(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info, query } = context;
   const options = writeOptions(context, 'PatchOptions');
@@ -31,7 +29,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
   const { value, repeated }: Pick<Document, 'value' | 'repeated'> = context.local
     ? { value: context.body.value }
     : (context.body.contentType === applyType ? parseYamlDocument : parseCborDocument)(await context.body.bytes(), served.resource.kind);
-  if (!isObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
+  if (!isJsonObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
   context.audit?.request(undefined, () => value);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);

@@ -6,6 +6,7 @@ import {
   decodeObject as decodeByTable,
   deepCopy,
   errors,
+  isJsonObject,
   type KubeObject,
   kindNode,
   parseApiVersion,
@@ -16,8 +17,6 @@ import type { RequestContext } from '../exchange.ts';
 import type { Document } from './read-body.ts';
 import { type ServedResource, toServed } from './served-resource.ts';
 import type { FieldValidation } from './write-options.ts';
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Refuses a document of another kind or version. Missing apiVersion and kind mean the expected ones, as upstream has it. */
 function checkKind(value: Record<string, unknown>, expected: Resource): void {
@@ -47,12 +46,12 @@ export function decodeDocument(context: RequestContext, document: Document, expe
     throw errors.badRequest(
       `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)`,
     );
-  if (isObject(value)) checkKind(value, expected);
+  if (isJsonObject(value)) checkKind(value, expected);
   const node = kindNode(expected);
   if (node === undefined) {
     // No row in the table: a custom resource, kept as it is.
-    if (!isObject(value)) throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind})`);
-    const metadata = isObject(value.metadata) ? deepCopy(value.metadata) : {};
+    if (!isJsonObject(value)) throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind})`);
+    const metadata = isJsonObject(value.metadata) ? deepCopy(value.metadata) : {};
     // A document with metadata is an object; what else it holds is its own kind's affair.
     return { ...deepCopy(value), apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as unknown as KubeObject;
   }
@@ -69,7 +68,7 @@ const cannotBeHandled = ({ kind, version }: Resource, why: string) =>
 export function decodeServed(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
   const { custom, resource } = served;
   const { value, duplicates, repeated } = document;
-  if (custom === undefined || !isObject(value)) return decodeDocument(context, document, resource, validation);
+  if (custom === undefined || !isJsonObject(value)) return decodeDocument(context, document, resource, validation);
   checkKind(value, resource);
   const unknown: string[] = [];
   let object: KubeObject;

@@ -1,6 +1,17 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
+
 import { isScalar, LineCounter, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
-import { DecodeError, decodeCbor, decodeProtobuf, errors, kindNode, openEnvelope, parseApiVersion, parseJson } from '../../api/index.ts';
+import {
+  DecodeError,
+  decodeCbor,
+  decodeProtobuf,
+  errors,
+  kindNode,
+  openEnvelope,
+  parseApiVersion,
+  parseJson,
+  sortedKeys,
+} from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 
 export const jsonType = 'application/json';
@@ -85,14 +96,6 @@ function repeatedKeys(document: YamlDocument, lines: LineCounter): string | unde
     },
   });
   return repeated.length > 0 ? `yaml: unmarshal errors:\n${repeated.join('\n')}` : undefined;
-}
-
-/** As Go writes maps. */
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sortedKeys(item)]));
 }
 
 export function parseProtobufDocument(bytes: Buffer, kind: string): Document {

@@ -1,5 +1,6 @@
 /** Clients that do random things to a few objects and note what they are told. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../../../src/time/index.ts';
 import type { Call, History, Key, ObjectState, Operation } from '../history.ts';
 import { type Connection, type Json, NotSentError } from './connection.ts';
@@ -145,5 +146,3 @@ export async function runClient({ name, recorder, connections, random, thinkMs }
     await pause((done.outcome === 'failed' ? 4 : 1) * thinkMs * 2 * random.next());
   }
 }
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

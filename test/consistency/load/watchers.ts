@@ -1,7 +1,8 @@
 /** Watches of every kind, cut and resumed at random; and observers, which watch everything from the beginning to the end. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../../../src/time/index.ts';
 import type { SeenEvent, WatchEventType, WatchSession } from '../history.ts';
-import { chance, colors, hear, keys, pause, pick, type Recorder } from './clients.ts';
+import { chance, colors, hear, keys, pick, type Recorder } from './clients.ts';
 import { type Connection, type Json, NotSentError } from './connection.ts';
 import { collectionPath, nameOf, namespaceOf, namespaces, query, selectionQuery, stateOf } from './wire.ts';
 

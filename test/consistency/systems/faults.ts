@@ -1,9 +1,10 @@
 /** What can be done to any system. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Store } from '../../../src/store/index.ts';
 import type { SlowDisk } from '../../../src/store/testing/slow-disk.ts';
 import { eventually } from '../../support/wait.ts';
-import { pause, pick } from '../load/clients.ts';
+import { pick } from '../load/clients.ts';
 import type { ApiServerPart } from './api-server-part.ts';
 import type { Part } from './process.ts';
 import type { Fault, SystemOptions } from './system.ts';

@@ -1,7 +1,9 @@
 /** A process that can be killed, started again and paused; it ends with the one that started it, however that ends. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 
 export interface PartOptions {
   name: string;
@@ -51,8 +53,6 @@ export function createPart({ name, command, logFile, namespace, env = {}, starte
   };
 }
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Pauses the parts for as long as the fault lasts. */
 export function pausing(parts: readonly Part[]): () => Promise<() => Promise<void>> {
   return async () => {
@@ -60,7 +60,7 @@ export function pausing(parts: readonly Part[]): () => Promise<() => Promise<voi
     return async () => {
       for (const part of parts) part.resume();
       // They have been asked to; let them begin.
-      await sleep(1);
+      await wait(1);
     };
   };
 }

@@ -1,5 +1,5 @@
 /** Calls one admission webhook: AdmissionReview in its version, and an answer that is believed only as far as it is well formed. */
-import { parseExactly, type Status, StatusError } from '../../../api/index.ts';
+import { isJsonObject, parseExactly, type Status, StatusError } from '../../../api/index.ts';
 import { traced } from '../../../observability/index.ts';
 import type { Clock, Random } from '../../../time/index.ts';
 import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-metrics.ts';
@@ -25,15 +25,14 @@ export interface HookAnswer {
 }
 
 type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const gvkOf = (apiVersion: string, kind: string) => `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`;
 
 /** The answer's response. Throws an Error that says what is wrong with it. */
 function responseOf(answer: unknown, version: string, uid: string): Fields {
-  if (!isObject(answer)) throw new Error("couldn't get version/kind; json parse error: expected an object");
+  if (!isJsonObject(answer)) throw new Error("couldn't get version/kind; json parse error: expected an object");
   const { response } = answer;
-  if (!isObject(response)) throw new Error('webhook response was absent');
+  if (!isJsonObject(response)) throw new Error('webhook response was absent');
   if (version !== 'v1') return response;
   if (response.uid !== uid) throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(text(response.uid))}`);
   const expected = gvkOf('admission.k8s.io/v1', 'AdmissionReview');
@@ -70,7 +69,7 @@ export interface CallContext {
 
 /** The refusal that a webhook has answered, always an error. */
 function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
-  const status: Partial<Status> = isObject(given) ? given : {};
+  const status: Partial<Status> = isJsonObject(given) ? given : {};
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const why = text(status.message) || text(status.reason);
   const code = typeof status.code === 'number' && status.code >= 400 && status.code < 600 ? status.code : 400;
@@ -79,7 +78,7 @@ function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
     code,
     text(status.reason),
     why === '' ? `${denied} without explanation` : `${denied}: ${why}`,
-    isObject(details) ? { ...details } : undefined,
+    isJsonObject(details) ? { ...details } : undefined,
   );
 }
 
@@ -153,7 +152,7 @@ async function call(
     if (error instanceof CallError) throw error;
     throw new CallError(hook, `received invalid webhook response: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (isObject(response.auditAnnotations))
+  if (isJsonObject(response.auditAnnotations))
     for (const [key, value] of Object.entries(response.auditAnnotations)) request.auditAnnotation(`${webhook.name}/${key}`, String(value));
   if (Array.isArray(response.warnings)) for (const warning of response.warnings) request.warn(String(warning));
   if (response.allowed !== true) throw rejection(hook, response.status);
