@@ -8,6 +8,8 @@ export interface GoUrl {
   /** What the text itself says where that is a valid path. */
   readonly escapedPath: string;
   readonly query: string;
+  /** What stands before the host; undefined where there is none. */
+  readonly user?: string;
 }
 
 export class UrlError extends Error {
@@ -56,22 +58,18 @@ function checkHost(host: string, whole: string): void {
   if (wrong) fail(whole, `invalid character ${JSON.stringify(wrong[0])} in host name`);
 }
 
-function authorityOf(authority: string, whole: string): string {
+function authorityOf(authority: string, whole: string): { host: string; user?: string } {
   const at = authority.lastIndexOf('@');
   const host = authority.slice(at + 1);
   if (at >= 0 && !/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(authority.slice(0, at))) fail(whole, 'net/url: invalid userinfo');
   checkHost(host, whole);
-  return host;
+  return at < 0 ? { host } : { host, user: authority.slice(0, at) };
 }
 
-/**
- * An absolute URL, or an absolute path.
- * @throws UrlError in Go's words
- */
-export function parseRequestUri(text: string): GoUrl {
+function parse(text: string, isRequest: boolean): GoUrl {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(text)) fail(text, 'net/url: invalid control character in URL');
-  if (text === '') fail(text, 'empty url');
+  if (isRequest && text === '') fail(text, 'empty url');
   if (text === '*') return { scheme: '', host: '', path: '*', escapedPath: '*', query: '' };
   const { scheme, rest: afterScheme } = schemeOf(text);
   const question = afterScheme.indexOf('?');
@@ -79,17 +77,30 @@ export function parseRequestUri(text: string): GoUrl {
   let rest = question < 0 ? afterScheme : afterScheme.slice(0, question);
   if (!rest.startsWith('/')) {
     if (scheme !== '') return { scheme, host: '', path: '', escapedPath: '', query };
-    fail(text, 'invalid URI for request');
+    if (isRequest) fail(text, 'invalid URI for request');
+    if (rest.split('/', 1)[0]?.includes(':')) fail(text, 'first path segment in URL cannot contain colon');
   }
-  let host = '';
-  if (scheme !== '' && rest.startsWith('//')) {
+  let authority: ReturnType<typeof authorityOf> = { host: '' };
+  if ((scheme !== '' || (!isRequest && !rest.startsWith('///'))) && rest.startsWith('//')) {
     const end = rest.indexOf('/', 2);
-    host = authorityOf(rest.slice(2, end < 0 ? undefined : end), text);
+    authority = authorityOf(rest.slice(2, end < 0 ? undefined : end), text);
     rest = end < 0 ? '' : rest.slice(end);
   }
   const path = unescaped(rest, text);
-  return { scheme, host, path, escapedPath: isEscapedPath(rest) ? rest : escapePath(path), query };
+  return { scheme, ...authority, path, escapedPath: isEscapedPath(rest) ? rest : escapePath(path), query };
 }
+
+/**
+ * An absolute URL, or an absolute path.
+ * @throws UrlError in Go's words
+ */
+export const parseRequestUri = (text: string): GoUrl => parse(text, true);
+
+/**
+ * Any URL, without its fragment; also a relative one.
+ * @throws UrlError in Go's words
+ */
+export const parseUrl = (text: string): GoUrl => parse(text, false);
 
 export function isRequestUri(text: string): boolean {
   try {

@@ -2,7 +2,7 @@ export { AdmissionCompiler } from './admissionregistration/admission-expressions
 export { atomicPlaces, typeNameProblem } from './admissionregistration/apply-configurations.ts';
 export { JsonPatchValue, jsonOf, mutationTypes, ObjectValue } from './admissionregistration/mutation-types.ts';
 export { dynamicValue, namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
-export { typeCheckPolicy } from './admissionregistration/type-checking.ts';
+export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admissionregistration/type-checking.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';

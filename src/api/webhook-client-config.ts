@@ -1,5 +1,7 @@
 /** Where a webhook is called: what admission webhooks and conversion webhooks have in common (k8s.io/apiserver/pkg/util/webhook). */
 import type { FieldErrors, FieldPath } from './fields.ts';
+import { type GoUrl, parseUrl, UrlError } from './go-url.ts';
+import { isDns1123Subdomain, isPortNumber } from './names.ts';
 
 export interface WebhookService {
   namespace?: string;
@@ -16,26 +18,41 @@ export interface WebhookLocation {
 const form = 'desired format: https://host[/path]';
 
 function validateUrl(text: string, path: FieldPath, errors: FieldErrors): void {
-  let url: URL;
+  let url: GoUrl;
+  const [rest = '', fragment = ''] = text.split(/#(.*)/s);
   try {
-    url = new URL(text);
-  } catch {
-    // No URL at all: what is wrong with it is said by its form.
-    errors.required(path, `url must be a valid URL: ${form}`);
+    url = parseUrl(rest);
+  } catch (error) {
+    if (!(error instanceof UrlError)) throw error;
+    errors.required(path, `url must be a valid URL: ${error.message}; ${form}`);
     return;
   }
-  if (url.protocol !== 'https:') errors.invalid(path, url.protocol.slice(0, -1), `'https' is the only allowed URL scheme; ${form}`);
+  if (url.scheme !== 'https') errors.invalid(path, url.scheme, `'https' is the only allowed URL scheme; ${form}`);
   if (url.host === '') errors.invalid(path, url.host, `host must be specified; ${form}`);
-  if (url.username !== '' || url.password !== '') errors.invalid(path, url.username, 'user information is not permitted in the URL');
-  if (url.hash !== '') errors.invalid(path, url.hash.slice(1), 'fragments are not permitted in the URL');
-  if (url.search !== '') errors.invalid(path, url.search.slice(1), 'query parameters are not permitted in the URL');
+  if (url.user !== undefined) errors.invalid(path, url.user, 'user information is not permitted in the URL');
+  if (fragment !== '') errors.invalid(path, fragment, 'fragments are not permitted in the URL');
+  if (url.query !== '') errors.invalid(path, url.query, 'query parameters are not permitted in the URL');
 }
 
-function validateService({ name, namespace, path: urlPath, port = 443 }: WebhookService, path: FieldPath, errors: FieldErrors): void {
+/** Each step of a path is to be a name as DNS has it. */
+function validatePath(urlPath: string, path: FieldPath, errors: FieldErrors): void {
+  if (urlPath === '' || urlPath === '/') return;
+  if (urlPath === '//') {
+    errors.invalid(path, urlPath, 'segment[0] may not be empty');
+    return;
+  }
+  if (!urlPath.startsWith('/')) errors.invalid(path, urlPath, "must start with a '/'");
+  for (const [i, step] of urlPath.slice(1).replace(/\/$/, '').split('/').entries())
+    if (step === '') errors.invalid(path, urlPath, `segment[${i}] may not be empty`);
+    else for (const problem of isDns1123Subdomain(step)) errors.invalid(path, urlPath, `segment[${i}]: ${problem}`);
+}
+
+function validateService({ name, namespace, path: urlPath = '', port = 443 }: WebhookService, path: FieldPath, errors: FieldErrors): void {
   if (!name) errors.required(path.child('name'), 'service name is required');
   if (!namespace) errors.required(path.child('namespace'), 'service namespace is required');
-  if (port < 1 || port > 65535) errors.invalid(path.child('port'), port, 'port is not valid: must be between 1 and 65535, inclusive');
-  if (urlPath !== undefined && !urlPath.startsWith('/')) errors.invalid(path.child('path'), urlPath, "must start with a '/'");
+  const wrongPort = isPortNumber(port);
+  if (wrongPort.length > 0) errors.invalid(path.child('port'), port, `port is not valid: ${wrongPort.join(', ')}`);
+  validatePath(urlPath, path.child('path'), errors);
 }
 
 export function validateWebhookLocation(config: WebhookLocation | undefined, path: FieldPath, errors: FieldErrors): void {

@@ -252,6 +252,27 @@ describe('validating', () => {
   });
 });
 
+const widgetDefinition = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', kind: 'Widget' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: { size: { type: 'integer' } } } } },
+        },
+      },
+    ],
+  },
+};
+
 test('expressions are checked by the types that the rules name', async () => {
   const withControllers = await startApiServer({ controllers: true });
   try {
@@ -271,6 +292,27 @@ test('expressions are checked by the types that the rules name', async () => {
       {
         fieldRef: 'spec.validations[1].expression',
         warning: expect.stringMatching(/^apps\/v1, Kind=Deployment: ERROR: <input>:1:\d+: undefined field 'replica'/),
+      },
+    ]);
+    await withControllers.admin.create(CustomResourceDefinition, widgetDefinition as never);
+    await expect.poll(() => withControllers.http('GET', '/openapi/v3/apis/example.com/v1').then((reply) => reply.status)).toBe(200);
+    await withControllers.admin.create(ValidatingAdmissionPolicy, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name: 'custom' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: ['example.com'], apiVersions: ['v1'], operations: ['*'], resources: ['widgets'] }],
+        },
+        validations: [{ expression: 'object.spec.size > 1 && object.metadata.labels.size() > 0' }, { expression: 'object.spec.sizes > 1' }],
+      },
+    } as never);
+    const warnings = async () =>
+      (await withControllers.admin.get(ValidatingAdmissionPolicy, 'custom')).status?.typeChecking?.expressionWarnings;
+    await expect.poll(warnings).toEqual([
+      {
+        fieldRef: 'spec.validations[1].expression',
+        warning: expect.stringMatching(/^example.com\/v1, Kind=Widget: ERROR: <input>:1:\d+: undefined field 'sizes'/),
       },
     ]);
   } finally {

@@ -19,8 +19,8 @@ import { validateConditions } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import type { KubeObject } from '../resource.ts';
 import { sameShape } from '../served-version.ts';
-import { defaultMatchResources, validateMatchResources } from './match-rules.ts';
-import { validateMutatingPolicy, validateParamRef, validateValidatingPolicy } from './policy-validation.ts';
+import { defaultMatchResources, validateMatchResources, warnOfReservedName } from './match-rules.ts';
+import { validateMutableOperations, validateMutatingPolicy, validateParamRef, validateValidatingPolicy } from './policy-validation.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -82,6 +82,7 @@ export const validatingAdmissionPolicy = defineKind<ValidatingAdmissionPolicy>({
   ],
   categories: ['api-extensions'],
   allowUnconditionalUpdate: false,
+  warnings: warnOfReservedName,
   defaults({ spec }) {
     if (!spec) return;
     spec.failurePolicy ??= 'Fail';
@@ -124,6 +125,7 @@ export const mutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>({
   ],
   categories: ['api-extensions'],
   allowUnconditionalUpdate: false,
+  warnings: warnOfReservedName,
   defaults({ spec }) {
     if (!spec) return;
     spec.failurePolicy ??= 'Fail';
@@ -154,8 +156,6 @@ function validateBinding(
   const name = spec?.policyName;
   if (requireValue(errors, path, name)) reject(errors, path, name, isDns1123Subdomain(name));
   validateParamRef(spec?.paramRef, specPath.child('paramRef'), errors);
-  // Upstream's own spelling.
-  validateMatchResources(spec?.matchResources, specPath.child('matchResouces'), errors);
 }
 
 export const validatingAdmissionPolicyBinding = defineKind<ValidatingAdmissionPolicyBinding>({
@@ -166,11 +166,14 @@ export const validatingAdmissionPolicyBinding = defineKind<ValidatingAdmissionPo
   ],
   categories: ['api-extensions'],
   allowUnconditionalUpdate: false,
+  warnings: warnOfReservedName,
   defaults({ spec }) {
     defaultMatchResources(spec?.matchResources);
   },
   validate({ spec }, errors) {
     validateBinding(spec, errors);
+    // Upstream's own spelling.
+    validateMatchResources(spec?.matchResources, specPath.child('matchResouces'), errors);
     const path = specPath.child('validationActions');
     const actions: readonly string[] = spec?.validationActions ?? [];
     for (const [i, action] of actions.entries()) {
@@ -197,11 +200,14 @@ export const mutatingAdmissionPolicyBinding = defineKind<MutatingAdmissionPolicy
   ],
   categories: ['api-extensions'],
   allowUnconditionalUpdate: false,
+  warnings: warnOfReservedName,
   defaults({ spec }) {
     defaultMatchResources(spec?.matchResources);
   },
   validate({ spec }, errors) {
     validateBinding(spec, errors);
+    validateMatchResources(spec?.matchResources, specPath.child('matchResources'), errors);
+    validateMutableOperations(spec?.matchResources, specPath.child('matchResources'), errors);
   },
   generation: specChanged,
   columns: bindingColumns('mutating'),

@@ -4,6 +4,7 @@ import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { MatchResources, NamedRuleWithOperations, RuleWithOperations } from '../generated/admissionregistration.v1.ts';
 import { isPathSegmentName } from '../names.ts';
 import { validateLabelSelector } from '../object-meta.ts';
+import type { KubeObject } from '../resource.ts';
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const scopes = ['*', 'Cluster', 'Namespaced'];
@@ -24,11 +25,19 @@ function validateResources(resources: readonly string[] | undefined, path: Field
   }
   const allSubresourcesOf = new Set<string>();
   const subresourceOfAll = new Set<string>();
+  // As upstream, which looks at the last of those without a subresource only.
+  let lastIsResource = false;
   for (const [i, text] of resources.entries()) {
     const at = path.index(i);
-    if (text === '') errors.required(at);
+    if (text === '') {
+      errors.required(at);
+      continue;
+    }
     const slash = text.indexOf('/');
-    if (slash < 0) continue;
+    if (slash < 0) {
+      lastIsResource = text !== '*';
+      continue;
+    }
     const resource = text.slice(0, slash);
     const subresource = text.slice(slash + 1);
     if (allSubresourcesOf.has(resource)) errors.invalid(at, text, `if '${resource}/*' is present, must not specify ${text}`);
@@ -38,7 +47,7 @@ function validateResources(resources: readonly string[] | undefined, path: Field
   }
   if (resources.length > 1 && resources.includes('*/*'))
     errors.invalid(path, resources, "if '*/*' is present, must not specify other resources");
-  if (resources.includes('*') && resources.some((r) => r !== '*' && r !== '' && !r.includes('/')))
+  if (resources.includes('*') && lastIsResource)
     errors.invalid(path, resources, "if '*' is present, must not specify other resources without subresources");
 }
 
@@ -73,6 +82,14 @@ export function validateMatchResources(match: MatchResources | undefined, path: 
   }
   for (const field of ['resourceRules', 'excludeResourceRules'] as const)
     for (const [i, rule] of (match[field] ?? []).entries()) validateNamedRule(rule, path.child(field).index(i), errors);
+}
+
+/** Names that will be those of configurations from files alone (ManifestBasedAdmissionControlConfig, KEP-5793). */
+export function warnOfReservedName({ metadata }: KubeObject): string[] {
+  if (!metadata.name?.endsWith('.static.k8s.io')) return [];
+  return [
+    'metadata.name: names ending with ".static.k8s.io" will be reserved for static manifest-based configurations when the ManifestBasedAdmissionControlConfig feature gate is enabled',
+  ];
 }
 
 /** Rules are for both scopes where they don't say. */

@@ -19,6 +19,7 @@ import { validateMatchConditions } from './match-conditions.ts';
 import { failurePolicies, reinvocationPolicies, validateMatchResources } from './match-rules.ts';
 import { mutationTypes } from './mutation-types.ts';
 
+const mutableOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const maxAuditAnnotations = 20;
 const maxValueExpressionBytes = 5 * 1024;
@@ -153,14 +154,22 @@ function validateMutation(mutation: Mutation, compiler: AdmissionCompiler, path:
     else errors.notSupported(path.child('patchType'), patchType, Object.keys(forms));
     return;
   }
-  const other = patchType === 'JSONPatch' ? 'applyConfiguration' : 'jsonPatch';
   const own = path.child(forms[patchType]);
-  if (mutation[other] !== undefined)
-    errors.invalid(path.child(other), mutation[other], `must not be specified when patchType is ${patchType}`);
   const given = patchType === 'JSONPatch' ? jsonPatch : applyConfiguration;
+  const expression = given?.expression?.trim();
   if (given === undefined) errors.required(own, `must be specified when patchType is ${patchType}`);
-  else if (!given.expression?.trim()) errors.required(own.child('expression'), 'expression is not specified');
-  else validateExpression(compiler, given.expression, { returns: [mutationTypes[patchType]] }, own.child('expression'), errors);
+  else if (!expression) errors.required(own.child('expression'));
+  else validateExpression(compiler, expression, { returns: [mutationTypes[patchType]] }, own.child('expression'), errors);
+  const other = forms[patchType === 'JSONPatch' ? 'ApplyConfiguration' : 'JSONPatch'];
+  if (mutation[other] !== undefined)
+    errors.invalid(path.child(other), `{${other}}`, `must not be specified when patchType is ${patchType}`);
+}
+
+/** What is deleted can't be changed; upstream does not say in which rule it was. */
+export function validateMutableOperations(match: MatchResources | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const operation of (match?.resourceRules ?? []).flatMap(({ operations = [] }) => operations))
+    if (!mutableOperations.includes(operation))
+      errors.notSupported(path.child('resourceRules', 'operations'), operation, mutableOperations);
 }
 
 export function validateMutatingPolicy({ spec = {} }: MutatingAdmissionPolicy, path: FieldPath, errors: FieldErrors): void {
@@ -168,6 +177,7 @@ export function validateMutatingPolicy({ spec = {} }: MutatingAdmissionPolicy, p
   requireOneOf(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
   if (spec.paramKind) validateParamKind(spec.paramKind, path.child('paramKind'), errors);
   validateConstraints(spec.matchConstraints, path.child('matchConstraints'), errors);
+  validateMutableOperations(spec.matchConstraints, path.child('matchConstraints'), errors);
   validateMatchConditions(spec.matchConditions, hasParams, path.child('matchConditions'), errors);
   const compiler = new AdmissionCompiler({ hasParams, mutation: true });
   validateVariables(spec.variables, compiler, path.child('variables'), errors);

@@ -2,19 +2,28 @@
  * What is wrong with a policy's expressions given the types that its rules name: warnings only, as a policy may be for objects of
  * many types (KEP-3488, "Type Checking").
  */
-import { escapeName } from '../apiextensions/rule-types.ts';
+import { declareSchema, escapeName } from '../apiextensions/rule-types.ts';
 import { type CelType, CompileError, type Environment, celTypes as t } from '../cel/index.ts';
 import type { ExpressionWarning, ValidatingAdmissionPolicy } from '../generated/admissionregistration.v1.ts';
+import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { kinds } from '../kinds.ts';
-import { apiVersionOf, type Resource } from '../resource.ts';
+import { apiVersionOf } from '../resource.ts';
 import type { StructNode, TypeNode } from '../schema/node.ts';
 import { kindNode } from '../schema/table.ts';
-import { AdmissionCompiler, type ExpressionUse } from './admission-expressions.ts';
+import { AdmissionCompiler } from './admission-expressions.ts';
 
-/** More types than these are not looked at. */
+/** More types than these of one rule are not looked at. */
 const maxTypes = 10;
 
-const scalars: Readonly<Record<string, CelType>> = { string: t.stringType, bool: t.boolType, int: t.intType, float: t.doubleType };
+const scalars: Readonly<Record<string, CelType>> = {
+  string: t.stringType,
+  bool: t.boolType,
+  int: t.intType,
+  float: t.doubleType,
+  bytes: t.bytesType,
+  time: t.timestampType,
+  microTime: t.timestampType,
+};
 
 /** Declares a type and those below it, named by where they are. */
 function declare(environment: Environment, root: StructNode, rootName: string): CelType {
@@ -48,65 +57,112 @@ function declare(environment: Environment, root: StructNode, rootName: string): 
   return structOf(root, rootName);
 }
 
-/** The built-in kinds that the rules name, without wildcards. */
-function kindsOf({ spec }: ValidatingAdmissionPolicy): Resource[] {
-  const served = kinds.flatMap(({ resource, versions = [] }) => [resource, ...versions.map((v) => v.resource)]);
-  const rules = spec.matchConstraints?.resourceRules ?? [];
-  return served
-    .filter(({ group, version, plural }) =>
-      rules.some((rule) => rule.apiGroups?.includes(group) && rule.apiVersions?.includes(version) && rule.resources?.includes(plural)),
-    )
-    .slice(0, maxTypes);
+/** A kind whose fields are known. */
+interface KnownKind {
+  group: string;
+  version: string;
+  kind: string;
+  plural: string;
+  /** Its type, under a name that tells it from others of the same expression. */
+  declare(environment: Environment, name: string): CelType;
 }
 
-/** The type of the policy's parameters, if it is a built-in one. */
-function paramNode({ spec: { paramKind } }: ValidatingAdmissionPolicy): StructNode | undefined {
-  const found = kinds
-    .flatMap(({ resource, versions = [] }) => [resource, ...versions.map((v) => v.resource)])
-    .find((resource) => apiVersionOf(resource) === paramKind?.apiVersion && resource.kind === paramKind.kind);
-  return found && kindNode(found);
+function* builtInKinds(): Iterable<KnownKind> {
+  for (const { resource, versions = [] } of kinds)
+    for (const { group, version, kind, plural } of [resource, ...versions.map((v) => v.resource)]) {
+      const node = kindNode({ group, version, kind });
+      if (node) yield { group, version, kind, plural, declare: (environment, name) => declare(environment, node, name) };
+    }
+}
+
+/** A kind that is not built in, by the schema that its server publishes. */
+export interface PublishedKind {
+  group: string;
+  version: string;
+  kind: string;
+  plural: string;
+  /** Without references. */
+  schema: JSONSchemaProps;
+}
+
+const published = ({ schema, ...kind }: PublishedKind): KnownKind => ({
+  ...kind,
+  declare: (environment, name) => declareSchema(environment, schema, true, name)?.type ?? t.dynType,
+});
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const hasWildcard = (names: readonly string[] = []) => names.some((name) => name.includes('*'));
+
+/** The kinds that the rules name, without wildcards and subresources, by group, version and kind. */
+function kindsOf({ spec }: ValidatingAdmissionPolicy, known: readonly KnownKind[]): KnownKind[] {
+  const found = new Set<KnownKind>();
+  for (const { apiGroups, apiVersions, resources } of spec.matchConstraints?.resourceRules ?? []) {
+    if (hasWildcard(apiGroups) || hasWildcard(apiVersions)) continue;
+    const named = known.filter(
+      ({ group, version, plural }) => apiGroups?.includes(group) && apiVersions?.includes(version) && resources?.includes(plural),
+    );
+    for (const kind of named.slice(0, maxTypes)) found.add(kind);
+  }
+  return [...found].sort((a, b) => compare(a.group, b.group) || compare(a.version, b.version) || compare(a.kind, b.kind));
+}
+
+/** The API versions that a policy names and that are not built in. */
+export function customApiVersions({ spec }: ValidatingAdmissionPolicy): string[] {
+  const named = (spec.matchConstraints?.resourceRules ?? []).flatMap(({ apiGroups = [], apiVersions = [] }) =>
+    hasWildcard(apiGroups) || hasWildcard(apiVersions)
+      ? []
+      : apiGroups.flatMap((group) => apiVersions.map((version) => apiVersionOf({ group, version }))),
+  );
+  if (spec.paramKind?.apiVersion) named.push(spec.paramKind.apiVersion);
+  const builtIn = new Set([...builtInKinds()].map(apiVersionOf));
+  return [...new Set(named)].filter((apiVersion) => !builtIn.has(apiVersion));
 }
 
 interface Checked {
   fieldRef: string;
   source: string;
-  use: ExpressionUse;
 }
 
 function expressionsOf({ spec }: ValidatingAdmissionPolicy): Checked[] {
   return (spec.validations ?? []).flatMap(({ expression, messageExpression }, i) => [
-    { fieldRef: `spec.validations[${i}].expression`, source: expression, use: {} },
-    ...(messageExpression
-      ? [{ fieldRef: `spec.validations[${i}].messageExpression`, source: messageExpression, use: { hasAuthorizer: false } }]
-      : []),
+    { fieldRef: `spec.validations[${i}].expression`, source: expression },
+    ...(messageExpression ? [{ fieldRef: `spec.validations[${i}].messageExpression`, source: messageExpression }] : []),
   ]);
 }
 
-export function typeCheckPolicy(policy: ValidatingAdmissionPolicy): ExpressionWarning[] {
-  const { spec } = policy;
-  const warnings = new Map<string, string[]>();
-  const params = paramNode(policy);
-  for (const resource of kindsOf(policy)) {
-    const node = kindNode(resource);
-    if (!node) continue;
-    const declareTypes = (environment: Environment) => {
-      const type = declare(environment, node, `${apiVersionOf(resource)}.${resource.kind}`);
-      environment.variable('object', type).variable('oldObject', type);
-      if (params) environment.variable('params', declare(environment, params, 'params'));
-    };
-    const compiler = new AdmissionCompiler({ hasParams: spec.paramKind !== undefined, declareTypes });
-    const check = (fieldRef: string, compile: () => void) => {
-      try {
-        compile();
-      } catch (error) {
-        if (!(error instanceof CompileError)) throw error;
-        const text = `${apiVersionOf(resource)}, Kind=${resource.kind}: ${error.message.replace(/^compilation failed: /, '')}\n`;
-        warnings.set(fieldRef, [...(warnings.get(fieldRef) ?? []), text]);
-      }
-    };
-    for (const [i, { name, expression }] of (spec.variables ?? []).entries())
-      check(`spec.variables[${i}].expression`, () => compiler.addVariable(name, expression));
-    for (const { fieldRef, source, use } of expressionsOf(policy)) check(fieldRef, () => compiler.compile(source, use));
+/** Why something does not compile; undefined if it does. */
+function problemOf(compile: () => unknown): string | undefined {
+  try {
+    compile();
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    return error.message.replace(/^compilation failed: /, '');
   }
-  return [...warnings].map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
+  return undefined;
+}
+
+/** What is wrong with the expressions of a policy; `others` are the kinds that it may name and that are not built in. */
+export function typeCheckPolicy(policy: ValidatingAdmissionPolicy, others: readonly PublishedKind[] = []): ExpressionWarning[] {
+  const { paramKind, variables = [] } = policy.spec;
+  const known = [...builtInKinds(), ...others.map(published)];
+  const params = known.find((kind) => apiVersionOf(kind) === paramKind?.apiVersion && kind.kind === paramKind.kind);
+  const checked = expressionsOf(policy);
+  const warnings = new Map<string, string[]>(checked.map(({ fieldRef }) => [fieldRef, []]));
+  for (const { group, version, kind, declare: declareObject } of kindsOf(policy, known)) {
+    const compiler = new AdmissionCompiler({
+      hasParams: paramKind !== undefined,
+      declareTypes(environment) {
+        const type = declareObject(environment, 'object');
+        environment.variable('object', type).variable('oldObject', type);
+        if (params) environment.variable('params', params.declare(environment, 'params'));
+      },
+    });
+    // What is wrong with a variable has been said when the policy was written.
+    for (const { name, expression } of variables) problemOf(() => compiler.addVariable(name, expression));
+    for (const { fieldRef, source } of checked) {
+      const problem = problemOf(() => compiler.compile(source));
+      if (problem !== undefined) warnings.get(fieldRef)?.push(`${group}/${version}, Kind=${kind}: ${problem}\n`);
+    }
+  }
+  return [...warnings].filter(([, texts]) => texts.length > 0).map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
 }

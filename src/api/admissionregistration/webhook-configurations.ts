@@ -17,7 +17,7 @@ import type { KubeObject, Resource } from '../resource.ts';
 import { convertedVersion } from '../served-version.ts';
 import { validateWebhookLocation } from '../webhook-client-config.ts';
 import { validateMatchConditions } from './match-conditions.ts';
-import { defaultRules, failurePolicies, matchPolicies, reinvocationPolicies, validateRule } from './match-rules.ts';
+import { defaultRules, failurePolicies, matchPolicies, reinvocationPolicies, validateRule, warnOfReservedName } from './match-rules.ts';
 
 type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
 type Configuration = KubeObject & { webhooks?: Webhook[] };
@@ -42,16 +42,23 @@ function defaultWebhook(webhook: Webhook, isMutating: boolean, isBeta: boolean):
 
 /** A dotted name of at least three parts. */
 function validateQualifiedName(name: string, path: FieldPath, errors: FieldErrors): void {
-  if (name === '') {
-    errors.required(path);
-    return;
-  }
-  reject(errors, path, name, isDns1123Subdomain(name));
-  if (isDns1123Subdomain(name).length === 0 && name.split('.').length < 3)
-    errors.invalid(path, name, 'should be a domain with at least three segments separated by dots');
+  const problems = isDns1123Subdomain(name);
+  if (name === '') errors.required(path);
+  else if (problems.length > 0) errors.invalid(path, name, problems.join(','));
+  else if (name.split('.').length < 3) errors.invalid(path, name, 'should be a domain with at least three segments separated by dots');
 }
 
-function validateReviewVersions(versions: readonly string[] | undefined, path: FieldPath, errors: FieldErrors): void {
+/** What is asked of webhooks, beside what always is: an update asks less of what the object before it has wrong too. */
+interface Demands {
+  sideEffects: readonly string[];
+  /** At least one version of reviews that this server sends. */
+  knownReviews: boolean;
+  uniqueNames: boolean;
+  /** Match conditions are compiled. */
+  conditions: boolean;
+}
+
+function validateReviewVersions(versions: readonly string[] | undefined, known: boolean, path: FieldPath, errors: FieldErrors): void {
   if (!versions?.length) {
     errors.required(path, `must specify one of ${reviewVersions.join(', ')}`);
     return;
@@ -59,15 +66,18 @@ function validateReviewVersions(versions: readonly string[] | undefined, path: F
   for (const [i, version] of versions.entries())
     if (versions.indexOf(version) < i) errors.invalid(path.index(i), version, 'duplicate version');
     else reject(errors, path.index(i), version, isDns1035Label(version));
-  if (!versions.some((v) => reviewVersions.includes(v)))
+  if (known && !versions.some((v) => reviewVersions.includes(v)))
     errors.invalid(path, versions, `must include at least one of ${reviewVersions.join(', ')}`);
 }
 
-function validateWebhook(webhook: Webhook, path: FieldPath, errors: FieldErrors): void {
+function validateWebhook(webhook: Webhook, demands: Demands, path: FieldPath, errors: FieldErrors): void {
   validateQualifiedName(webhook.name ?? '', path.child('name'), errors);
   for (const [i, rule] of (webhook.rules ?? []).entries()) validateRule(rule, path.child('rules').index(i), errors);
   allowOneOf(errors, path.child('failurePolicy'), webhook.failurePolicy, failurePolicies);
   allowOneOf(errors, path.child('matchPolicy'), webhook.matchPolicy, matchPolicies);
+  if (webhook.sideEffects === undefined)
+    errors.required(path.child('sideEffects'), `must specify one of ${demands.sideEffects.join(', ')}`);
+  else allowOneOf(errors, path.child('sideEffects'), webhook.sideEffects, demands.sideEffects);
   const { timeoutSeconds } = webhook;
   if (timeoutSeconds !== undefined && (timeoutSeconds < 1 || timeoutSeconds > 30))
     errors.invalid(path.child('timeoutSeconds'), timeoutSeconds, 'the timeout value must be between 1 and 30 seconds');
@@ -75,44 +85,51 @@ function validateWebhook(webhook: Webhook, path: FieldPath, errors: FieldErrors)
   validateLabelSelector(webhook.objectSelector, path.child('objectSelector'), errors);
   allowOneOf(errors, path.child('reinvocationPolicy'), webhook.reinvocationPolicy, reinvocationPolicies);
   validateWebhookLocation(webhook.clientConfig, path.child('clientConfig'), errors);
-  validateReviewVersions(webhook.admissionReviewVersions, path.child('admissionReviewVersions'), errors);
-  validateMatchConditions(webhook.matchConditions, false, path.child('matchConditions'), errors);
+  if (demands.conditions) validateMatchConditions(webhook.matchConditions, false, path.child('matchConditions'), errors);
+  validateReviewVersions(webhook.admissionReviewVersions, demands.knownReviews, path.child('admissionReviewVersions'), errors);
 }
 
-function validate({ webhooks = [] }: Configuration, errors: FieldErrors): void {
+function validateWebhooks({ webhooks = [] }: Configuration, demands: Demands, errors: FieldErrors): void {
   const names = new Set<string>();
   for (const [i, webhook] of webhooks.entries()) {
-    validateWebhook(webhook, webhooksPath.index(i), errors);
-    if (webhook.name && names.has(webhook.name)) errors.duplicate(webhooksPath.index(i).child('name'), webhook.name);
+    validateWebhook(webhook, demands, webhooksPath.index(i), errors);
+    if (demands.uniqueNames && webhook.name && names.has(webhook.name)) errors.duplicate(webhooksPath.index(i).child('name'), webhook.name);
     names.add(webhook.name);
   }
 }
 
-function validateSideEffects({ webhooks = [] }: Configuration, allowed: readonly string[], errors: FieldErrors): void {
-  for (const [i, webhook] of webhooks.entries()) {
-    const path = webhooksPath.index(i).child('sideEffects');
-    if (webhook.sideEffects === undefined) errors.required(path, `must specify one of ${allowed.join(', ')}`);
-    else allowOneOf(errors, path, webhook.sideEffects, allowed);
-  }
+const strict = { knownReviews: true, uniqueNames: true, conditions: true };
+
+/** What the webhooks before kept to, those after must keep to. */
+function demandsAfter({ webhooks = [] }: Configuration, next: readonly Webhook[]): Omit<Demands, 'sideEffects'> {
+  return {
+    knownReviews: webhooks.every(
+      ({ admissionReviewVersions: versions }) => !versions?.length || versions.some((v) => reviewVersions.includes(v)),
+    ),
+    uniqueNames: new Set(webhooks.map(({ name }) => name)).size === webhooks.length,
+    conditions: !semanticEqual(
+      webhooks.map((w) => w.matchConditions ?? null),
+      next.map((w) => w.matchConditions ?? null),
+    ),
+  };
 }
 
 /** v1 takes webhooks without side effects only; what v1beta1 took before may stay as it is. */
-const validateCreate = (configuration: Configuration, errors: FieldErrors) => validateSideEffects(configuration, noSideEffects, errors);
-const validateUpdate = (next: Configuration, prev: Configuration, errors: FieldErrors) =>
-  validateSideEffects(
-    next,
-    (prev.webhooks ?? []).every((w) => noSideEffects.includes(w.sideEffects ?? '')) ? noSideEffects : sideEffects,
-    errors,
-  );
+const validateCreate = (configuration: Configuration, errors: FieldErrors) =>
+  validateWebhooks(configuration, { ...strict, sideEffects: noSideEffects }, errors);
+function validateUpdate(next: Configuration, prev: Configuration, errors: FieldErrors): void {
+  const hadNone = (prev.webhooks ?? []).every((w) => noSideEffects.includes(w.sideEffects ?? ''));
+  validateWebhooks(next, { ...demandsAfter(prev, next.webhooks ?? []), sideEffects: hadNone ? noSideEffects : sideEffects }, errors);
+}
 
 function rules(isMutating: boolean) {
   return {
     defaults({ webhooks = [] }: Configuration) {
       for (const webhook of webhooks) defaultWebhook(webhook, isMutating, false);
     },
-    validate,
     validateCreate,
     validateUpdate,
+    warnings: warnOfReservedName,
     generation: (next: Configuration, prev: Configuration) => !semanticEqual(next.webhooks, prev.webhooks),
     categories: ['api-extensions'],
     columns: [
@@ -139,8 +156,9 @@ function beta<T extends Configuration>(served: Resource, storage: Resource<T>, i
       fromStorage: (obj) => obj,
     }),
     overrides: {
-      validateCreate: (configuration, errors) => validateSideEffects(configuration, sideEffects, errors),
-      validateUpdate: (next, _prev, errors) => validateSideEffects(next, sideEffects, errors),
+      validateCreate: (configuration, errors) => validateWebhooks(configuration, { ...strict, sideEffects }, errors),
+      validateUpdate: (next, prev, errors) =>
+        validateWebhooks(next, { ...demandsAfter(prev, (next as Configuration).webhooks ?? []), sideEffects }, errors),
     },
   };
 }

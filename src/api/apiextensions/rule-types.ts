@@ -41,8 +41,13 @@ const resourceFields: Record<string, JSONSchemaProps> = {
   metadata: { type: 'object', properties: { name: text, generateName: text } },
 };
 
-/** The name of a schema's own type; those of its fields are below it. */
-const rootName = 'selfType';
+const namesText = (schema: JSONSchemaProps | undefined) => schema?.type === 'string';
+
+/** Whether a schema says of metadata what every resource has (a definition's says no more than rules need). */
+function hasMetadata({ properties: { apiVersion, kind, metadata } = {} }: JSONSchemaProps): boolean {
+  const { name, generateName } = metadata?.properties ?? {};
+  return [apiVersion, kind, name, generateName].every(namesText);
+}
 
 const unfit = (what: string) => new CelError(`invalid data, expected ${what}`);
 
@@ -208,7 +213,7 @@ class RuleTypes {
         }
       );
     }
-    return this.#struct({ ...schema.properties, ...(isResource ? resourceFields : {}) }, name);
+    return this.#struct({ ...schema.properties, ...(isResource && !hasMetadata(schema) ? resourceFields : {}) }, name);
   }
 
   #struct(properties: Record<string, JSONSchemaProps>, name: string): RuleType {
@@ -244,9 +249,14 @@ function present(value: JsonObject, fields: ReadonlyMap<string, { escaped: strin
   return out;
 }
 
-/** The type of a schema's values; undefined for one that rules can't see. */
-export function declareSchema(environment: Environment, schema: JSONSchemaProps, isResource: boolean): RuleType | undefined {
-  return new RuleTypes(environment).of(schema, rootName, isResource);
+/** The type of a schema's values, those of its fields being named below its `name`; undefined for one that rules can't see. */
+export function declareSchema(
+  environment: Environment,
+  schema: JSONSchemaProps,
+  isResource: boolean,
+  name = 'selfType',
+): RuleType | undefined {
+  return new RuleTypes(environment).of(schema, name, isResource);
 }
 
 /** The earlier value, of the same type; optional where there may be none. */
