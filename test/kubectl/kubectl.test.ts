@@ -102,7 +102,12 @@ test('fields remember which command set them', async () => {
 test(
   'who may what is told',
   follow([
-    ['auth whoami', /Username +kubernetes-admin\nGroups +\[system:masters system:authenticated\]$/],
+    [
+      'auth whoami',
+      /Username +kubernetes-admin\nGroups +\[system:masters system:authenticated\]\nExtra: authentication.kubernetes.io\/credential-id +\[X509SHA256=[0-9a-f]{64}\]$/,
+    ],
+    // What system:masters may do whatever the authorizers say is no rule: only the role's is told, once.
+    ['auth can-i --list', /^auth.*\n.*\n\*\.\* +\[\] +\[\] +\[\*\]\n +\[\*\] +\[\] +\[\*\]\n\S/],
     ['auth can-i create pods --as=bob', /^auth.*\nno$/],
     ['auth can-i --list --as=bob', /^auth.*\nResources +Non-Resource URLs +Resource Names +Verbs\n/],
     [

@@ -1,5 +1,5 @@
 /** Logs, commands, ports and proxies from upstream's kubectl to containers on containerd. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { get } from 'node:http';
 import { get as getSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Draft, EndpointSlice, Pod, Service } from '../../src/api/index.ts';
@@ -15,6 +16,7 @@ import { kubectlBinary, run } from '../support/cluster.ts';
 import { eventually } from '../support/wait.ts';
 import { startStreamingCluster } from './streaming-cluster.ts';
 
+const oldKubectl = join(kubectlBinary, '../kubectl-1.20');
 const able = process.getuid?.() === 0 && existsSync(kubectlBinary) && missingForContainerd('/usr/lib/cni').length === 0;
 
 function body(url: string, options: object = {}): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
@@ -25,6 +27,21 @@ function body(url: string, options: object = {}): Promise<{ status: number; text
       resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8'), headers: response.headers });
     }).on('error', reject);
   });
+}
+
+/** Uses the port that a kubectl forwards, and ends it. */
+async function forwarded(child: ChildProcessByStdio<Writable, Readable, Readable>, use: (url: string) => Promise<void>): Promise<void> {
+  try {
+    let out = '';
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    const port = await eventually('the forwarded port', () => /127\.0\.0\.1:(\d+) ->/.exec(out)?.[1]);
+    await use(`http://127.0.0.1:${port}/`);
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+  }
 }
 
 describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
@@ -66,10 +83,27 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
     rmSync(dir, { recursive: true });
   });
 
-  test('an older kubectl that speaks SPDY is served as well', async () => {
-    const env = { ...cluster.env, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' };
-    const result = await run(kubectlBinary, ['exec', '-i', 'shell', '--', 'cat'], { env, input: 'over spdy' });
-    expect(result).toMatchObject({ stdout: 'over spdy', code: 0 });
+  test.each([
+    ['1.20', oldKubectl, {}],
+    ['1.35, told so', kubectlBinary, { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }],
+  ])('kubectl %s speaks SPDY, and is served as well', async (_, binary, more) => {
+    const env = { ...cluster.env, ...more };
+    const spdy = (args: string[], input?: string) =>
+      run(binary, args, { env, timeoutMs: 30_000, ...(input === undefined ? {} : { input }) });
+    expect(await spdy(['exec', '-i', 'shell', '--', 'cat'], 'over spdy')).toMatchObject({ stdout: 'over spdy', code: 0 });
+    expect(await spdy(['exec', 'shell', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toMatchObject({ stdout: 'out\n', code: 7 });
+    const dir = mkdtempSync(join(tmpdir(), 'k8ts-spdy-'));
+    const [there, back] = [join(dir, 'there'), join(dir, 'back')];
+    const bytes = randomBytes(3 * 1024 * 1024);
+    writeFileSync(there, bytes);
+    expect(await spdy(['cp', there, 'shell:/tmp/spdy'])).toMatchObject({ code: 0 });
+    expect(await spdy(['cp', 'shell:/tmp/spdy', back])).toMatchObject({ code: 0 });
+    expect(readFileSync(back).equals(bytes)).toBe(true);
+    rmSync(dir, { recursive: true });
+    await forwarded(spawn(binary, ['port-forward', 'web', ':8080'], { env }), async (url) => {
+      const answers = await Promise.all(Array.from({ length: 5 }, () => body(url)));
+      expect(answers.map((a) => a.text)).toEqual(Array(5).fill('hello from web\n'));
+    });
   });
 
   test('a terminal has its size, and learns of a new one', async () => {
@@ -129,19 +163,10 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
   });
 
   test('port-forward carries many connections', async () => {
-    const child = spawn(kubectlBinary, ['port-forward', 'web', ':8080'], { env: cluster.env });
-    try {
-      let out = '';
-      child.stdout.on('data', (chunk) => {
-        out += chunk;
-      });
-      const port = await eventually('the forwarded port', () => /127\.0\.0\.1:(\d+) ->/.exec(out)?.[1]);
-      const answers = await Promise.all(Array.from({ length: 5 }, () => body(`http://127.0.0.1:${port}/`)));
+    await forwarded(spawn(kubectlBinary, ['port-forward', 'web', ':8080'], { env: cluster.env }), async (url) => {
+      const answers = await Promise.all(Array.from({ length: 5 }, () => body(url)));
       expect(answers.map((a) => a.text)).toEqual(Array(5).fill('hello from web\n'));
-    } finally {
-      child.kill();
-      await once(child, 'exit');
-    }
+    });
   });
 
   test('proxies to pods and nodes', async () => {

@@ -157,6 +157,7 @@ test('certificates: the client CA gives users, the front-proxy CA the word of th
   expect(await authenticator.authenticate(credentials({}, await present(ca, 'alice', ['dev'])))).toEqual({
     name: 'alice',
     groups: ['dev', 'system:authenticated'],
+    extra: { 'authentication.kubernetes.io/credential-id': [expect.stringMatching(/^X509SHA256=[0-9a-f]{64}$/)] },
   });
   const headers = { 'x-remote-user': 'bob', 'x-remote-group': 'ops' };
   expect(await authenticator.authenticate(credentials(headers, await present(proxyCa, 'front-proxy-client', [])))).toMatchObject({

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { fromHeader } from '../http/header-text.ts';
 import type { Authenticator, Credentials, UserInfo } from '../request.ts';
 
@@ -23,6 +23,10 @@ function signedByOneOf(bundle: string): SignedBy {
   };
 }
 
+/** Which certificate it was, for audit logs and whoever is told of the user; one that comes without its bytes has no name. */
+const credentialId = ({ raw }: { raw?: Uint8Array }): Pick<UserInfo, 'extra'> =>
+  raw === undefined ? {} : { extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${hash('sha256', raw, 'hex')}`] } };
+
 /** Client certificates: CN is the user, every O a group. */
 export function clientCertificates(options: { clientCa?: string } = {}): Authenticator {
   const signed = options.clientCa === undefined ? undefined : signedByOneOf(options.clientCa);
@@ -35,7 +39,7 @@ export function clientCertificates(options: { clientCa?: string } = {}): Authent
       if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return undefined;
       let user = users.get(certificate);
       if (user === undefined) {
-        user = { name: certificate.commonName, groups: certificate.organizations };
+        user = { name: certificate.commonName, groups: certificate.organizations, ...credentialId(certificate) };
         users.set(certificate, user);
       }
       return user;

@@ -115,12 +115,14 @@ export function accessReviewHandlers(authorizer: Authorizer): SubresourceHandler
     handler<SelfSubjectRulesReview>('selfsubjectrulesreviews', async ({ context }, review) => {
       const namespace = review.spec?.namespace ?? '';
       if (namespace === '') throw errors.badRequest('no namespace on request');
-      const status = (await authorizer.rulesFor?.(context.user, namespace)) ?? {
+      const { resourceRules, ...rest } = (await authorizer.rulesFor?.(context.user, namespace)) ?? {
         resourceRules: [],
         nonResourceRules: [],
         incomplete: true,
       };
-      return { ...review, status };
+      const named = resourceRules.map(({ resourceNames, ...rule }) => (resourceNames.length > 0 ? { ...rule, resourceNames } : rule));
+      // What was asked does not come back, as with upstream.
+      return { ...review, spec: {}, status: { resourceRules: named, ...rest } };
     }),
   ];
 }
