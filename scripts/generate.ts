@@ -192,10 +192,10 @@ writeFileSync(
   `${banner}export const schemaText = ${JSON.stringify(schemaText)};\nexport const resourcesText = ${JSON.stringify(resourcesText)};\n`,
 );
 
-const models = join(root, 'node_modules/@kubernetes/client-node/dist/gen/models');
+const modules = join(root, 'node_modules');
 writeFileSync(
   join(outDir, 'descriptions.ts'),
-  `${banner}export const descriptionsText = ${JSON.stringify(JSON.stringify(readDescriptions(types.values(), models)))};\n`,
+  `${banner}export const descriptionsText = ${JSON.stringify(JSON.stringify(readDescriptions(types.values(), modules)))};\n`,
 );
 
 interface Descriptor {

@@ -143,7 +143,12 @@ test(
     ['get ep kubernetes', /^get.*\nWarning: v1 Endpoints is deprecated in v1\.33\+; use discovery\.k8s\.io\/v1 EndpointSlice\nNAME /],
     ['get cs', /^get.*\nWarning: v1 ComponentStatus is deprecated in v1\.19\+\nNAME +STATUS +MESSAGE +ERROR\netcd-0 +Healthy +ok *$/],
     ['version', /Server Version: v1\.36\.\d+/],
-    ['explain pod.spec.dnsPolicy', /FIELD: dnsPolicy <string>/],
+    ['explain pod', /\n {2}spec\t<PodSpec>\n {4}Specification of the desired behavior of the pod. More info:\n/],
+    [
+      'explain pod.spec.affinity',
+      /\n {4}If specified, the pod's scheduling constraints\n {4}Affinity is a group of affinity scheduling rules.\n/,
+    ],
+    ['explain pod.spec.restartPolicy', /FIELD: restartPolicy <string>\n[\s\S]*\n {4}Possible enum values:\n {5}- `"Always"`\n/],
   ]),
 );
 

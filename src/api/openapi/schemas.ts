@@ -139,7 +139,7 @@ export class SchemaBuilder {
     };
   }
 
-  /** The source of descriptions has none for fields that refer to another type: what that type is says as much. */
+  /** Fields that are newer than their source of descriptions, and refer to another type: what that type is says as much. */
   #description(typeName: string, { name, node }: Field): string | undefined {
     const own = this.descriptions[typeName]?.[name];
     if (own !== undefined) return own;
