@@ -95,6 +95,7 @@ export {
 export { merge as mergeTyped } from './managed-fields/typed-value.ts';
 export { type InVersion, inOneVersion, inVersions, type Versions } from './managed-fields/versions.ts';
 export * from './names.ts';
+export { nestingOf } from './nesting.ts';
 export { ingressClassAnnotation } from './networking/ingress-validation.ts';
 export * from './object-meta.ts';
 export * from './openapi/documents.ts';

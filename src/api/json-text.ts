@@ -1,14 +1,12 @@
 /** JSON text as Go's decoder sees it: nesting limited, duplicate keys noticed, syntax errors in Go's words. */
 
 import { parseExactly } from './long-integers.ts';
+import { isTooDeep } from './nesting.ts';
 
 /** A body that is no JSON, or whose values do not fit their type; the message is Go's. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
-
-/** Deeper nesting than this is refused (Go's limit is 10000; ours keeps every recursive walk of an object within the stack). */
-export const maxDepth = 1000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -233,6 +231,6 @@ export function parseJson(text: string, options: { duplicates?: boolean } = {}):
     throw new DecodeError(goSyntaxError(text));
   }
   const { keys, depth } = survey(text);
-  if (depth > maxDepth) throw new DecodeError('exceeded max depth');
+  if (isTooDeep(depth)) throw new DecodeError('exceeded max depth');
   return { value, duplicates: options.duplicates && countKeys(value) !== keys ? duplicatePaths(text) : [] };
 }

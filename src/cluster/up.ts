@@ -17,7 +17,7 @@ import { cniBinDir } from './node-layout.ts';
 import { controlPlaneNamespace, launcherOf, nodePortAddress, place, placementOf, prepareNamespaces } from './placement.ts';
 import { close, freePort, isFree, listen } from './ports.ts';
 import { type ParentMessage, release, startComponent, stopProcess, whenReady } from './processes.ts';
-import { controlPlaneV8Flags, leanV8Flags } from './v8-flags.ts';
+import { controlPlaneV8Flags, leanV8Flags, stackFlags } from './v8-flags.ts';
 
 export interface UpOptions {
   dataDir: string;
@@ -101,7 +101,13 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
 
   const started = wanted.map(({ component, args, nodeFlags, launcher }) => ({
     component,
-    child: startComponent(layout, component, ['component', ...args, '--data-dir', layout.dataDir], nodeFlags, launcher),
+    child: startComponent(
+      layout,
+      component,
+      ['component', ...args, '--data-dir', layout.dataDir],
+      [...stackFlags(), ...nodeFlags],
+      launcher,
+    ),
   }));
   if (entrance) await hand(entrance, started.find((s) => s.component === 'control-plane')?.child);
   const tellControlPlane = () => {

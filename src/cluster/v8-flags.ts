@@ -1,4 +1,5 @@
 /** How V8 is to deal with memory in our processes, all of which collect at rest (collect-at-rest.ts). */
+import { readFileSync } from 'node:fs';
 
 /** It gives memory back earlier with a small young generation; components hold mostly long-lived objects. */
 export const leanV8Flags: readonly string[] = ['--max-semi-space-size=2', '--expose-gc'];
@@ -9,3 +10,21 @@ export const leanV8Flags: readonly string[] = ['--max-semi-space-size=2', '--exp
  * more memory (docs/performance.md).
  */
 export const controlPlaneV8Flags: readonly string[] = ['--max-semi-space-size=8', '--heap-growing-percent=40', '--expose-gc'];
+
+/** What Linux gives a thread's stack unless told otherwise, in bytes. */
+const usualStack = 8 * 1024 * 1024;
+
+/**
+ * Room for walks of objects that are nested as deep as upstream takes them (api/nesting.ts). V8's own limit, 984 kB, is far below what
+ * the system gives; what it may not do is to go beyond that, so where the system gives less it stays.
+ */
+export function stackFlags(): readonly string[] {
+  let limits: string;
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return []; // no Linux: nobody says
+  }
+  const [, soft = '0'] = /^Max stack size\s+(\S+)/m.exec(limits) ?? [];
+  return soft === 'unlimited' || Number(soft) >= usualStack ? ['--stack-size=6500'] : [];
+}

@@ -152,7 +152,7 @@ function below(node: TypeNode | undefined, key: string): TypeNode | undefined {
   }
 }
 
-function write(out: Writer, value: unknown, node: TypeNode | undefined): void {
+function writeScalar(out: Writer, value: unknown, node: TypeNode | undefined): void {
   switch (typeof value) {
     case 'string':
       if (node?.kind === 'bytes') {
@@ -172,27 +172,34 @@ function write(out: Writer, value: unknown, node: TypeNode | undefined): void {
     case 'boolean':
       out.byte(value ? simple.true : simple.false);
       return;
-    case 'object':
-      break;
     default:
       out.byte(simple.null);
-      return;
   }
-  if (value === null) out.byte(simple.null);
+}
+
+function itemBelow(node: TypeNode | undefined): TypeNode | undefined {
+  if (node?.kind === 'list') return node.item;
+  return node?.kind === 'union' ? node.struct : undefined;
+}
+
+function writeKey(out: Writer, bytes: Uint8Array): string {
+  out.head(major.bytes, bytes.length);
+  out.raw(bytes);
+  return decodeText.decode(bytes);
+}
+
+/** Calls itself for every level of nesting: it has few variables, and plain loops, so that its frame is small. */
+function write(out: Writer, value: unknown, node: TypeNode | undefined): void {
+  if (typeof value !== 'object' || value === null) writeScalar(out, value, node);
   else if (Array.isArray(value)) {
     out.head(major.array, value.length);
-    const item = node?.kind === 'list' ? node.item : node?.kind === 'union' ? node.struct : undefined;
-    for (const one of value) write(out, one, item);
+    for (let i = 0; i < value.length; i++) write(out, value[i], itemBelow(node));
   } else {
-    // A wire object's fields are open to be walked.
-    const object = value as Record<string, unknown>;
-    const keys = sortedKeys(object);
+    const keys = sortedKeys(value as Record<string, unknown>); // a wire object's fields are open to be walked
     out.head(major.map, keys.length);
-    for (const bytes of keys) {
-      const key = decodeText.decode(bytes);
-      out.head(major.bytes, bytes.length);
-      out.raw(bytes);
-      write(out, object[key], below(node, key));
+    for (let i = 0; i < keys.length; i++) {
+      const key = writeKey(out, keys[i] as Uint8Array); // i is below the length
+      write(out, (value as Record<string, unknown>)[key], below(node, key));
     }
   }
 }

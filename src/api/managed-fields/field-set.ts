@@ -122,7 +122,8 @@ export function isFieldSet(value: unknown): value is FieldSet {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   // Just seen to be an object.
   const node = value as Record<string, unknown>;
-  return Object.keys(node).every((key) => (key === '.' || /^[fkvi]:/.test(key)) && isFieldSet(node[key]));
+  for (const key of Object.keys(node)) if ((key !== '.' && !/^[fkvi]:/.test(key)) || !isFieldSet(node[key])) return false;
+  return true;
 }
 
 export function elementText(element: string): string {
@@ -145,11 +146,12 @@ export function elementText(element: string): string {
 }
 
 /** All members as paths: `.spec.template.spec.containers[name="web"].image`. */
-export function* paths(set: FieldSet, prefix = ''): Generator<string> {
+export function paths(set: FieldSet, prefix = '', found: string[] = []): string[] {
   for (const key of childrenOf(set).sort()) {
     const path = prefix + elementText(key);
     const node = set[key] ?? leaf;
-    if (isMember(node)) yield path;
-    yield* paths(node, path);
+    if (isMember(node)) found.push(path);
+    paths(node, path, found);
   }
+  return found;
 }

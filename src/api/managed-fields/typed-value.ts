@@ -121,21 +121,28 @@ function itemsByElement(place: Place, list: readonly unknown[], strict = false):
   return out;
 }
 
-/** Visits the children of a map or list by path element. */
-function visitChildren(place: Place, value: unknown, strict: boolean, visit: (element: string, item: unknown, inner: Place) => void): void {
+interface Child {
+  element: string;
+  item: unknown;
+  inner: Place;
+}
+
+/** The children of a map or list by path element. A list of them rather than a visitor: what walks deep values has one call a level. */
+function childrenOf(place: Place, value: unknown, strict: boolean): Child[] {
   const { node } = place;
   const shape = shapeOf(place, value);
-  if (shape === 'map') {
-    if (!isJsonObject(value)) return;
+  const children: Child[] = [];
+  if (shape === 'map' && isJsonObject(value)) {
     for (const key of Object.keys(value)) {
       if (value[key] === undefined) continue;
       const inner = placeBelow(node, key);
-      visit(elementOf(inner, key), value[key], inner);
+      children.push({ element: elementOf(inner, key), item: value[key], inner });
     }
   } else if (shape === 'list' && Array.isArray(value)) {
     const inner = placeOfNode(itemNodeOf(place));
-    for (const [element, [first]] of itemsByElement(place, value, strict)) visit(element, first, inner);
+    for (const [element, [item]] of itemsByElement(place, value, strict)) children.push({ element, item, inner });
   }
+  return children;
 }
 
 const isEmptyContainer = (value: unknown) =>
@@ -145,17 +152,17 @@ const isEmptyContainer = (value: unknown) =>
 function wholeSet(place: Place, value: unknown): FieldSet {
   if (shapeOf(place, value) === 'leaf') return emptySet;
   let children: Record<string, FieldSet> | undefined;
-  visitChildren(place, value, false, (element, item, inner) => {
+  for (const { element, item, inner } of childrenOf(place, value, false)) {
     children ??= { '.': emptySet };
     children[element] = wholeSet(inner, item);
-  });
+  }
   return children ?? emptySet;
 }
 
 function fieldSet(place: Place, value: unknown, path: string, strict: boolean): FieldSet {
   const children: Record<string, FieldSet> = {};
   try {
-    visitChildren(place, value, strict, (element, item, inner) => {
+    for (const { element, item, inner } of childrenOf(place, value, strict)) {
       const at = element.startsWith('f:') ? `${path}.${element.slice(2)}` : path;
       const shape = shapeOf(inner, item);
       const below = shape === 'leaf' ? emptySet : fieldSet(inner, item, at, strict);
@@ -163,7 +170,7 @@ function fieldSet(place: Place, value: unknown, path: string, strict: boolean): 
       const isNamed = !isField || shape === 'leaf' || item === null || (shape === 'map' && isEmptyContainer(item));
       const node = makeNode(isNamed, { ...below });
       if (node) children[element] = node;
-    });
+    }
   } catch (error) {
     if (error instanceof ApplyError && !error.message.startsWith('.')) throw new ApplyError(`${path}: ${error.message}`);
     throw error;
@@ -192,16 +199,55 @@ export interface Comparison {
 
 const same: [undefined, undefined] = [undefined, undefined];
 
+/** What there is at one path element before and after; undefined where there is nothing. */
+interface Pair {
+  element: string;
+  before: unknown;
+  after: unknown;
+  inner: Place;
+}
+
+/** The members of two maps that are not the same by reference. */
+function mapPairs({ node }: Place, left: unknown, right: unknown): Pair[] {
+  const before = isJsonObject(left) ? left : {};
+  const after = isJsonObject(right) ? right : {};
+  const pairs: Pair[] = [];
+  for (const key of Object.keys(after)) {
+    const old = Object.hasOwn(before, key) ? before[key] : undefined;
+    if (old === after[key]) continue;
+    const inner = placeBelow(node, key);
+    pairs.push({ element: elementOf(inner, key), before: old, after: after[key], inner });
+  }
+  for (const key of Object.keys(before))
+    if (!Object.hasOwn(after, key))
+      pairs.push({ element: `f:${key}`, before: before[key], after: undefined, inner: placeBelow(node, key) });
+  return pairs;
+}
+
+/** The items of two lists. Items that repeat a key are compared as one: as atoms. */
+function listPairs(place: Place, left: unknown, right: unknown): Pair[] {
+  const before = itemsByElement(place, Array.isArray(left) ? left : []);
+  const after = itemsByElement(place, Array.isArray(right) ? right : []);
+  const inner = placeOfNode(itemNodeOf(place));
+  const pairs: Pair[] = [];
+  for (const [element, items] of after) {
+    const old = before.get(element);
+    if (old && (items.length > 1 || old.length > 1)) pairs.push({ element, before: old, after: items, inner: { ...inner, atomic: true } });
+    else pairs.push({ element, before: old?.[0], after: items[0], inner });
+  }
+  for (const [element, [item]] of before) if (!after.has(element)) pairs.push({ element, before: item, after: undefined, inner });
+  return pairs;
+}
+
 function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefined, FieldSet | undefined] {
   if (left === right) return same;
   // Null takes the shape of the other.
   const shape = shapeOf(place, right ?? left);
   if (shapeOf(place, left ?? right) !== shape) return [makeNode(true, wholeSet(place, right)), makeNode(false, wholeSet(place, left))];
   if (shape === 'leaf' || (isEmptyContainer(left) && isEmptyContainer(right))) return deepEqual(left, right) ? same : [emptySet, undefined];
-  const { node } = place;
   const changed: Record<string, FieldSet> = {};
   const removed: Record<string, FieldSet> = {};
-  const compareChild = (element: string, before: unknown, after: unknown, inner: Place) => {
+  for (const { element, before, after, inner } of shape === 'map' ? mapPairs(place, left, right) : listPairs(place, left, right)) {
     if (before === undefined) changed[element] = wholeSet(inner, after);
     else if (after === undefined) removed[element] = wholeSet(inner, before);
     else {
@@ -209,30 +255,6 @@ function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefine
       if (more) changed[element] = more;
       if (less) removed[element] = less;
     }
-  };
-  if (shape === 'map') {
-    const before = isJsonObject(left) ? left : {};
-    const after = isJsonObject(right) ? right : {};
-    for (const key of Object.keys(after)) {
-      const old = Object.hasOwn(before, key) ? before[key] : undefined;
-      if (old === after[key]) continue;
-      const inner = placeBelow(node, key);
-      compareChild(elementOf(inner, key), old, after[key], inner);
-    }
-    for (const key of Object.keys(before))
-      if (!Object.hasOwn(after, key)) compareChild(`f:${key}`, before[key], undefined, placeBelow(node, key));
-  } else {
-    const before = itemsByElement(place, Array.isArray(left) ? left : []);
-    const after = itemsByElement(place, Array.isArray(right) ? right : []);
-    const inner = placeOfNode(itemNodeOf(place));
-    for (const [element, items] of after) {
-      const old = before.get(element);
-      // Items that repeat a key are compared as one.
-      if (old && (items.length > 1 || old.length > 1)) {
-        if (!deepEqual(old, items)) changed[element] = emptySet;
-      } else compareChild(element, old?.[0], items[0], inner);
-    }
-    for (const [element, items] of before) if (!after.has(element)) compareChild(element, items[0], undefined, inner);
   }
   return [makeNode(false, changed), makeNode(false, removed)];
 }

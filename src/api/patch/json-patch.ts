@@ -4,6 +4,7 @@
  */
 import { setKey } from '../decode.ts';
 import { deepCopy, deepEqual } from '../equality.ts';
+import { isTooDeep, nestingOf } from '../nesting.ts';
 
 /** A patch that cannot be read (400) or cannot be applied (422); the message is upstream's. */
 export class PatchError extends Error {
@@ -115,8 +116,14 @@ function lookup(container: Container, step: string): unknown {
   return Object.hasOwn(container, step) ? container[step] : undefined;
 }
 
+/** Values put into each other could grow deeper than any text that may be read. */
+function checkNesting(steps: readonly string[], value: unknown): void {
+  if (typeof value === 'object' && value !== null && isTooDeep(steps.length + nestingOf(value))) throw new PatchError('exceeded max depth');
+}
+
 function add(document: PatchedDocument, path: string, value: unknown, op: string): void {
   const steps = parsePointer(path, op);
+  checkNesting(steps, value);
   const last = steps.at(-1);
   if (last === undefined) {
     document.root = value;
@@ -161,6 +168,7 @@ function remove(document: PatchedDocument, path: string, op: string): void {
 
 function replace(document: PatchedDocument, path: string, value: unknown): void {
   const steps = parsePointer(path, 'replace');
+  checkNesting(steps, value);
   const last = steps.at(-1);
   if (last === undefined) {
     document.root = value;

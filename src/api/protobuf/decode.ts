@@ -1,7 +1,8 @@
 /** Kubernetes' protobuf form to JSON. */
 import { decodeValue, setKey } from '../decode.ts';
-import { DecodeError, maxDepth, parseJson } from '../json-text.ts';
+import { DecodeError, parseJson } from '../json-text.ts';
 import { integer } from '../long-integers.ts';
+import { isTooDeep } from '../nesting.ts';
 import type { KubeObject } from '../resource.ts';
 import type { ListNode, MapNode, StructNode, TypeNode, UnionNode, WireField } from '../schema/node.ts';
 import { formatGoDuration, formatMicroTime, formatTime } from '../time-format.ts';
@@ -24,7 +25,7 @@ function fieldsOf(node: StructNode): Map<number, WireField> {
 }
 
 function readMessage(node: StructNode, data: Uint8Array, depth: number, out: JsonObject = {}): JsonObject {
-  if (depth > maxDepth) throw new DecodeError('exceeded max depth');
+  if (isTooDeep(depth)) throw new DecodeError('exceeded max depth');
   const fields = fieldsOf(node);
   for (const wire of readFields(data)) {
     const field = fields.get(wire.number);

@@ -56,10 +56,28 @@ export function parseJsonDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
+/** YAML's own limit upstream, and its words. */
+const tooDeepYaml = 'exceeded max depth of 10000';
+
+/** JSON is YAML, and what most clients send as such; undefined for YAML proper, and for what is to be told in YAML's words. */
+function jsonInYaml(text: string): Document | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    const { value, duplicates } = parseJson(text, { duplicates: true });
+    return duplicates.length > 0 ? undefined : { value, duplicates, text: () => JSON.stringify(sortedKeys(value)) };
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
 export function parseYamlDocument(bytes: Buffer, kind: string): Document {
+  const text = bytes.toString('utf8');
+  const json = jsonInYaml(text);
+  if (json) return json;
   const lines = new LineCounter();
   // Further documents of the text are left unread, as upstream leaves them.
-  const [document] = parseAllDocuments(bytes.toString('utf8'), {
+  const [document] = parseAllDocuments(text, {
     uniqueKeys: false,
     prettyErrors: false,
     intAsBigInt: true,
@@ -67,13 +85,18 @@ export function parseYamlDocument(bytes: Buffer, kind: string): Document {
   });
   if (!(document instanceof YamlDocument)) return { value: undefined, duplicates: [] };
   const [problem] = document.errors;
-  if (problem !== undefined) throw unrecognized(kind, `error converting YAML to JSON: yaml: ${problem.message}`, bytes);
+  if (problem !== undefined) {
+    const why = problem.code === 'RESOURCE_EXHAUSTION' ? tooDeepYaml : problem.message;
+    throw unrecognized(kind, `error converting YAML to JSON: yaml: ${why}`, bytes);
+  }
   try {
     // Aliases are bounded, so that a small document can't grow without end. A pass through JSON leaves JSON's types only.
     const { value } = parseJson(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
     return { value, duplicates: [], repeated: repeatedKeys(document, lines), text: () => JSON.stringify(sortedKeys(value)) };
   } catch (error) {
-    if (error instanceof ReferenceError || error instanceof RangeError || error instanceof DecodeError || error instanceof TypeError)
+    if (error instanceof RangeError || error instanceof DecodeError)
+      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${tooDeepYaml}`, bytes);
+    if (error instanceof ReferenceError || error instanceof TypeError)
       throw unrecognized(kind, `error converting YAML to JSON: yaml: ${error.message}`, bytes);
     throw error;
   }

@@ -1,8 +1,8 @@
 /** From presented answers to bytes. What the storage has encoded already is sent as it is. */
-import { stringify as stringifyYaml } from 'yaml';
 import { encodeCbor, encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item } from '../exchange.ts';
 import type { Encoding } from './accept.ts';
+import { toYaml } from './yaml.ts';
 
 const comma = Buffer.from(',');
 const newline = Buffer.from('\n');
@@ -27,7 +27,7 @@ export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encod
   const value = plainAnswer(answer);
   if (encoding === 'protobuf') return [protobufOf(value)];
   if (encoding === 'cbor') return [cborOf(value)];
-  if (encoding === 'yaml') return [Buffer.from(stringifyYaml(value, { aliasDuplicateObjects: false }))];
+  if (encoding === 'yaml') return [Buffer.from(toYaml(value))];
   return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
 }
 
