@@ -1,5 +1,6 @@
 /** Defaults of the table's default column, applied wherever a type has one. What a column can't say is in a kind's `defaults`. */
-import type { StructNode, TypeNode } from './schema/node.ts';
+import { roundUpToMilli } from './quantity.ts';
+import type { Field, StructNode, TypeNode } from './schema/node.ts';
 
 type JsonObject = Record<string, unknown>;
 type Apply = (value: JsonObject) => void;
@@ -26,6 +27,14 @@ function below(node: TypeNode): Apply | undefined {
   }
 }
 
+/** Amounts of resources are counted in thousandths at the finest, but for the overhead of RuntimeClasses. */
+const isRounded = (field: Field, owner: StructNode) =>
+  field.node.typeName === 'core.v1.ResourceList' && owner.typeName !== 'node.v1.Overhead';
+
+function roundAmounts(list: JsonObject): void {
+  for (const [name, amount] of Object.entries(list)) if (typeof amount === 'string') list[name] = roundUpToMilli(amount);
+}
+
 /** The function that gives a struct its defaults, or undefined where nothing in it has any: most of an object is never visited. */
 function compile(node: StructNode): Apply | undefined {
   if (compiled.has(node)) return compiled.get(node);
@@ -43,7 +52,7 @@ function compile(node: StructNode): Apply | undefined {
           if (object[name] === undefined || object[name] === null || object[name] === zero) object[name] = value;
         });
     }
-    const inner = below(field.node);
+    const inner = isRounded(field, node) ? roundAmounts : below(field.node);
     if (inner)
       steps.push((object) => {
         const value = object[name];

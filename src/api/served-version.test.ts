@@ -124,7 +124,9 @@ const golden = filesOf('golden/', '.json')
     const version = served(object)?.version;
     // A subject of an unknown kind loses its version, upstream as here.
     const isLossy = version?.resource.version === 'v1alpha1' && version.resource.kind.endsWith('RoleBinding');
-    return version && !isLossy ? [{ file, object, version }] : [];
+    // The node's name comes back as its host's, too.
+    const isChanged = version?.resource.version === 'v1beta1' && version.resource.kind === 'EndpointSlice';
+    return version && !isLossy && !isChanged ? [{ file, object, version }] : [];
   });
 
 describe.skipIf(golden.length === 0)('conversion of golden objects of upstream (skipped where ../shared is absent)', () => {

@@ -47,7 +47,6 @@ export const replicaSet = defineKind<ReplicaSet>({
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
   },
-  fieldSelectors: { 'status.replicas': (rs) => String(rs.status?.replicas ?? 0) },
   subresources: {
     status: {
       validate({ status }, _prev, errors) {

@@ -102,11 +102,12 @@ export const statefulSet = defineKind<StatefulSet>({
     const { spec } = set;
     spec.podManagementPolicy ||= 'OrderedReady';
     spec.updateStrategy ??= {};
-    spec.updateStrategy.type ||= 'RollingUpdate';
-    if (spec.updateStrategy.type === 'RollingUpdate') {
+    if (!spec.updateStrategy.type) {
+      spec.updateStrategy.type = 'RollingUpdate';
       spec.updateStrategy.rollingUpdate ??= {};
-      spec.updateStrategy.rollingUpdate.partition ??= 0;
     }
+    const { type, rollingUpdate } = spec.updateStrategy;
+    if (type === 'RollingUpdate' && rollingUpdate) rollingUpdate.partition ??= 0;
     spec.persistentVolumeClaimRetentionPolicy ??= {};
     spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
     spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';

@@ -1,6 +1,7 @@
 /** HorizontalPodAutoscaler in autoscaling/v1: a target for CPU alone; all that v2 added travels in annotations. */
 import type * as v1 from '../generated/autoscaling.v1.ts';
 import type * as v2 from '../generated/autoscaling.v2.ts';
+import { isJsonObject } from '../json-object.ts';
 import type { Conversion } from '../served-version.ts';
 import { metricFromV1, metricToV1 } from './metrics-v1.ts';
 
@@ -26,6 +27,43 @@ function parse<T>(text: string | undefined): T | undefined {
   }
 }
 
+const capitalized = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
+const uncapitalized = (name: string) => name.charAt(0).toLowerCase() + name.slice(1);
+
+/** A copy whose fields are named by `rename`, at all depths. */
+function renamed(value: unknown, rename: (name: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => renamed(item, rename));
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [rename(name), renamed(item, rename)]));
+}
+
+/** Upstream writes its internal type here: capitalized names in its order, nothing left out. */
+function behaviorNote({ scaleUp, scaleDown }: v2.HorizontalPodAutoscalerBehavior): unknown {
+  const rules = (given: v2.HPAScalingRules | undefined) => {
+    if (!given) return null;
+    const { stabilizationWindowSeconds = null, selectPolicy = null, policies = null, tolerance = null } = given;
+    return {
+      stabilizationWindowSeconds,
+      selectPolicy,
+      policies: policies?.map(({ type, value, periodSeconds }) => ({ type, value, periodSeconds })) ?? null,
+      tolerance,
+    };
+  };
+  return renamed({ scaleUp: rules(scaleUp), scaleDown: rules(scaleDown) }, capitalized);
+}
+
+/** Of fields in either spelling. */
+function readBehavior(text: string | undefined): v2.HorizontalPodAutoscalerBehavior | undefined {
+  const behavior = withoutNulls(renamed(parse(text), uncapitalized));
+  return isJsonObject(behavior) && Object.keys(behavior).length > 0 ? behavior : undefined;
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (!isJsonObject(value)) return value;
+  const present = Object.entries(value).filter(([, item]) => item !== null);
+  return Object.fromEntries(present.map(([name, item]) => [name, withoutNulls(item)]));
+}
+
 function withAnnotations(metadata: v2.HorizontalPodAutoscaler['metadata'], add: Record<string, unknown>) {
   const entries = Object.entries(add).filter(([, value]) => value !== undefined);
   const { annotations, ...rest } = metadata;
@@ -44,7 +82,7 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
     const others = parse<v1.MetricSpec[]>(notes[annotation.metrics])?.map(metricFromV1) ?? [];
     const cpuMetric: v2.MetricSpec[] =
       cpu === undefined ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }];
-    const behavior = parse<v2.HorizontalPodAutoscalerBehavior>(notes[annotation.behavior]);
+    const behavior = readBehavior(notes[annotation.behavior]);
     const metrics = [...others, ...cpuMetric];
     return {
       ...hpa,
@@ -55,16 +93,15 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
   },
   fromStorage({ metadata, spec, status, ...hpa }) {
     const { metrics = [], behavior, ...rest } = spec;
-    const cpuAt = metrics.findIndex(isCpuUtilization);
-    const others = metrics.filter((_, i) => i !== cpuAt).map(metricToV1);
-    const cpu = metrics[cpuAt]?.resource?.target.averageUtilization;
+    const others = metrics.filter((metric) => !isCpuUtilization(metric)).map(metricToV1);
+    const cpu = metrics.find(isCpuUtilization)?.resource?.target.averageUtilization;
     const { currentMetrics, conditions, ...counts } = status ?? { desiredReplicas: 0 };
     const cpuNow = currentMetrics?.find(({ resource }) => resource?.name === 'cpu')?.resource?.current.averageUtilization;
     return {
       ...hpa,
       metadata: withAnnotations(metadata, {
         [annotation.metrics]: others.length > 0 ? others : undefined,
-        [annotation.behavior]: behavior,
+        [annotation.behavior]: behavior && behaviorNote(behavior),
         [annotation.conditions]: conditions?.length ? conditions : undefined,
         [annotation.statuses]: currentMetrics?.length ? currentMetrics : undefined,
       }),

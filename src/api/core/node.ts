@@ -83,9 +83,9 @@ export const node = defineKind<Node>({
   keepStatusOnCreate: true,
   defaults(node) {
     node.spec ??= {};
-    // podCIDR is the first of podCIDRs: whichever is there gives the other.
+    // podCIDR is the first of podCIDRs: whichever is there gives the other, and the older one wins.
     const { podCIDR, podCIDRs = [] } = node.spec;
-    if (podCIDR && podCIDRs.length === 0) node.spec.podCIDRs = [podCIDR];
+    if (podCIDR && podCIDR !== podCIDRs[0]) node.spec.podCIDRs = [podCIDR];
     else if (podCIDRs[0] !== undefined) node.spec.podCIDR = podCIDRs[0];
     if (node.status && !node.status.allocatable && node.status.capacity) node.status.allocatable = { ...node.status.capacity };
   },

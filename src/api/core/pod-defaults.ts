@@ -115,10 +115,20 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
 }
 
+const initContainerAnnotations = ['beta', 'alpha'].flatMap((stage) =>
+  ['init-containers', 'init-container-statuses'].map((what) => `pod.${stage}.kubernetes.io/${what}`),
+);
+
+/** What said of init containers what fields say now. */
+export function dropInitContainerAnnotations(metadata: { annotations?: Record<string, string> } | undefined): void {
+  for (const name of initContainerAnnotations) delete metadata?.annotations?.[name];
+}
+
 /** As `defaultPodSpec`, on a template. */
 export function defaultPodTemplate(template: PodTemplateSpec): void {
   // A client may leave them out; a type that says otherwise describes what is stored.
   template.metadata ??= {} as Partial<ObjectMeta>;
+  dropInitContainerAnnotations(template.metadata);
   template.spec ??= { containers: [] };
   defaultPodSpec(template.spec);
 }

@@ -4,12 +4,13 @@ import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologyS
 import { defineKind } from '../kind.ts';
 import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { podColumns, podRowConditions } from './pod-columns.ts';
+import { dropInitContainerAnnotations } from './pod-defaults.ts';
 import { validatePodResize } from './pod-resize.ts';
-import { aggregateContainerRequests, computePodQos } from './pod-resources.ts';
+import { aggregateContainerLimits, aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
 import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
 import { podWarnings } from './pod-warnings.ts';
-import { isOvercommitAllowed } from './resource-names.ts';
+import { isHugePages, isOvercommitAllowed } from './resource-names.ts';
 import { isPodLevelResource } from './resource-requirements.ts';
 
 const specPath = new FieldPath('spec');
@@ -24,6 +25,13 @@ function defaultRequests(container: Container): void {
 /** On the node's network a port of the container is one of the node. */
 function defaultHostPorts(containers: readonly Container[]): void {
   for (const container of containers) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
+}
+
+/** Huge pages can't be given to more than have them: what containers may use, the pod as a whole may, if it says anything of itself. */
+function defaultHugePages({ resources, ...spec }: PodSpec): void {
+  if (!resources || Object.keys({ ...resources.limits, ...resources.requests }).length === 0) return;
+  for (const [name, value] of Object.entries(aggregateContainerLimits(spec)))
+    if (isHugePages(name) && resources.requests?.[name] === undefined) resources.limits = { [name]: value, ...resources.limits };
 }
 
 /** Of the pod as a whole: what its containers ask for together, or else what it may use at most. */
@@ -98,8 +106,11 @@ export const pod = defineKind<Pod>({
   storagePrefix: 'pods',
   defaults(pod) {
     pod.spec ??= { containers: [] };
+    dropInitContainerAnnotations(pod.metadata);
     defaultPodSpec(pod.spec);
+    if (Number(pod.spec.terminationGracePeriodSeconds) < 0) pod.spec.terminationGracePeriodSeconds = 1;
     for (const container of [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]) defaultRequests(container);
+    defaultHugePages(pod.spec);
     defaultPodRequests(pod.spec);
     pod.spec.enableServiceLinks ??= true;
     if (pod.spec.hostNetwork) defaultHostPorts([...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]);
@@ -146,6 +157,8 @@ export const pod = defineKind<Pod>({
   },
   fieldSelectors: {
     'spec.nodeName': ({ spec }) => spec.nodeName ?? '',
+    // Its oldest name.
+    'spec.host': ({ spec }) => spec.nodeName ?? '',
     'spec.restartPolicy': ({ spec }) => spec.restartPolicy ?? '',
     'spec.schedulerName': ({ spec }) => spec.schedulerName ?? '',
     'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName ?? '',

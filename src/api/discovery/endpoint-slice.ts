@@ -17,6 +17,7 @@ const limits = { endpoints: 1000, addresses: 100, ports: 20_000, topology: 16, h
 const addressTypes = ['FQDN', 'IPv4', 'IPv6'];
 const protocols = ['TCP', 'UDP', 'SCTP'];
 const zoneLabel = 'topology.kubernetes.io/zone';
+const hostnameLabel = 'kubernetes.io/hostname';
 const shown = 3;
 const ownManagers = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
 
@@ -101,12 +102,13 @@ function validatePorts(ports: readonly EndpointPort[], errors: FieldErrors): voi
   }
 }
 
-/** v1beta1 kept the zone among free topology labels. */
+/** v1beta1 kept the zone, and the node again as its host's name, among free topology labels. */
 const discoveryV1beta1 = convertedVersion(v1beta1.EndpointSlice, EndpointSlice, {
   toStorage: ({ endpoints, ...slice }) => ({
     ...slice,
     endpoints: (endpoints ?? []).map(({ topology, ...endpoint }) => {
       const { [zoneLabel]: zone, ...rest } = topology ?? {};
+      if (endpoint.nodeName !== undefined && rest[hostnameLabel] === endpoint.nodeName) delete rest[hostnameLabel];
       return {
         ...endpoint,
         ...(zone === undefined ? {} : { zone }),
@@ -116,11 +118,12 @@ const discoveryV1beta1 = convertedVersion(v1beta1.EndpointSlice, EndpointSlice, 
   }),
   fromStorage: ({ endpoints, ...slice }) => ({
     ...slice,
-    endpoints: (endpoints ?? []).map(({ deprecatedTopology, zone, ...endpoint }) =>
-      deprecatedTopology || zone !== undefined
-        ? { ...endpoint, topology: { ...deprecatedTopology, ...(zone === undefined ? {} : { [zoneLabel]: zone }) } }
-        : endpoint,
-    ),
+    endpoints: (endpoints ?? []).map(({ deprecatedTopology, zone, ...endpoint }) => {
+      const topology: Record<string, string> = { ...deprecatedTopology };
+      if (zone !== undefined) topology[zoneLabel] = zone;
+      if (endpoint.nodeName !== undefined) topology[hostnameLabel] ||= endpoint.nodeName;
+      return Object.keys(topology).length > 0 ? { ...endpoint, topology } : endpoint;
+    }),
   }),
 });
 

@@ -7,7 +7,7 @@ import type { Conversion } from '../served-version.ts';
 function backendToV1({ serviceName, servicePort, resource }: v1beta1.IngressBackend): IngressBackend {
   const port = typeof servicePort === 'string' ? { name: servicePort } : { number: servicePort ?? 0 };
   return {
-    ...(serviceName !== undefined || servicePort !== undefined ? { service: { name: serviceName ?? '', port } } : {}),
+    ...(serviceName || typeof servicePort === 'string' || servicePort ? { service: { name: serviceName ?? '', port } } : {}),
     ...(resource ? { resource } : {}),
   };
 }

@@ -19,33 +19,49 @@ const statusPath = new FieldPath('status');
  */
 const nonV1beta1MatchAll = { key: 'pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match', operator: 'Exists' as const };
 
+const { key: reserved } = nonV1beta1MatchAll;
 const isEmpty = (s: LabelSelector) => Object.keys(s.matchLabels ?? {}).length === 0 && (s.matchExpressions ?? []).length === 0;
-const isMatchNone = ({ matchLabels, matchExpressions = [] }: LabelSelector) =>
-  Object.keys(matchLabels ?? {}).length === 0 &&
+const asksOnly = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector, operator: string) =>
+  Object.keys(matchLabels).length === 0 &&
   matchExpressions.length === 1 &&
-  matchExpressions[0]?.key === nonV1beta1MatchAll.key &&
-  matchExpressions[0].operator === 'Exists';
+  matchExpressions[0]?.key === reserved &&
+  matchExpressions[0].operator === operator;
+const matchNone: LabelSelector = { matchExpressions: [nonV1beta1MatchAll] };
 /** Holds for every pod, as the requirement's key is reserved; said so that v1beta1 does not take it for none. */
 const matchAllInV1beta1: LabelSelector = { matchExpressions: [{ ...nonV1beta1MatchAll, operator: 'DoesNotExist' }] };
-const isMatchAllInV1beta1 = ({ matchLabels, matchExpressions = [] }: LabelSelector) =>
-  Object.keys(matchLabels ?? {}).length === 0 &&
-  matchExpressions.length === 1 &&
-  matchExpressions[0]?.key === nonV1beta1MatchAll.key &&
-  matchExpressions[0].operator === 'DoesNotExist';
+
+/** Without what is said of the reserved label. */
+function withoutReserved(selector: LabelSelector): LabelSelector {
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  if (!(reserved in matchLabels) && !matchExpressions.some(({ key }) => key === reserved)) return selector;
+  const labels = Object.fromEntries(Object.entries(matchLabels).filter(([key]) => key !== reserved));
+  const expressions = matchExpressions.filter(({ key }) => key !== reserved);
+  return {
+    ...(Object.keys(labels).length > 0 ? { matchLabels: labels } : {}),
+    ...(expressions.length > 0 ? { matchExpressions: expressions } : {}),
+  };
+}
+
+type HasSelector = { spec?: { selector?: LabelSelector } };
+
+/** A copy with another selector, where there is one and it is another. */
+function withSelector<T extends HasSelector>(pdb: T, change: (selector: LabelSelector) => LabelSelector): T {
+  const before = pdb.spec?.selector;
+  const selector = before && change(before);
+  return selector === before ? pdb : { ...pdb, spec: { ...pdb.spec, selector } };
+}
 
 const policyV1beta1 = convertedVersion(v1beta1.PodDisruptionBudget, PodDisruptionBudget, {
-  toStorage(pdb) {
-    const selector = pdb.spec?.selector;
-    if (selector && isEmpty(selector)) return { ...pdb, spec: { ...pdb.spec, selector: { matchExpressions: [nonV1beta1MatchAll] } } };
-    if (selector && isMatchAllInV1beta1(selector)) return { ...pdb, spec: { ...pdb.spec, selector: {} } };
-    return pdb;
-  },
-  fromStorage(pdb) {
-    const selector = pdb.spec?.selector;
-    if (selector && isMatchNone(selector)) return { ...pdb, spec: { ...pdb.spec, selector: {} } };
-    if (selector && isEmpty(selector)) return { ...pdb, spec: { ...pdb.spec, selector: matchAllInV1beta1 } };
-    return pdb;
-  },
+  toStorage: (pdb) =>
+    withSelector(pdb, (selector) => {
+      if (isEmpty(selector)) return matchNone;
+      return asksOnly(selector, 'DoesNotExist') ? {} : withoutReserved(selector);
+    }),
+  fromStorage: (pdb) =>
+    withSelector(pdb, (selector) => {
+      if (asksOnly(selector, 'Exists')) return {};
+      return isEmpty(selector) ? matchAllInV1beta1 : selector;
+    }),
 });
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
@@ -53,6 +69,9 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   shortNames: ['pdb'],
   versions: [policyV1beta1],
   allowUnconditionalUpdate: false,
+  defaults({ spec }) {
+    if (spec?.selector && !asksOnly(spec.selector, 'Exists')) spec.selector = withoutReserved(spec.selector);
+  },
   validate({ spec = {} }, errors) {
     const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec;
     if (minAvailable !== undefined && maxUnavailable !== undefined)

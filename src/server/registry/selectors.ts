@@ -40,6 +40,13 @@ function fieldReader(kind: KindDefinition, field: string): (object: KubeObject) 
   if (field === 'metadata.namespace') return (object) => object.metadata.namespace ?? '';
   const { fieldSelectors = {} } = kind;
   const read = Object.hasOwn(fieldSelectors, field) ? fieldSelectors[field] : undefined;
-  if (read === undefined) throw errors.badRequest(`field label not supported: ${field}`);
+  if (read === undefined) throw errors.badRequest(unknownField(kind, field));
   return read;
+}
+
+/** Upstream's kinds each word it themselves, and those without selectable fields have it worded for them. */
+function unknownField({ resource, custom, fieldSelectors }: KindDefinition, field: string): string {
+  if (resource.group === 'batch' && fieldSelectors) return `field label ${JSON.stringify(field)} not supported for ${resource.kind}`;
+  if (custom || fieldSelectors) return `field label not supported: ${field}`;
+  return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
