@@ -290,7 +290,11 @@ const paths: [string, number, string][] = [
   ['/api/v1/nodes/__proto__', 404, 'nodes "__proto__" not found'],
   [`${configMaps}?labelSelector=!!!`, 400, "unable to parse requirement: found '!', expected: identifier"],
   [`${configMaps}?labelSelector=a+in+(b`, 400, "unable to parse requirement: found '', expected: ',' or ')'"],
-  [`${configMaps}?fieldSelector=constructor%3Dx`, 400, '"constructor" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+  [
+    `${configMaps}?fieldSelector=constructor%3Dx`,
+    400,
+    '"constructor" is not a known field selector: only "metadata.name", "metadata.namespace"',
+  ],
   [`${configMaps}?fieldSelector=metadata.name`, 400, "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
   [`${configMaps}?limit=abc`, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'],
   [
