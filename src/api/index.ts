@@ -33,6 +33,7 @@ export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
 export { deletionCostAnnotation, mirrorPodAnnotation } from './core/pod-annotations.ts';
 export { summarizePod } from './core/pod-columns.ts';
 export {
+  type Amounts,
   aggregateContainerLimits,
   aggregateContainerRequests,
   computePodQos,

@@ -48,6 +48,7 @@ export {
   type RateLimiter,
   type TokenBucket,
 } from './rate-limiter.ts';
+export { measuredTransports, type RequestMetricsOptions } from './request-metrics.ts';
 export { type ControllerOptions, createControllerQueue, type Reconcile, type ReconcileResult, runController } from './run-controller.ts';
 export {
   dialErrorMessage,

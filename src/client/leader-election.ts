@@ -3,6 +3,7 @@
  * renewed for its duration, as seen on the candidate's own clock (so that skewed clocks do no harm).
  */
 import type { Logger } from 'pino';
+import { Gauge, type Registry } from 'prom-client';
 import type { Lease, LeaseSpec } from '../api/index.ts';
 import { hasReason, Lease as LeaseResource } from '../api/index.ts';
 import { type Clock, microTimestamp, type Random } from '../time/index.ts';
@@ -26,6 +27,8 @@ export interface LeaderElectionOptions {
   /** Give the lease up when the signal is aborted, so that the next leader need not wait; default true. */
   releaseOnCancel?: boolean;
   onNewLeader?: (identity: string) => void;
+  /** Gets upstream's leader_election_master_status. */
+  registry?: Registry | undefined;
   logger?: Logger | undefined;
 }
 
@@ -35,6 +38,21 @@ export class LeadershipLostError extends Error {
     super(`leader election lost: ${name}`);
     this.name = 'LeadershipLostError';
   }
+}
+
+function tellLeader(registry: Registry | undefined, name: string): (leads: boolean) => void {
+  if (registry === undefined) return () => undefined;
+  const metric = 'leader_election_master_status';
+  registry.removeSingleMetric(metric);
+  const gauge = new Gauge({
+    name: metric,
+    help: "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' is the string used to identify the lease. Please make sure to group by name.",
+    labelNames: ['name'],
+    registers: [registry],
+  });
+  const tell = (leads: boolean) => gauge.set({ name }, leads ? 1 : 0);
+  tell(false);
+  return tell;
 }
 
 /**
@@ -48,6 +66,7 @@ export async function runLeaderElection(
 ): Promise<void> {
   const { clock, random, name, logger, retryPeriodMs = 2000, renewDeadlineMs = 10_000, releaseOnCancel = true } = options;
   const lease = createLeaseLock(options);
+  const leads = tellLeader(options.registry, name);
   const tryOnce = async (): Promise<boolean> => {
     try {
       return await lease.acquireOrRenew(signal);
@@ -64,6 +83,7 @@ export async function runLeaderElection(
   }
   if (signal.aborted) return;
   logger?.info({ lease: name, identity: options.identity }, 'successfully acquired lease');
+  leads(true);
 
   const leading = new AbortController();
   const onAbort = () => leading.abort(signal.reason);
@@ -89,6 +109,7 @@ export async function runLeaderElection(
   } finally {
     signal.removeEventListener('abort', onAbort);
     leading.abort(new Error('no longer leading'));
+    leads(false);
     await renewing;
     if (!lost && releaseOnCancel)
       await lease.release().catch((error) => logger?.warn({ lease: name, error: String(error) }, 'failed to release lease'));

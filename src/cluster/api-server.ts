@@ -59,7 +59,6 @@ export async function openApiServer(
   const { store, storeOf } = stores;
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
-  const audit = auditOptions(args);
   const server = await createClusterApiServer({
     ...{ store, storeOf },
     components: components ?? defaultComponents,
@@ -70,7 +69,7 @@ export async function openApiServer(
     logger,
     metrics,
     tracer: await openTracer(args, { clock, random, logger, service: 'apiserver' }),
-    auditor: audit && (await openAudit(audit, { clock, random, logger, registry: metrics })),
+    auditor: await openAudit(auditOptions(args), { clock, random, logger, registry: metrics }),
     kinds,
     ...versionOptions(args),
     ...servingOptions(args),

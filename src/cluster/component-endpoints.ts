@@ -22,6 +22,8 @@ export interface ComponentEndpoint {
   pki: Pki;
   logger: Logger;
   metrics: MetricsRegistry;
+  /** What /metrics/resources answers, where that is served. */
+  resourceMetrics?: MetricsRegistry;
   /** What /configz answers. */
   configz(): object;
 }
@@ -30,13 +32,14 @@ const defaultPorts: Readonly<Record<string, number>> = { 'kube-controller-manage
 
 /** Undefined where --secure-port=0 turns it off. */
 export async function serveComponent(endpoint: ComponentEndpoint): Promise<ComponentServer | undefined> {
-  const { name, args, client, pki, logger, metrics, configz } = endpoint;
+  const { name, args, client, pki, logger, metrics, resourceMetrics, configz } = endpoint;
   const given = portFlag(args, 'secure-port');
   if (given === 0) return undefined;
   registerFeatures(metrics, () => parseFeatureGates().all());
   const open = (port: number) =>
     openComponentServer({
       ...{ client, clock, random, logger, metrics, configz, port },
+      ...(resourceMetrics === undefined ? {} : { resourceMetrics }),
       health: createHealth(metrics),
       // Upstream signs one itself for the occasion; this one can be checked.
       tls: { cert: pki.apiserver.certificate, key: pki.apiserver.key, clientCa: pki.ca.certificate },

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
+import { Pod } from '../api/index.ts';
 import { type Client, createInformerFactory, LeadershipLostError } from '../client/index.ts';
 import { runControllerManager } from '../controllers/index.ts';
 import type { Pki } from '../pki/index.ts';
-import { runScheduler } from '../scheduler/index.ts';
+import { registerPodResourceMetrics, runScheduler } from '../scheduler/index.ts';
 import type { ComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { serveComponent } from './component-endpoints.ts';
@@ -22,6 +23,8 @@ export interface ControlLoopOptions {
   pki: Pki;
   logger: Logger;
   metrics: MetricsRegistry;
+  /** The scheduler's of what pods ask for. */
+  resourceMetrics?: MetricsRegistry;
   /** Whether --leader-elect is on where it is not given: other control planes may run on the same store. */
   electsByDefault: boolean;
 }
@@ -77,13 +80,14 @@ export async function prepareControlLoop(
   environment: Pick<ComponentEnvironment, 'loggerFor'>,
   name: ControlLoopName,
   client: Client,
+  metrics: MetricsRegistry,
 ): Promise<ControlLoop> {
   const args = argsOf(shared.config, name);
   const logger = await environment.loggerFor(name, args);
-  const metrics = new MetricsRegistry();
+  const resources = name === 'kube-scheduler' ? { resourceMetrics: new MetricsRegistry() } : {};
   const configz = () => configurationOf(shared, name);
-  const endpoint = await serveComponent({ name, args, client, pki: shared.pki, logger, metrics, configz });
-  return { name, options: { ...shared, logger, metrics }, endpoint };
+  const endpoint = await serveComponent({ name, args, client, pki: shared.pki, logger, metrics, ...resources, configz });
+  return { name, options: { ...shared, logger, metrics, ...resources }, endpoint };
 }
 
 /** Runs until the signal is aborted; throws LeadershipLostError. */
@@ -120,12 +124,16 @@ export function runClusterControllers(
 
 /** Runs until the signal is aborted; throws LeadershipLostError. */
 export async function runClusterScheduler(options: ControlLoopOptions, client: Client, signal: AbortSignal): Promise<void> {
-  const { config, logger, metrics } = options;
+  const { config, logger, metrics, resourceMetrics } = options;
   const election = leaderElection(schedulerArgs(config), options.electsByDefault);
   const configuration = schedulerConfiguration(config.args.scheduler);
   const ending = new AbortController();
   const both = AbortSignal.any([signal, ending.signal]);
   const informers = createInformerFactory({ client, clock, random, logger });
+  const pods = informers.for(Pod);
+  // Of the last term, where there was one.
+  resourceMetrics?.clear();
+  if (resourceMetrics !== undefined) registerPodResourceMetrics(resourceMetrics, () => pods.lister.list());
   const informing = informers.run(both);
   try {
     await Promise.race([

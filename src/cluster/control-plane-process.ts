@@ -1,6 +1,8 @@
 /** The control plane in one process: API server on the durable store, controllers, scheduler. */
-import { createClient } from '../client/index.ts';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { createClient, measuredTransports } from '../client/index.ts';
 import type { ComponentAddress, UserInfo } from '../server/index.ts';
+import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
 import { readConfig } from './cluster-files.ts';
 import { sharesStore } from './cluster-store.ts';
@@ -37,14 +39,20 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
   const { real, hollow } = nodeNames(config);
   const [firstNode] = [...real, ...hollow];
   const shared = { config, pki, electsByDefault: sharesStore(config) };
-  const manager = {
-    own: clientAs(component('kube-controller-manager'), 'kube-controller-manager'),
-    forController: (name: string, account: string) => clientAs(controllerIdentity(account), `kube-controller-manager/${name}`),
+  const measured = () => {
+    const registry = new MetricsRegistry();
+    const measure = measuredTransports({ registry, clock, host: `127.0.0.1:${config.apiPort}` });
+    return { registry, as: (user: UserInfo, userAgent: string) => createClient(measure(server.localTransport(user)), { userAgent }) };
   };
-  const scheduler = clientAs(component('kube-scheduler'), 'kube-scheduler');
+  const [asManager, asScheduler] = [measured(), measured()];
+  const manager = {
+    own: asManager.as(component('kube-controller-manager'), 'kube-controller-manager'),
+    forController: (name: string, account: string) => asManager.as(controllerIdentity(account), `kube-controller-manager/${name}`),
+  };
+  const scheduler = asScheduler.as(component('kube-scheduler'), 'kube-scheduler');
   const loops = await Promise.all([
-    prepareControlLoop(shared, environment, 'kube-scheduler', scheduler),
-    prepareControlLoop(shared, environment, 'kube-controller-manager', manager.own),
+    prepareControlLoop(shared, environment, 'kube-scheduler', scheduler, asScheduler.registry),
+    prepareControlLoop(shared, environment, 'kube-controller-manager', manager.own, asManager.registry),
   ]);
   const [ofScheduler, ofManager] = loops;
   for (const { name, endpoint } of loops) if (endpoint) components.set(name.replace(/^kube-/, ''), { ...endpoint, host: endpoint.address });

@@ -1,5 +1,6 @@
 /** The control plane's parts as processes of their own, as upstream's are, for several of each on one store. */
-import { createClient, httpsTransport } from '../client/index.ts';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { createClient, httpsTransport, measuredTransports } from '../client/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -64,10 +65,10 @@ export function runApiServerProcess(options: ApiServerProcessOptions): Promise<v
 
 export function runControllerManagerProcess(options: LoopProcessOptions): Promise<void> {
   return runComponent('kube-controller-manager', async (environment) => {
-    const { shared, transport, anonymous } = await prepare(options, 'controllerManager', 'controller-manager');
+    const { shared, transport, anonymous, metrics } = await prepare(options, 'controllerManager', 'controller-manager');
     const own = createClient(transport, { userAgent: 'kube-controller-manager' });
     const forController = serviceAccountClients({ client: own, transport: anonymous, clock });
-    const loop = await prepareControlLoop(shared, environment, 'kube-controller-manager', own);
+    const loop = await prepareControlLoop(shared, environment, 'kube-controller-manager', own, metrics);
     environment.ready();
     await runClusterControllers(loop.options, { own, forController }, environment.signal).finally(() => loop.endpoint?.close());
   });
@@ -75,9 +76,9 @@ export function runControllerManagerProcess(options: LoopProcessOptions): Promis
 
 export function runSchedulerProcess(options: LoopProcessOptions): Promise<void> {
   return runComponent('kube-scheduler', async (environment) => {
-    const { shared, transport } = await prepare(options, 'scheduler', 'scheduler');
+    const { shared, transport, metrics } = await prepare(options, 'scheduler', 'scheduler');
     const client = createClient(transport, { userAgent: 'kube-scheduler' });
-    const loop = await prepareControlLoop(shared, environment, 'kube-scheduler', client);
+    const loop = await prepareControlLoop(shared, environment, 'kube-scheduler', client, metrics);
     environment.ready();
     await runClusterScheduler(loop.options, client, environment.signal).finally(() => loop.endpoint?.close());
   });
@@ -97,10 +98,13 @@ async function prepare(
   if (!identity) throw new Error(`there is no certificate ${certificate} in ${pki.dir}`);
   const server = given ?? `https://127.0.0.1:${config.apiPort}`;
   const ca = pki.ca.certificate;
+  const metrics = new MetricsRegistry();
+  const measured = measuredTransports({ registry: metrics, clock, host: new URL(server).host });
   return {
     shared: { config, pki, electsByDefault: true },
-    transport: httpsTransport({ server, ca, cert: identity.certificate, key: identity.key, clock }),
-    anonymous: httpsTransport({ server, ca, clock }),
+    transport: measured(httpsTransport({ server, ca, cert: identity.certificate, key: identity.key, clock })),
+    anonymous: measured(httpsTransport({ server, ca, clock })),
+    metrics,
   };
 }
 

@@ -107,7 +107,16 @@ export async function runControllerManager(options: ControllerManagerOptions, si
 
   if (!leaderElect) return lead(signal);
   return runLeaderElection(
-    { client, clock, random, logger, name: 'kube-controller-manager', namespace: 'kube-system', ...leaderElect },
+    {
+      client,
+      clock,
+      random,
+      logger,
+      registry: options.registry,
+      name: 'kube-controller-manager',
+      namespace: 'kube-system',
+      ...leaderElect,
+    },
     lead,
     signal,
   );

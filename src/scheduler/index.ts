@@ -8,4 +8,5 @@ export { CycleState, type StateData } from './framework/cycle-state.ts';
 export type { Handle, PluginFactory, Registry as PluginRegistry } from './framework/handle.ts';
 export type { Plugin } from './framework/plugin.ts';
 export { type Code, type Status, status } from './framework/status.ts';
+export { registerPodResourceMetrics } from './pod-resource-metrics.ts';
 export { runScheduler, type SchedulerOptions } from './run-scheduler.ts';

@@ -69,7 +69,7 @@ export async function runScheduler(options: SchedulerOptions, signal: AbortSigna
   const { client, clock = systemClock, random = systemRandom, logger, leaderElect = false } = options;
   if (!leaderElect) return schedule(options, signal);
   await runLeaderElection(
-    { client, clock, random, logger, name: 'kube-scheduler', namespace: 'kube-system', ...leaderElect },
+    { client, clock, random, logger, registry: options.metrics, name: 'kube-scheduler', namespace: 'kube-system', ...leaderElect },
     (leading) => schedule(options, leading),
     signal,
   );

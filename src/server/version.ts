@@ -7,6 +7,10 @@ export function versionInfo(given: Partial<BuildInfo> = {}): BuildInfo {
   return {
     major: '1',
     minor: '36',
+    emulationMajor: '1',
+    emulationMinor: '36',
+    minCompatibilityMajor: '1',
+    minCompatibilityMinor: '35',
     gitVersion: 'v1.36.0+k8ts',
     gitCommit: '',
     gitTreeState: 'clean',

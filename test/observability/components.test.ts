@@ -66,6 +66,22 @@ it('lists the components as kubectl shows them', async () => {
     .toEqual([['scheduler', 'Healthy', 'ok'], ['controller-manager', 'Healthy', 'ok'], ['etcd-0', 'Healthy', 'ok'], ['']]);
 });
 
+it('tells what pods ask for and may use, as the scheduler sees it', async () => {
+  await cluster.kubectl('wait', '--for=create', 'sa/default', '--timeout=20s');
+  const resources = { limits: { cpu: '1500m' }, requests: { cpu: '250m', memory: '64Mi' } };
+  const overrides = { spec: { containers: [{ name: 'asks', image: 'nginx', resources }] } };
+  await cluster.kubectl('run', 'asks', '--image=nginx', `--overrides=${JSON.stringify(overrides)}`);
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/asks', '--timeout=20s');
+  const told = async () => (await get(ports.scheduler, '/metrics/resources', { admin: true })).body;
+  const pod = (node: string) => `{namespace="default",pod="asks",node="${node}",scheduler="default-scheduler",priority="0"`;
+  const node = (await cluster.kubectl('get', 'pod', 'asks', '-o', 'jsonpath={.spec.nodeName}')).trim();
+  await expect.poll(told).toContain(`kube_pod_resource_request${pod(node)},resource="cpu",unit="cores"} 0.25\n`);
+  expect(await told()).toContain(`kube_pod_resource_request${pod(node)},resource="memory",unit="bytes"} 67108864\n`);
+  expect(await told()).toContain(`kube_pod_resource_limit${pod(node)},resource="cpu",unit="cores"} 1.5\n`);
+  expect(await told()).not.toContain('registered_metrics_total');
+  expect((await get(ports.controllerManager, '/metrics/resources', { admin: true })).status).toBe(404);
+});
+
 it('tells everybody how it is, and those who may, its metrics and configuration', async () => {
   for (const port of Object.values(ports)) {
     expect(await get(port, '/healthz?verbose')).toEqual({ status: 200, body: '[+]ping ok\nhealthz check passed\n' });
@@ -88,6 +104,8 @@ it('tells everybody how it is, and those who may, its metrics and configuration'
   expect(scheduler).toContain('# HELP scheduler_pending_pods [STABLE] Number of pending pods');
   expect(scheduler).not.toContain('workqueue_');
   const manager = (await get(ports.controllerManager, '/metrics', { admin: true })).body;
+  for (const text of [scheduler, manager])
+    expect(text).toMatch(/^rest_client_requests_total\{code="200",host="127\.0\.0\.1:\d+",method="GET"\} \d+$/m);
   expect(manager).toContain('workqueue_adds_total{name="');
   expect(JSON.parse((await get(ports.controllerManager, '/configz', { admin: true })).body)).toMatchObject({
     'kubecontrollermanager.config.k8s.io': { Generic: { Controllers: ['*'], LeaderElection: { LeaderElect: false } } },

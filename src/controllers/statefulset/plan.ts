@@ -28,11 +28,25 @@ function revisionFor(set: StatefulSet, revisions: Revisions, ordinal: number): s
   return kept ? revisions.current : revisions.update;
 }
 
+const isWell = (set: StatefulSet, nowMs: number) => (pod: Pod) =>
+  isRunningAndReady(pod) && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs);
+
+/** How many pods may be unavailable while the set is updated, and how many of its own are. */
+export function updateBudget(set: StatefulSet, pods: readonly Pod[], nowMs: number): { maxUnavailable: number; unavailable: number } {
+  const [first, replicas] = [startOf(set), set.spec.replicas ?? 1];
+  const isAvailable = isWell(set, nowMs);
+  const members = pods.filter((pod) => ordinalOf(pod) >= first && ordinalOf(pod) < first + replicas);
+  return {
+    maxUnavailable: Math.max(1, countOf(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable, replicas, Math.floor, 1)),
+    unavailable: members.filter((pod) => pod.metadata.deletionTimestamp !== undefined || !isAvailable(pod)).length,
+  };
+}
+
 export function planPods(set: StatefulSet, revisions: Revisions, pods: readonly Pod[], nowMs: number): Step[] {
   const first = startOf(set);
   const end = first + (set.spec.replicas ?? 1);
   const inOrder = set.spec.podManagementPolicy !== 'Parallel';
-  const isAvailable = (pod: Pod) => isRunningAndReady(pod) && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs);
+  const isAvailable = isWell(set, nowMs);
   const byOrdinal = new Map(pods.map((pod) => [ordinalOf(pod), pod]));
   const surplus = pods.filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= end).sort((a, b) => ordinalOf(b) - ordinalOf(a));
   const steps: Step[] = [];
@@ -66,7 +80,7 @@ export function planPods(set: StatefulSet, revisions: Revisions, pods: readonly 
 
   const { type = 'RollingUpdate', rollingUpdate } = set.spec.updateStrategy ?? {};
   if (type === 'OnDelete' || steps.some((step) => step.do !== 'claim')) return steps;
-  const limit = Math.max(1, countOf(rollingUpdate?.maxUnavailable, end - first, Math.floor, 1));
+  const { maxUnavailable, unavailable } = updateBudget(set, pods, nowMs);
   const isUnavailable = (pod: Pod) => pod.metadata.deletionTimestamp !== undefined || !isAvailable(pod);
   const least = first + (rollingUpdate?.partition ?? 0);
   const outdated = members
@@ -74,7 +88,7 @@ export function planPods(set: StatefulSet, revisions: Revisions, pods: readonly 
     .reverse();
   // Those that are unavailable anyway cost nothing to replace.
   const useless = outdated.filter(isUnavailable);
-  const budget = Math.max(0, limit - members.filter(isUnavailable).length);
+  const budget = Math.max(0, maxUnavailable - unavailable);
   const others = outdated.filter((pod) => !isUnavailable(pod)).slice(0, budget);
   return [...steps, ...[...useless, ...others].map((pod) => ({ do: 'delete' as const, pod }))];
 }

@@ -91,8 +91,12 @@ export async function exposition(registry: Registry, only?: ReadonlySet<string>)
       .getMetricsAsArray()
       .flatMap(({ name }) => (only === undefined || only.has(name) ? [registry.getSingleMetricAsString(name)] : [])),
   );
-  return texts
-    .map((text) => `${text.replace(/^# HELP (\S+) (?!\[)/, (_, name: string) => `# HELP ${name} ${stability(name)}`)}\n`)
-    .join('')
-    .concat(only === undefined ? registered(registry.getMetricsAsArray().map(({ name }) => name)) : '');
+  return (
+    texts
+      // A family that nothing was counted in yet is not told of, as upstream.
+      .filter((text) => /^[^#\n]/m.test(text))
+      .map((text) => `${text.replace(/^# HELP (\S+) /, (_, name: string) => `# HELP ${name} ${stability(name)}`)}\n`)
+      .join('')
+      .concat(only === undefined ? registered(registry.getMetricsAsArray().map(({ name }) => name)) : '')
+  );
 }

@@ -6,6 +6,11 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export interface BuildInfo {
   major: string;
   minor: string;
+  /** Whose API is spoken, and with whose peers (KEP-4330). */
+  emulationMajor: string;
+  emulationMinor: string;
+  minCompatibilityMajor: string;
+  minCompatibilityMinor: string;
   gitVersion: string;
   gitCommit: string;
   gitTreeState: string;

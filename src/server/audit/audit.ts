@@ -62,16 +62,17 @@ function attempted(context: RequestContext): string {
 }
 
 /** Opens what the flags ask for; undefined where nothing is recorded. Throws where policy or backends can't be used. */
-export async function openAudit(options: AuditOptions, context: AuditContext): Promise<Auditor | undefined> {
+export async function openAudit(options: AuditOptions | undefined, context: AuditContext): Promise<Auditor | undefined> {
   const { clock, random, logger, registry } = context;
-  const { policyFile, log, webhook } = options;
+  const { policyFile, log, webhook } = options ?? {};
+  // Also where nothing is recorded: then they say so.
+  const metrics = createAuditMetrics(registry);
   if (policyFile === undefined) {
     if (log) logger.info('No audit policy file provided, no events will be recorded for log backend');
     if (webhook) logger.info('No audit policy file provided, no events will be recorded for webhook backend');
     return undefined;
   }
   const policy = await loadPolicy(policyFile);
-  const metrics = createAuditMetrics(registry);
   const tools = { clock, random, logger, metrics };
   const wrapped = (backend: AuditBackend, { mode, batch, truncate }: SinkOptions) => {
     const delivered = mode === 'batch' ? buffered(backend, batch, tools) : mode === 'blocking' ? ignoreErrors(backend) : backend;

@@ -33,6 +33,8 @@ export interface ComponentServerOptions {
   port: number;
   /** What /configz answers: the configuration by its API group. */
   configz(): object;
+  /** What /metrics/resources answers, where that is served. */
+  resourceMetrics?: MetricsRegistry;
   /** Further paths, e.g. /debug/pprof/. */
   routes?: readonly ComponentRoute[];
 }
@@ -49,6 +51,8 @@ export interface ComponentServer {
 /** The defaults of --authentication-token-webhook-cache-ttl and of the --authorization-webhook-cache-...-ttl flags. */
 const remembered = { yesMs: 10_000, noMs: 10_000 };
 
+const resourceMetricNames = new Set(['kube_pod_resource_limit', 'kube_pod_resource_request']);
+
 const notFound = textAnswer('404 page not found\n', 404);
 
 export async function openComponentServer(options: ComponentServerOptions): Promise<ComponentServer> {
@@ -57,15 +61,17 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
   registerBuildInfo(metrics, versionInfo());
   registerProcessMetrics(metrics);
 
-  const text = async (only?: ReadonlySet<string>): Promise<Answer> => ({
+  const text = async (only?: ReadonlySet<string>, of = metrics): Promise<Answer> => ({
     type: 'raw',
     status: 200,
     contentType: expositionType,
-    body: await exposition(metrics, only),
+    body: await exposition(of, only),
   });
   const answer = async (context: RequestContext): Promise<Answer> => {
     if (context.path === '/metrics') return text();
     if (context.path === '/metrics/slis') return text(healthMetricNames);
+    if (context.path === '/metrics/resources' && options.resourceMetrics !== undefined)
+      return text(resourceMetricNames, options.resourceMetrics);
     if (context.path === '/configz') return textAnswer(`${JSON.stringify(options.configz())}\n`, 200, 'application/json');
     for (const route of options.routes ?? []) {
       const own = await route(context);
