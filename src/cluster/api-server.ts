@@ -23,6 +23,7 @@ import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
+import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import type { Layout } from './layout.ts';
@@ -53,7 +54,8 @@ export async function openApiServer(
   const kept = storeFlags(args);
   const lifetime = new AbortController();
   const metrics = new MetricsRegistry();
-  registerFeatures(metrics, () => parseFeatureGates(args['feature-gates']).all());
+  const gates = parseFeatureGates(args['feature-gates']);
+  registerFeatures(metrics, () => gates.all());
   const encryption = await openClusterEncryption(config, { logger, metrics });
   const [pki, stores] = await Promise.all([ensureClusterPki(layout, config), openClusterStores(layout, args, logger, lifetime.signal)]);
   const { store, storeOf } = stores;
@@ -73,6 +75,11 @@ export async function openApiServer(
     kinds,
     ...versionOptions(args),
     ...servingOptions(args),
+    zPages: {
+      startMs: processStartMs(clock.now()),
+      statusz: gates.isEnabled('ComponentStatusz'),
+      flags: gates.isEnabled('ComponentFlagz') ? () => flagValues(apiserverFlags, args, apiserverDefaults) : undefined,
+    },
     tls: {
       cert: pki.apiserver.certificate,
       key: pki.apiserver.key,

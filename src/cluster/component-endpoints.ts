@@ -10,7 +10,9 @@ import type { Pki } from '../pki/index.ts';
 import { type ComponentServer, openComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import type { ComponentArgs } from './config.ts';
+import { controllerManagerFlags, schedulerFlags } from './control-plane-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
+import { flagValues, loopDefaults, processStartMs } from './flag-values.ts';
 import { portFlag } from './port-flag.ts';
 import { portNear } from './ports.ts';
 
@@ -35,12 +37,20 @@ export async function serveComponent(endpoint: ComponentEndpoint): Promise<Compo
   const { name, args, client, pki, logger, metrics, resourceMetrics, configz } = endpoint;
   const given = portFlag(args, 'secure-port');
   if (given === 0) return undefined;
-  registerFeatures(metrics, () => parseFeatureGates().all());
+  const gates = parseFeatureGates(args['feature-gates']);
+  registerFeatures(metrics, () => gates.all());
+  const known = name === 'kube-scheduler' ? schedulerFlags : controllerManagerFlags;
   const open = (port: number) =>
     openComponentServer({
       ...{ client, clock, random, logger, metrics, configz, port },
       ...(resourceMetrics === undefined ? {} : { resourceMetrics }),
       health: createHealth(metrics),
+      zPages: {
+        component: name,
+        startMs: processStartMs(clock.now()),
+        statusz: gates.isEnabled('ComponentStatusz'),
+        flags: gates.isEnabled('ComponentFlagz') ? () => flagValues(known, args, loopDefaults) : undefined,
+      },
       // Upstream signs one itself for the occasion; this one can be checked.
       tls: { cert: pki.apiserver.certificate, key: pki.apiserver.key, clientCa: pki.ca.certificate },
       // Upstream's default is every address; kubeadm and k8ts keep it to the machine.

@@ -69,7 +69,7 @@ export const leaderElectionFlags = [
   'leader-elect-resource-namespace',
 ] as const;
 /** Of the HTTPS of the scheduler and the controller manager, and of what they tell. */
-const loopFlags = ['bind-address', 'secure-port', ...logFlags, ...leaderElectionFlags] as const;
+const loopFlags = ['bind-address', 'secure-port', 'feature-gates', ...logFlags, ...leaderElectionFlags] as const;
 export const controllerManagerFlags = ['controllers', ...controllerFlags, ...loopFlags] as const;
 export const schedulerFlags = ['config', ...loopFlags] as const;
 

@@ -56,6 +56,7 @@ import type { ResourceStorage } from './storage/storage.ts';
 import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 import type { Storages } from './storages.ts';
 import { versionInfo } from './version.ts';
+import { type ZPagesOptions, zPages } from './zpages/zpages.ts';
 
 /** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
 export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
@@ -87,6 +88,8 @@ export interface ApiServerOptions {
   port?: number;
   version?: Partial<BuildInfo>;
   metrics: MetricsRegistry;
+  /** What /statusz and /flagz tell; default: there are none. */
+  zPages?: Pick<ZPagesOptions, 'startMs' | 'flags' | 'statusz'> | undefined;
   /** Records requests as its policy says; closed with the server. */
   auditor?: Auditor | undefined;
   /** Records what requests take; closed with the server. */
@@ -285,6 +288,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     ),
     '/apis',
     '/apis/',
+    ...(options.zPages?.flags ? ['/flagz'] : []),
     ...health.paths(),
     '/metrics',
     '/metrics/slis',
@@ -294,6 +298,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     '/openid/v1/jwks',
     '/version',
   ];
+  if (options.zPages) routes.push(zPages({ component: 'apiserver', clock, random, paths, ...options.zPages }));
 
   const nonResource = async (context: RequestContext): Promise<Answer> => {
     const dump = options.flowControl?.dumps ? flowControl?.fairness?.dump(context) : undefined;
@@ -308,7 +313,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
     if (path === '/metrics/slis')
       return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, healthMetricNames) };
-    if (path === '/') return textAnswer(JSON.stringify({ paths: paths().sort() }, null, 2), 200, 'application/json');
+    if (path === '/')
+      return textAnswer(
+        JSON.stringify({ paths: [...paths(), ...((options.zPages?.statusz ?? options.zPages) ? ['/statusz'] : [])].sort() }, null, 2),
+        200,
+        'application/json',
+      );
     const answer = discovery(context) ?? (await openApi(context)) ?? (await healthAnswer(health, context));
     if (answer === undefined) throw notFound();
     return answer;

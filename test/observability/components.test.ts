@@ -20,8 +20,14 @@ function freePort(): Promise<number> {
 
 const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
 
-function get(port: number, path: string, options: { admin?: boolean; token?: string } = {}): Promise<{ status: number; body: string }> {
-  const { admin = false, token } = options;
+interface Reply {
+  status: number;
+  body: string;
+  warning?: string;
+}
+
+function get(port: number, path: string, options: { admin?: boolean; token?: string; accept?: string } = {}): Promise<Reply> {
+  const { admin = false, token, accept } = options;
   return new Promise((resolve, reject) => {
     const asked = request(
       {
@@ -32,14 +38,17 @@ function get(port: number, path: string, options: { admin?: boolean; token?: str
         // The certificate is the cluster's own and can be checked.
         ca: pem('ca.crt'),
         ...(admin ? { cert: pem('admin.crt'), key: pem('admin.key') } : {}),
-        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(accept === undefined ? {} : { accept }) },
       },
       (response) => {
         let body = '';
         response.on('data', (chunk: Buffer) => {
           body += chunk.toString();
         });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+        response.on('end', () => {
+          const { warning } = response.headers;
+          resolve({ status: response.statusCode ?? 0, body, ...(typeof warning === 'string' ? { warning } : {}) });
+        });
       },
     );
     asked.on('error', reject);
@@ -110,6 +119,72 @@ it('tells everybody how it is, and those who may, its metrics and configuration'
   expect(JSON.parse((await get(ports.controllerManager, '/configz', { admin: true })).body)).toMatchObject({
     'kubecontrollermanager.config.k8s.io': { Generic: { Controllers: ['*'], LeaderElection: { LeaderElect: false } } },
   });
+});
+
+it('tells monitoring systems its status and flags, as text and as objects', async () => {
+  const url = new URL(/server: (\S+)/.exec(await cluster.kubectl('config', 'view', '--minify'))?.[1] ?? '');
+  await cluster.kubectl('create', 'clusterrolebinding', 'monitor', '--clusterrole=system:monitoring', '--serviceaccount=default:default');
+  const token = (await cluster.kubectl('create', 'token', 'default')).trim();
+  const components = [
+    {
+      component: 'apiserver',
+      port: Number(url.port),
+      paths: ['/flagz', '/healthz', '/livez', '/metrics', '/readyz', '/version'],
+      flag: 'v',
+    },
+    {
+      component: 'kube-scheduler',
+      port: ports.scheduler,
+      paths: ['/configz', '/flagz', '/healthz', '/livez', '/metrics', '/readyz'],
+      flag: 'v',
+    },
+    {
+      component: 'kube-controller-manager',
+      port: ports.controllerManager,
+      paths: ['/configz', '/flagz', '/healthz', '/livez', '/metrics', '/readyz'],
+      flag: 'secure-port',
+    },
+  ];
+  const as = (kind: string, version: string, type = 'application/json') => `${type};g=config.k8s.io;v=${version};as=${kind}`;
+  for (const { component, port, paths, flag } of components) {
+    expect((await get(port, '/statusz')).status).toBe(403);
+    await expect.poll(async () => (await get(port, '/statusz', { token })).status, { timeout: 20_000 }).toBe(200);
+    const text = (await get(port, '/statusz', { token })).body;
+    expect(text).toMatch(
+      new RegExp(
+        `^\\n${component} statusz\\nWarning: This endpoint is not meant to be machine parseable, .*\\n\\nStarted[:= ]+\\w{3} \\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d UTC \\d{4}\\nUp[:= ]+0 hr 0\\d min \\d\\d sec\\nGo version[:= ]+node v[\\d.]+\\nBinary version[:= ]+1\\.36\\.`,
+      ),
+    );
+    const status = await get(port, '/statusz', { token, accept: as('Statusz', 'v1beta1') });
+    expect(JSON.parse(status.body)).toEqual({
+      kind: 'Statusz',
+      apiVersion: 'config.k8s.io/v1beta1',
+      metadata: { name: component },
+      startTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      uptimeSeconds: expect.any(Number),
+      goVersion: expect.stringMatching(/^node v/),
+      binaryVersion: expect.stringMatching(/^1\.36\./),
+      emulationVersion: '1.36',
+      paths: expect.arrayContaining(paths),
+    });
+    expect(status.warning).toBeUndefined();
+    const older = await get(port, '/statusz', { token, accept: as('Statusz', 'v1alpha1', 'application/yaml') });
+    expect(older.body).toContain('kind: Statusz\napiVersion: config.k8s.io/v1alpha1\n');
+    expect(older.warning).toBe('299 - "This version of the statusz endpoint is deprecated. Please use a newer version."');
+    for (const accept of ['application/json', as('Flagz', 'v1beta1'), as('Statusz', 'v1'), 'text/html']) {
+      const refused = await get(port, '/statusz', { token, accept });
+      expect([accept, refused.status]).toEqual([accept, 406]);
+      expect(JSON.parse(refused.body).message).toBe(
+        'only the following media types are accepted: application/json, application/yaml, text/plain',
+      );
+    }
+    expect((await get(port, '/statusz', { token, accept: '*/*' })).body).toContain(`${component} statusz`);
+    expect((await get(port, '/flagz', { token })).body).toMatch(
+      new RegExp(`^\\n${component} flagz\\nWarning: .*\\n(.+\\n)*v[:= ]+[03]\\n`),
+    );
+    const flags = JSON.parse((await get(port, '/flagz', { token, accept: as('Flagz', 'v1beta1') })).body);
+    expect(flags).toMatchObject({ kind: 'Flagz', metadata: { name: component }, flags: { [flag]: expect.stringMatching(/^\d+$/) } });
+  }
 });
 
 it('logs as it is told to', () => {

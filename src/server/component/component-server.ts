@@ -17,6 +17,7 @@ import { type Answer, healthAnswer, type RequestContext, textAnswer } from '../e
 import { createHttpServer, type TlsOptions } from '../http/http-server.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { versionInfo } from '../version.ts';
+import { type ZPagesOptions, zPages } from '../zpages/zpages.ts';
 import { delegatedAuthorizer, delegatedTokens } from './delegated.ts';
 
 export interface ComponentServerOptions {
@@ -35,6 +36,8 @@ export interface ComponentServerOptions {
   configz(): object;
   /** What /metrics/resources answers, where that is served. */
   resourceMetrics?: MetricsRegistry;
+  /** What /statusz and /flagz tell. */
+  zPages: Pick<ZPagesOptions, 'component' | 'startMs' | 'flags' | 'statusz'>;
   /** Further paths, e.g. /debug/pprof/. */
   routes?: readonly ComponentRoute[];
 }
@@ -67,7 +70,18 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
     contentType: expositionType,
     body: await exposition(of, only),
   });
+  const paths = () => [
+    '/configz',
+    '/flagz',
+    '/metrics',
+    '/metrics/slis',
+    ...(options.resourceMetrics ? ['/metrics/resources'] : []),
+    ...health.paths(),
+  ];
+  const zPage = zPages({ clock, random, paths, ...options.zPages });
   const answer = async (context: RequestContext): Promise<Answer> => {
+    const page = zPage(context);
+    if (page !== undefined) return page;
     if (context.path === '/metrics') return text();
     if (context.path === '/metrics/slis') return text(healthMetricNames);
     if (context.path === '/metrics/resources' && options.resourceMetrics !== undefined)

@@ -62,7 +62,7 @@ const selfReviews = [
 export const componentRoles: Record<string, readonly PolicyRule[]> = {
   'cluster-admin': [rule('*', '*', '*'), paths('*', '*')],
   'system:discovery': [discoveryPaths],
-  'system:monitoring': [paths('get', '/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*')],
+  'system:monitoring': [paths('get', '/flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz')],
   'system:basic-user': selfReviews,
   'system:public-info-viewer': [paths('get', '/healthz /livez /readyz /version /version/')],
   'system:heapster': [rule(read, 'core', 'events namespaces nodes pods'), rule(read, 'extensions', 'deployments')],

@@ -1,0 +1,66 @@
+/** What /flagz tells: each flag that a component knows, as it is set or as it is by default (in Go's form of the value). */
+import type { ComponentArgs } from './config.ts';
+
+const logDefaults = { v: '0', 'logging-format': 'text' };
+
+export const apiserverDefaults: Readonly<Record<string, string>> = {
+  ...logDefaults,
+  'anonymous-auth': 'true',
+  'audit-log-batch-buffer-size': '10000',
+  'audit-log-batch-max-size': '1',
+  'audit-log-compress': 'false',
+  'audit-log-format': 'json',
+  'audit-log-maxage': '0',
+  'audit-log-maxbackup': '0',
+  'audit-log-maxsize': '0',
+  'audit-log-mode': 'blocking',
+  'audit-log-truncate-enabled': 'false',
+  'audit-webhook-mode': 'batch',
+  'authorization-mode': '[Node,RBAC]',
+  'default-not-ready-toleration-seconds': '300',
+  'default-unreachable-toleration-seconds': '300',
+  'enable-aggregator-routing': 'true',
+  'enable-priority-and-fairness': 'true',
+  'encryption-provider-config-automatic-reload': 'false',
+  'etcd-compaction-interval': '5m0s',
+  'etcd-healthcheck-timeout': '2s',
+  'etcd-prefix': '/registry',
+  'etcd-readycheck-timeout': '2s',
+  'event-ttl': '1h0m0s',
+  'goaway-chance': '0',
+  'max-mutating-requests-inflight': '200',
+  'max-requests-inflight': '400',
+  'min-request-timeout': '1800',
+  profiling: 'false',
+  'request-timeout': '1m0s',
+  'service-node-port-range': '30000-32767',
+  'shutdown-delay-duration': '0s',
+  'shutdown-send-retry-after': 'false',
+  'storage-media-type': 'application/json',
+};
+
+export const loopDefaults: Readonly<Record<string, string>> = {
+  ...logDefaults,
+  'bind-address': '127.0.0.1',
+  'leader-elect-lease-duration': '15s',
+  'leader-elect-renew-deadline': '10s',
+  'leader-elect-retry-period': '2s',
+  'leader-elect-resource-lock': 'leases',
+  'leader-elect-resource-namespace': 'kube-system',
+};
+
+/** What nobody is told. */
+const classified = new Set(['etcd-password']);
+
+export function flagValues(
+  known: readonly string[],
+  args: ComponentArgs,
+  defaults: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    known.map((name) => [name, classified.has(name) && args[name] ? 'CLASSIFIED' : (args[name] ?? defaults[name] ?? '')]),
+  );
+}
+
+/** When this process began, milliseconds since the epoch. */
+export const processStartMs = (now: number): number => now - process.uptime() * 1000;
