@@ -243,7 +243,7 @@ describe('delete', () => {
 
   test('gives a bound pod its grace, which may only be shortened', async () => {
     await admin.create(Pod, pod('p'));
-    await admin.createSubresource(Pod, 'p', 'binding', { target: { kind: 'Node', name: 'n' } }, { namespace });
+    await admin.createSubresource(Pod, 'p', 'binding', { metadata: { name: 'p' }, target: { kind: 'Node', name: 'n' } }, { namespace });
     await admin.delete(Pod, 'p', { namespace });
     expect((await admin.get(Pod, 'p', { namespace })).metadata.deletionGracePeriodSeconds).toBe(30);
     await admin.delete(Pod, 'p', { namespace, gracePeriodSeconds: 60 });
@@ -346,7 +346,8 @@ describe('subresources and versions', () => {
   test('a pod is bound once', async () => {
     await admin.create(Pod, pod('p'));
     await admin.patch(Pod, 'p', 'merge', { status: { nominatedNodeName: 'n1' } }, { namespace, subresource: 'status' });
-    const bind = (name: string) => admin.createSubresource<Status>(Pod, 'p', 'binding', { target: { kind: 'Node', name } }, { namespace });
+    const bind = (name: string) =>
+      admin.createSubresource<Status>(Pod, 'p', 'binding', { metadata: { name: 'p' }, target: { kind: 'Node', name } }, { namespace });
     expect(await bind('n1')).toMatchObject({ status: 'Success', code: 201 });
     const bound = await admin.get(Pod, 'p', { namespace });
     expect(bound.spec.nodeName).toBe('n1');
@@ -377,7 +378,23 @@ describe('subresources and versions', () => {
         details: { causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
       },
     });
-    await admin.updateStatus(PodDisruptionBudget, { ...blocked, status: { ...status, disruptionsAllowed: 1 } });
+    const failed = {
+      type: 'DisruptionAllowed',
+      status: 'False',
+      reason: 'SyncFailed',
+      message: 'hoge',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    };
+    const unsynced = await admin.updateStatus(PodDisruptionBudget, {
+      ...blocked,
+      status: { ...status, conditions: [failed] },
+    } as typeof blocked);
+    await expect(evict()).rejects.toMatchObject({
+      status: {
+        details: { causes: [{ message: 'The disruption budget b does not allow evicting pods currently because it failed sync: hoge' }] },
+      },
+    });
+    await admin.updateStatus(PodDisruptionBudget, { ...unsynced, status: { ...status, disruptionsAllowed: 1 } });
     await evict();
     await expect(admin.get(Pod, 'p', { namespace })).rejects.toMatchObject({ code: 404 });
     const spent = await admin.get(PodDisruptionBudget, 'b', { namespace });

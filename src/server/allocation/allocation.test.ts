@@ -123,7 +123,7 @@ describe('addresses', () => {
       [false, false],
     ] as const) {
       const finish = await allocator.begin({
-        next: service('a', { clusterIP: '10.96.0.5' }),
+        next: service('a', { clusterIP: '10.96.0.5', clusterIPs: ['10.96.0.5'] }),
         prev: undefined,
         dryRun,
         problems: new FieldErrors(),

@@ -1,14 +1,12 @@
 import {
   allocatesNodePorts,
   errors,
-  FieldErrors,
   FieldPath,
   isHeadless,
   needsClusterIp,
   needsHealthCheckNodePort,
   needsNodePort,
   Service,
-  type ServiceSpec,
 } from '../../api/index.ts';
 import type { Random } from '../../time/index.ts';
 import type { WriteHook } from '../request.ts';
@@ -17,7 +15,8 @@ import type { Claims } from './claims.ts';
 import type { IpRange } from './ip-range.ts';
 import type { PortRange } from './port-range.ts';
 import { addressBand, pickFree, portBand, Reservations } from './reservations.ts';
-import { addressesOf, portsOf } from './service-fields.ts';
+import { settleFamilies } from './service-families.ts';
+import { addressesOf, portsOf, refuseService } from './service-fields.ts';
 import { serviceRanges } from './service-ranges.ts';
 
 export interface ServiceAllocatorOptions {
@@ -134,11 +133,11 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       taken.push({ pool, value });
     };
     try {
-      setFamilies(next, ranges);
+      settleFamilies(next, prev, ranges);
       const held = new Set(prev === undefined ? [] : addressesOf(prev));
-      allocateAddresses(next, held, owner, take);
+      allocateAddresses(next, prev, held, take);
       const heldPorts = new Set(prev === undefined ? [] : portsOf(prev));
-      allocatePorts(next, heldPorts, owner, take);
+      allocatePorts(next, prev, heldPorts, take);
       return taken;
     } catch (error) {
       for (const { pool, value } of taken) pool.giveBack(value, owner);
@@ -152,34 +151,37 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
 
   function allocateAddresses(
     service: Service,
+    prev: Service | undefined,
     held: ReadonlySet<string>,
-    owner: string,
     take: (pool: Reservations, value: string) => void,
   ): void {
     const spec = service.spec ?? {};
-    if (!needsClusterIp(service) || isHeadless(service)) return;
+    const had = prev !== undefined && needsClusterIp(prev);
+    if (!needsClusterIp(service) || isHeadless(service) || (had && isHeadless(prev))) return;
+    const owner = keyOf(service);
+    // Those that it has it can't have others for, which is for validation to say.
+    const before = (had && prev.spec?.clusterIPs) || [];
     const families = spec.ipFamilies ?? [];
     const given = spec.clusterIPs ?? [];
     spec.clusterIPs = families.map((family, i) => {
       const possible = present.of(family);
       if (possible.length === 0)
-        throw invalid(service, (e) => e.invalid(specPath.child('ipFamilies').index(i), family, 'not configured on this cluster'));
+        refuseService(service, (e) => e.invalid(specPath.child('ipFamilies').index(i), family, 'not configured on this cluster'));
       const asked = given[i];
       if (asked) {
-        if (held.has(asked)) return asked;
+        if (held.has(asked) || before[i]) return asked;
         const why = !possible.some((range) => range.contains(asked))
           ? 'the provided network does not match the current range'
           : addresses.isFree(asked, owner)
             ? undefined
             : 'provided IP is already allocated';
         if (why !== undefined)
-          throw invalid(service, (e) => e.invalid(specPath.child('clusterIPs'), given, `failed to allocate IP ${asked}: ${why}`));
+          refuseService(service, (e) => e.invalid(specPath.child('clusterIPs'), given, `failed to allocate IP ${asked}: ${why}`));
         take(addresses, asked);
         return asked;
       }
       const ip = freeAddress(possible);
-      if (ip === undefined)
-        throw invalid(service, (e) => e.invalid(specPath.child('clusterIPs'), given, 'failed to allocate a serviceIP: range is full'));
+      if (ip === undefined) throw errors.internal('failed to allocate a serviceIP: range is full');
       take(addresses, ip);
       return ip;
     });
@@ -197,22 +199,21 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
 
   function allocatePorts(
     service: Service,
+    prev: Service | undefined,
     held: ReadonlySet<number>,
-    owner: string,
     take: (pool: Reservations, value: string) => void,
   ): void {
     const spec = service.spec ?? {};
+    const owner = keyOf(service);
     const size = ports.last - ports.first + 1;
-    const claim = (path: FieldPath, port: number) => {
-      if (held.has(port)) return;
-      const why =
-        port < ports.first || port > ports.last
-          ? `provided port is not in the valid range. The range of valid ports is ${ports.first}-${ports.last}`
-          : nodePorts.isFree(String(port), owner)
-            ? undefined
-            : 'provided port is already allocated';
-      if (why !== undefined) throw invalid(service, (e) => e.invalid(path, port, why));
+    /** What is wrong with asking for a port; undefined where it has been taken. */
+    const claim = (port: number): string | undefined => {
+      if (held.has(port)) return undefined;
+      if (port < ports.first || port > ports.last)
+        return `provided port is not in the valid range. The range of valid ports is ${ports.first}-${ports.last}`;
+      if (!nodePorts.isFree(String(port), owner)) return 'provided port is already allocated';
       take(nodePorts, String(port));
+      return undefined;
     };
     const pick = (): number => {
       const n = pickFree(size, portBand(size), random, (i) => nodePorts.isTaken(String(ports.first + i - 1)));
@@ -222,59 +223,23 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     };
     if (needsNodePort(service)) {
       const list = spec.ports ?? [];
-      for (const [i, port] of list.entries()) if (port.nodePort) claim(specPath.child('ports').index(i).child('nodePort'), port.nodePort);
+      for (const [i, { nodePort }] of list.entries()) {
+        const why = nodePort ? claim(nodePort) : undefined;
+        if (why !== undefined) refuseService(service, (e) => e.invalid(specPath.child('ports').index(i).child('nodePort'), nodePort, why));
+      }
       for (const port of list) {
         if (port.nodePort || !allocatesNodePorts(service)) continue;
-        // One number for TCP and UDP on the same port.
-        const twin = list.find((p) => p !== port && p.port === port.port && p.protocol !== port.protocol && p.nodePort);
+        // One number for TCP and UDP on the same port, if they come together.
+        const twin = prev ? undefined : list.find((p) => p !== port && p.port === port.port && p.protocol !== port.protocol && p.nodePort);
         const taken = list.some((p) => p !== port && p.nodePort === twin?.nodePort && p.protocol === port.protocol);
         port.nodePort = twin?.nodePort !== undefined && !taken ? twin.nodePort : pick();
       }
     }
-    if (!needsHealthCheckNodePort(service)) return;
-    if (spec.healthCheckNodePort) claim(specPath.child('healthCheckNodePort'), spec.healthCheckNodePort);
-    else spec.healthCheckNodePort = pick();
+    // Once it is there it does not change.
+    if (!needsHealthCheckNodePort(service) || (prev && needsHealthCheckNodePort(prev))) return;
+    const asked = spec.healthCheckNodePort;
+    const why = asked ? claim(asked) : undefined;
+    if (why !== undefined) throw errors.internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${why}`);
+    spec.healthCheckNodePort = asked || pick();
   }
-}
-
-function invalid(service: Service, add: (problems: FieldErrors) => void) {
-  const problems = new FieldErrors();
-  add(problems);
-  return errors.invalid(Service, service.metadata.name ?? '', problems.list);
-}
-
-const familyOf = (ip: string) => (ip.includes(':') ? 'IPv6' : 'IPv4');
-
-/** ipFamilies and ipFamilyPolicy as the cluster's ranges and the given addresses have them (KEP-563). */
-function setFamilies(service: Service, ranges: readonly IpRange[]): void {
-  const spec: ServiceSpec = service.spec ?? {};
-  if (!needsClusterIp(service)) return;
-  const [primary] = ranges;
-  if (primary === undefined) return;
-  const given = (spec.clusterIPs ?? []).filter((ip) => ip !== 'None' && ip !== '');
-  const policyPath = specPath.child('ipFamilyPolicy');
-  // Endpoints of a Service without selector may be of any family, whatever the cluster's.
-  const anyFamily = isHeadless(service) && !Object.keys(spec.selector ?? {}).length;
-  const policy =
-    spec.ipFamilyPolicy ??
-    (anyFamily ? 'RequireDualStack' : given.length > 1 || (spec.ipFamilies?.length ?? 0) > 1 ? undefined : 'SingleStack');
-  if (policy === undefined)
-    throw invalid(service, (e) => e.required(policyPath, 'ipFamilyPolicy must be set when more than one family or address is given'));
-  const families = spec.ipFamilies?.length ? [...spec.ipFamilies] : given.length > 0 ? given.map(familyOf) : [primary.family];
-  const dual = ranges.length > 1;
-  if (policy === 'RequireDualStack' && !dual && !anyFamily)
-    throw invalid(service, (e) => e.invalid(policyPath, policy, 'this cluster is not configured for dual-stack services'));
-  for (const [i, family] of families.entries())
-    if (!anyFamily && !ranges.some((r) => r.family === family))
-      throw invalid(service, (e) => e.invalid(specPath.child('ipFamilies').index(i), family, 'not configured on this cluster'));
-  const first = families[0] ?? primary.family;
-  if (policy === 'SingleStack') {
-    if (families.length > 1)
-      throw invalid(service, (e) =>
-        e.invalid(policyPath, policy, `must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified`),
-      );
-  } else if ((dual || (anyFamily && policy === 'RequireDualStack')) && families.length === 1)
-    families.push(first === 'IPv4' ? 'IPv6' : 'IPv4');
-  spec.ipFamilyPolicy = policy;
-  spec.ipFamilies = families.map((f) => (f === 'IPv6' ? 'IPv6' : 'IPv4'));
 }

@@ -1,5 +1,5 @@
 /** What of a stored Service is taken from the server's ranges. */
-import { needsClusterIp, type Service } from '../../api/index.ts';
+import { errors, FieldErrors, needsClusterIp, Service } from '../../api/index.ts';
 
 export function addressesOf(service: Service): string[] {
   const { spec } = service;
@@ -11,4 +11,11 @@ export function addressesOf(service: Service): string[] {
 export function portsOf({ spec }: Service): number[] {
   const ports = (spec?.ports ?? []).map((p) => p.nodePort ?? 0);
   return [...ports, spec?.healthCheckNodePort ?? 0].filter((p) => p !== 0);
+}
+
+/** Throws Invalid if a check finds anything. */
+export function refuseService(service: Service, check: (problems: FieldErrors) => void): void {
+  const problems = new FieldErrors();
+  check(problems);
+  if (!problems.ok) throw errors.invalid(Service, service.metadata.name ?? '', problems.list);
 }

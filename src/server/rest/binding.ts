@@ -59,7 +59,7 @@ async function bind(
   const binding = await call.body(bindingKind);
   const { namespace } = call.context.info;
   const name = podName ?? binding.metadata.name;
-  if (podName !== undefined && binding.metadata.name && binding.metadata.name !== podName)
+  if (podName !== undefined && binding.metadata.name !== podName)
     throw errors.badRequest('name in URL does not match name in Binding object');
   binding.metadata.name = name;
   binding.metadata.namespace = namespace;

@@ -2,6 +2,7 @@
 import {
   type DeleteOptions,
   errors,
+  hasReason,
   type KubeObject,
   Pod,
   PodDisruptionBudget,
@@ -26,7 +27,18 @@ const evictionKind: Resource<policyV1.Eviction> = {
   plural: 'evictions',
   namespaced: true,
 };
+/** Upstream answers it as it answers success. */
+const tooManyBudgets: Status = {
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Failure',
+  message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+  code: 500,
+};
 const success: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+/** As upstream says it here. */
+const budgetName = { group: 'policy', plural: 'poddisruptionbudget' };
 /** A budget whose controller does not keep up is not made worse. */
 const maxDisruptedPods = 2000;
 const unprocessedRetrySeconds = 10;
@@ -52,18 +64,30 @@ function isFree(pod: Pod, { spec, status }: PodDisruptionBudget): boolean {
   return currentHealthy >= desiredHealthy && desiredHealthy > 0;
 }
 
+const stillProcessed = (name: string) =>
+  tooMany(`The disruption budget ${name} is still being processed by the server.`, unprocessedRetrySeconds);
+
+/** Why a budget lets nobody go: what its controller says, where its counts don't tell. */
+function denial({ metadata: { name }, status = {} }: PodDisruptionBudget): string {
+  const { currentHealthy = 0, desiredHealthy = 0, conditions = [] } = status;
+  const denied = `The disruption budget ${name} does not allow evicting pods currently`;
+  const said = conditions.find((c) => c.type === 'DisruptionAllowed' && c.status === 'False' && c.message);
+  if (said?.reason === 'SyncFailed') return `${denied} because it failed sync: ${said.message}`;
+  if (currentHealthy <= desiredHealthy)
+    return `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  return said ? `${denied} (${said.reason}): ${said.message}` : denied;
+}
+
 /** The budget with one disruption less. Throws where none is left. */
 export function spend(budget: PodDisruptionBudget, podName: string, now: string): PodDisruptionBudget {
   const { name, generation = 0 } = budget.metadata;
   const status = budget.status ?? {};
-  const { disruptionsAllowed = 0, observedGeneration = 0, disruptedPods = {}, desiredHealthy = 0, currentHealthy = 0 } = status;
-  if (observedGeneration < generation)
-    throw tooMany(`The disruption budget ${name} is still being processed by the server.`, unprocessedRetrySeconds);
-  if (disruptionsAllowed < 0) throw errors.forbidden(PodDisruptionBudget, name, 'pdb disruptions allowed is negative');
+  const { disruptionsAllowed = 0, observedGeneration = 0, disruptedPods = {} } = status;
+  if (observedGeneration < generation) throw stillProcessed(name);
+  if (disruptionsAllowed < 0) throw errors.forbidden(budgetName, name, 'pdb disruptions allowed is negative');
   if (Object.keys(disruptedPods).length > maxDisruptedPods)
-    throw errors.forbidden(PodDisruptionBudget, name, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller');
-  if (disruptionsAllowed === 0)
-    throw tooMany(`The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`, 0);
+    throw errors.forbidden(budgetName, name, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller');
+  if (disruptionsAllowed === 0) throw tooMany(denial(budget), 0);
   const conditions =
     disruptionsAllowed === 1
       ? [
@@ -98,23 +122,20 @@ async function evictionOf(call: HandlerCall): Promise<policyV1.Eviction> {
   return call.body(kind);
 }
 
-async function budgetOf({ storageOf }: RestDependencies, pod: Pod): Promise<PodDisruptionBudget | undefined> {
+async function budgetsOf({ storageOf }: RestDependencies, pod: Pod): Promise<PodDisruptionBudget[]> {
   const namespace = pod.metadata.namespace ?? '';
   const { items } = await storageOf(PodDisruptionBudget).list({ namespace });
   const matching = items.filter(
     ({ object }) => object.spec.selector && selectorFromObject(object.spec.selector).matches(pod.metadata.labels),
   );
-  if (matching.length > 1)
-    throw new StatusError(500, '', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
-  return matching[0]?.object;
+  return matching.map(({ object }) => object);
 }
 
 async function evict(dependencies: RestDependencies, call: HandlerCall) {
   const { storageOf, clock } = dependencies;
   const { namespace, name } = call.context.info;
   const eviction = await evictionOf(call);
-  if (eviction.metadata.name && eviction.metadata.name !== name)
-    throw errors.badRequest('name in URL does not match name in Eviction object');
+  if (eviction.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object');
   await call.admit('CREATE', evictionKind, eviction);
   const dryRun = call.options.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
   const options: DeleteOptions = { ...eviction.deleteOptions, ...(dryRun ? { dryRun: ['All'] } : {}) };
@@ -123,8 +144,10 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   const { uid } = options.preconditions ?? {};
   if (uid !== undefined && uid !== pod.metadata.uid)
     throw errors.conflict(Pod, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
-  const budget = isUncounted(pod) ? undefined : await budgetOf(dependencies, pod);
-  if (budget !== undefined && !isFree(pod, budget)) {
+  const [budget, ...others] = isUncounted(pod) ? [] : await budgetsOf(dependencies, pod);
+  if (others.length > 0) return objectAnswer(tooManyBudgets, 201);
+  const isUnguarded = budget !== undefined && isFree(pod, budget);
+  if (budget !== undefined && !isUnguarded) {
     const now = timestamp(clock);
     if (dryRun) spend(budget, name, now);
     else await storageOf(PodDisruptionBudget).update(namespace, budget.metadata.name, {}, ({ object }) => spend(object, name, now));
@@ -132,7 +155,15 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   const { context } = call;
   // The pod's deletion passes admission as any other.
   const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
-  await deleteObject(call.registry, deleting, call.served, namespace, name, options);
+  const isPinned = options.preconditions?.resourceVersion !== undefined;
+  // It must not have become one of those that the budget counts.
+  if (isUnguarded && !isPinned) options.preconditions = { ...options.preconditions, resourceVersion: pod.metadata.resourceVersion };
+  try {
+    await deleteObject(call.registry, deleting, call.served, namespace, name, options);
+  } catch (error) {
+    if (isUnguarded && !isPinned && hasReason(error, 'Conflict')) throw stillProcessed(budget.metadata.name);
+    throw error;
+  }
   return objectAnswer(success, 201);
 }
 
