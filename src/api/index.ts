@@ -5,6 +5,8 @@ export { dynamicValue, namespaceValue, requestValue, variablesValue } from './ad
 export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admissionregistration/type-checking.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
+export { approvalCondition } from './apiextensions/definition-approval.ts';
+export { conversionBundleProblem } from './apiextensions/definition-validation.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
@@ -53,7 +55,7 @@ export * from './decode.ts';
 export * from './defaulting.ts';
 export * from './equality.ts';
 export * from './field-selectors.ts';
-export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from './fields.ts';
+export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage, goQuote } from './fields.ts';
 export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
 export * from './generated/index.ts';
 export * from './ip.ts';
@@ -131,3 +133,4 @@ export { defaultServing, parseGoBool, parseRuntimeConfig, RuntimeConfigError, re
 export { errors, hasReason, StatusError } from './status-error.ts';
 export { isDefaultStorageClass } from './storage/storage-class.ts';
 export * from './time-format.ts';
+export { compareVersions } from './version-order.ts';

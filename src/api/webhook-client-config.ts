@@ -1,4 +1,5 @@
 /** Where a webhook is called: what admission webhooks and conversion webhooks have in common (k8s.io/apiserver/pkg/util/webhook). */
+import { parseCertificate, pemBlocks } from './certificates/x509.ts';
 import type { FieldErrors, FieldPath } from './fields.ts';
 import { type GoUrl, parseUrl, UrlError } from './go-url.ts';
 import { isDns1123Subdomain, isPortNumber } from './names.ts';
@@ -60,4 +61,15 @@ export function validateWebhookLocation(config: WebhookLocation | undefined, pat
   if ((url === undefined) === (service === undefined)) errors.required(path, 'exactly one of url or service is required');
   else if (url !== undefined) validateUrl(url, path.child('url'), errors);
   else if (service) validateService(service, path.child('service'), errors);
+}
+
+/** Why a bundle of certificates, base64 of PEM, can't be trusted by; undefined where it can, and where there is none. */
+export function caBundleProblem(bundle: string | undefined): string | undefined {
+  if (!bundle) return undefined;
+  const blocks = pemBlocks(atob(bundle));
+  const why = (problem: string) => `unable to load root certificates: ${problem}`;
+  if (blocks.length === 0) return why('unable to parse bytes as PEM block');
+  const certificates = blocks.filter(({ type, hasHeaders }) => type === 'CERTIFICATE' && !hasHeaders);
+  if (certificates.some(({ bytes }) => parseCertificate(bytes) !== undefined)) return undefined;
+  return why(certificates.length > 0 ? 'failed to parse certificate' : 'no valid certificate authority data seen');
 }

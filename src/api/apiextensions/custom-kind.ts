@@ -1,16 +1,20 @@
 /** A kind made from a CustomResourceDefinition: custom resources go through the same machine as built-in ones. */
 import { decodeValue } from '../decode.ts';
 import { deepEqual, semanticEqual } from '../equality.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/apiextensions.v1.ts';
 import type { ObjectMeta } from '../generated/meta.v1.ts';
 import type { CustomForm, CustomVersion, KindDefinition, ScalePaths, ServedVersion } from '../kind.ts';
+import { isQualifiedName } from '../names.ts';
 import type { KubeObject, Resource } from '../resource.ts';
 import { structNode } from '../schema/table.ts';
 import { errors as statusErrors } from '../status-error.ts';
+import { compareVersions } from '../version-order.ts';
 import { customColumns } from './custom-columns.ts';
 import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
+import { validateEmbedded } from './embedded-resources.ts';
 import { compileJsonPath } from './json-path.ts';
+import { validateScaleSpec, validateScaleStatus } from './scale-validation.ts';
 import { applySchemaDefaults } from './schema-defaults.ts';
 import { resourceNode } from './schema-node.ts';
 import { pruneToSchema } from './schema-pruning.ts';
@@ -18,6 +22,7 @@ import { validateValue } from './schema-validation.ts';
 import { applyRules } from './validation-rules.ts';
 
 const root = new FieldPath();
+const statusPath = new FieldPath('status');
 
 function decodeMetadata(value: unknown, unknown: string[]): ObjectMeta {
   const paths: string[] = [];
@@ -25,6 +30,32 @@ function decodeMetadata(value: unknown, unknown: string[]): ObjectMeta {
   const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value ?? {}, paths) as ObjectMeta;
   unknown.push(...paths.map((path) => `metadata.${path}`));
   return metadata;
+}
+
+/** What users of a version are told where its definition has no words of its own: with the best version after it, if there is one. */
+function deprecationWarning({ spec: { group, names, versions } }: CustomResourceDefinition, version: string): string {
+  const of = (name: string) => `${group}/${name} ${names.kind}`;
+  const [better] = versions
+    .filter(({ name, served, deprecated }) => served && !deprecated && compareVersions(name, version) < 0)
+    .map(({ name }) => name)
+    .sort(compareVersions);
+  return `${of(version)} is deprecated${better === undefined ? '' : `; use ${of(better)}`}`;
+}
+
+const standardFinalizers = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
+
+/** What those are told who add a finalizer that others may want to call theirs as well. */
+function finalizerWarnings({ metadata }: KubeObject, prev: KubeObject | undefined): string[] {
+  const before = new Set(prev?.metadata.finalizers ?? []);
+  const added = [...new Set(metadata.finalizers ?? [])].filter((finalizer) => !before.has(finalizer)).sort();
+  return added.flatMap((finalizer) => {
+    const problems = isQualifiedName(finalizer);
+    if (!finalizer.includes('/') && !standardFinalizers.has(finalizer))
+      problems.push(
+        `prefer a domain-qualified finalizer name ${finalizer.includes('.') ? 'including a path (/) ' : ''}to avoid accidental conflicts with other finalizer writers`,
+      );
+    return problems.map((problem) => `metadata.finalizers: ${goQuote(finalizer)}: ${problem}`);
+  });
 }
 
 function customVersion(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): CustomVersion {
@@ -42,14 +73,14 @@ function customVersion(definition: CustomResourceDefinition, version: CustomReso
       const { apiVersion: _apiVersion, kind: _kind, metadata: given, ...rest } = value;
       const metadata = decodeMetadata(given, unknown);
       // A whole object's pruned copy is an object.
-      const fields = pruneToSchema(schema, rest, unknown, true) as Record<string, unknown>;
+      const fields = pruneToSchema(schema, rest, unknown, { isResource: true }) as Record<string, unknown>;
       return { apiVersion, kind: names.kind, metadata, ...fields };
     },
     defaults(object) {
       if (schema) applySchemaDefaults(schema, object);
     },
     schema,
-    warning: version.deprecated ? (version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`) : undefined,
+    warning: version.deprecated ? (version.deprecationWarning ?? deprecationWarning(definition, version.name)) : undefined,
   };
 }
 
@@ -70,11 +101,21 @@ function intent(object: Parted, withStatus: boolean): Record<string, unknown> {
 function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeObject) => KubeObject) {
   const schema = version.schema?.openAPIV3Schema;
   const validate = (next: KubeObject, prev: KubeObject | undefined, errors: FieldErrors) => {
-    if (!schema) return;
     const [value, before] = [shown(next), prev && shown(prev)];
-    validateValue(schema, value, root, errors, before);
-    // Rules rest on types: they are asked only of what has the right ones.
-    if (errors.ok) applyRules(schema, value, root, errors, before);
+    if (schema) validateValue(schema, value, root, errors, before);
+    if (scalePaths) validateScaleSpec(value, scalePaths, errors);
+    if (scalePaths) validateScaleStatus(value, scalePaths, errors);
+    if (schema) validateEmbedded(schema, value, errors);
+    if (schema) applyRules(schema, value, root, errors, before);
+  };
+  const statusSchema = schema?.properties?.status;
+  /** Whatever the rest says: it is as it was. Rules see the whole object. */
+  const validateStatus = (next: KubeObject, prev: KubeObject, errors: FieldErrors) => {
+    // Wire objects' fields are open to be read.
+    const [value, before] = [shown(next) as Parted, shown(prev) as Parted];
+    if (statusSchema && value.status !== undefined) validateValue(statusSchema, value.status, statusPath, errors, before.status);
+    if (scalePaths) validateScaleStatus(value, scalePaths, errors);
+    if (schema) applyRules(schema, value, root, errors, before);
   };
   const { scale } = version.subresources ?? {};
   const scalePaths: ScalePaths | undefined = scale && {
@@ -103,7 +144,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
         ? {
             status: {
               keepsMetadata: true,
-              validate: (next: KubeObject, prev: KubeObject, errors: FieldErrors) => validate(next, prev, errors),
+              validate: validateStatus,
             },
           }
         : {}),
@@ -167,11 +208,12 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
   const resource = resourceOf(storage.name);
   const apiVersion = `${spec.group}/${storage.name}`;
 
-  /** The object in a version, pruned and defaulted as that version has it. */
-  const inVersion = (form: CustomVersion, object: KubeObject): KubeObject => {
-    // A wire object's fields are open to be walked; decode makes a private copy.
-    const copy = form.decode(object as unknown as Record<string, unknown>, []);
-    form.defaults(copy);
+  /** The object in a version, pruned as that version has it. A wire object's fields are open to be walked; decode makes a private copy. */
+  const inVersion = (form: CustomVersion, object: KubeObject): KubeObject => form.decode(object as unknown as Record<string, unknown>, []);
+  /** And defaulted: what is read gets the defaults of the version it is stored in, and of no other. */
+  const inStorageVersion = (object: KubeObject): KubeObject => {
+    const copy = inVersion(storageForm, object);
+    storageForm.defaults(copy);
     return copy;
   };
   const custom: CustomForm = {
@@ -179,7 +221,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
     repair(stored) {
       // Only the webhook knows how; it is asked when the object is.
       if (convert && stored.apiVersion !== apiVersion) return stored;
-      const repaired = inVersion(storageForm, stored);
+      const repaired = inStorageVersion(stored);
       const { resourceVersion } = stored.metadata;
       if (resourceVersion !== undefined) repaired.metadata.resourceVersion = resourceVersion;
       return deepEqual(repaired, stored) ? stored : repaired;
@@ -193,7 +235,9 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
       const warning = form.warning === undefined ? {} : { warning: form.warning };
       if (convert) {
         const names = { served: `${spec.group}/${version.name}`, storage: apiVersion };
-        const conversion = convertedBy(convert, names, (object, to) => inVersion(to === 'storage' ? storageForm : form, object));
+        const conversion = convertedBy(convert, names, (object, to) =>
+          to === 'storage' ? inStorageVersion(object) : inVersion(form, object),
+        );
         // Validated as they are stored; columns are shown of what was converted.
         const { columns } = rulesOf(version, conversion.fromStorage);
         return { resource: resourceOf(version.name), defaults: form.defaults, ...conversion, overrides: { columns }, ...warning };
@@ -202,7 +246,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
       return {
         resource: resourceOf(version.name),
         defaults: form.defaults,
-        toStorage: (object) => inVersion(storageForm, object),
+        toStorage: inStorageVersion,
         fromStorage: shown,
         overrides: rulesOf(version, shown),
         ...warning,
@@ -219,6 +263,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
     versions: others,
     custom,
     allowUnconditionalUpdate: false,
+    warnings: finalizerWarnings,
     defaults: storageForm.defaults,
     create(object: Parted) {
       if (terminating)

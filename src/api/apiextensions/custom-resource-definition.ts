@@ -9,9 +9,9 @@ import { defineKind } from '../kind.ts';
 import { nameIsDnsSubdomain } from '../names.ts';
 import { nameColumn } from '../printing.ts';
 import { unknownFormats } from '../string-formats.ts';
+import { validateApproval } from './definition-approval.ts';
 import { definitionV1beta1 } from './definition-v1beta1.ts';
 import {
-  validateApproval,
   validateDefinition,
   validateDefinitionRules,
   validateDefinitionUpdate,

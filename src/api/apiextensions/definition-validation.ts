@@ -15,7 +15,7 @@ import type {
 } from '../generated/apiextensions.v1.ts';
 import { byteLength, isDns1035Label, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { validateWebhookLocation } from '../webhook-client-config.ts';
+import { caBundleProblem, validateWebhookLocation } from '../webhook-client-config.ts';
 import { validateRules } from './rule-definitions.ts';
 import { validateSchema } from './structural-schema.ts';
 
@@ -308,36 +308,6 @@ export function validateDefinition(definition: CustomResourceDefinition, errors:
     );
 }
 
-const approvalAnnotation = 'api-approved.kubernetes.io';
-
-function approvalOf({ metadata }: CustomResourceDefinition): 'missing' | 'bypassed' | 'approved' | 'invalid' {
-  const approval = metadata.annotations?.[approvalAnnotation] ?? '';
-  if (approval === '') return 'missing';
-  if (approval.startsWith('unapproved')) return 'bypassed';
-  return URL.canParse(approval) && new URL(approval).host !== '' ? 'approved' : 'invalid';
-}
-
-/** Groups below Kubernetes' own domains are for APIs that Kubernetes' reviewers have approved (KEP-1111). */
-export function validateApproval(
-  definition: CustomResourceDefinition,
-  prev: CustomResourceDefinition | undefined,
-  errors: FieldErrors,
-): void {
-  const { metadata, spec } = definition;
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '') || (prev && approvalOf(prev) === approvalOf(definition))) return;
-  const path = new FieldPath('metadata').child('annotations').key(approvalAnnotation);
-  const approval = metadata.annotations?.[approvalAnnotation] ?? '';
-  const see = 'see https://github.com/kubernetes/enhancements/pull/1111';
-  if (approvalOf(definition) === 'missing')
-    errors.required(path, `protected groups must have approval annotation "${approvalAnnotation}", ${see}`);
-  else if (approvalOf(definition) === 'invalid')
-    errors.invalid(
-      path,
-      approval,
-      `protected groups must have approval annotation "${approvalAnnotation}" with either a URL or a reason starting with "unapproved", ${see}`,
-    );
-}
-
 export function validateDefinitionUpdate(
   next: CustomResourceDefinition,
   prev: CustomResourceDefinition,
@@ -349,9 +319,21 @@ export function validateDefinitionUpdate(
     // These affect how objects are stored.
     validateImmutable(next.spec.scope, prev.spec.scope, specPath.child('scope'), errors);
     validateImmutable(next.spec.names.kind, prev.spec.names.kind, names.child('kind'), errors);
+    if (conversionBundleProblem(prev) === undefined) validateConversionBundle(next, errors);
   }
   validateImmutable(next.spec.group, prev.spec.group, specPath.child('group'), errors);
   validateImmutable(next.spec.names.plural, prev.spec.names.plural, names.child('plural'), errors);
+}
+
+/** Why conversion requests can't be sent with the definition's bundle of certificates. */
+export function conversionBundleProblem({ spec }: CustomResourceDefinition): string | undefined {
+  return caBundleProblem(spec.conversion?.webhook?.clientConfig?.caBundle);
+}
+
+function validateConversionBundle(definition: CustomResourceDefinition, errors: FieldErrors): void {
+  const problem = conversionBundleProblem(definition);
+  const bundle = definition.spec.conversion?.webhook?.clientConfig?.caBundle;
+  if (problem !== undefined) errors.invalid(specPath.child('conversion', 'webhookClientConfig', 'caBundle'), bundle, problem);
 }
 
 /** Objects may still lie in the store in these versions: a definition can't drop them. */

@@ -145,7 +145,7 @@ function refuses(schema: JSONSchemaProps): boolean {
 
 /** Whether a value is what a schema asks for, once it went all the way that one from a user goes. */
 function holds(schema: JSONSchemaProps, sent: unknown, prev: unknown): boolean {
-  const pruned = pruneToSchema(schema, sent, [], true);
+  const pruned = pruneToSchema(schema, sent, [], { isResource: true });
   applySchemaDefaults(schema, pruned);
   const errors = new FieldErrors();
   validateValue(schema, pruned, new FieldPath(), errors, prev);

@@ -1,17 +1,21 @@
 /** Defaults of a structural schema. A null where null may not stand is as if it were not there, if there is a default. */
-import { setKey } from '../decode.ts';
+import { decodeValue, setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { structNode } from '../schema/table.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
+import { pruneToSchema } from './schema-pruning.ts';
 
 type Apply = (value: unknown) => void;
 
 const compiled = new WeakMap<JSONSchemaProps, { apply: Apply | undefined }>();
 
-function compileProperty(name: string, schema: JSONSchemaProps): ((object: JsonObject) => void) | undefined {
+function compileProperty(name: string, schema: JSONSchemaProps, isMetadata: boolean): ((object: JsonObject) => void) | undefined {
   const inner = compile(schema);
-  const { default: value, nullable } = schema;
+  const { nullable } = schema;
+  // What a default says of metadata that metadata has no field for is dropped, as it would be of a client's.
+  const value = schema.default === undefined || isMetadata ? schema.default : pruneToSchema(schema, schema.default, []);
   if (value === undefined && inner === undefined) return undefined;
   return (object) => {
     const given = Object.hasOwn(object, name) ? object[name] : undefined;
@@ -28,7 +32,10 @@ function compile(schema: JSONSchemaProps): Apply | undefined {
   const each = items && compile(items);
   const values = valueSchema(schema);
   const every = values && compile(values);
-  const fields = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => compileProperty(name, property) ?? []);
+  const isResource = schema['x-kubernetes-embedded-resource'] === true && schema.properties?.metadata !== undefined;
+  const fields = Object.entries(schema.properties ?? {}).flatMap(
+    ([name, property]) => compileProperty(name, property, isResource && name === 'metadata') ?? [],
+  );
   const apply: Apply | undefined =
     each || every || fields.length > 0
       ? (value) => {
@@ -36,6 +43,8 @@ function compile(schema: JSONSchemaProps): Apply | undefined {
             if (each) value.forEach(each);
           } else if (isJsonObject(value)) {
             for (const field of fields) field(value);
+            if (isResource && isJsonObject(value.metadata))
+              setKey(value, 'metadata', decodeValue(structNode('meta.v1.ObjectMeta'), value.metadata, []));
             if (every) for (const key of Object.keys(value)) if (!schema.properties?.[key]) every(value[key]);
           }
         }

@@ -3,6 +3,7 @@ import { decodeValue, setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { DecodeError } from '../json-text.ts';
 import { structNode } from '../schema/table.ts';
 import { itemSchema, propertySchema } from './schema-parts.ts';
 
@@ -15,17 +16,29 @@ const objectFields = new Set(['apiVersion', 'kind', 'metadata']);
 /** Metadata is metadata, whatever the schema says of it. */
 function embeddedMetadata(value: unknown, path: string, unknown: string[]): unknown {
   const paths: string[] = [];
-  const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value, paths);
-  unknown.push(...paths.map((name) => `${path}.${name}`));
-  return metadata;
+  try {
+    const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value, paths);
+    unknown.push(...paths.map((name) => `${path}.${name}`));
+    return metadata;
+  } catch (error) {
+    if (error instanceof DecodeError) throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: ${error.message}`);
+    throw error;
+  }
 }
 
-function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, unknown: string[]): unknown {
+interface Pruning {
+  unknown: string[];
+  /** Embedded objects' metadata stays as it is. */
+  keepsMetadata: boolean;
+}
+
+function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, pruning: Pruning): unknown {
+  const { unknown, keepsMetadata } = pruning;
   if (schema === undefined) return deepCopy(value);
   if (Array.isArray(value)) {
     const items = itemSchema(schema);
     if (items)
-      return value.map((item, i) => prune(items, item, `${path}[${i}]`, items['x-kubernetes-embedded-resource'] === true, unknown));
+      return value.map((item, i) => prune(items, item, `${path}[${i}]`, items['x-kubernetes-embedded-resource'] === true, pruning));
     return deepCopy(value);
   }
   if (!isJsonObject(value)) return value;
@@ -34,21 +47,32 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
   for (const key of Object.keys(value)) {
     const at = path === '' ? key : `${path}.${key}`;
     if (isResource && objectFields.has(key)) {
-      const isEmbedded = key === 'metadata' && path !== '' && isJsonObject(value[key]);
+      if (key !== 'metadata' && typeof value[key] !== 'string' && path !== '')
+        throw new DecodeError(`${at}: Invalid value: ${JSON.stringify(value[key])}: must be a string`);
+      const isEmbedded = key === 'metadata' && !keepsMetadata && isJsonObject(value[key]);
       setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, unknown) : deepCopy(value[key]));
       continue;
     }
     const property = propertySchema(schema, key);
     // Where there is a default, that takes the place of null.
     if (property && value[key] === null && !property.nullable && property.default === undefined) continue;
-    if (property) setKey(out, key, prune(property, value[key], at, property['x-kubernetes-embedded-resource'] === true, unknown));
+    if (property) setKey(out, key, prune(property, value[key], at, property['x-kubernetes-embedded-resource'] === true, pruning));
     else if (preserves) setKey(out, key, deepCopy(value[key]));
     else if (unknown.length < maxUnknown) unknown.push(at);
   }
   return out;
 }
 
-/** A copy without unknown fields; their paths go to `unknown`. `isResource`: a whole object, with metadata of its own. */
-export function pruneToSchema(schema: JSONSchemaProps | undefined, value: unknown, unknown: string[], isResource = false): unknown {
-  return prune(schema, value, '', isResource || schema?.['x-kubernetes-embedded-resource'] === true, unknown);
+/**
+ * A copy without unknown fields; their paths go to `unknown`. `isResource`: a whole object, with metadata of its own;
+ * `keepsMetadata`: that of objects within it is left as it is.
+ */
+export function pruneToSchema(
+  schema: JSONSchemaProps | undefined,
+  value: unknown,
+  unknown: string[],
+  { isResource = false, keepsMetadata = false } = {},
+): unknown {
+  const embedded = isResource || schema?.['x-kubernetes-embedded-resource'] === true;
+  return prune(schema, value, '', embedded, { unknown, keepsMetadata });
 }

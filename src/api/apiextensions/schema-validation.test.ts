@@ -7,7 +7,8 @@ import { validateValue } from './schema-validation.ts';
 
 function problems(schema: JSONSchemaProps, value: unknown, prev?: unknown): string[] {
   const errors = new FieldErrors();
-  validateValue(schema, value, new FieldPath('spec'), errors, prev);
+  const whole: JSONSchemaProps = { type: 'object', properties: { spec: schema } };
+  validateValue(whole, { spec: value }, new FieldPath(), errors, prev === undefined ? undefined : { spec: prev });
   return errors.list.map(fieldErrorMessage);
 }
 

@@ -26,15 +26,23 @@ const maxSearchSteps = 100_000_000;
 /** What validation of one value knows: what the value was before, so that what did not change is not refused (KEP-4008). */
 class Validation {
   readonly errors: FieldErrors;
+  /** Where the validated value is: messages name what is within it. */
+  readonly #base: FieldPath;
   readonly #searches: { left: number };
 
-  constructor(errors: FieldErrors, searches = { left: maxSearchSteps }) {
+  constructor(errors: FieldErrors, base: FieldPath, searches = { left: maxSearchSteps }) {
     this.errors = errors;
+    this.#base = base;
     this.#searches = searches;
   }
 
+  #name(path: FieldPath): string {
+    const name = path.toString();
+    return name.slice(this.#base.toString().length).replace(/^\./, '');
+  }
+
   #invalid(path: FieldPath, value: unknown, what: string): void {
-    this.errors.invalid(path, value, `${path} in body ${what}`);
+    this.errors.invalid(path, value, `${this.#name(path)} in body ${what}`);
   }
 
   value(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath): void {
@@ -58,7 +66,7 @@ class Validation {
   #type(schema: JSONSchemaProps, value: unknown, path: FieldPath): boolean {
     const actual = typeOf(value);
     const fail = (wanted: string) => {
-      this.errors.typeInvalid(path, actual, `${path} in body must be of type ${wanted}: ${JSON.stringify(actual)}`);
+      this.errors.typeInvalid(path, actual, `${this.#name(path)} in body must be of type ${wanted}: ${JSON.stringify(actual)}`);
       return false;
     };
     if (schema['x-kubernetes-int-or-string']) return actual === 'integer' || actual === 'string' ? true : fail('integer,string');
@@ -88,13 +96,14 @@ class Validation {
     }
     if (pattern) this.#pattern(pattern, value, path);
     if (format && !hasFormat(format, value))
-      this.errors.typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`);
+      this.errors.typeInvalid(path, value, `${this.#name(path)} in body must be of type ${format}: ${JSON.stringify(value)}`);
   }
 
   #pattern(pattern: string, value: string, path: FieldPath): void {
     const expression = compileRegularExpression(pattern);
     this.#searches.left -= searchSteps(expression, value);
-    if (this.#searches.left < 0) this.errors.invalid(path, 'string', `${path} in body takes too long to be matched against '${pattern}'`);
+    if (this.#searches.left < 0)
+      this.errors.invalid(path, 'string', `${this.#name(path)} in body takes too long to be matched against '${pattern}'`);
     else if (!expression.matcher(value).find()) this.#invalid(path, value, `should match '${pattern}'`);
   }
 
@@ -135,19 +144,10 @@ class Validation {
       const old = before && Object.hasOwn(before, key) ? before[key] : undefined;
       this.value(property, value[key], old, path.child(key));
     }
-    if (schema['x-kubernetes-embedded-resource']) this.#embedded(value, path);
-  }
-
-  #embedded(value: JsonObject, path: FieldPath): void {
-    for (const name of ['apiVersion', 'kind'] as const) {
-      const at = path.child(name);
-      if (!Object.hasOwn(value, name)) this.errors.required(at, 'must not be empty');
-      else if (value[name] === '') this.errors.invalid(at, '', 'must not be empty');
-    }
   }
 
   #problems(schema: JSONSchemaProps, value: unknown, path: FieldPath): FieldError[] {
-    const nested = new Validation(new FieldErrors(), this.#searches);
+    const nested = new Validation(new FieldErrors(), this.#base, this.#searches);
     nested.value(schema, value, undefined, path);
     return nested.errors.list;
   }
@@ -208,5 +208,5 @@ export function correlate(schema: JSONSchemaProps, prev: unknown): (item: unknow
 
 /** Adds what is wrong with a value at `path`. With `prev`, what did not change is not looked at. */
 export function validateValue(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {
-  new Validation(errors).value(schema, value, prev, path);
+  new Validation(errors, path).value(schema, value, prev, path);
 }

@@ -263,12 +263,13 @@ function validateType(schema: JSONSchemaProps, level: Level, path: FieldPath, { 
     errors.forbidden(metadataPath, 'must not specify anything other than name and generateName, but metadata is implicitly specified');
 }
 
-function validateDefault(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
+/** `inMetadata`: of an embedded resource's metadata, what is unknown is dropped from the default. */
+function validateDefault(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, inMetadata: boolean): void {
   if (schema.default === undefined) return;
   const at = path.child('default');
   const unknown: string[] = [];
-  const pruned = pruneToSchema(schema, schema.default, unknown);
-  if (unknown.length > 0) errors.invalid(at, schema.default, 'must not have unknown fields');
+  const pruned = pruneToSchema(schema, schema.default, unknown, { keepsMetadata: true });
+  if (unknown.length > 0 && !inMetadata) errors.invalid(at, schema.default, 'must not have unknown fields');
   applySchemaDefaults(schema, pruned);
   validateValue(schema, pruned, at, errors);
 }
@@ -355,13 +356,22 @@ export function validateSchema(
   validateOpenApi(schema, 'root', path, {}, errors);
 }
 
-function validateDefaults(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, root = true): void {
-  validateDefault(schema, path, errors);
+function validateDefaults(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, { root = true, inMetadata = false } = {}): void {
+  validateDefault(schema, path, errors, inMetadata);
   const items = itemSchema(schema);
-  if (items) validateDefaults(items, path.child('items'), errors, false);
-  // Those of what every object has are forbidden.
-  for (const [name, property] of Object.entries(schema.properties ?? {}))
-    if (!root || !metaFields.has(name)) validateDefaults(property, path.child('properties').key(name), errors, false);
+  const embedded = schema['x-kubernetes-embedded-resource'] === true;
+  const below = { root: false, inMetadata: inMetadata && !embedded };
+  if (items) validateDefaults(items, path.child('items'), errors, below);
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    // Those of what every object has are forbidden.
+    if (root && metaFields.has(name)) continue;
+    validateDefaults(
+      property,
+      path.child('properties').key(name),
+      errors,
+      embedded && metaFields.has(name) ? { root: false, inMetadata: true } : below,
+    );
+  }
   const values = valueSchema(schema);
-  if (values) validateDefaults(values, path.child('additionalProperties'), errors, false);
+  if (values) validateDefaults(values, path.child('additionalProperties'), errors, below);
 }

@@ -1,7 +1,7 @@
 /** x-kubernetes-validations: rules in CEL over values and their earlier state (KEP-2876, KEP-4008). */
 import { type Budget, BudgetError, CelError, CostError } from '../cel/index.ts';
 import { deepEqual } from '../equality.ts';
-import { FieldErrors, type FieldPath, fieldErrorMessage } from '../fields.ts';
+import { FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
 import { isJsonObject } from '../json-object.ts';
 import { byteLength } from '../names.ts';
@@ -180,7 +180,23 @@ class RuleValidation {
   }
 }
 
-/** Adds the rules that an object (and its change from `prev`) breaks. */
+/** Errors that tell that a value is not what rules are written for. */
+const blocking: ReadonlySet<FieldErrorType> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+const unchecked =
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+
+/** Adds which rules of a schema a value breaks; `errors` has what else is wrong with it. */
 export function applyRules(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {
+  if (!hasRules(schema)) return;
+  if (errors.list.some(({ type }) => blocking.has(type))) {
+    errors.invalid(new FieldPath(), null, unchecked);
+    return;
+  }
   new RuleValidation(errors).value(schema, value, { path, isResource: true, prev, isUnchanged: false });
 }

@@ -1,5 +1,12 @@
 /** Which names a CustomResourceDefinition gets: none that another one of its group has (upstream's naming controller). */
-import { type apiextensionsV1, type CustomResourceDefinition, isConditionTrue, withCondition } from '../../api/index.ts';
+import {
+  type apiextensionsV1,
+  approvalCondition,
+  type CustomResourceDefinition,
+  conversionBundleProblem,
+  isConditionTrue,
+  withCondition,
+} from '../../api/index.ts';
 
 type Names = apiextensionsV1.CustomResourceDefinitionNames;
 type Status = apiextensionsV1.CustomResourceDefinitionStatus;
@@ -50,6 +57,14 @@ function accept(wanted: Names, accepted: Names, taken: Taken): { names: Names; r
   return { names, reason, message };
 }
 
+function establishment(definition: CustomResourceDefinition, accepted: boolean): apiextensionsV1.CustomResourceDefinitionCondition {
+  const condition = (status: 'True' | 'False', reason: string, message: string) => ({ type: 'Established', status, reason, message });
+  if (!accepted) return condition('False', 'NotAccepted', 'not all names are accepted');
+  if (conversionBundleProblem(definition) !== undefined)
+    return condition('False', 'InvalidCABundle', 'The conversion webhook CABundle is invalid');
+  return condition('True', 'InitialNamesAccepted', 'the initial names have been accepted');
+}
+
 /** The status that a definition should have beside the others; the same object where it has it already. */
 export function nextStatus(definition: CustomResourceDefinition, others: Iterable<CustomResourceDefinition>, now: string): Status {
   const status: Status = definition.status ?? {};
@@ -67,13 +82,8 @@ export function nextStatus(definition: CustomResourceDefinition, others: Iterabl
     now,
   );
   // Once established, always: objects may exist, and keep the names that were accepted.
-  if (!isConditionTrue(definition, 'Established'))
-    conditions = withCondition(
-      conditions,
-      accepted
-        ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
-        : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' },
-      now,
-    );
+  if (!isConditionTrue(definition, 'Established')) conditions = withCondition(conditions, establishment(definition, accepted), now);
+  const approval = approvalCondition(definition);
+  if (approval !== undefined) conditions = withCondition(conditions, approval, now);
   return { ...status, acceptedNames: names, conditions };
 }

@@ -1,7 +1,15 @@
 /** What the server serves, as clients ask for it: /api, /apis, /apis/GROUP, /apis/GROUP/VERSION, and the same in one document. */
 import { createHash } from 'node:crypto';
-import { type APIGroup, type APIResource, type apidiscoveryV2, apiVersionOf, type Resource, StatusError } from '../../api/index.ts';
-import { type Aggregation, compareVersions, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
+import {
+  type APIGroup,
+  type APIResource,
+  type apidiscoveryV2,
+  apiVersionOf,
+  compareVersions,
+  type Resource,
+  StatusError,
+} from '../../api/index.ts';
+import { type Aggregation, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
 import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';

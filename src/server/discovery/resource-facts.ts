@@ -28,7 +28,9 @@ export function subresourcesOf(served: ServedResource, handlers: readonly Subres
     const kind = handler.kind ?? known?.kind ?? kindOf(served.resource);
     found.set(handler.subresource, { name: handler.subresource, verbs: union(known?.verbs ?? [], handler.verbs), kind });
   }
-  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Of custom resources, in the order of their definition's type.
+  const all = [...found.values()];
+  return served.custom === undefined ? all.sort((a, b) => (a.name < b.name ? -1 : 1)) : all;
 }
 
 function handlersOf({ resource }: ServedResource, handlers: readonly SubresourceHandler[]): SubresourceHandler[] {

@@ -174,8 +174,8 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
     answer = present(answer, representation, context, clock.now());
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    representation = negotiate('');
-    // An error is told in JSON to those who take nothing we have.
+    // An error is told as the client takes single answers, and in JSON to those who take nothing we have.
+    representation = negotiateOrJson(context);
     if (!(answer.type === 'object' && answer.status >= 400)) answer = statusAnswer(error);
   }
   const noted = delivery.answered(answer);
@@ -184,6 +184,16 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   const rest = writeAnswer(sending, answer, representation);
   if (rest !== undefined) await rest;
   return sending.bytes;
+}
+
+function negotiateOrJson({ accept, cbor }: RequestContext): Representation {
+  try {
+    const { encoding, mediaType } = negotiate(accept, { protobuf: true, cbor: cbor === true });
+    return { encoding, mediaType };
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    return negotiate('');
+  }
 }
 
 function writeAnswer(sending: Sending, answer: Answer, representation: Representation): void | Promise<void> {

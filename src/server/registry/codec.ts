@@ -6,6 +6,7 @@ import {
   decodeObject as decodeByTable,
   deepCopy,
   errors,
+  goQuote,
   isJsonObject,
   type KubeObject,
   kindNode,
@@ -39,6 +40,22 @@ function checkKind(value: Record<string, unknown>, expected: Resource): void {
   throw errors.badRequest(`the API version in the data (${gv}) does not match the expected API version (${apiVersion})`);
 }
 
+/** As checkKind, for custom resources: what a document is, is not assumed, and another kind is a wrong field of it. */
+function checkCustomKind(value: Record<string, unknown>, expected: Resource): void {
+  const lacking = (field: string, what: string) =>
+    errors.badRequest(`Object '${field}' is missing in 'unstructured object has no ${what}'`);
+  if (!value.kind) throw lacking('Kind', 'kind');
+  if (!value.apiVersion) throw lacking('apiVersion', 'version');
+  const kind = String(value.kind);
+  if (value.apiVersion !== apiVersionOf(expected) || kind === expected.kind) {
+    checkKind({ ...value, kind: expected.kind }, expected);
+    return;
+  }
+  const name = isJsonObject(value.metadata) ? String(value.metadata.name ?? '') : '';
+  const body = `Invalid value: ${goQuote(kind)}: must be ${expected.kind}`;
+  throw errors.invalid({ group: expected.group, kind }, name, [{ type: 'FieldValueInvalid', field: 'kind', body }]);
+}
+
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
 export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
   const { value, duplicates, repeated, text } = document;
@@ -69,7 +86,7 @@ export function decodeServed(context: RequestContext, document: Document, served
   const { custom, resource } = served;
   const { value, duplicates, repeated } = document;
   if (custom === undefined || !isJsonObject(value)) return decodeDocument(context, document, resource, validation);
-  checkKind(value, resource);
+  checkCustomKind(value, resource);
   const unknown: string[] = [];
   let object: KubeObject;
   try {

@@ -98,8 +98,12 @@ async function* preparedEvents(
   }
 }
 
-/** Namespaced objects live below /namespaces/NS, except that collections can be read over all namespaces. */
-function fitsScope({ info, path }: RequestContext, { resource }: ServedResource): boolean {
+/**
+ * Namespaced objects live below /namespaces/NS, except that collections can be read over all namespaces. Where only that can be
+ * done, other verbs are not allowed; custom resources have no route for them.
+ */
+function fitsScope({ info, path }: RequestContext, { resource, custom }: ServedResource): boolean {
+  if (resource.namespaced && custom !== undefined) return info.namespace !== '' || info.verb === 'list' || info.verb === 'watch';
   if (resource.namespaced) return info.namespace !== '' || (info.verb !== 'get' && (info.parts.length === 1 || info.verb === 'watch'));
   return info.namespace === '' || info.resource === 'namespaces' || !path.includes('/namespaces/');
 }

@@ -21,10 +21,14 @@ const strategicType = 'application/strategic-merge-patch+json';
 /** Applies the patch, which leaves the document as it was, and decodes what comes of it. */
 export type DocumentPatch = (document: object, decode: (patched: unknown) => KubeObject) => KubeObject;
 
-/** Reads the request's patch. Throws UnsupportedMediaType for a form that the kind does not take. */
-export async function readPatch(context: RequestContext, resource: Resource): Promise<DocumentPatch> {
+/** Reads the request's patch; `strategic`: whether one that merges by the schema table may be. Throws UnsupportedMediaType for a form that the kind does not take. */
+export async function readPatch(
+  context: RequestContext,
+  resource: Resource,
+  { strategic: takesStrategic = true } = {},
+): Promise<DocumentPatch> {
   const type = context.body.contentType;
-  const node = kindNode(resource);
+  const node = takesStrategic ? kindNode(resource) : undefined;
   const supported = [jsonPatchType, mergePatchType, ...(node === undefined ? [] : [strategicType]), applyType];
   if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
   const patch = context.local ? context.body.value : parseJsonDocument(await context.body.bytes(), resource.kind).value;

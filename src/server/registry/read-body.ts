@@ -1,6 +1,6 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
 
-import { isScalar, LineCounter, parseAllDocuments, visit, Document as YamlDocument } from 'yaml';
+import { Composer, isScalar, LineCounter, Parser, visit, type Document as YamlDocument } from 'yaml';
 import {
   DecodeError,
   decodeCbor,
@@ -13,6 +13,7 @@ import {
   sortedKeys,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
+import { checkYamlDepth } from './yaml-depth.ts';
 
 export const jsonType = 'application/json';
 export const yamlType = 'application/yaml';
@@ -71,19 +72,27 @@ function jsonInYaml(text: string): Document | undefined {
   }
 }
 
+/** Further documents of the text are left unread, as upstream leaves them. */
+function firstDocument(text: string, lines: LineCounter, kind: string, bytes: Buffer): YamlDocument | undefined {
+  try {
+    checkYamlDepth(text);
+    const composer = new Composer({ uniqueKeys: false, intAsBigInt: true });
+    const [document] = composer.compose(new Parser(lines.addNewLine).parse(text));
+    return document;
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof RangeError)
+      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${tooDeepYaml}`, bytes);
+    throw error;
+  }
+}
+
 export function parseYamlDocument(bytes: Buffer, kind: string): Document {
   const text = bytes.toString('utf8');
   const json = jsonInYaml(text);
   if (json) return json;
   const lines = new LineCounter();
-  // Further documents of the text are left unread, as upstream leaves them.
-  const [document] = parseAllDocuments(text, {
-    uniqueKeys: false,
-    prettyErrors: false,
-    intAsBigInt: true,
-    lineCounter: lines,
-  });
-  if (!(document instanceof YamlDocument)) return { value: undefined, duplicates: [] };
+  const document = firstDocument(text, lines, kind, bytes);
+  if (document === undefined) return { value: undefined, duplicates: [] };
   const [problem] = document.errors;
   if (problem !== undefined) {
     const why = problem.code === 'RESOURCE_EXHAUSTION' ? tooDeepYaml : problem.message;

@@ -118,7 +118,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
   }
   if (info.verb !== 'update' && info.verb !== 'patch') throw errors.methodNotSupported(served.resource, info.verb);
   const options = writeOptions(context, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
-  const wanted = await scaleReader(context, paths, options.fieldValidation);
+  const wanted = await scaleReader(context, served, paths, options.fieldValidation);
   const item = await changeObject(registry, context, served, {
     options,
     preconditions: {},
@@ -154,6 +154,7 @@ function checkedReplicas(name: string, replicas = 0): number {
 /** The Scale that the client wants, from its PUT or from its patch of the present one. */
 async function scaleReader(
   context: RequestContext,
+  served: ServedResource,
   paths: ScalePaths,
   validation: 'Strict' | 'Warn' | 'Ignore',
 ): Promise<(current: KubeObject) => autoscalingV1.Scale> {
@@ -163,7 +164,7 @@ async function scaleReader(
     const { value } = await readDocument(context, 'Scale');
     return () => decode(value);
   }
-  const apply = await readPatch(context, scaleKind);
+  const apply = await readPatch(context, scaleKind, { strategic: served.custom === undefined });
   return (current) => {
     const present = scaleOf(current, paths);
     // `decode` makes a Scale.

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { apiextensionsV1, CustomResourceDefinition } from '../../src/api/index.ts';
+import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+import { eventually } from '../support/wait.ts';
+
+let api: TestApiServer;
+beforeAll(async () => {
+  api = await startApiServer();
+});
+afterAll(() => api.close());
+
+type Version = apiextensionsV1.CustomResourceDefinitionVersion;
+type Fields = Record<string, unknown>;
+
+interface Answered {
+  code: number;
+  warning: string | undefined;
+  text: string;
+  message: string;
+  status: Fields;
+  spec: Fields;
+  [field: string]: unknown;
+}
+
+async function send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answered> {
+  const reply = await api.http(method, path, body === undefined ? undefined : JSON.stringify(body), headers);
+  const isJson = reply.headers['content-type'] === 'application/json';
+  return { text: reply.body, ...(isJson ? JSON.parse(reply.body) : {}), code: reply.status, warning: reply.headers.warning };
+}
+
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const anything = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+const version = (name: string, more: Partial<Version> = {}, schema: object = anything): Version => ({
+  name,
+  served: true,
+  storage: true,
+  schema: { openAPIV3Schema: schema } as unknown as Version['schema'], // written as a client writes it
+  ...more,
+});
+
+/** Defines things of a group of the test's own, in its default namespace; answers where they are. */
+async function define(group: string, versions: Version[], more: Fields = {}, annotations: Record<string, string> = {}): Promise<string> {
+  const created = await send('POST', definitions, {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `things.${group}`, annotations },
+    spec: { group, scope: 'Namespaced', names: { plural: 'things', kind: 'Thing' }, versions, ...more },
+  });
+  expect(created, created.message).toMatchObject({ code: 201 });
+  const conditions = await eventually('conditions', async () => (await definitionOf(group)).status?.conditions?.length);
+  expect(conditions).toBeGreaterThan(1);
+  return `/apis/${group}/${versions[0]?.name}/namespaces/default/things`;
+}
+
+const definitionOf = async (group: string) => (await send('GET', `${definitions}/things.${group}`)) as unknown as CustomResourceDefinition; // asked for by its name
+
+const thing = (apiVersion: string, more: Fields = {}) => ({ apiVersion, kind: 'Thing', metadata: { name: 'one' }, ...more });
+
+test('definitions of protected groups say whether they are approved', async () => {
+  await define('sigs.k8s.io', [version('v1')], {}, { 'api-approved.kubernetes.io': 'https://example.com/approved' });
+  expect((await definitionOf('sigs.k8s.io')).status?.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'KubernetesAPIApprovalPolicyConformant',
+      status: 'True',
+      reason: 'ApprovedAnnotation',
+      message: 'approved in https://example.com/approved',
+    }),
+  );
+});
+
+test('a definition whose conversion webhook has no certificates to trust is not established, nor can an established one become so', async () => {
+  const conversion = (caBundle?: string) => ({
+    strategy: 'Webhook',
+    webhook: { clientConfig: { caBundle, service: { namespace: 'default', name: 'none' } }, conversionReviewVersions: ['v1'] },
+  });
+  await define('bundle.example.com', [version('v1')], { conversion: conversion('Cg==') });
+  expect((await definitionOf('bundle.example.com')).status?.conditions).toContainEqual(
+    expect.objectContaining({ type: 'Established', status: 'False', reason: 'InvalidCABundle' }),
+  );
+  await define('none.example.com', [version('v1')], { conversion: conversion() });
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const spoilt = await send('PATCH', `${definitions}/things.none.example.com`, { spec: { conversion: conversion('Cg==') } }, merge);
+  expect(spoilt.message).toContain('spec.conversion.webhookClientConfig.caBundle: Invalid value');
+});
+
+test('users of a deprecated version are told of the best one after it', async () => {
+  const versions = [version('v1alpha1', { storage: false, deprecated: true }), version('v1beta1', { storage: false }), version('v1beta2')];
+  const path = await define('old.example.com', versions);
+  expect((await send('GET', path)).warning).toBe('299 - "old.example.com/v1alpha1 Thing is deprecated; use old.example.com/v1beta2 Thing"');
+});
+
+test('bodies say what they are, and below which paths they are', async () => {
+  const path = await define('said.example.com', [version('v1')]);
+  const answers: [unknown, number, string][] = [
+    [{}, 400, "Object 'Kind' is missing in 'unstructured object has no kind'"],
+    [{ kind: 'Thing' }, 400, "Object 'apiVersion' is missing in 'unstructured object has no version'"],
+    [
+      { ...thing('said.example.com/v1'), kind: 'Other' },
+      422,
+      'Other.said.example.com "one" is invalid: kind: Invalid value: "Other": must be Thing',
+    ],
+  ];
+  for (const [body, code, message] of answers) expect(await send('POST', path, body)).toMatchObject({ code, message });
+  for (const [method, at] of [
+    ['POST', ''],
+    ['DELETE', ''],
+    ['GET', '/one'],
+  ] as const)
+    expect(await send(method, `/apis/said.example.com/v1/things${at}`, thing('said.example.com/v1'))).toMatchObject({
+      code: 404,
+      text: '404 page not found\n',
+    });
+  expect((await send('GET', '/apis/said.example.com/v1/things')).code).toBe(200);
+  const watch = await send('GET', `${path}?watch=true`, undefined, { accept: 'application/yaml' });
+  expect(watch).toMatchObject({ code: 406, text: expect.stringMatching(/^kind: Status\n/) });
+  const finalizers = ['example.com/x', 'a.b'];
+  expect(await send('POST', path, { ...thing('said.example.com/v1'), metadata: { name: 'two', finalizers } })).toMatchObject({
+    code: 201,
+    warning: expect.stringContaining('prefer a domain-qualified finalizer name including a path (/)'),
+  });
+});
+
+test('what is read has the defaults of the version it is stored in, and a status is validated by itself', async () => {
+  const schema = (field: string) => {
+    const properties = { [field]: { type: 'string', default: field }, both: { type: 'integer', maximum: 10 } };
+    return { type: 'object', properties: { spec: { type: 'object', properties }, status: { type: 'object', properties } } };
+  };
+  const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
+  const subresources = { status: {}, scale };
+  const path = await define('read.example.com', [
+    version('v1', { storage: false, subresources }, schema('a')),
+    version('v2', { served: false, subresources }, { ...anything, ...schema('a') }),
+  ]);
+  const created = await send('POST', path, thing('read.example.com/v1', { spec: { both: 1 } }));
+  expect(created.spec).toEqual({ a: 'a', both: 1 });
+  const { resources } = (await send('GET', '/apis/read.example.com/v1')) as unknown as { resources: { name: string }[] };
+  expect(resources.map(({ name }) => name)).toEqual(['things', 'things/status', 'things/scale']);
+  const { text: _text, code: _code, warning: _warning, ...object } = created;
+  const refused = await send('PUT', `${path}/one/status`, { ...object, status: { both: 11 } });
+  expect(refused.message).toBe(
+    'Thing.read.example.com "one" is invalid: status.both: Invalid value: 11: both in body should be less than or equal to 10',
+  );
+  const strategic = { 'content-type': 'application/strategic-merge-patch+json' };
+  expect((await send('PATCH', `${path}/one/scale`, {}, strategic)).code).toBe(415);
+});
+
+test('scales and objects within objects are such as they could be by themselves', async () => {
+  const embedded = { 'x-kubernetes-embedded-resource': true, ...anything };
+  const schema = {
+    ...anything,
+    properties: {
+      inner: {
+        ...embedded,
+        properties: { kind: { type: 'string' }, metadata: { type: 'object', default: { name: 'given', unheard: 'of' } } },
+      },
+      ruled: { type: 'object', properties: { n: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.n > 1' }] },
+    },
+  };
+  const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
+  const path = await define('within.example.com', [version('v1', { subresources: { scale } }, schema)]);
+  const post = (more: Fields) => send('POST', path, thing('within.example.com/v1', more));
+  expect((await post({ spec: { replicas: 2 ** 31 } })).message).toContain(
+    '.spec.replicas: Invalid value: 2147483648: should be less than or equal to 2147483647',
+  );
+  expect((await post({ inner: { apiVersion: 'v1', kind: '%', metadata: { name: '..' } } })).message).toMatch(
+    /inner.kind: Invalid value: "%": may have mixed case.*inner.metadata.name: Invalid value: "..": may not be '..'/,
+  );
+  expect(await post({ inner: { apiVersion: 'v1', kind: 'A', metadata: { name: 1 } } })).toMatchObject({
+    code: 400,
+    message: expect.stringContaining('inner.metadata: Invalid value: {"name":1}: json: cannot unmarshal number'),
+  });
+  expect((await post({ ruled: { n: 'x' } })).message).toContain('some validation rules were not checked because the object was invalid');
+  expect((await post({ inner: { apiVersion: 'v1', kind: 'A' } })).inner).toEqual({
+    apiVersion: 'v1',
+    kind: 'A',
+    metadata: { name: 'given' },
+  });
+});
+
+test('YAML that nests without end is refused at once', async () => {
+  const path = await define('deep.example.com', [version('v1')]);
+  for (const text of ['['.repeat(1_000_000), '- '.repeat(1_000_000), '? '.repeat(1_000_000)]) {
+    const reply = await api.http('POST', path, `values: ${text}`, { 'content-type': 'application/yaml' });
+    expect(reply).toMatchObject({ status: 400, body: expect.stringContaining('exceeded max depth of 10000') });
+  }
+});
