@@ -33,16 +33,16 @@ export async function apply(registry: Registry, context: RequestContext, served:
   context.audit?.request(undefined, () => value);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
-  const isOfKind = value.kind === served.resource.kind && value.apiVersion === served.apiVersion;
-  if (isOfKind) checkTyped({ apiVersion: served.apiVersion, node, config: value });
-  // Checks kind and version; fields that there are not have been refused.
-  const config = decodeServed(context, { value, duplicates: [] }, served, 'Ignore');
-  checkNames(context, served, config);
   if (repeated !== undefined) {
     const why = `error converting YAML to JSON: ${repeated}`;
     if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
     if (options.fieldValidation === 'Warn') context.warn(why);
   }
+  const isOfKind = value.kind === served.resource.kind && value.apiVersion === served.apiVersion;
+  if (isOfKind) checkTyped({ apiVersion: served.apiVersion, node, config: value });
+  // Checks kind and version; fields that there are not have been refused.
+  const config = decodeServed(context, { value, duplicates: [] }, served, 'Ignore');
+  checkNames(context, served, config);
   const { custom } = served;
   const force = queryBoolean(query, 'force');
   const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {

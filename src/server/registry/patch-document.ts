@@ -3,16 +3,20 @@ import {
   applyJsonPatch,
   applyMergePatch,
   applyStrategicMergePatch,
+  DecodeError,
   errors,
+  isJsonObject,
   type KubeObject,
   kindNode,
+  type ParsedJson,
   PatchError,
+  parseJson,
   type Resource,
   StatusError,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { applyType } from './apply.ts';
-import { parseJsonDocument } from './read-body.ts';
+import type { FieldValidation } from './write-options.ts';
 
 const jsonPatchType = 'application/json-patch+json';
 const mergePatchType = 'application/merge-patch+json';
@@ -21,18 +25,29 @@ const strategicType = 'application/strategic-merge-patch+json';
 /** Applies the patch, which leaves the document as it was, and decodes what comes of it. */
 export type DocumentPatch = (document: object, decode: (patched: unknown) => KubeObject) => KubeObject;
 
-/** Reads the request's patch; `strategic`: whether one that merges by the schema table may be. Throws UnsupportedMediaType for a form that the kind does not take. */
+/** What a patch may be, and how strictly it is read. */
+export interface PatchRules {
+  fieldValidation: FieldValidation;
+  /** Whether it may be one that merges by the schema table. Default: where the table has the kind. */
+  strategic?: boolean;
+}
+
+/** Reads the request's patch. Throws UnsupportedMediaType for a form that the kind does not take. */
 export async function readPatch(
   context: RequestContext,
   resource: Resource,
-  { strategic: takesStrategic = true } = {},
+  { fieldValidation, strategic: takesStrategic = true }: PatchRules,
 ): Promise<DocumentPatch> {
   const type = context.body.contentType;
   const node = takesStrategic ? kindNode(resource) : undefined;
   const supported = [jsonPatchType, mergePatchType, ...(node === undefined ? [] : [strategicType]), applyType];
   if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
-  const patch = context.local ? context.body.value : parseJsonDocument(await context.body.bytes(), resource.kind).value;
+  const document = context.local
+    ? { value: context.body.value, duplicates: [] }
+    : parsePatch(await context.body.bytes(), type, fieldValidation);
+  const patch = document.value;
   context.audit?.request(undefined, () => patch);
+  const problems = fieldValidation === 'Ignore' ? [] : problemsOf(document, type === jsonPatchType);
   const strategic = type === strategicType && node !== undefined;
   const apply = (document: object): unknown => {
     if (type === jsonPatchType) return applyJsonPatch(document, patch);
@@ -46,15 +61,60 @@ export async function readPatch(
       if (error instanceof PatchError) throw refused(error);
       throw error;
     }
+    // A strategic merge never becomes JSON upstream: its errors speak of Go's values.
+    const invalid = (reason: string) =>
+      strategic ? invalidPatch(goValue(patch), restoring(reason)) : invalidPatch(JSON.stringify(patched), reason);
+    if (fieldValidation === 'Warn') for (const problem of problems) context.warn(problem);
+    const strict = fieldValidation === 'Strict' ? problems : [];
+    let object: KubeObject;
     try {
-      return decode(patched);
+      object = decode(patched);
     } catch (error) {
       const reason = undecodable(error);
       if (reason === undefined) throw error;
-      // A strategic merge never becomes JSON upstream: its errors speak of Go's values.
-      throw strategic ? invalidPatch(goValue(patch), restoring(reason)) : invalidPatch(JSON.stringify(patched), reason);
+      const more = reason.startsWith(strictly) ? [reason.slice(strictly.length)] : [];
+      throw invalid(more.length > 0 ? strictly + [...strict, ...more].join(', ') : reason);
     }
+    if (strict.length > 0) throw invalid(strictly + strict.join(', '));
+    return object;
   };
+}
+
+/** What a patch of each type is decoded into upstream. */
+const goTypes: Record<string, string> = { [jsonPatchType]: '[]handlers.jsonPatchOp', [mergePatchType]: 'map[string]interface {}' };
+
+function parsePatch(bytes: Buffer, type: string, validation: FieldValidation): ParsedJson {
+  const refused = (why: string) =>
+    errors.badRequest(type === strategicType || validation === 'Ignore' ? why : `error decoding patch: ${why}`);
+  let document: ParsedJson;
+  try {
+    document = parseJson(bytes.toString('utf8'), { duplicates: true });
+  } catch (error) {
+    if (error instanceof DecodeError) throw refused(error.message);
+    throw error;
+  }
+  const { value } = document;
+  if (value !== null && (type === jsonPatchType ? !Array.isArray(value) : !isJsonObject(value))) {
+    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+    throw refused(`json: cannot unmarshal ${found} into Go value of type ${goTypes[type] ?? 'map[string]interface {}'}`);
+  }
+  return document;
+}
+
+const strictly = 'strict decoding error: ';
+const operationFields = new Set(['op', 'path', 'from', 'value']);
+
+/** What the patch itself repeats, and what its operations have that operations have not. */
+function problemsOf({ value, duplicates }: ParsedJson, isJsonPatch: boolean): string[] {
+  if (!isJsonPatch) return duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
+  const operations = Array.isArray(value) ? value : [];
+  return operations.flatMap((operation: unknown, i) => {
+    const unknown = isJsonObject(operation) ? Object.keys(operation).filter((field) => !operationFields.has(field)) : [];
+    return [
+      ...unknown.map((field) => `json patch unknown field ${JSON.stringify(`[${i}].${field}`)}`),
+      ...duplicates.filter((path) => path.startsWith(`[${i}].`)).map((path) => `json patch duplicate field ${JSON.stringify(path)}`),
+    ];
+  });
 }
 
 function refused(error: PatchError): StatusError {

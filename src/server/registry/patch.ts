@@ -18,7 +18,7 @@ export async function patch(registry: Registry, context: RequestContext, served:
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       { type: 'FieldValueForbidden', field: 'force', body: 'Forbidden: may not be specified for non-apply patch' },
     ]);
-  const applyPatch = await readPatch(context, served.resource);
+  const applyPatch = await readPatch(context, served.resource, options);
   const patched = (document: KubeObject) => {
     const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));
     const { name } = object.metadata;

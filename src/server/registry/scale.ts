@@ -164,7 +164,7 @@ async function scaleReader(
     const { value } = await readDocument(context, 'Scale');
     return () => decode(value);
   }
-  const apply = await readPatch(context, scaleKind, { strategic: served.custom === undefined });
+  const apply = await readPatch(context, scaleKind, { fieldValidation: validation, strategic: served.custom === undefined });
   return (current) => {
     const present = scaleOf(current, paths);
     // `decode` makes a Scale.

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApiServer, type TestApiServer } from '../support/api-server.ts';
+
+let api: TestApiServer;
+beforeAll(async () => {
+  api = await startApiServer();
+});
+afterAll(() => api.close());
+
+/** Sends one patch of a namespace, without storing it. */
+async function patched(type: string, body: string, fieldValidation: string) {
+  const path = `/api/v1/namespaces/default?dryRun=All&fieldValidation=${fieldValidation}`;
+  const reply = await api.http('PATCH', path, body, { 'content-type': `application/${type}+json` });
+  return { message: String(JSON.parse(reply.body).message ?? ''), warning: reply.headers.warning };
+}
+
+const repeated = '{"metadata":{"labels":{"x":"1","x":"2"}},"spec":{"unheard":"of"}}';
+const operations = '[{"op":"add","path":"/spec/finalizers","path":"/spec/unheard","value":"of","who":"me"}]';
+
+test.each([
+  ['merge-patch', repeated, ['duplicate field "metadata.labels.x"', 'unknown field "spec.unheard"']],
+  ['strategic-merge-patch', repeated, ['duplicate field "metadata.labels.x"', 'unknown field "spec.unheard"']],
+  [
+    'json-patch',
+    operations,
+    ['json patch unknown field "[0].who"', 'json patch duplicate field "[0].path"', 'unknown field "spec.unheard"'],
+  ],
+])('what a %s repeats and what is unknown is refused or told', async (type, body, problems) => {
+  const { message } = await patched(type, body, 'Strict');
+  expect(message.slice(message.indexOf('strict'))).toBe(`strict decoding error: ${problems.join(', ')}`);
+  const texts = problems.map((problem) => `299 - ${JSON.stringify(problem)}`);
+  expect((await patched(type, body, 'Warn')).warning).toBe(texts.join(', '));
+  expect((await patched(type, body, 'Ignore')).warning).toBeUndefined();
+});
+
+test.each([
+  ['merge-patch', '[]', 'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}'],
+  ['json-patch', '{}', 'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp'],
+  ['strategic-merge-patch', '{', 'unexpected end of JSON input'],
+])('a %s of %s is none', async (type, body, message) => {
+  expect((await patched(type, body, '')).message).toBe(message);
+});
