@@ -58,6 +58,33 @@ test('what is limited by default', async () => {
   expect(await read(text)).toEqual({ limitedResources: [{ group: '', resource: 'pods', matchContains: [], matchScopes: [scope] }] });
 });
 
+test('who says which images run, what pods tolerate and which nodes they select', async () => {
+  writeFileSync(
+    join(dir, 'images.kubeconfig'),
+    `apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: k, cluster: {server: 'https://images.test/check'}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: c, context: {cluster: k, user: u}}]
+`,
+  );
+  const text = `${head}- name: ImagePolicyWebhook
+  configuration: {imagePolicy: {kubeConfigFile: images.kubeconfig, allowTTL: 60, denyTTL: -1, retryBackoff: 250, defaultAllow: true}}
+- name: PodTolerationRestriction
+  configuration: {apiVersion: podtolerationrestriction.admission.k8s.io/v1alpha1, kind: Configuration, default: [{key: a, operator: Exists}]}
+- name: PodNodeSelector
+  configuration: {podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: env=test}}
+`;
+  const { imagePolicy, ...others } = await read(text);
+  expect(imagePolicy).toMatchObject({ allowTtlMs: 60_000, denyTtlMs: 0, retryBackoffMs: 250, defaultAllow: true });
+  expect(imagePolicy?.webhook.url).toBe('https://images.test/check');
+  expect(others).toEqual({
+    podTolerations: { default: [{ key: 'a', operator: 'Exists' }], whitelist: [] },
+    podNodeSelectors: { clusterDefaultNodeSelector: 'env=test' },
+  });
+});
+
 test.each([
   ['kind: Pod\napiVersion: v1\n', 'no kind "Pod" is registered for version "v1"'],
   [head + podSecurity('{enforce: strict}'), 'defaults.enforce: Invalid value: "strict": must be one of privileged, baseline, restricted'],
@@ -68,6 +95,13 @@ test.each([
     head + events('[{type: Cluster, qps: 1, burst: 1}]'),
     'limits[0].type: Unsupported value: "Cluster": supported values: "Server", "Namespace", "User", "SourceAndObject"',
   ],
+  [
+    `${head}- name: PodTolerationRestriction
+  configuration: {apiVersion: podtolerationrestriction.admission.k8s.io/v1alpha1, kind: Configuration, whitelist: [{operator: Equal}]}
+`,
+    'invalid config: whitelist[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty',
+  ],
+  [`${head}- {name: ImagePolicyWebhook, configuration: {imagePolicy: {kubeConfigFile: nowhere}}}\n`, 'ImagePolicyWebhook: '],
   [`${head}- {name: PodSecurity, path: nowhere.yaml}\n`, 'unable to read admission control configuration from'],
   [`${head}- {name: LimitRanger, configuration: {}}\n`, 'admission plugin "LimitRanger" takes no configuration'],
 ])('what is wrong with it is said: %#', async (text, why) => {

@@ -3,14 +3,28 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { isJsonObject } from '../api/index.ts';
-import { type EventLimit, isLevel, isVersion, type LimitedResource, type PodSecurityOptions, podSecurityModes } from '../server/index.ts';
+import { isJsonObject, parseSelector, type Toleration } from '../api/index.ts';
+import {
+  type EventLimit,
+  type ImagePolicyOptions,
+  isLevel,
+  isVersion,
+  type LimitedResource,
+  openKubeconfigWebhook,
+  type PodNodeSelectors,
+  type PodSecurityOptions,
+  type PodTolerationOptions,
+  podSecurityModes,
+} from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 
 export interface AdmissionConfiguration {
   eventLimits?: readonly EventLimit[];
   podSecurity?: PodSecurityOptions;
   limitedResources?: readonly LimitedResource[];
+  podTolerations?: PodTolerationOptions;
+  podNodeSelectors?: PodNodeSelectors;
+  imagePolicy?: ImagePolicyOptions;
 }
 
 type Json = Record<string, unknown>;
@@ -82,6 +96,74 @@ function limitedResourcesOf(value: unknown): LimitedResource[] {
   });
 }
 
+function podTolerationsOf(value: unknown): PodTolerationOptions {
+  const versions = ['podtolerationrestriction.admission.k8s.io/v1alpha1'];
+  const { default: given, whitelist } = documentOf(value, 'Configuration', versions, 'PodTolerationRestriction');
+  const tolerations = (field: string, list: unknown): Toleration[] =>
+    listOf(list).map((item, i) => {
+      const toleration = isJsonObject(item) ? item : {};
+      const { key = '', operator = '', value: text = '' } = toleration;
+      const invalid = (member: string, what: unknown, why: string) =>
+        new ClusterError(
+          `PodTolerationRestriction: invalid config: ${field}[${i}].${member}: Invalid value: ${JSON.stringify(what)}: ${why}`,
+        );
+      if (key === '' && operator !== 'Exists')
+        throw invalid('operator', operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"');
+      if (operator === 'Exists' && text !== '') throw invalid('operator', toleration, "value must be empty when `operator` is 'Exists'");
+      // As far as it is looked at here; what comes of it is validated with each pod.
+      return toleration as Toleration;
+    });
+  return { default: tolerations('default', given), whitelist: tolerations('whitelist', whitelist) };
+}
+
+/** By namespace; this plugin's file has no kind. */
+function podNodeSelectorsOf(value: unknown): PodNodeSelectors {
+  const { podNodeSelectorPluginConfig: given } = isJsonObject(value) ? value : {};
+  const selectors = Object.entries(isJsonObject(given) ? given : {}).map(([namespace, text]) => [namespace, String(text ?? '')] as const);
+  for (const [namespace, text] of selectors) {
+    try {
+      parseSelector(text);
+    } catch (error) {
+      throw new ClusterError(`PodNodeSelector: ${namespace}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return Object.fromEntries(selectors);
+}
+
+/** ImagePolicyWebhook's durations: the bounds and the default, milliseconds, and what its numbers count. */
+const imagePolicyTimes = {
+  retryBackoff: { unitMs: 1, least: 1, most: 300_000, otherwise: 500, range: '1ns and 5m0s' },
+  allowTTL: { unitMs: 1000, least: 1000, most: 1_800_000, otherwise: 300_000, range: '1s and 30m0s' },
+  denyTTL: { unitMs: 1000, least: 1000, most: 1_800_000, otherwise: 30_000, range: '1s and 30m0s' },
+};
+
+async function imagePolicyOf(value: unknown, folder: string): Promise<ImagePolicyOptions> {
+  const { imagePolicy } = isJsonObject(value) ? value : {};
+  const given = isJsonObject(imagePolicy) ? imagePolicy : {};
+  const time = (name: keyof typeof imagePolicyTimes): number => {
+    const { unitMs, least, most, otherwise, range } = imagePolicyTimes[name];
+    const count = Number(given[name] ?? 0);
+    if (count === 0) return otherwise;
+    if (count === -1) return 0; // turned off
+    const ms = count * unitMs;
+    if (!(ms >= least && ms <= most)) throw new ClusterError(`ImagePolicyWebhook: valid value is between ${range}, got ${ms / 1000}s`);
+    return ms;
+  };
+  const file = resolve(folder, String(given.kubeConfigFile ?? ''));
+  try {
+    return {
+      webhook: await openKubeconfigWebhook(file),
+      retryBackoffMs: time('retryBackoff'),
+      allowTtlMs: time('allowTTL'),
+      denyTtlMs: time('denyTTL'),
+      defaultAllow: given.defaultAllow === true,
+    };
+  } catch (error) {
+    if (error instanceof ClusterError) throw error;
+    throw new ClusterError(`ImagePolicyWebhook: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 async function readYaml(file: string): Promise<unknown> {
   try {
     return parse(await readFile(file, 'utf8'));
@@ -105,6 +187,9 @@ export async function readAdmissionConfiguration(file: string | undefined): Prom
     if (name === 'PodSecurity') found = { ...found, podSecurity: podSecurityOf(told) };
     else if (name === 'EventRateLimit') found = { ...found, eventLimits: eventLimitsOf(told) };
     else if (name === 'ResourceQuota') found = { ...found, limitedResources: limitedResourcesOf(told) };
+    else if (name === 'PodTolerationRestriction') found = { ...found, podTolerations: podTolerationsOf(told) };
+    else if (name === 'PodNodeSelector') found = { ...found, podNodeSelectors: podNodeSelectorsOf(told) };
+    else if (name === 'ImagePolicyWebhook') found = { ...found, imagePolicy: await imagePolicyOf(told, dirname(file)) };
     else throw new ClusterError(`admission plugin ${JSON.stringify(String(name ?? ''))} takes no configuration`);
   }
   return found;

@@ -27,7 +27,7 @@ import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts'
 import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import type { Layout } from './layout.ts';
-import { servingOptions } from './serving-flags.ts';
+import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
 import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
@@ -91,6 +91,7 @@ export async function openApiServer(
     admissionPlugins: {
       enable: list(args['enable-admission-plugins']),
       disable: list(args['disable-admission-plugins']),
+      tolerationSeconds: tolerationSeconds(args),
       ...(await readAdmissionConfiguration(args['admission-control-config-file'])),
     },
     // The list of modes is checked where they are made.

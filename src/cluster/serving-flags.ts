@@ -22,6 +22,13 @@ const seconds = (text: string) => durationMs(text) / 1000;
 /** How long a server that ends still serves. */
 export const shutdownDelaySeconds = (args: ComponentArgs): number => amount(args, 'shutdown-delay-duration', seconds) ?? 0;
 
+/** How long pods stay on nodes that are not ready or out of reach, where they do not say. */
+export function tolerationSeconds(args: ComponentArgs): { notReady?: number; unreachable?: number } {
+  const notReady = amount(args, 'default-not-ready-toleration-seconds', whole);
+  const unreachable = amount(args, 'default-unreachable-toleration-seconds', whole);
+  return { ...(notReady === undefined ? {} : { notReady }), ...(unreachable === undefined ? {} : { unreachable }) };
+}
+
 export function servingOptions(
   args: ComponentArgs,
 ): Pick<ClusterApiServerOptions, 'flowControl' | 'http' | 'minRequestTimeoutSeconds' | 'requestTimeoutSeconds' | 'shutdown'> {

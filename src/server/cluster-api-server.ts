@@ -55,7 +55,18 @@ export interface ClusterApiServerOptions
     publicKey: string;
   };
   authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
-  admissionPlugins?: Pick<AdmissionOptions, 'enable' | 'disable' | 'eventLimits' | 'podSecurity' | 'limitedResources'>;
+  admissionPlugins?: Pick<
+    AdmissionOptions,
+    | 'enable'
+    | 'disable'
+    | 'tolerationSeconds'
+    | 'eventLimits'
+    | 'podSecurity'
+    | 'limitedResources'
+    | 'podTolerations'
+    | 'podNodeSelectors'
+    | 'imagePolicy'
+  >;
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
   /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */
   kubelets?: KubeletTls;
@@ -135,7 +146,16 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     onError,
     serves: ({ group, kind }: Resource) => options.kinds.some(({ resource }) => resource.group === group && resource.kind === kind),
   };
-  for (const plugin of defaultAdmission({ storages, clock, random, authorizer, ...extensions, ...options.admissionPlugins }))
+  const ownClient = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
+  for (const plugin of defaultAdmission({
+    client: ownClient,
+    storages,
+    clock,
+    random,
+    authorizer,
+    ...extensions,
+    ...options.admissionPlugins,
+  }))
     server.addAdmission(plugin);
   server.addAdmission(certificateRequester);
   server.addAdmission(parameterAccess({ authorizer, table: server.table, storages }));

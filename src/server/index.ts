@@ -1,5 +1,15 @@
 export type { HealthCheck, HealthEndpoint } from '../observability/index.ts';
-export { type EventLimit, isLevel, isVersion, type LimitedResource, type PodSecurityOptions, podSecurityModes } from './admission/index.ts';
+export {
+  type EventLimit,
+  type ImagePolicyOptions,
+  isLevel,
+  isVersion,
+  type LimitedResource,
+  type PodNodeSelectors,
+  type PodSecurityOptions,
+  type PodTolerationOptions,
+  podSecurityModes,
+} from './admission/index.ts';
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
@@ -35,3 +45,4 @@ export type {
 export { decodeStored, type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { KubeletTls } from './streaming/index.ts';
+export { openKubeconfigWebhook } from './webhook/index.ts';

@@ -63,6 +63,7 @@ export interface TestApiServerOptions {
       | 'kubelets'
       | 'tracer'
       | 'aggregatorRouting'
+      | 'admissionPlugins'
     >
   >;
   /** Names that its certificate has beside those that every API server's has. */

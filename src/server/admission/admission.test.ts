@@ -11,6 +11,7 @@ import {
   ServiceAccount,
   StorageClass,
 } from '../../api/index.ts';
+import { createClient } from '../../client/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
 import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionRequest } from '../request.ts';
@@ -38,9 +39,16 @@ interface Given {
   namespace?: string;
 }
 
+/** None of the default plugins makes objects. */
+const noTransport = { request: notAsked, stream: notAsked, close: async () => {} };
+function notAsked(): never {
+  throw new Error('nobody asks for this');
+}
+
 /** Runs a request through the default plugins: all mutate, then all validate. */
 async function admit(given: Given, only?: string[]): Promise<{ object: Record<string, never> & Pod; warnings: string[] }> {
   const plugins = defaultAdmission({
+    client: createClient(noTransport),
     storages: memory.storages,
     clock: new VirtualClock(),
     random: seededRandom(1),

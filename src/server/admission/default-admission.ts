@@ -1,21 +1,30 @@
+import type { Client } from '../../client/index.ts';
 import type { AdmissionPlugin } from '../request.ts';
 import { alwaysAdmit, alwaysDeny, alwaysPullImages } from './always.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction, clusterTrustBundleAttest } from './certificates.ts';
 import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import type { ExtensionContext } from './extension/context.ts';
+import { type ImagePolicyOptions, imagePolicyWebhook } from './image-policy.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
-import { podNodeSelector } from './pod-node-selector.ts';
+import { type PodNodeSelectors, podNodeSelector } from './pod-node-selector.ts';
 import { podSecurity } from './pod-security.ts';
 import type { PodSecurityOptions } from './pod-security-policy.ts';
+import { type PodTolerationOptions, podTolerationRestriction } from './pod-tolerations.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicy } from './policy/mutating-policy.ts';
 import { validatingAdmissionPolicy } from './policy/validating-policy.ts';
 import { priority } from './priority.ts';
 import { type LimitedResource, resourceQuota } from './resource-quota.ts';
-import { denyServiceExternalIps, extendedResourceToleration, limitPodHardAntiAffinityTopology, namespaceExists } from './restrictions.ts';
+import {
+  denyServiceExternalIps,
+  extendedResourceToleration,
+  limitPodHardAntiAffinityTopology,
+  namespaceAutoProvision,
+  namespaceExists,
+} from './restrictions.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultIngressClass, defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
@@ -24,6 +33,8 @@ import { mutatingAdmissionWebhook } from './webhook/mutating-webhook.ts';
 import { validatingAdmissionWebhook } from './webhook/validating-webhook.ts';
 
 export interface AdmissionOptions extends ExtensionContext {
+  /** The server's own client, for plugins that make objects. */
+  client: Client;
   /** --enable-admission-plugins: beside the default ones. */
   enable?: readonly string[];
   /** --disable-admission-plugins. */
@@ -33,11 +44,22 @@ export interface AdmissionOptions extends ExtensionContext {
   eventLimits?: readonly EventLimit[];
   podSecurity?: PodSecurityOptions;
   limitedResources?: readonly LimitedResource[];
+  podTolerations?: PodTolerationOptions;
+  podNodeSelectors?: PodNodeSelectors;
+  /** ImagePolicyWebhook can't do without. */
+  imagePolicy?: ImagePolicyOptions;
+}
+
+function imagePolicy(options: AdmissionOptions): AdmissionPlugin {
+  if (!options.imagePolicy)
+    throw new Error('failed to initialize admission: couldn\'t init admission plugin "ImagePolicyWebhook": no config specified');
+  return imagePolicyWebhook(options, options.imagePolicy);
 }
 
 /** Every plugin in the order in which upstream runs them, whatever the order of the flags; `on` by default. */
 const plugins: readonly { name: string; on: boolean; make(options: AdmissionOptions): AdmissionPlugin }[] = [
   { name: 'AlwaysAdmit', on: false, make: () => alwaysAdmit },
+  { name: 'NamespaceAutoProvision', on: false, make: namespaceAutoProvision },
   { name: 'NamespaceLifecycle', on: true, make: namespaceLifecycle },
   { name: 'NamespaceExists', on: false, make: namespaceExists },
   { name: 'LimitPodHardAntiAffinityTopology', on: false, make: () => limitPodHardAntiAffinityTopology },
@@ -47,10 +69,12 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'NodeRestriction', on: true, make: nodeRestriction },
   { name: 'TaintNodesByCondition', on: true, make: () => taintNodesByCondition },
   { name: 'AlwaysPullImages', on: false, make: () => alwaysPullImages },
+  { name: 'ImagePolicyWebhook', on: false, make: imagePolicy },
   { name: 'PodSecurity', on: true, make: (o) => podSecurity(o, o.podSecurity) },
-  { name: 'PodNodeSelector', on: false, make: podNodeSelector },
+  { name: 'PodNodeSelector', on: false, make: (o) => podNodeSelector(o, o.podNodeSelectors) },
   { name: 'Priority', on: true, make: priority },
   { name: 'DefaultTolerationSeconds', on: true, make: (o) => defaultTolerationSeconds(o.tolerationSeconds) },
+  { name: 'PodTolerationRestriction', on: false, make: (o) => podTolerationRestriction(o, o.podTolerations) },
   { name: 'EventRateLimit', on: false, make: (o) => eventRateLimit(o, o.eventLimits ?? []) },
   { name: 'ExtendedResourceToleration', on: false, make: () => extendedResourceToleration },
   { name: 'DefaultStorageClass', on: true, make: defaultStorageClass },

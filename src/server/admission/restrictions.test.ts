@@ -1,11 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ConfigMap, defineKind, type KubeObject, Namespace, Node } from '../../api/index.ts';
-import { seededRandom, VirtualClock } from '../../time/index.ts';
+import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
 import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionPlugin, AdmissionRequest, Attributes } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { RefusedError } from '../webhook/index.ts';
 import { clusterTrustBundleAttest } from './certificates.ts';
+import { imagePolicyWebhook } from './image-policy.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
+import { podNodeSelector } from './pod-node-selector.ts';
+import { podTolerationRestriction } from './pod-tolerations.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { denyServiceExternalIps, extendedResourceToleration, limitPodHardAntiAffinityTopology, namespaceExists } from './restrictions.ts';
 
@@ -130,4 +134,121 @@ test('anchors of a signer are published by who may attest for it', async () => {
   await admit(plugin, bundle);
   allows = () => false;
   await admit(plugin, { ...bundle, object: { spec: {} } });
+});
+
+test('a namespace says what its pods tolerate, and what they may', async () => {
+  const gpu = { key: 'gpu', operator: 'Exists', effect: 'NoSchedule' } as const;
+  const spot = { key: 'spot', operator: 'Equal', value: 'yes', effect: 'NoExecute', tolerationSeconds: 60 } as const;
+  const pressure = { key: 'node.kubernetes.io/memory-pressure', operator: 'Exists', effect: 'NoSchedule' };
+  const plugin = podTolerationRestriction(context(), { default: [spot], whitelist: [{ operator: 'Exists' }] });
+  let namespace = 'ns';
+  let count = 0;
+  /** From now on it is about a namespace with these annotations. */
+  const annotate = async (annotations: Record<string, string>) => {
+    namespace = `ns-${count++}`;
+    await memory.put(Namespace, { metadata: { name: namespace, annotations }, spec: {} });
+  };
+  const pod = (tolerations?: object[], requests?: object) => ({
+    namespace,
+    object: { spec: { containers: [{ name: 'c', resources: { requests } }], ...(tolerations ? { tolerations } : {}) } },
+  });
+  const tolerated = async (request: object) => ((await admit(plugin, request)).spec as { tolerations?: object[] }).tolerations;
+
+  await expect(admit(plugin, pod())).rejects.toThrow('namespace "ns" not found');
+  await annotate({});
+  expect(await tolerated(pod())).toEqual([spot]);
+  expect(await tolerated(pod([gpu], { cpu: '1' }))).toEqual([gpu, spot, pressure]);
+  // What covers another stands for it.
+  expect(await tolerated(pod([{ operator: 'Exists' }], { cpu: '1' }))).toEqual([{ operator: 'Exists' }]);
+  // Defaults are for new pods.
+  expect(await tolerated({ ...pod([gpu]), operation: 'UPDATE' })).toEqual([gpu]);
+
+  const key = 'scheduler.alpha.kubernetes.io/';
+  await annotate({
+    [`${key}defaultTolerations`]: '',
+    [`${key}tolerationsWhitelist`]: JSON.stringify([{ ...spot, tolerationSeconds: 100 }]),
+  });
+  expect(await tolerated(pod([spot]))).toEqual([spot]);
+  for (const tolerations of [[gpu], [{ ...spot, tolerationSeconds: 101 }], [{ ...spot, value: 'no' }]])
+    await expect(admit(plugin, pod(tolerations))).rejects.toThrow(
+      'pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist',
+    );
+  const strict = podTolerationRestriction(context(), { whitelist: [gpu] });
+  await annotate({});
+  await expect(admit(strict, pod([spot]))).rejects.toThrow('conflict with its cluster whitelist');
+  await annotate({ [`${key}defaultTolerations`]: 'not json' });
+  await expect(admit(plugin, pod())).rejects.toMatchObject({ code: 500 });
+});
+
+test('the cluster says which nodes pods of its namespaces may select', async () => {
+  const plugin = podNodeSelector(context(), { clusterDefaultNodeSelector: 'env=test', strict: 'env=test,zone=a' });
+  const pod = (nodeSelector?: Record<string, string>) => ({
+    object: { metadata: { name: 'x' }, spec: nodeSelector ? { nodeSelector } : {} },
+  });
+  await memory.put(Namespace, { metadata: { name: 'ns' }, spec: {} });
+  await memory.put(Namespace, { metadata: { name: 'strict' }, spec: {} });
+  expect(await admit(plugin, pod())).toMatchObject({ spec: { nodeSelector: { env: 'test' } } });
+  await expect(admit(plugin, pod({ env: 'live' }))).rejects.toThrow(
+    'pod node label selector conflicts with its namespace node label selector',
+  );
+  await admit(plugin, { ...pod({ zone: 'a' }), namespace: 'strict' });
+  await expect(admit(plugin, { ...pod({ zone: 'b' }), namespace: 'strict' })).rejects.toThrow(
+    'pod node label selector labels conflict with its namespace whitelist',
+  );
+});
+
+test('images are asked about again when the answer is old, and after failures that may pass', async () => {
+  const clock = new VirtualClock();
+  const asked: unknown[] = [];
+  const annotations: Record<string, string> = {};
+  let answer: () => unknown = () => ({ status: { allowed: true, auditAnnotations: { seen: 'yes' } } });
+  const webhook = {
+    url: 'https://images.test/check',
+    async post(body: string) {
+      asked.push(JSON.parse(body).spec);
+      return JSON.stringify(answer());
+    },
+  };
+  const times = { allowTtlMs: 10_000, denyTtlMs: 0, retryBackoffMs: 0 };
+  const plugin = imagePolicyWebhook({ ...context(), clock }, { webhook, ...times, defaultAllow: false });
+  const pod = {
+    object: {
+      metadata: { name: 'x', annotations: { 'my.image-policy.k8s.io/ticket': '1', other: 'o' } },
+      spec: { containers: [{ image: 'a' }], initContainers: [{ image: 'b' }], ephemeralContainers: [{ image: 'e' }] },
+    },
+    auditAnnotation: (key: string, value: string) => {
+      annotations[key] = value;
+    },
+  };
+  await admit(plugin, pod);
+  await admit(plugin, pod);
+  const common = { annotations: { 'my.image-policy.k8s.io/ticket': '1' }, namespace: 'ns' };
+  expect(asked).toEqual([{ containers: [{ image: 'a' }, { image: 'b' }], ...common }]);
+  expect(annotations).toEqual({ 'imagepolicywebhook.image-policy.k8s.io/seen': 'yes' });
+  await clock.advance(10_001);
+  answer = () => ({ status: { allowed: false, reason: 'bad image' } });
+  await expect(admit(plugin, pod)).rejects.toThrow(
+    'pods "x" is forbidden: image policy webhook backend denied one or more images: bad image',
+  );
+  answer = () => ({ status: { allowed: false } });
+  await expect(admit(plugin, { ...pod, subresource: 'ephemeralcontainers', operation: 'UPDATE' })).rejects.toThrow(
+    'one or more images rejected by webhook backend',
+  );
+  expect(asked.at(-1)).toEqual({ containers: [{ image: 'e' }], ...common });
+
+  let failures = 0;
+  answer = () => {
+    failures++;
+    throw new RefusedError(400, 'no');
+  };
+  await expect(admit(plugin, pod)).rejects.toThrow('pods "x" is forbidden: the server responded with the status code 400: no');
+  expect(failures).toBe(1);
+  answer = () => {
+    failures++;
+    throw new Error('connection lost');
+  };
+  const lenient = imagePolicyWebhook({ ...context(), clock: systemClock }, { webhook, ...times, defaultAllow: true });
+  await admit(lenient, pod);
+  expect(failures).toBe(6);
+  expect(annotations['imagepolicywebhook.image-policy.k8s.io/failed-open']).toBe('true');
 });

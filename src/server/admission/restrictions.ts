@@ -1,5 +1,6 @@
 /** Plugins that clusters turn on to allow less (or, of extended resources, to ask for less). */
-import { errors, isExtendedResource, Namespace, type Pod, type Service } from '../../api/index.ts';
+import { errors, hasReason, isExtendedResource, Namespace, type Pod, type Service } from '../../api/index.ts';
+import type { Client } from '../../client/index.ts';
 import type { AdmissionPlugin } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { containersOf } from './always.ts';
@@ -24,6 +25,24 @@ export function namespaceExists(context: AdmissionContext): AdmissionPlugin {
     handles: (r) => r.namespace !== '' && !(r.group === '' && r.resource === 'namespaces') && r.operation !== 'CONNECT',
     async validate({ namespace }) {
       if ((await readObject(context.storages, Namespace, '', namespace)) === undefined) throw errors.notFound(Namespace, namespace);
+    },
+  };
+}
+
+/** Whoever makes something in a namespace that there is not gets it. */
+export function namespaceAutoProvision(context: AdmissionContext & { client: Client }): AdmissionPlugin {
+  return {
+    name: 'NamespaceAutoProvision',
+    handles: (r) => isCreate(r) && r.namespace !== '' && !(r.group === '' && r.resource === 'namespaces'),
+    async admit(request) {
+      // A trial leaves nothing behind; whether the object fits can't be told without its namespace.
+      if (request.dryRun || (await readObject(context.storages, Namespace, '', request.namespace)) !== undefined) return;
+      try {
+        await context.client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: request.namespace }, spec: {} });
+      } catch (error) {
+        // Somebody was faster.
+        if (!hasReason(error, 'AlreadyExists')) throw refuse(request, error instanceof Error ? error.message : String(error));
+      }
     },
   };
 }

@@ -1,0 +1,130 @@
+/** ImagePolicyWebhook: somebody else says which images pods may run. */
+import type { Pod } from '../../api/index.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
+import { connectionProblem, type KubeconfigWebhook, mayRetry, RefusedError } from '../webhook/index.ts';
+import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
+
+export interface ImagePolicyOptions {
+  webhook: KubeconfigWebhook;
+  /** How long a yes is remembered; 0: not at all. */
+  allowTtlMs: number;
+  denyTtlMs: number;
+  /** The first wait between two tries. */
+  retryBackoffMs: number;
+  /** Whether pods are let in where nobody can be asked. */
+  defaultAllow: boolean;
+}
+
+/** An ImageReview's (imagepolicy.k8s.io/v1alpha1). */
+interface Spec {
+  containers: { image: string }[];
+  annotations?: Record<string, string>;
+  namespace: string;
+}
+
+interface Status {
+  allowed?: boolean;
+  reason?: string;
+  auditAnnotations?: Record<string, string>;
+}
+
+const auditPrefix = 'imagepolicywebhook.image-policy.k8s.io/';
+/** Upstream's retries: so many tries, each wait half as long again as the last, give or take. */
+const steps = 5;
+const factor = 1.5;
+const jitter = 0.2;
+const timeoutMs = 30_000;
+const mostRemembered = 1024;
+
+/** The images that a request brings, in upstream's order. */
+function imagesOf({ subresource }: AdmissionRequest, { spec }: Pod): string[] {
+  const containers =
+    subresource === 'ephemeralcontainers'
+      ? (spec?.ephemeralContainers ?? [])
+      : [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  return containers.map(({ image = '' }) => image);
+}
+
+export function imagePolicyWebhook(context: AdmissionContext, options: ImagePolicyOptions): AdmissionPlugin {
+  const { clock, random } = context;
+  const { webhook } = options;
+  const remembered = new Map<string, { status: Status; until: number }>();
+
+  const attempt = async (body: string): Promise<string> => {
+    const deadline = new AbortController();
+    const timer = clock.setTimer(timeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
+    try {
+      return await webhook.post(body, deadline.signal);
+    } catch (error) {
+      if (error instanceof RefusedError) throw error;
+      throw new Error(
+        `Post ${JSON.stringify(webhook.url)}: ${deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error)}`,
+      );
+    } finally {
+      timer.cancel();
+    }
+  };
+  const ask = async (spec: Spec): Promise<Status> => {
+    const body = JSON.stringify({
+      kind: 'ImageReview',
+      apiVersion: 'imagepolicy.k8s.io/v1alpha1',
+      metadata: {},
+      spec,
+      status: { allowed: false },
+    });
+    let delayMs = options.retryBackoffMs;
+    for (let step = 1; ; step++) {
+      try {
+        const review = JSON.parse(await attempt(body)) as { status?: Status } | null; // what is read of it is checked by its use
+        return review?.status ?? { allowed: false };
+      } catch (error) {
+        if (step >= steps || !mayRetry(error) || error instanceof SyntaxError) throw error;
+      }
+      await clock.sleep(delayMs * (1 + random.next() * jitter));
+      delayMs *= factor;
+    }
+  };
+  const verdict = async (spec: Spec): Promise<Status> => {
+    const key = JSON.stringify(spec);
+    const known = remembered.get(key);
+    if (known && known.until > clock.now()) return known.status;
+    const status = await ask(spec);
+    const [oldest] = remembered.size >= mostRemembered ? remembered.keys() : [];
+    if (oldest !== undefined) remembered.delete(oldest);
+    remembered.set(key, { status, until: clock.now() + (status.allowed ? options.allowTtlMs : options.denyTtlMs) });
+    return status;
+  };
+  return {
+    name: 'ImagePolicyWebhook',
+    handles: (r) =>
+      r.group === '' &&
+      r.resource === 'pods' &&
+      (r.subresource === '' || r.subresource === 'ephemeralcontainers') &&
+      (isCreate(r) || isUpdate(r)),
+    async validate(request) {
+      const pod = request.object as Pod;
+      const annotations = Object.entries(pod.metadata.annotations ?? {}).filter(([key]) => key.includes('.image-policy.k8s.io/'));
+      const spec = {
+        containers: imagesOf(request, pod).map((image) => ({ image })),
+        ...(annotations.length > 0 ? { annotations: Object.fromEntries(annotations) } : {}),
+        namespace: request.namespace,
+      };
+      let status: Status;
+      try {
+        status = await verdict(spec);
+      } catch (error) {
+        if (!options.defaultAllow) throw refuse(request, error instanceof Error ? error.message : String(error));
+        request.auditAnnotation(`${auditPrefix}failed-open`, 'true');
+        return;
+      }
+      for (const [key, value] of Object.entries(status.auditAnnotations ?? {})) request.auditAnnotation(auditPrefix + key, String(value));
+      if (status.allowed === true) return;
+      throw refuse(
+        request,
+        status.reason
+          ? `image policy webhook backend denied one or more images: ${status.reason}`
+          : 'one or more images rejected by webhook backend',
+      );
+    },
+  };
+}
