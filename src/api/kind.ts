@@ -90,6 +90,8 @@ export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
   /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and metadata. */
   update?(next: T, prev: T, context: StrategyContext): void;
   validate?(next: T, prev: T, errors: FieldErrors): void;
+  /** Warnings for the client's Warning header. */
+  warnings?(next: T, prev: T): string[];
   /** Writers of the status don't touch labels, annotations, finalizers and owners either (metav1.ResetObjectMetaForStatus), or only no labels. Default: they may. */
   keepsMetadata?: boolean | 'labels';
 }

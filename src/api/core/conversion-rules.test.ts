@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { applyTableDefaults } from '../defaulting.ts';
 import { structNode } from '../schema/table.ts';
-import { accept } from '../testing/accept.ts';
+import { accept, rejectUpdate } from '../testing/accept.ts';
 
 const container = { name: 'c', image: 'i' };
 const pod = (spec: object, metadata: object = {}) =>
@@ -52,4 +52,50 @@ test('amounts of resources are rounded up to thousandths, but for the overhead o
   const runtimeClass = { overhead: { podFixed: { cpu: '100u' } } };
   applyTableDefaults(structNode('node.v1.RuntimeClass'), runtimeClass);
   expect(runtimeClass.overhead.podFixed.cpu).toBe('100u');
+});
+
+const wrongWith = (object: object) => accept(object as { apiVersion: string; kind: string }).wrong;
+
+test.each([
+  ['{', 'unexpected end of JSON input'],
+  ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+  ['[]', 'json: cannot unmarshal array into Go value of type map[string]interface {}'],
+])('what is wrong with a registry’s credentials %s is said in Go’s words', (text, words) => {
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'd' }, type: 'kubernetes.io/dockercfg' };
+  expect(wrongWith({ ...secret, data: { '.dockercfg': btoa(text) } })).toEqual([
+    `data[.dockercfg]: Invalid value: "<secret contents redacted>": ${words}`,
+  ]);
+});
+
+test.each([
+  ['{"preferAvoidPods":[{"podSignature":{"podController":{"controller":true}}}]}', []],
+  ['{"preferAvoidPods":[{}]}', ['metadata.annotations.scheduler.alpha.kubernetes.io/preferAvoidPods[0].PodSignature: Required value']],
+  [
+    '{"preferAvoidPods":[{"podSignature":{"podController":{"controller":false}}}]}',
+    [
+      'metadata.annotations.scheduler.alpha.kubernetes.io/preferAvoidPods[0].PodSignature.PodController.Controller: Invalid value: false: must point to a controller',
+    ],
+  ],
+])('a node that would rather do without %s', (text, expected) => {
+  const annotations = { 'scheduler.alpha.kubernetes.io/preferAvoidPods': text };
+  expect(wrongWith({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n', annotations } })).toEqual(expected);
+});
+
+test('a claim that has a class of attributes can’t come to have none, one that was refused it may', () => {
+  const claim = (className: string | undefined, current?: string) =>
+    ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'c', namespace: 'd' },
+      spec: { accessModes: ['ReadWriteOnce'], ...(className === undefined ? {} : { volumeAttributesClassName: className }) },
+      status: { phase: 'Bound', ...(current ? { currentVolumeAttributesClassName: current } : {}) },
+    }) as never; // as far as updates look at it
+  expect(rejectUpdate(claim(undefined, 'gold'), claim('gold', 'gold'))).toEqual([
+    'spec.volumeAttributesClassName: Forbidden: update to nil is forbidden when status.currentVolumeAttributesClassName is not nil',
+  ]);
+  expect(rejectUpdate(claim('', 'gold'), claim('gold', 'gold'))).toEqual([
+    'spec.volumeAttributesClassName: Forbidden: update to empty string is forbidden when status.currentVolumeAttributesClassName is not nil',
+  ]);
+  expect(rejectUpdate(claim(undefined), claim('gold'))).toEqual([]);
+  expect(rejectUpdate(claim('gold'), claim(undefined))).toEqual([]);
 });

@@ -1,6 +1,8 @@
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Node, type Taint } from '../generated/core.v1.ts';
 import { isCidr, parseCidr } from '../ip.ts';
+import { isJsonObject } from '../json-object.ts';
+import { goSyntaxError } from '../json-text.ts';
 import { defineKind } from '../kind.ts';
 import { isLabelValue } from '../names.ts';
 import { validateLabelName } from '../object-meta.ts';
@@ -41,6 +43,41 @@ function validateResources(node: Node, errors: FieldErrors): void {
   for (const field of ['capacity', 'allocatable'] as const)
     for (const [name, value] of Object.entries(node.status?.[field] ?? {}))
       validateResourceQuantity(name, value, statusPath.child(field, name), errors);
+}
+
+const avoidPodsAnnotation = 'scheduler.alpha.kubernetes.io/preferAvoidPods';
+
+/** Which pods' controllers the node would rather do without: JSON, each of a controller. */
+function validateAnnotations({ metadata: { annotations = {} } }: Node, errors: FieldErrors): void {
+  const text = annotations[avoidPodsAnnotation];
+  if (!text) return;
+  const path = new FieldPath('metadata').child('annotations');
+  const avoided = readAvoidedPods(text);
+  if (typeof avoided === 'string') errors.invalid(path.child('AvoidPods'), avoidPodsAnnotation, avoided);
+  else
+    for (const [i, { podSignature }] of avoided.entries()) {
+      const at = path.child(avoidPodsAnnotation).index(i).child('PodSignature');
+      const controller = podSignature?.podController;
+      if (!controller) errors.required(at);
+      else if (!controller.controller) errors.invalid(at.child('PodController', 'Controller'), false, 'must point to a controller');
+    }
+}
+
+interface AvoidedPod {
+  podSignature?: { podController?: { controller?: boolean } };
+}
+
+/** What the annotation says, or what is wrong with it as JSON. */
+function readAvoidedPods(text: string): AvoidedPod[] | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    const list = isJsonObject(value) ? value.preferAvoidPods : undefined;
+    // Of what else it holds nothing is read.
+    return Array.isArray(list) ? (list.filter(isJsonObject) as AvoidedPod[]) : [];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return goSyntaxError(text);
+  }
 }
 
 function validatePodCidrs(cidrs: readonly string[], errors: FieldErrors): void {
@@ -95,6 +132,7 @@ export const node = defineKind<Node>({
     if (!prev.spec.configSource) dropConfigSource(next);
   },
   validate(node, errors) {
+    validateAnnotations(node, errors);
     validateTaints(node.spec.taints ?? [], errors);
     validateResources(node, errors);
     validatePodCidrs(node.spec.podCIDRs ?? [], errors);
@@ -117,6 +155,7 @@ export const node = defineKind<Node>({
   subresources: {
     status: {
       validate(next, _prev, errors) {
+        validateAnnotations(next, errors);
         validateResources(next, errors);
         const seen = new Set<string>();
         for (const [i, address] of (next.status?.addresses ?? []).entries()) {

@@ -43,7 +43,9 @@ function withoutAllowedChanges(next: PersistentVolumeClaim, prev: PersistentVolu
   if (next.status?.phase === 'Bound') {
     const storage = prev.spec.resources?.requests?.storage;
     if (spec.resources?.requests && storage !== undefined) spec.resources.requests.storage = storage;
-    if (spec.volumeAttributesClassName !== undefined) spec.volumeAttributesClassName = prev.spec.volumeAttributesClassName;
+    const { volumeAttributesClassName: attributes } = prev.spec;
+    if (attributes === undefined) delete spec.volumeAttributesClassName;
+    else spec.volumeAttributesClassName = attributes;
   }
   return spec;
 }
@@ -69,7 +71,7 @@ const resizeStates = [
 function validateStatus(status: PersistentVolumeClaimStatus, errors: FieldErrors): void {
   for (const [name, value] of Object.entries(status.capacity ?? {}))
     requireNonNegativeValue(value, statusPath.child('capacity').key(name), errors);
-  const statesPath = statusPath.child('allocatedResourceStatus');
+  const statesPath = statusPath.child('allocatedResourceStatuses');
   for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
     validateResourceKey(name, statesPath, errors);
     if (!resizeStates.includes(state)) errors.notSupported(statesPath, name, resizeStates);
@@ -128,10 +130,11 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
     if (next.spec.volumeMode !== prev.spec.volumeMode)
       errors.invalid(new FieldPath('volumeMode'), next.spec.volumeMode ?? null, fieldImmutable);
     const { volumeAttributesClassName: attributes } = next.spec;
-    if (prev.spec.volumeAttributesClassName && !attributes)
+    // A claim that has a class can't come to have none; one that was refused its class may give it up.
+    if (prev.status?.currentVolumeAttributesClassName !== undefined && prev.spec.volumeAttributesClassName !== attributes && !attributes)
       errors.forbidden(
         specPath.child('volumeAttributesClassName'),
-        `update from non-nil value to ${attributes === undefined ? 'nil' : 'an empty string'} is forbidden`,
+        `update to ${attributes === undefined ? 'nil' : 'empty string'} is forbidden when status.currentVolumeAttributesClassName is not nil`,
       );
   },
   warnings: ({ metadata, spec }) => [

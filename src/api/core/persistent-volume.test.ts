@@ -79,7 +79,7 @@ describe('PersistentVolumeClaim', () => {
     [
       { allocatedResourceStatuses: { storage: 'Lost' } },
       [
-        'status.allocatedResourceStatus: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
+        'status.allocatedResourceStatuses: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
       ],
     ],
   ])('has its status %j checked', (status, wrong) => {

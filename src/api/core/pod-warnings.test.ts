@@ -3,8 +3,8 @@ import { FieldPath } from '../fields.ts';
 import type { Pod, PodSpec, PodTemplateSpec, Service, ServiceSpec } from '../generated/core.v1.ts';
 import { keyPairWarnings } from './key-pair-warnings.ts';
 import { pod as podKind } from './pod.ts';
-import { podTemplateWarnings, podWarnings } from './pod-warnings.ts';
-import { serviceWarnings } from './service-warnings.ts';
+import { podStatusWarnings, podTemplateWarnings, podWarnings } from './pod-warnings.ts';
+import { serviceStatusWarnings, serviceWarnings } from './service-warnings.ts';
 
 const container = { name: 'foo' };
 const warningsOf = (spec: Partial<PodSpec>, annotations?: Record<string, string>) =>
@@ -202,4 +202,18 @@ it.each([
 ])('a TLS secret of %j and %j', (...given) => {
   const [certificate = '', key = ''] = given.slice(0, 2).map((type) => type && `-----BEGIN ${type}-----\nAAAA\n-----END ${type}-----\n`);
   expect(keyPairWarnings(certificate, key)).toEqual([given[2]]);
+});
+
+it('addresses in forms of old are warned of where a status is written', () => {
+  expect(
+    podStatusWarnings({ status: { podIPs: [{ ip: '10.0.0.1' }, { ip: '2001:DB8::1' }], hostIPs: [{ ip: '::ffff:1.2.3.4' }] } } as Pod),
+  ).toEqual([
+    'status.podIPs[1].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
+    'status.hostIPs[0].ip: non-standard IP address "::ffff:1.2.3.4" will be considered invalid in a future Kubernetes release: use "1.2.3.4"',
+  ]);
+  expect(
+    serviceStatusWarnings({ status: { loadBalancer: { ingress: [{ hostname: 'a' }, { ip: '010.0.0.1' }] } } } as unknown as Service),
+  ).toEqual([
+    'status.loadBalancer.ingress[1]: non-standard IP address "010.0.0.1" will be considered invalid in a future Kubernetes release: use "10.0.0.1"',
+  ]);
 });

@@ -1,6 +1,6 @@
 /** What is allowed in a pod or a pod template but will not do what it seems to (upstream: pkg/api/pod/warnings.go). */
 import { FieldPath, goQuote } from '../fields.ts';
-import type { Container, ContainerPort, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec } from '../generated/core.v1.ts';
+import type { Container, ContainerPort, EphemeralContainer, Pod, PodAffinityTerm, PodSpec, PodTemplateSpec } from '../generated/core.v1.ts';
 import type { KubeObject } from '../resource.ts';
 import { hostnameWarnings, ipWarnings } from '../warnings.ts';
 import { nodeLabelMapWarnings, nodeTermWarnings, oldNodeLabel } from './node-label-warnings.ts';
@@ -218,3 +218,9 @@ export function workloadWarnings(
   if (prev) return metadata.generation === prev.metadata.generation ? [] : podTemplateWarnings(template, path);
   return [...(isNamed ? hostnameWarnings(metadata.name) : []), ...podTemplateWarnings(template, path)];
 }
+
+/** Addresses of the pod and its node in forms of old. */
+export const podStatusWarnings = ({ status = {} }: Pod): string[] =>
+  (['podIPs', 'hostIPs'] as const).flatMap((list) =>
+    (status[list] ?? []).flatMap(({ ip }, i) => ipWarnings(new FieldPath('status').child(list).index(i).child('ip'), ip)),
+  );

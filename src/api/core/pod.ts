@@ -9,7 +9,7 @@ import { validatePodResize } from './pod-resize.ts';
 import { aggregateContainerLimits, aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
 import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
-import { podWarnings } from './pod-warnings.ts';
+import { podStatusWarnings, podWarnings } from './pod-warnings.ts';
 import { isHugePages, isOvercommitAllowed } from './resource-names.ts';
 import { isPodLevelResource } from './resource-requirements.ts';
 
@@ -180,6 +180,7 @@ export const pod = defineKind<Pod>({
         for (const condition of next.status.conditions ?? []) condition.observedGeneration ??= earlier.get(condition.type);
       },
       validate: validatePodStatusUpdate,
+      warnings: podStatusWarnings,
     },
     ephemeralcontainers: {
       update(next, prev) {

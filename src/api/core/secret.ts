@@ -1,5 +1,6 @@
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Secret } from '../generated/core.v1.ts';
+import { goSyntaxError } from '../json-text.ts';
 import { defineKind } from '../kind.ts';
 import { isConfigMapKey } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
@@ -21,7 +22,7 @@ function base64Of(text: string): string {
   return btoa(binary);
 }
 
-/** What a key must hold: JSON, an object. The message is Go's, as far as it can be known here. */
+/** What a key must hold: JSON, an object. The words are Go's. */
 function validateJson(key: string, data: Readonly<Record<string, string>>, errors: FieldErrors): void {
   const path = dataPath.key(key);
   const value = data[key];
@@ -30,14 +31,15 @@ function validateJson(key: string, data: Readonly<Record<string, string>>, error
     return;
   }
   const redacted = '<secret contents redacted>';
+  const text = new TextDecoder().decode(bytesOf(value));
   try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(bytesOf(value)));
+    const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && !Array.isArray(parsed)) return;
     const type = Array.isArray(parsed) ? 'array' : typeof parsed === 'boolean' ? 'bool' : typeof parsed;
     errors.invalid(path, redacted, `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof DOMException)) throw error;
-    errors.invalid(path, redacted, decodedLength(value) === 0 ? 'unexpected end of JSON input' : 'invalid character in JSON input');
+    if (!(error instanceof SyntaxError)) throw error;
+    errors.invalid(path, redacted, goSyntaxError(text));
   }
 }
 

@@ -35,3 +35,9 @@ export function serviceWarnings(service: Service): string[] {
     warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
   return warnings;
 }
+
+/** Addresses of the load balancer in forms of old. */
+export function serviceStatusWarnings({ status }: Service): string[] {
+  const path = new FieldPath('status').child('loadBalancer', 'ingress');
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }, i) => (ip ? ipWarnings(path.index(i), ip) : []));
+}

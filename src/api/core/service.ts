@@ -5,7 +5,7 @@ import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
 import { isExternallyAccessible } from './service-traits.ts';
 import { dropForeign, keepAllocated, normalizeClusterIps } from './service-update.ts';
 import { validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts';
-import { serviceWarnings } from './service-warnings.ts';
+import { serviceStatusWarnings, serviceWarnings } from './service-warnings.ts';
 
 const defaultAffinitySeconds = 10800;
 
@@ -69,6 +69,7 @@ export const service = defineKind<Service>({
   subresources: {
     status: {
       validate: (next, _prev, errors) => validateServiceStatus(next, errors),
+      warnings: serviceStatusWarnings,
     },
   },
   columns: [

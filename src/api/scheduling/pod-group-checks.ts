@@ -1,5 +1,6 @@
 /** What Workloads' templates and PodGroups have in common (KEP-4671). */
 import { reject } from '../core/checks.ts';
+import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { PodGroupTemplate } from '../generated/scheduling.v1alpha2.ts';
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from '../names.ts';
@@ -15,14 +16,21 @@ export function requireName(name: string | undefined, check: (name: string) => s
   else reject(errors, path, name, check(name));
 }
 
+/** Fields that an update may not change, in the words of declarative validation. */
+export function validateKept<T extends object>(next: T, prev: T, fields: readonly (keyof T & string)[], errors: FieldErrors): void {
+  for (const field of fields)
+    if (!semanticEqual(next[field], prev[field])) errors.invalid(specPath.child(field), null, 'field is immutable');
+}
+
 export function validatePodGroup(group: Omit<PodGroupTemplate, 'name'>, path: FieldPath, errors: FieldErrors): void {
   const { schedulingPolicy: policy, schedulingConstraints, resourceClaims = [], disruptionMode, priorityClassName, priority } = group;
   const policyPath = path.child('schedulingPolicy');
   const members = (['basic', 'gang'] as const).filter((member) => policy?.[member] !== undefined);
   if (members.length === 0) errors.invalid(policyPath, '', 'must specify one of: `basic`, `gang`');
   if (members.length > 1) errors.invalid(policyPath, `{${members.join(', ')}}`, 'must specify exactly one of: `basic`, `gang`');
-  if (policy?.gang && !(policy.gang.minCount >= 1))
-    errors.invalid(policyPath.child('gang', 'minCount'), policy.gang.minCount, 'must be greater than or equal to 1');
+  const countPath = policyPath.child('gang', 'minCount');
+  if (policy?.gang && !policy.gang.minCount) errors.required(countPath);
+  else if (policy?.gang && policy.gang.minCount < 1) errors.invalid(countPath, policy.gang.minCount, 'must be greater than or equal to 1');
   const topology = schedulingConstraints?.topology ?? [];
   const topologyPath = path.child('schedulingConstraints', 'topology');
   if (topology.length > maxTopology) errors.tooMany(topologyPath, topology.length, maxTopology);
@@ -42,6 +50,6 @@ export function validatePodGroup(group: Omit<PodGroupTemplate, 'name'>, path: Fi
   if (disruptionMode !== undefined && !modes.includes(disruptionMode))
     errors.notSupported(path.child('disruptionMode'), disruptionMode, modes);
   if (priorityClassName) reject(errors, path.child('priorityClassName'), priorityClassName, isDns1123Subdomain(priorityClassName));
-  if (priority !== undefined && priority > 2 * highestUserDefinablePriority + 1000)
-    errors.invalid(path.child('priority'), priority, `must be less than or equal to ${2 * highestUserDefinablePriority + 1000}`);
+  if (priority !== undefined && priority > highestUserDefinablePriority)
+    errors.invalid(path.child('priority'), priority, `must be less than or equal to ${highestUserDefinablePriority}`);
 }

@@ -2,10 +2,20 @@ import { FieldPath } from '../fields.ts';
 import { PodGroup } from '../generated/scheduling.v1alpha2.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
-import { validateConditions, validateImmutable } from '../object-meta.ts';
-import { requireName, specPath, validatePodGroup } from './pod-group-checks.ts';
+import { validateConditions } from '../object-meta.ts';
+import { requireName, specPath, validateKept, validatePodGroup } from './pod-group-checks.ts';
 
 const statusPath = new FieldPath('status');
+
+const fixed = [
+  'podGroupTemplateRef',
+  'schedulingPolicy',
+  'schedulingConstraints',
+  'resourceClaims',
+  'disruptionMode',
+  'priorityClassName',
+  'priority',
+] as const;
 
 /** Pods that are scheduled together, made from a Workload's template. */
 export const podGroup = defineKind<PodGroup>({
@@ -19,18 +29,7 @@ export const podGroup = defineKind<PodGroup>({
     } else if (spec.podGroupTemplateRef) errors.invalid(specPath.child('podGroupTemplateRef'), '', 'must specify one of: `workload`');
     validatePodGroup(spec, specPath, errors);
   },
-  validateUpdate: (next, prev, errors) => {
-    for (const field of [
-      'podGroupTemplateRef',
-      'schedulingPolicy',
-      'schedulingConstraints',
-      'resourceClaims',
-      'disruptionMode',
-      'priorityClassName',
-      'priority',
-    ] as const)
-      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
-  },
+  validateUpdate: (next, prev, errors) => validateKept(next.spec, prev.spec, fixed, errors),
   subresources: {
     status: {
       keepsMetadata: true,

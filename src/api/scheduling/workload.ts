@@ -2,8 +2,7 @@ import { semanticEqual } from '../equality.ts';
 import { Workload } from '../generated/scheduling.v1alpha2.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain, isPathSegmentName } from '../names.ts';
-import { validateImmutable } from '../object-meta.ts';
-import { requireName, specPath, validatePodGroup } from './pod-group-checks.ts';
+import { requireName, specPath, validateKept, validatePodGroup } from './pod-group-checks.ts';
 
 const maxTemplates = 8;
 
@@ -31,7 +30,6 @@ export const workload = defineKind<Workload>({
       }
   },
   validateUpdate(next, prev, errors) {
-    for (const field of ['controllerRef', 'podGroupTemplates'] as const)
-      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
+    validateKept(next.spec, prev.spec, ['controllerRef', 'podGroupTemplates'], errors);
   },
 });

@@ -173,6 +173,7 @@ async function nextState(
   validateUpdate(kind, shared, prev, { strategy, problems });
   for (const warning of problems.warnings) context.warn(warning);
   if (strategy === undefined) warnings(kind, context, shared, prev);
+  else for (const warning of strategy.warnings?.(shared, prev) ?? []) context.warn(warning);
   const validated = admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   if (validated !== undefined) await validated;
   return deletable(kind.resource, shared, prev) ? undefined : shared;
