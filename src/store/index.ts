@@ -6,10 +6,11 @@ export { type CompactorOptions, compactRegularly } from './compactor.ts';
 export { type EmbeddedStoreOptions, openEmbeddedStore, StoreUnusableError } from './embedded-store.ts';
 export type { EtcdTls } from './etcd-member.ts';
 export type { EtcdStoreOptions } from './etcd-store.ts';
-export { compareKeys, lowerBound } from './key-order.ts';
+export { compareKeys } from './key-order.ts';
 export { backupStore, checkStore, compactStore, openStoreReader, restoreStore, type StoreReader } from './maintenance.ts';
 export { type MemoryStoreOptions, openMemoryStore } from './memory-store.ts';
 export { parseRetention, type Retention } from './retention.ts';
+export { SortedList } from './sorted-list.ts';
 export {
   type CommitResult,
   CompactedError,

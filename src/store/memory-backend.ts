@@ -1,12 +1,12 @@
 import type { Backend, Batch, Counters, KeyRecord, LeaseRecord, LogEntry, Position, Snapshot } from './backend.ts';
-import { SortedKeys } from './sorted-keys.ts';
+import { SortedList } from './sorted-list.ts';
 
 /** Sorted keys, the positions of the log, and a few maps. Nothing survives the process. */
 export function memoryBackend(): Backend {
   let counters: Counters = { revision: 1, compactRevision: 0, sweptRevision: 0, writtenBytes: 0, writtenMs: 0 };
   let sizeBytes = 0;
   const records = new Map<string, KeyRecord>();
-  const sortedKeys = new SortedKeys();
+  const sortedKeys = new SortedList<string>(String);
   const entries = new Map<Position, LogEntry>();
   /** Ascending; holes left by compaction are dropped when they are half of it. */
   let positions: Position[] = [];
@@ -28,12 +28,12 @@ export function memoryBackend(): Backend {
     counters: () => counters,
     key: (key) => records.get(key),
     *keysFrom(start) {
-      for (const key of sortedKeys.from(start)) {
+      for (const key of sortedKeys.below('', start)) {
         const record = records.get(key);
         if (record) yield [key, record];
       }
     },
-    countKeys: (prefix, start) => sortedKeys.count(prefix, start),
+    countKeys: (prefix, start) => sortedKeys.countBelow(prefix, start),
     entry: (position) => entries.get(position),
     *entriesFrom(position) {
       for (let i = firstPosition(position); i < positions.length; i++) {
@@ -51,7 +51,7 @@ export function memoryBackend(): Backend {
     if (record) records.set(key, record);
     else records.delete(key);
     if (known === (record !== undefined)) return;
-    if (record) sortedKeys.add(key);
+    if (record) sortedKeys.set(key);
     else sortedKeys.delete(key);
   };
 

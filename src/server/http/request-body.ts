@@ -21,24 +21,36 @@ export function requestBody(stream: Readable, contentTypeHeader: string | undefi
 
 function collect(stream: Readable, contentLength: string | undefined): Promise<Buffer> {
   if (Number(contentLength ?? 0) > maxBodyBytes) return Promise.reject(errors.requestEntityTooLarge(maxBodyBytes));
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    stream.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBodyBytes) {
-        chunks.length = 0;
-        reject(errors.requestEntityTooLarge(maxBodyBytes));
-      } else chunks.push(chunk);
-    });
-    const whole = () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
-    const broken = (why: string) => reject(errors.badRequest(`could not read the request body: ${why}`));
-    if (stream.readableEnded) return whole();
-    if (stream.destroyed) return broken('aborted');
-    stream.on('end', whole);
-    stream.on('error', (error) => broken(error.message));
-    stream.on('close', () => {
-      if (!stream.readableEnded) broken('aborted');
-    });
+  if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
+  if (stream.destroyed) return Promise.reject(broken('aborted'));
+  let reading: Reading | undefined = { ...Promise.withResolvers<Buffer>(), chunks: [], size: 0 };
+  const { promise } = reading;
+  /** Lets go of the body: Node keeps streams, and with them who listens to them, longer than it uses them. */
+  const done = () => {
+    const read = reading;
+    reading = undefined;
+    return read;
+  };
+  stream.on('data', (chunk: Buffer) => {
+    if (reading === undefined) return;
+    reading.size += chunk.length;
+    if (reading.size <= maxBodyBytes) reading.chunks.push(chunk);
+    else done()?.reject(errors.requestEntityTooLarge(maxBodyBytes));
   });
+  stream.on('end', () => {
+    const read = done();
+    if (read === undefined) return;
+    const [first] = read.chunks;
+    read.resolve(first !== undefined && read.chunks.length === 1 ? first : Buffer.concat(read.chunks));
+  });
+  stream.on('close', () => done()?.reject(broken(stream.errored?.message ?? 'aborted')));
+  return promise;
 }
+
+/** A body of which some has come. */
+interface Reading extends PromiseWithResolvers<Buffer> {
+  chunks: Buffer[];
+  size: number;
+}
+
+const broken = (why: string) => errors.badRequest(`could not read the request body: ${why}`);

@@ -18,7 +18,8 @@ class Channel<T extends KubeObject> {
   #begin = 0;
   readonly #capacity: number;
   #trimAt: number;
-  readonly #waiting = new Set<Watcher<T>>();
+  /** In an array, not a Set, of which V8 would keep what it has been. */
+  #waiting: Watcher<T>[] = [];
   /** What was taken last: whoever is as far gets the same. */
   #taken: { from: number; to: number; events: Events<T> } | undefined;
 
@@ -37,19 +38,27 @@ class Channel<T extends KubeObject> {
     if (event === undefined) return;
     this.#events.push(event);
     if (this.#events.length >= this.#trimAt) this.#trim();
-    if (this.#waiting.size === 0) return;
-    for (const watcher of this.#waiting) watcher.wake();
-    this.#waiting.clear();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const watcher of waiting) {
+      watcher.isWaiting = false;
+      watcher.wake();
+    }
   }
 
   /** The watcher is woken by the next event. */
   wait(watcher: Watcher<T>): void {
-    this.#waiting.add(watcher);
+    // It may still be there: something else has woken it then.
+    if (watcher.isWaiting) return;
+    watcher.isWaiting = true;
+    this.#waiting.push(watcher);
   }
 
   leave(watcher: Watcher<T>): void {
     this.members.delete(watcher);
-    this.#waiting.delete(watcher);
+    if (watcher.isWaiting) this.#waiting = this.#waiting.filter((w) => w !== watcher);
+    watcher.isWaiting = false;
   }
 
   after(position: number): Events<T> {
@@ -96,6 +105,8 @@ export class Watcher<T extends KubeObject> {
   readonly wantsBookmarks: boolean;
   /** How many of its channel's events it has taken. */
   position: number;
+  /** Whether its channel is to wake it: the channel's own. */
+  isWaiting = false;
   readonly #channel: Channel<T>;
   readonly #afterRevision: number;
   readonly #capacity: number;

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../time/index.ts';
 import { compareKeys } from './key-order.ts';
-import { SortedKeys } from './sorted-keys.ts';
+import { SortedList } from './sorted-list.ts';
 
 test('holds what a sorted list holds', () => {
   const random = seededRandom(3);
-  const keys = new SortedKeys();
+  const keys = new SortedList(String);
   const model = new Set<string>();
   const some = () => `/${'abc'[Math.floor(random.next() * 3)]}/${Math.floor(random.next() * 3000)}${random.next() < 0.1 ? '😀' : ''}`;
   for (let round = 0; round < 20_000; round++) {
     const key = some();
     if (random.next() < 0.65) {
-      if (!model.has(key)) keys.add(key);
+      keys.set(key);
       model.add(key);
     } else {
       keys.delete(key);
@@ -19,14 +19,15 @@ test('holds what a sorted list holds', () => {
     }
     if (round % 1000 !== 999) continue;
     const sorted = [...model].sort(compareKeys);
-    expect([...keys.from('')]).toEqual(sorted);
+    expect([...keys.below('')]).toEqual(sorted);
     for (let i = 0; i < 20; i++) {
       const start = some();
       const prefix = start.slice(0, 1 + Math.floor(random.next() * 4));
-      expect(keys.count(start, '/a')).toBe(sorted.filter((k) => k.startsWith(start)).length);
+      expect(keys.countBelow(start, '/a')).toBe(sorted.filter((k) => k.startsWith(start)).length);
       const after = sorted.filter((k) => compareKeys(k, start) >= 0);
-      expect([...keys.from(start)]).toEqual(after);
-      expect(keys.count(prefix, start)).toBe(after.filter((k) => k.startsWith(prefix)).length);
+      expect([...keys.below('', start)]).toEqual(after);
+      expect([...keys.below(prefix, start)]).toEqual(after.filter((k) => k.startsWith(prefix)));
+      expect(keys.countBelow(prefix, start)).toBe(after.filter((k) => k.startsWith(prefix)).length);
     }
   }
 });
