@@ -76,6 +76,7 @@ interface Request {
   rawHeaders: readonly string[];
   socket: TLSSocket | undefined;
   body: Readable;
+  isHttp2: boolean;
 }
 
 /** Lower-case names and values; pseudo-headers are no headers. */
@@ -124,7 +125,7 @@ function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgra
     method: request.method,
     ...split(request.url),
     headers,
-    body: requestBody(request.body, header('content-type'), header('content-length')),
+    body: requestBody(request.body, header('content-type'), header('content-length'), request.isHttp2),
     lifetime,
     remoteAddress,
     credentials,
@@ -207,7 +208,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { method = 'GET', url = '/', rawHeaders } = request;
     // A secure server's sockets are TLS sockets.
     const socket = request.socket as TLSSocket;
-    void serve({ method, url, rawHeaders, socket, body: request }, http1Reply(response), begin(response));
+    void serve({ method, url, rawHeaders, socket, body: request, isHttp2: false }, http1Reply(response), begin(response));
   });
   // With a listener for HTTP/1.1 came one that dresses HTTP/2 streams as HTTP/1.1 requests; they are served as they are.
   server.removeAllListeners('stream');
@@ -221,7 +222,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       if (goawayChance > 0 && random.next() < goawayChance) stream.session?.close();
       // A TLS socket behind a proxy of the same shape.
       const socket = stream.session?.socket as TLSSocket | undefined;
-      void serve({ method, url, rawHeaders, socket, body: stream }, http2Reply(stream, method), begin(stream));
+      void serve({ method, url, rawHeaders, socket, body: stream, isHttp2: true }, http2Reply(stream, method), begin(stream));
     },
   );
   server.on('session', (session) => {
@@ -242,7 +243,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   (server as unknown as NodeJS.EventEmitter).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', (error) => logger.debug({ err: error }, 'an upgraded connection failed'));
     const { method = 'GET', url = '/', rawHeaders } = request;
-    const from = { method, url, rawHeaders, socket: request.socket as TLSSocket, body: request };
+    const from = { method, url, rawHeaders, socket: request.socket as TLSSocket, body: request, isHttp2: false };
     const upgrade = { request, socket, head };
     handle(incomingOf(from, begin(socket), upgrade)).then(
       async (outcome) => {

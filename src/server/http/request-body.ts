@@ -6,21 +6,27 @@ import type { RequestBody } from '../exchange.ts';
 export const maxBodyBytes = 3 * 1024 * 1024;
 
 /** The body of an HTTP request, read when somebody asks for it. */
-export function requestBody(stream: Readable, contentTypeHeader: string | undefined, contentLength: string | undefined): RequestBody {
+export function requestBody(
+  stream: Readable,
+  contentTypeHeader: string | undefined,
+  contentLength: string | undefined,
+  /** Its own stream of HTTP/2, which holds the client to the announced length, and which nobody has to read to its end. */
+  isHttp2: boolean,
+): RequestBody {
   const contentType = (contentTypeHeader ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   let read: Promise<Buffer> | undefined;
   return {
     contentType,
     bytes() {
-      read ??= collect(stream, contentLength);
+      read ??= collect(stream, Number(contentLength ?? 0), isHttp2);
       return read;
     },
     stream: () => stream,
   };
 }
 
-function collect(stream: Readable, contentLength: string | undefined): Promise<Buffer> {
-  if (Number(contentLength ?? 0) > maxBodyBytes) return Promise.reject(errors.requestEntityTooLarge(maxBodyBytes));
+function collect(stream: Readable, announced: number, isHttp2: boolean): Promise<Buffer> {
+  if (announced > maxBodyBytes) return Promise.reject(errors.requestEntityTooLarge(maxBodyBytes));
   if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
   if (stream.destroyed) return Promise.reject(broken('aborted'));
   let reading: Reading | undefined = { ...Promise.withResolvers<Buffer>(), chunks: [], size: 0 };
@@ -31,18 +37,26 @@ function collect(stream: Readable, contentLength: string | undefined): Promise<B
     reading = undefined;
     return read;
   };
-  stream.on('data', (chunk: Buffer) => {
-    if (reading === undefined) return;
-    reading.size += chunk.length;
-    if (reading.size <= maxBodyBytes) reading.chunks.push(chunk);
-    else done()?.reject(errors.requestEntityTooLarge(maxBodyBytes));
-  });
-  stream.on('end', () => {
+  const whole = () => {
     const read = done();
     if (read === undefined) return;
     const [first] = read.chunks;
     read.resolve(first !== undefined && read.chunks.length === 1 ? first : Buffer.concat(read.chunks));
+  };
+  stream.on('data', (chunk: Buffer) => {
+    if (reading === undefined) return;
+    reading.size += chunk.length;
+    if (reading.size > maxBodyBytes) {
+      done()?.reject(errors.requestEntityTooLarge(maxBodyBytes));
+      return;
+    }
+    reading.chunks.push(chunk);
+    if (!isHttp2 || reading.size !== announced) return;
+    // All is there, and the end of the stream need not be waited for.
+    stream.pause();
+    whole();
   });
+  stream.on('end', whole);
   stream.on('close', () => done()?.reject(broken(stream.errored?.message ?? 'aborted')));
   return promise;
 }
