@@ -340,6 +340,11 @@ describe('subresources and versions', () => {
     expect(await admin.raw('GET', path)).toMatchObject({ kind: 'Scale', spec: { replicas: 1 }, status: { selector: 'app=web' } });
     const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web', namespace }, spec: { replicas: 4 } };
     expect(await admin.raw('PUT', path, { body: scale })).toMatchObject({ spec: { replicas: 4 } });
+    const foreign = { ...scale, metadata: { ...scale.metadata, uid: 'another' } };
+    await expect(admin.raw('PUT', path, { body: foreign })).rejects.toMatchObject({
+      code: 409,
+      message: expect.stringMatching(/Precondition failed: UID in precondition: another, UID in object meta: /),
+    });
     expect((await admin.get(Deployment, 'web', { namespace })).spec.replicas).toBe(4);
   });
 

@@ -61,6 +61,17 @@ describe('a job', () => {
     expect(accept(job(spec)).wrong).toEqual(messages);
   });
 
+  it('has a name that makes hostnames of its pods if these are numbered', () => {
+    const named = (name: string, spec: object) =>
+      accept({ ...job({ completions: 101, parallelism: 2, ...spec }), metadata: { name, uid: 'u' } }).wrong;
+    expect(named('a.b', { completionMode: 'Indexed' })).toEqual([
+      'metadata.name: Invalid value: "a.b": will not able to create pod with invalid DNS label: a.b-100',
+    ]);
+    expect(named('a'.repeat(59), { completionMode: 'Indexed' })).toEqual([]);
+    expect(named('a'.repeat(60), { completionMode: 'Indexed' })).toHaveLength(1);
+    expect(named('a.b', {})).toEqual([]);
+  });
+
   it('keeps its template, unless it waits suspended and only moves', () => {
     const moved = { ...template, spec: { ...template.spec, nodeSelector: { zone: 'a' } } };
     const image = { ...template, spec: { ...template.spec, containers: [{ name: 'c', image: 'other' }] } };

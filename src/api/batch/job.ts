@@ -5,6 +5,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Job, type JobSpec } from '../generated/batch.v1.ts';
 import type { PodTemplateSpec } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
+import { isDns1123Label } from '../names.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import { validateJobSpec } from './job-spec.ts';
@@ -56,6 +57,14 @@ function validateGeneratedSelector({ metadata: { name, uid }, spec }: Job, error
   for (const [key, value] of Object.entries(expected)) requireLabel(spec.template, key, value, errors);
   const selector = readSelector(spec.selector);
   if (selector && !selector.matches(expected)) errors.invalid(specPath.child('selector'), spec.selector, '`selector` not auto-generated');
+}
+
+/** The pods of an indexed job are named after it and their number. */
+function validateHostnames({ metadata: { name }, spec }: Job, errors: FieldErrors): void {
+  if (spec.completionMode !== 'Indexed' || !spec.completions || spec.completions < 0) return;
+  const longest = `${name}-${spec.completions - 1}`;
+  if (isDns1123Label(longest).length > 0)
+    errors.invalid(new FieldPath('metadata').child('name'), name, `will not able to create pod with invalid DNS label: ${longest}`);
 }
 
 /** Whether a suspended job has no pods, be it that it never started or that all have ended since. */
@@ -146,6 +155,7 @@ export const job = defineKind<Job>({
     const { spec } = job;
     validateGeneratedSelector(job, errors);
     validateJobSpec(spec, specPath, errors);
+    validateHostnames(job, errors);
     if (!spec.selector) errors.required(specPath.child('selector'));
     else validateLabelSelector(spec.selector, specPath.child('selector'), errors);
     const selector = readSelector(spec.selector);

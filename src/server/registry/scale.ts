@@ -127,6 +127,13 @@ export async function scale(registry: Registry, context: RequestContext, served:
       const { metadata, spec } = asked;
       if (metadata.name && metadata.name !== info.name)
         throw errors.badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
+      const { uid } = current.metadata;
+      if (metadata.uid && metadata.uid !== uid)
+        throw errors.conflict(
+          served.resource,
+          info.name,
+          `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`,
+        );
       const next = deepCopy(current);
       if (metadata.resourceVersion) next.metadata.resourceVersion = metadata.resourceVersion;
       write(next, paths.specReplicas, checkedReplicas(info.name, spec.replicas));
