@@ -144,6 +144,8 @@ test(
     ['get cs', /^get.*\nWarning: v1 ComponentStatus is deprecated in v1\.19\+\nNAME +STATUS +MESSAGE +ERROR\netcd-0 +Healthy +ok *$/],
     ['version', /Server Version: v1\.36\.\d+/],
     ['explain pod', /\n {2}spec\t<PodSpec>\n {4}Specification of the desired behavior of the pod. More info:\n/],
+    ['explain hpa', /\n {2}spec\t<HorizontalPodAutoscalerSpec> -required-\n/],
+    ['explain ingress.spec.rules.http.paths.pathType', /ENUM:\n {4}Exact\n {4}ImplementationSpecific\n {4}Prefix\n/],
     [
       'explain pod.spec.affinity',
       /\n {4}If specified, the pod's scheduling constraints\n {4}Affinity is a group of affinity scheduling rules.\n/,

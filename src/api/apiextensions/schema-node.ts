@@ -20,6 +20,7 @@ function fieldOf(name: string, schema: JSONSchemaProps, required: boolean): Fiel
     node: schema['x-kubernetes-embedded-resource'] ? resourceNode(schema, '') : nodeOf(schema),
     pointer: true,
     omitempty: true,
+    required: false,
     omitzero: false,
     optional: !required,
     default: schema.default,

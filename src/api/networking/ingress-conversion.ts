@@ -1,6 +1,6 @@
 /** Ingress as it was in v1beta1 of extensions and networking.k8s.io: a backend is a service's name and port, side by side. */
 
-import type { Ingress, IngressBackend, IngressRule } from '../generated/networking.v1.ts';
+import type { Ingress, IngressBackend, IngressRule, PathType } from '../generated/networking.v1.ts';
 import type * as v1beta1 from '../generated/networking.v1beta1.ts';
 import type { Conversion } from '../served-version.ts';
 
@@ -26,7 +26,7 @@ function mapBackends<From, To>(rules: readonly RuleOf<From>[], change: (backend:
   );
 }
 
-type RuleOf<Backend> = Omit<IngressRule, 'http'> & { http?: { paths: { path?: string; pathType?: string; backend: Backend }[] } };
+type RuleOf<Backend> = Omit<IngressRule, 'http'> & { http?: { paths: { path?: string; pathType?: PathType; backend: Backend }[] } };
 
 export const ingressConversion: Conversion<v1beta1.Ingress, Ingress> = {
   defaults({ spec }) {

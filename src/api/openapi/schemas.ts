@@ -127,7 +127,7 @@ export class SchemaBuilder {
     const required: string[] = [];
     for (const field of node.fields) {
       properties[field.name] = this.#property(field, this.#description(typeName, field));
-      if (!field.optional && !field.omitempty) required.push(field.name);
+      if (field.required) required.push(field.name);
     }
     const kinds = kindsOf(typeName);
     return {

@@ -74,6 +74,8 @@ export interface Field {
   /** Go's omitzero: an empty struct is left out too. */
   readonly omitzero: boolean;
   readonly optional: boolean;
+  /** Whether clients are told that it must be there. */
+  readonly required: boolean;
   readonly default: unknown;
   readonly patchStrategy: readonly string[];
   readonly patchMergeKey: string | undefined;

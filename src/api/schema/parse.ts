@@ -2,7 +2,7 @@
  * The schema table's text form. A type is a block: a line `struct NAME [markers]` with one indented line a field, or a line
  * `alias NAME TARGET [enum=A|B] [values=A|B]`; `# GROUP.VERSION` says which group version follows. A field's line is
  * `NAME TYPE [PROTOBUF-NUMBER[:WIRE]] [markers]`, with `-` for an embedded field without a name of its own. Types are written
- * as in Go (`*` optional, `[]` list, `map[K]V`). Markers are words (`inline`, `optional`, `omitempty`) or `key=value`, where a
+ * as in Go (`*` optional, `[]` list, `map[K]V`). Markers are words (`inline`, `optional`, `omitempty`, `required`) or `key=value`, where a
  * value that holds blanks is a JSON string.
  */
 
@@ -26,6 +26,8 @@ export interface FieldSchema {
   inline: boolean;
   optional: boolean;
   omitempty: boolean;
+  /** Said to be required although an empty value is left out; other fields are where they are neither optional nor `omitempty`. */
+  required: boolean;
   patchStrategy?: string[];
   patchMergeKey?: string;
   listType?: 'atomic' | 'map' | 'set';
@@ -88,6 +90,7 @@ export function parseField(line: string): FieldSchema {
     inline: false,
     optional: false,
     omitempty: false,
+    required: false,
     rules: [],
   };
   for (const token of rest) {
@@ -99,7 +102,7 @@ export function parseField(line: string): FieldSchema {
       continue;
     }
     const [key, value] = marker(token);
-    if (key === 'inline' || key === 'optional' || key === 'omitempty') field[key] = true;
+    if (key === 'inline' || key === 'optional' || key === 'omitempty' || key === 'required') field[key] = true;
     else if (key === 'rule') field.rules.push(value);
     else if (key === 'listMapKeys' || key === 'patchStrategy') field[key] = value.split(',');
     else if (key === 'listType' || key === 'mapType' || key === 'structType' || key === 'patchMergeKey' || key === 'default')

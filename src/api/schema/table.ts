@@ -152,6 +152,7 @@ function makeField(schema: FieldSchema, owner: string): Field {
     // Since 1.34 upstream leaves a zero creationTimestamp out; the table's text form does not say omitzero.
     omitzero: owner === 'meta.v1.ObjectMeta' && schema.name === 'creationTimestamp',
     optional: schema.optional,
+    required: schema.required || (!schema.optional && !schema.omitempty),
     default: parseDefault(schema),
     patchStrategy: schema.patchStrategy ?? [],
     patchMergeKey: schema.patchMergeKey,
