@@ -28,7 +28,7 @@ describe('the table of kinds', () => {
 
 describe('validation', () => {
   const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata };
-  const hpa = { scaleTargetRef: { kind: 'Deployment', name: 'web' } };
+  const hpa = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' } };
   it.each<[Record<string, unknown> & { apiVersion: string; kind: string }, string[]]>([
     [
       {

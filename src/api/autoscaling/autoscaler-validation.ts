@@ -24,12 +24,24 @@ const sources = {
   ContainerResource: 'containerResource',
 } as const;
 
-function validateReference(ref: CrossVersionObjectReference | undefined, path: FieldPath, errors: FieldErrors): void {
+type ApiVersion = 'with a group' | 'of any group' | 'as it is';
+
+/** What is wrong with the API version of what is referred to. */
+function apiVersionProblem({ apiVersion = '' }: CrossVersionObjectReference, must: ApiVersion): string | undefined {
+  if (must === 'as it is') return undefined;
+  const parts = apiVersion.split('/');
+  if (parts.length > 2) return `unexpected GroupVersion string: ${apiVersion}`;
+  return must === 'with a group' && (parts.length < 2 || parts[0] === '') ? 'apiVersion must specify API group' : undefined;
+}
+
+function validateReference(ref: CrossVersionObjectReference, must: ApiVersion, path: FieldPath, errors: FieldErrors): void {
   for (const field of ['kind', 'name'] as const) {
-    const value = ref?.[field];
+    const value = ref[field];
     if (!value) errors.required(path.child(field));
     else reject(errors, path.child(field), value, isPathSegmentName(value));
   }
+  const problem = apiVersionProblem(ref, must);
+  if (problem) errors.invalid(path.child('apiVersion'), ref.apiVersion ?? '', problem);
 }
 
 function validateIdentifier({ name }: MetricIdentifier, path: FieldPath, errors: FieldErrors): void {
@@ -57,11 +69,11 @@ function validateResourceTarget(target: MetricTarget, path: FieldPath, errors: F
     errors.forbidden(path.child('averageValue'), 'may not set both a target raw value and a target utilization');
 }
 
-function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors): void {
+function validateSource(spec: MetricSpec, must: ApiVersion, path: FieldPath, errors: FieldErrors): void {
   const { object, pods, resource, containerResource, external } = spec;
   if (object) {
     const at = path.child('object');
-    validateReference(object.describedObject, at.child('describedObject'), errors);
+    validateReference(object.describedObject ?? {}, must, at.child('describedObject'), errors);
     validateIdentifier(object.metric ?? {}, at.child('metric'), errors);
     validateTarget(object.target ?? {}, at.child('target'), errors);
     if (object.target?.value === undefined && object.target?.averageValue === undefined)
@@ -98,7 +110,7 @@ function validateSource(spec: MetricSpec, path: FieldPath, errors: FieldErrors):
   }
 }
 
-function validateMetric(spec: MetricSpec, path: FieldPath, errors: FieldErrors): void {
+function validateMetric(spec: MetricSpec, must: ApiVersion, path: FieldPath, errors: FieldErrors): void {
   const { type = '' } = spec;
   const typePath = path.child('type');
   const types = Object.keys(sources).sort();
@@ -107,7 +119,7 @@ function validateMetric(spec: MetricSpec, path: FieldPath, errors: FieldErrors):
   // Of several sources upstream looks at the first, in this order.
   const present = (['object', 'external', 'pods', 'resource', 'containerResource'] as const).filter((source) => spec[source] !== undefined);
   const [first] = present;
-  if (first) validateSource({ type, [first]: spec[first] }, path, errors);
+  if (first) validateSource({ type, [first]: spec[first] }, must, path, errors);
   const wanted = Object.entries(sources).find(([name]) => name === type)?.[1];
   if (!wanted) errors.notSupported(typePath, type, types);
   else if (!present.includes(wanted)) errors.required(path.child(wanted), 'must populate information for the given metric source');
@@ -137,16 +149,30 @@ function validateScaling(rules: HPAScalingRules | undefined, path: FieldPath, er
     errors.invalid(path.child('tolerance'), tolerance, 'must be greater than or equal to 0');
 }
 
-export function validateAutoscaler({ spec }: HorizontalPodAutoscaler, errors: FieldErrors): void {
-  const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [], behavior } = spec;
-  // What was let scale to zero once may stay so.
-  if (minReplicas !== undefined && minReplicas < 1)
-    errors.ratcheting(() => errors.invalid(specPath.child('minReplicas'), minReplicas, 'must be greater than or equal to 1'));
+/** What may be scaled is of a group, unless it is a kind of the core that can be, or was referred to before. */
+function targetApiVersion({ apiVersion, kind }: CrossVersionObjectReference, prev: CrossVersionObjectReference | undefined): ApiVersion {
+  if (prev && prev.apiVersion === apiVersion && prev.kind === kind) return 'as it is';
+  return kind === 'ReplicationController' ? 'of any group' : 'with a group';
+}
+
+/** `prev`: what the autoscaler was before, of which some may stay wrong. */
+export function validateAutoscaler(
+  { spec }: HorizontalPodAutoscaler,
+  prev: HorizontalPodAutoscaler | undefined,
+  errors: FieldErrors,
+): void {
+  const { minReplicas, maxReplicas = 0, scaleTargetRef = { kind: '', name: '' }, metrics = [], behavior } = spec;
+  const wasWrong = prev?.spec.metrics?.some(({ object }) => object && apiVersionProblem(object.describedObject, 'of any group'));
+  const least = prev?.spec.minReplicas === 0 ? 0 : 1;
+  if (minReplicas !== undefined && minReplicas < least)
+    errors.invalid(specPath.child('minReplicas'), minReplicas, `must be greater than or equal to ${least}`);
   if (maxReplicas < 1) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than 0');
   if (minReplicas !== undefined && maxReplicas < minReplicas)
     errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than or equal to `minReplicas`');
-  validateReference(scaleTargetRef, specPath.child('scaleTargetRef'), errors);
-  for (const [i, metric] of metrics.entries()) validateMetric(metric, specPath.child('metrics').index(i), errors);
+  const must = targetApiVersion(scaleTargetRef, prev?.spec.scaleTargetRef);
+  validateReference(scaleTargetRef, must, specPath.child('scaleTargetRef'), errors);
+  for (const [i, metric] of metrics.entries())
+    validateMetric(metric, wasWrong ? 'as it is' : 'of any group', specPath.child('metrics').index(i), errors);
   if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
     errors.forbidden(specPath.child('metrics'), 'must specify at least one Object or External metric to support scaling to zero replicas');
   for (const field of ['scaleUp', 'scaleDown'] as const) validateScaling(behavior?.[field], specPath.child('behavior', field), errors);

@@ -34,7 +34,8 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     spec.behavior.scaleUp = { ...deepCopy(scaleUp), ...spec.behavior.scaleUp };
     spec.behavior.scaleDown = { ...deepCopy(scaleDown), ...spec.behavior.scaleDown };
   },
-  validate: validateAutoscaler,
+  validateCreate: (hpa, errors) => validateAutoscaler(hpa, undefined, errors),
+  validateUpdate: validateAutoscaler,
   subresources: { status: { validate: (next, _prev, errors) => validateAutoscalerStatus(next, errors) } },
   columns: [
     nameColumn,
