@@ -114,6 +114,7 @@ export * from './protobuf/decode.ts';
 export { encodeMessage, encodeProtobuf } from './protobuf/encode.ts';
 export * from './quantity.ts';
 export * from './quota-usage.ts';
+export { compileRegularExpression } from './regular-expression.ts';
 export {
   apiVersionOf,
   type Draft,

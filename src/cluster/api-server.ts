@@ -26,6 +26,7 @@ import { parseFeatureGates } from './feature-gates.ts';
 import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
+import { identityOptions } from './identity-flags.ts';
 import type { Layout } from './layout.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
@@ -61,6 +62,7 @@ export async function openApiServer(
   const { store, storeOf } = stores;
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
+  const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
   const server = await createClusterApiServer({
     ...{ store, storeOf },
     components: components ?? defaultComponents,
@@ -97,11 +99,11 @@ export async function openApiServer(
     // The list of modes is checked where they are made.
     ...(args['authorization-mode'] ? { authorization: { modes: list(args['authorization-mode']) as AuthorizationMode[] } } : {}),
     authentication: {
-      issuers: [`https://kubernetes.default.svc.${config.clusterDomain}`],
+      ...identity,
       signingKey: pki.serviceAccount.privateKey,
       publicKey: pki.serviceAccount.publicKey,
       clientCa: pki.ca.certificate,
-      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'] },
+      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
       ...(await authenticationFlags(config)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
@@ -141,8 +143,10 @@ function kubeletClient(pki: Pki) {
 async function authenticationFlags(config: ClusterConfig) {
   const args = config.args.apiserver;
   const tokenFile = args['token-auth-file'];
+  const serviceAccountKeys = await Promise.all(list(args['service-account-key-file']).map((file) => readFile(file, 'utf8')));
   return {
     anonymousAuth: flag(args['anonymous-auth'], true),
+    ...(serviceAccountKeys.length > 0 ? { serviceAccountKeys } : {}),
     ...(tokenFile ? { tokens: parseTokenFile(await readFile(tokenFile, 'utf8')) } : {}),
     ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),
   };

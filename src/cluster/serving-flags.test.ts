@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { identityOptions } from './identity-flags.ts';
 import { servingOptions } from './serving-flags.ts';
 
 test('serving flags are read as kube-apiserver reads them', () => {
@@ -34,7 +35,49 @@ test.each([
   [{ 'request-timeout': '-1s' }, '--request-timeout can not be negative value'],
   [{ 'request-timeout': '60' }, 'time: invalid duration "60"'],
   [{ 'goaway-chance': '0.5' }, '--goaway-chance can not be less than 0 or greater than 0.02'],
+  [{ 'livez-grace-period': '-1s' }, '--livez-grace-period can not be negative value'],
+  [
+    { 'cors-allowed-origins': 'example\\.com' },
+    '--cors-allowed-origins has an invalid regular expression: regular expression does not pin to start/end of host in the origin header, help: ',
+  ],
+  [{ 'cors-allowed-origins': '^(://a$' }, '--cors-allowed-origins has an invalid regular expression: '],
+  [{ 'cors-allowed-origins': '//a$,' }, 'empty value in --cors-allowed-origins'],
+  [
+    { 'strict-transport-security-directives': 'forever' },
+    '--strict-transport-security-directives invalid, allowed values: max-age=expireTime',
+  ],
+  [{ 'strict-transport-security-directives': 'preload,' }, 'empty value in strict-transport-security-directives'],
   [{ 'goaway-chance': 'x' }, '--goaway-chance can not be less than 0 or greater than 0.02'],
 ])('%o is refused', (args, message) => {
   expect(() => servingOptions(args)).toThrow(message);
+});
+
+test('whose pages may ask is told by expressions of whole hosts', () => {
+  const { http } = servingOptions({ 'cors-allowed-origins': '//example\\.com(:|$),^https://.*\\.test$' });
+  const allows = (origin: string) => http?.browsers?.allowsOrigin?.(origin);
+  expect(['https://example.com', 'http://example.com:8080', 'https://a.test'].map(allows)).toEqual([true, true, true]);
+  expect(['https://example.com.evil', 'https://a.test.evil', 'null'].map(allows)).toEqual([false, false, false]);
+});
+
+test('flags of identities are read as kube-apiserver reads them', () => {
+  expect(identityOptions({}, 'https://here')).toEqual({
+    identity: { issuers: ['https://here'], bootstrapTokenAuth: true, serviceAccountLookup: true, extendTokenExpiration: true },
+    requestHeader: {},
+  });
+  const args = {
+    'service-account-issuer': 'https://new,https://old',
+    'service-account-max-token-expiration': '2h',
+    'service-account-extend-token-expiration': 'false',
+    'requestheader-username-headers': 'X-User,X-Other',
+  };
+  expect(identityOptions(args, 'https://here')).toMatchObject({
+    identity: { issuers: ['https://new', 'https://old'], maxTokenSeconds: 7200, extendTokenExpiration: false },
+    requestHeader: { usernameHeaders: ['X-User', 'X-Other'] },
+  });
+  expect(() => identityOptions({ 'service-account-max-token-expiration': '10m' }, '')).toThrow(
+    'the service-account-max-token-expiration must be between 1 hour and 2^32 seconds',
+  );
+  expect(() => identityOptions({ 'service-account-issuer': '://no' }, '')).toThrow(
+    "service-account-issuer contained a ':' but was not a valid URL: ://no",
+  );
 });

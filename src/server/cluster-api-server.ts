@@ -2,7 +2,8 @@
  * The API server with everything around the core that a cluster needs: authentication, authorization, admission, reviews and
  * tokens, the allocation of addresses and ports, and the objects that every cluster begins with.
  */
-import { APIService, CustomResourceDefinition, type Resource } from '../api/index.ts';
+import { hostname } from 'node:os';
+import { APIService, CustomResourceDefinition, type Resource, Secret } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import {
   type AdmissionOptions,
@@ -33,9 +34,12 @@ import {
   ensureServiceCidr,
   ensureSystemNamespaces,
   ensureSystemPriorityClasses,
+  ensureTokenTracking,
+  keepIdentityLease,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createExtensionMetrics } from './metrics/extension-metrics.ts';
+import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
@@ -46,7 +50,13 @@ import { createWebhookClient } from './webhook/index.ts';
 
 export interface ClusterApiServerOptions
   extends Omit<ApiServerOptions, 'authorizer' | 'authenticators' | 'admission' | 'hooks' | 'anonymous'> {
-  authentication: Omit<AuthenticationOptions, 'storages' | 'clock' | 'serviceAccountKeys'> & {
+  authentication: Omit<AuthenticationOptions, 'storages' | 'clock' | 'serviceAccountKeys' | 'metrics' | 'labelSecret'> & {
+    /** --service-account-max-token-expiration, seconds. */
+    maxTokenSeconds?: number;
+    /** --service-account-extend-token-expiration; default true. */
+    extendTokenExpiration?: boolean;
+    /** --service-account-jwks-uri; default: this server's. */
+    jwksUri?: string;
     /** Further --service-account-key-file, PEM; the signing key's own is always accepted. */
     serviceAccountKeys?: readonly string[];
     /** --service-account-signing-key-file, PEM. */
@@ -76,6 +86,8 @@ export interface ClusterApiServerOptions
   aggregatorRouting?: boolean;
   /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
   advertise: { address: string; port: number };
+  /** --livez-grace-period: so long after its start it is alive whatever is not finished yet. Default 0. */
+  livezGraceSeconds?: number;
   /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
   sharedStore?: boolean;
 }
@@ -104,6 +116,7 @@ function late<T>(): { set(value: T): void; get(): T } {
 
 export async function createClusterApiServer(options: ClusterApiServerOptions): Promise<ClusterApiServer> {
   const { clock, random, logger } = options;
+  const beganMs = clock.now();
   const lifetime = new AbortController();
   const onError = (error: unknown) => logger.error({ err: error }, 'a part of the API server lost its watch');
   const lateAuthorizer = late<Authorizer>();
@@ -127,8 +140,16 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const { signingKey, publicKey, serviceAccountKeys = [], ...authenticationOptions } = options.authentication;
   const keys = [publicKey, ...serviceAccountKeys];
   const [issuer = ''] = options.authentication.issuers;
+  const ownClient = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
   const { authenticator, tokens, apiAudiences } = createAuthentication({
     ...authenticationOptions,
+    metrics: createServiceAccountMetrics(options.metrics),
+    labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
+      const patch = { metadata: { uid, labels } };
+      await ownClient.patch(Secret, name, 'merge', patch, { namespace }).catch((error: unknown) => {
+        logger.warn({ err: error }, 'the last use of a token could not be recorded');
+      });
+    },
     storages,
     clock,
     serviceAccountKeys: keys,
@@ -146,7 +167,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     onError,
     serves: ({ group, kind }: Resource) => options.kinds.some(({ resource }) => resource.group === group && resource.kind === kind),
   };
-  const ownClient = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
   for (const plugin of defaultAdmission({
     client: ownClient,
     storages,
@@ -177,7 +197,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   hooks.set('resourceclaims.resource.k8s.io', adminAccess);
   hooks.set('resourceclaimtemplates.resource.k8s.io', adminAccess);
 
-  const tokenContext = { issuer: createTokenIssuer({ issuer, key: signingKey }), storages, clock, apiAudiences };
+  const { maxTokenSeconds, extendTokenExpiration } = options.authentication;
+  const tokenContext = {
+    ...{ issuer: createTokenIssuer({ issuer, key: signingKey }), storages, clock, apiAudiences },
+    ...(maxTokenSeconds === undefined ? {} : { maxSeconds: maxTokenSeconds }),
+    ...(extendTokenExpiration === undefined ? {} : { extendExpiration: extendTokenExpiration }),
+  };
   for (const handler of [
     tokenReviewHandler(tokens, apiAudiences),
     selfSubjectReviewHandler,
@@ -187,7 +212,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     server.addHandler(handler);
   const streaming = options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer });
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
-  server.addRoute(openIdRoute(issuer, keys, options.advertise));
+  server.addRoute(openIdRoute(issuer, keys, options.advertise, options.authentication.jwksUri));
   await Promise.all([authorization.synced, allocator.synced]);
   const started = postStartHooks();
   started.done('start-apiserver-admission-initializer', 'generic-apiserver-start-informers');
@@ -267,14 +292,24 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         'start-service-ip-repair-controllers',
         'rbac/bootstrap-roles',
         'scheduling/bootstrap-system-priority-classes',
+        'start-kube-apiserver-identity-lease-controller',
+        'start-kube-apiserver-identity-lease-garbage-collector',
+        'start-legacy-token-tracking-controller',
         ...(server.flowControl?.fairness ? (['priority-and-fairness-config-producer'] as const) : []),
         ...(first ? (['bootstrap-controller', 'start-kubernetes-service-cidr-controller'] as const) : []),
       );
-      started.list(server.addReadyCheck);
+      started.list(server.addReadyCheck, () => clock.now() < beganMs + 1000 * (options.livezGraceSeconds ?? 0));
       await started.run('start-system-namespaces-controller', ensureSystemNamespaces(client, signal));
       await Promise.all([
         started.run('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
         started.run('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
+        started.run('start-legacy-token-tracking-controller', ensureTokenTracking(client, clock, signal)),
+        started.run(
+          'start-kube-apiserver-identity-lease-controller',
+          keepIdentityLease({ client, clock, hostname: hostname(), signal: lifetime.signal, onError }).then(() =>
+            started.done('start-kube-apiserver-identity-lease-garbage-collector'),
+          ),
+        ),
         server.flowControl?.fairness &&
           started.run(
             'priority-and-fairness-config-producer',
@@ -308,12 +343,15 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   };
 }
 
-function openIdRoute(issuer: string, keys: readonly string[], advertise: { address: string; port: number }): Route {
+function openIdRoute(issuer: string, keys: readonly string[], advertise: { address: string; port: number }, jwksUri?: string): Route {
   const host = advertise.address.includes(':') ? `[${advertise.address}]` : advertise.address;
   const json = (body: object, contentType: string) => ({ type: 'raw' as const, status: 200, contentType, body: JSON.stringify(body) });
   return ({ path }) => {
     if (path === '/.well-known/openid-configuration')
-      return json(openIdConfiguration({ issuer, serverUrl: `https://${host}:${advertise.port}`, keys }), 'application/json');
+      return json(
+        openIdConfiguration({ issuer, serverUrl: `https://${host}:${advertise.port}`, keys, ...(jwksUri ? { jwksUri } : {}) }),
+        'application/json',
+      );
     if (path === '/openid/v1/jwks') return json(openIdKeys(keys), 'application/jwk-set+json');
     return undefined;
   };

@@ -15,6 +15,7 @@ export { type ApiServer, type ApiServerOptions, createApiServer, type Route } fr
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
+export { apiServerIdentity } from './bootstrap/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
 export type { ComponentAddress } from './component/component-probe.ts';
 export { type ComponentRoute, type ComponentServer, openComponentServer } from './component/component-server.ts';

@@ -11,6 +11,9 @@ const order = [
   'poststarthook/crd-informer-synced',
   'poststarthook/start-system-namespaces-controller',
   'poststarthook/start-cluster-authentication-info-controller',
+  'poststarthook/start-kube-apiserver-identity-lease-controller',
+  'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',
+  'poststarthook/start-legacy-token-tracking-controller',
   'poststarthook/start-service-ip-repair-controllers',
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
@@ -41,8 +44,11 @@ export interface PostStartHooks {
   done(...names: PostStartHook[]): void;
   /** Is done when the work is. */
   run<T>(name: PostStartHook, work: Promise<T>): Promise<T>;
-  /** Adds a health check for each that is done or expected. */
-  list(add: (check: HealthCheck, endpoints: readonly HealthEndpoint[]) => void): void;
+  /**
+   * Adds a health check for each that is done or expected. `assumed`: whether /livez still takes what is expected for done
+   * (--livez-grace-period).
+   */
+  list(add: (check: HealthCheck, endpoints: readonly HealthEndpoint[]) => void, assumed?: () => boolean): void;
 }
 
 /** Names what is done after the start, so that health checks tell how far it is. */
@@ -61,14 +67,15 @@ export function postStartHooks(): PostStartHooks {
       done(name);
       return result;
     },
-    list(add) {
+    list(add, assumed = () => false) {
       for (const name of order) {
         const short = name.replace('poststarthook/', '');
         if (!known.has(short)) continue;
-        const check = () => {
+        const check = (): void => {
           if (!known.get(short)) throw new Error('not finished');
         };
-        add({ name, check }, ['healthz', 'livez', 'readyz']);
+        add({ name, check }, ['healthz', 'readyz']);
+        add({ name, check: () => (assumed() ? undefined : check()) }, ['livez']);
       }
     },
   };

@@ -86,6 +86,15 @@ export interface Credentials {
   /** `base64url.bearer.authorization.k8s.io.TOKEN` among a WebSocket's subprotocols. */
   webSocketProtocols: readonly string[];
   remoteAddress: string;
+  /** Where an authenticator says more of the request that they came with. */
+  notes?: AuthenticationNotes;
+}
+
+export interface AuthenticationNotes {
+  /** Sent to the client as a Warning header. */
+  warn(message: string): void;
+  /** Adds to the request's audit event. */
+  auditAnnotation(key: string, value: string): void;
 }
 
 export interface Authenticator {

@@ -72,6 +72,8 @@ export interface TestApiServerOptions {
   requestHeaderCa?: string;
   store?: Store;
   logger?: Logger;
+  /** Further options of authentication: what the server's flags say. */
+  authentication?: Partial<ClusterApiServerOptions['authentication']>;
 }
 
 export async function startApiServer(options: TestApiServerOptions = {}): Promise<TestApiServer> {
@@ -102,6 +104,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
       publicKey: pki.serviceAccount.publicKey,
       clientCa: pki.ca.certificate,
       requestHeader: { clientCa: requestHeaderCa, allowedNames: ['front-proxy-client'] },
+      ...options.authentication,
     },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },
@@ -120,7 +123,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
           clock,
           random,
           logger,
-          config: { clusterSigning: pki.ca, rootCa: pki.ca.certificate },
+          config: { clusterSigning: pki.ca, rootCa: pki.ca.certificate, serviceAccountKey: pki.serviceAccount.privateKey },
         },
         stop.signal,
       )

@@ -1,10 +1,11 @@
 import type { Clock } from '../../time/index.ts';
+import type { ServiceAccountMetrics } from '../metrics/service-account-metrics.ts';
 import type { Authenticator, UserInfo } from '../request.ts';
 import type { Storages } from '../storages.ts';
 import { anonymous } from './anonymous.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
-import { legacySecretTokens } from './service-account/legacy-token.ts';
+import { type LegacyTokenTracking, legacySecretTokens } from './service-account/legacy-token.ts';
 import { createTokenVerifier, serviceAccountTokens } from './service-account/token-verifier.ts';
 import { bearerTokens, type TokenAuthenticator, unionTokens } from './token.ts';
 import { staticTokens } from './token-file.ts';
@@ -24,6 +25,11 @@ export interface AuthenticationOptions {
   /** --token-auth-file, parsed. */
   tokens?: ReadonlyMap<string, UserInfo>;
   requestHeader?: RequestHeaderOptions;
+  /** --service-account-lookup; default true. */
+  serviceAccountLookup?: boolean;
+  metrics?: ServiceAccountMetrics | undefined;
+  /** Labels the Secret of a token that is used. */
+  labelSecret?: LegacyTokenTracking['label'];
   /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
   bootstrapTokenAuth?: boolean;
   /** --anonymous-auth; default true. */
@@ -46,8 +52,13 @@ export function createAuthentication(options: AuthenticationOptions): {
       storages,
       clock,
       apiAudiences,
+      lookup: options.serviceAccountLookup ?? true,
+      metrics: options.metrics,
     }),
-    legacySecretTokens({ keys: options.serviceAccountKeys, storages, apiAudiences }),
+    legacySecretTokens({
+      ...{ keys: options.serviceAccountKeys, storages, apiAudiences },
+      tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
+    }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
   ]);
   const authenticator = union(

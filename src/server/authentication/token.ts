@@ -1,4 +1,4 @@
-import type { Authenticator, Credentials, UserInfo } from '../request.ts';
+import type { AuthenticationNotes, Authenticator, Credentials, UserInfo } from '../request.ts';
 
 export interface TokenResult {
   user: UserInfo;
@@ -9,17 +9,17 @@ export interface TokenResult {
 /** Bearer tokens of one kind. */
 export interface TokenAuthenticator {
   /** undefined: not one of mine. Throws when it is and is not valid. */
-  authenticateToken(token: string, audiences: readonly string[]): Promise<TokenResult | undefined>;
+  authenticateToken(token: string, audiences: readonly string[], notes?: AuthenticationNotes): Promise<TokenResult | undefined>;
 }
 
 /** Asks each; throws what the last one that threw did when none knows the token. */
 export function unionTokens(authenticators: readonly TokenAuthenticator[]): TokenAuthenticator {
   return {
-    async authenticateToken(token, audiences) {
+    async authenticateToken(token, audiences, notes) {
       let failure: unknown;
       for (const authenticator of authenticators) {
         try {
-          const result = await authenticator.authenticateToken(token, audiences);
+          const result = await authenticator.authenticateToken(token, audiences, notes);
           if (result !== undefined) return result;
         } catch (error) {
           failure = error;
@@ -50,7 +50,7 @@ export function bearerTokens(tokens: TokenAuthenticator, apiAudiences: readonly 
     authenticate(credentials) {
       const token = bearerToken(credentials);
       if (token === undefined) return undefined;
-      return tokens.authenticateToken(token, apiAudiences).then((result) => {
+      return tokens.authenticateToken(token, apiAudiences, credentials.notes).then((result) => {
         if (result === undefined) throw new Error('invalid bearer token');
         return result.user;
       });

@@ -17,6 +17,7 @@ import type { Delivery } from '../pipeline/delivery.ts';
 import type { Incoming, Outcome } from '../pipeline/pipeline.ts';
 import type { Credentials } from '../request.ts';
 import { RequestLifetime } from '../request-lifetime.ts';
+import { type BrowserOptions, browserReply } from './browser-headers.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { http1Reply, http2Reply, type Reply } from './reply.ts';
 import { requestBody } from './request-body.ts';
@@ -60,6 +61,10 @@ export interface HttpLimits {
   stalledWriteMs: number;
   /** How long requests in flight may take when the server stops. Default 5 s. */
   drainMs: number;
+  /** What browsers are told with each answer. Default: nothing. */
+  browsers?: BrowserOptions;
+  /** Whether other processes may listen at the same port (--permit-port-sharing). Default false. */
+  sharesPort?: boolean;
   /** With this probability an HTTP/2 client is told to connect anew, so that clients spread over servers (--goaway-chance). Default 0. */
   goawayChance: number;
 }
@@ -189,7 +194,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return begun;
   };
 
-  const serve = async (request: Request, reply: Reply, life: RequestLifetime) => {
+  const { browsers } = options.limits ?? {};
+  const serve = async (request: Request, plainReply: Reply, life: RequestLifetime) => {
+    const reply = browsers ? browserReply(browsers, request, plainReply) : plainReply;
+    if (reply === undefined) return;
     let delivery: Delivery | undefined;
     let bytes = 0;
     try {
@@ -269,7 +277,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         entrance = also;
         entrance?.on('connection', (socket) => server.emit('connection', socket));
         server.once('error', reject);
-        server.listen(options.port, options.bindAddress, () => {
+        server.listen({ port: options.port, host: options.bindAddress, reusePort: options.limits?.sharesPort ?? false }, () => {
           server.off('error', reject);
           server.on('error', (error) => logger.error({ err: error }, 'the HTTPS server failed'));
           const { address, port } = server.address() as AddressInfo; // a TCP server's address

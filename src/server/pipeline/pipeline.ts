@@ -146,7 +146,14 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
 
   /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
   const identify = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<void> => {
+    /** There is no event yet that they could be added to. */
+    const annotations: [string, string][] = [];
     try {
+      if (incoming.credentials !== undefined)
+        incoming.credentials.notes = {
+          warn: (message) => context.warn(message),
+          auditAnnotation: (key, value) => void annotations.push([key, value]),
+        };
       if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials, clock.monotonic());
     } catch (error) {
       if (auditor && error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error));
@@ -159,6 +166,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       throw errors.internal('failed to store audit event');
     }
     context.audit = trail;
+    for (const [key, value] of annotations) context.auditAnnotation(key, value);
   };
 
   const proceed = async (context: RequestContext): Promise<Answer> => {
@@ -178,6 +186,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) {
+      incoming.credentials.notes = context;
       const user = authenticate(options, incoming.credentials, startedMs);
       context.user = user instanceof Promise ? await user : user;
     }

@@ -3,6 +3,7 @@ import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose';
 import type { KubeObject, Resource } from '../../../api/index.ts';
 import { Node, Pod, Secret, ServiceAccount } from '../../../api/index.ts';
 import type { Clock } from '../../../time/index.ts';
+import type { ServiceAccountMetrics } from '../../metrics/service-account-metrics.ts';
 import { readObject, type Storages } from '../../storages.ts';
 import type { TokenAuthenticator } from '../token.ts';
 import { type ObjectIdentity, type ServiceAccountClaims, serviceAccountGroups, serviceAccountUserName } from './claims.ts';
@@ -66,6 +67,7 @@ export function serviceAccountTokens(options: {
   apiAudiences: readonly string[];
   /** --service-account-lookup; default true: the account and the bound objects must still be there. */
   lookup?: boolean;
+  metrics?: ServiceAccountMetrics | undefined;
 }): TokenAuthenticator {
   const { verifier, storages, clock, lookup = true } = options;
   const requireObject = async <T extends KubeObject>(resource: Resource<T>, namespace: string, identity: ObjectIdentity): Promise<T> => {
@@ -81,7 +83,7 @@ export function serviceAccountTokens(options: {
     return object;
   };
   return {
-    async authenticateToken(token, audiences) {
+    async authenticateToken(token, audiences, notes) {
       const claims = await verifier.verify(token);
       if (claims === undefined) return undefined;
       const now = clock.now() / 1000;
@@ -103,6 +105,13 @@ export function serviceAccountTokens(options: {
         // With a pod, the node is information only; alone, it is what the token lives by.
         else if (node !== undefined) await requireObject(Node, '', node);
       }
+      const { warnafter } = claims['kubernetes.io'];
+      // Its client has not read it again in time: one day it will be too late.
+      if (warnafter !== undefined && warnafter > 0 && now > warnafter) {
+        options.metrics?.stale.inc();
+        const late = Math.round(now - warnafter);
+        notes?.auditAnnotation('authentication.k8s.io/stale-token', `subject: ${claims.sub}, seconds after warning threshold: ${late}`);
+      } else options.metrics?.valid.inc();
       const extra: Record<string, string[]> = {};
       if (claims.jti) extra['authentication.kubernetes.io/credential-id'] = [`JTI=${claims.jti}`];
       if (pod !== undefined) {

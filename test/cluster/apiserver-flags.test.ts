@@ -1,0 +1,98 @@
+/** What the API server's flags do to a whole cluster, asked as browsers and programs ask. */
+
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startCluster, type TestCluster } from '../support/cluster.ts';
+
+let cluster: TestCluster;
+let port: number;
+const keyFile = join(tmpdir(), `k8ts-flags-${process.pid}.pub`);
+const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
+beforeAll(async () => {
+  writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
+  const flags = {
+    'cors-allowed-origins': '//example\\.com(:|$)',
+    'strict-transport-security-directives': 'max-age=31536000,includeSubDomains',
+    'service-account-issuer': 'https://new.test,https://kubernetes.default.svc.cluster.local',
+    'service-account-max-token-expiration': '2h',
+    'service-account-key-file': keyFile,
+    'livez-grace-period': '1m',
+    'permit-port-sharing': 'true',
+    'default-not-ready-toleration-seconds': '17',
+    'feature-gates': 'ComponentFlagz=false',
+  };
+  cluster = await startCluster(
+    '--runtime',
+    'hollow',
+    ...Object.entries(flags).flatMap(([name, value]) => ['--apiserver-arg', `${name}=${value}`]),
+  );
+  port = Number(new URL(/server: (\S+)/.exec(await cluster.kubectl('config', 'view', '--minify'))?.[1] ?? '').port);
+});
+afterAll(async () => {
+  await cluster?.down();
+  rmSync(keyFile, { force: true });
+});
+
+const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
+
+function ask(method: string, path: string, headers: Record<string, string> = {}, admin = true) {
+  return new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
+    const identity = { ca: pem('ca.crt'), ...(admin ? { cert: pem('admin.crt'), key: pem('admin.key') } : {}) };
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, ...identity }, (response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => {
+        body += chunk.toString();
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+it('lets the pages of some ask, and tells browsers to come over TLS', async () => {
+  const origin = 'https://example.com:8443';
+  const cors = {
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': 'POST, GET, OPTIONS, PUT, DELETE, PATCH',
+    'access-control-allow-credentials': 'true',
+    'access-control-expose-headers': 'Date',
+  };
+  const preflight = await ask('OPTIONS', '/api/v1/namespaces', { origin, 'access-control-request-method': 'POST' });
+  expect(preflight).toMatchObject({ status: 204, body: '', headers: cors });
+  const asked = await ask('GET', '/api/v1/namespaces/default', { origin });
+  expect(asked).toMatchObject({ status: 200, headers: { ...cors, 'strict-transport-security': 'max-age=31536000; includeSubDomains' } });
+  const other = await ask('GET', '/api/v1/namespaces/default', { origin: 'https://example.com.evil' });
+  expect(other.status).toBe(200);
+  expect(other.headers['access-control-allow-origin']).toBeUndefined();
+  expect(other.headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains');
+  expect((await ask('OPTIONS', '/api/v1/namespaces')).status).not.toBe(204);
+});
+
+it('signs as its first issuer, and publishes all its keys', async () => {
+  const token = (await cluster.kubectl('create', 'token', 'default', '--duration=24h')).trim();
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  expect(claims).toMatchObject({ iss: 'https://new.test', aud: ['https://new.test'] });
+  expect(claims.exp - claims.iat).toBe(7200);
+  expect(JSON.parse((await ask('GET', '/openid/v1/jwks')).body).keys).toHaveLength(2);
+  expect((await ask('GET', '/api/v1/namespaces/default', { authorization: `Bearer ${token}` }, false)).body).toContain(
+    'User \\"system:serviceaccount:default:default\\" cannot get resource',
+  );
+});
+
+it('gives pods the time that it is told to', async () => {
+  await expect.poll(async () => (await cluster.tryKubectl(['run', 'p', '--image=nginx'])).code).toBe(0);
+  const seconds = 'jsonpath={.spec.tolerations[?(@.key=="node.kubernetes.io/not-ready")].tolerationSeconds}';
+  expect(await cluster.kubectl('get', 'pod', 'p', '-o', seconds)).toBe('17');
+});
+
+it('has no page of flags where that is turned off', async () => {
+  expect((await ask('GET', '/flagz')).status).toBe(404);
+  expect((await ask('GET', '/statusz')).status).toBe(200);
+  expect((await ask('GET', '/livez')).body).toBe('ok');
+});
