@@ -128,12 +128,27 @@ function writtenOut({ reply, clock, stalledMs }: Sending, chunk: Uint8Array): Pr
   });
 }
 
+let turn: Promise<void> | undefined;
+
+/** When what was begun before is done, answers to whoever has changed something among it: one moment for all who ask meanwhile. */
+function nextTurn(): Promise<void> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  });
+  return turn;
+}
+
 async function writeWatch(sending: Sending, headers: ReplyHeaders, answer: Answer & { type: 'watch' }, encoding: Encoding): Promise<void> {
   const { reply, context } = sending;
   // The client learns at once that the watch stands.
   reply.head(200, headers, true);
   const write = patientWriter(sending);
   for await (const events of answer.events) {
+    // Whoever has made the change gets the answer before a hundred others get the news.
+    await nextTurn();
     if (context.signal.aborted) return;
     const bytes = encodeEvents(events, encoding);
     sending.bytes += bytes.length;
