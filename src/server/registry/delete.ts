@@ -130,7 +130,8 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
     if (metadata.deletionTimestamp === undefined && metadata.generation !== undefined && metadata.generation > 0)
       meta.generation = metadata.generation + 1;
     const next = { ...object, metadata: meta };
-    if (kind.resource.group === '' && kind.resource.kind === 'Namespace') Object.assign(next, { status: { phase: 'Terminating' } });
+    if (kind.resource.group === '' && kind.resource.kind === 'Namespace')
+      Object.assign(next, { status: { ...(object as KubeObject & { status?: object }).status, phase: 'Terminating' } });
     return next;
   };
   const held = finalizers.length > 0 || namespaceFinalizers(kind, object) > 0;

@@ -1,9 +1,11 @@
 /** What every kind's create and update have in common, around what the kind's definition says (k8s.io/apiserver's registry/rest). */
 import {
+  decodeValue,
   errors,
   FieldErrors,
   type KindDefinition,
   type KubeObject,
+  kindNode,
   type ObjectMeta,
   type ScalePaths,
   type StrategyContext,
@@ -42,6 +44,13 @@ function throwInvalid(kind: KindDefinition, name: string | undefined, problems: 
   if (!problems.ok) throw errors.invalid(kind.resource, name ?? '', problems.list);
 }
 
+/** A status that says nothing, with what Go always writes. */
+function emptyStatus({ resource }: KindDefinition): object {
+  const field = kindNode(resource)?.byName.get('status');
+  // A struct's zero value is an object.
+  return field === undefined ? {} : (decodeValue(field.node, {}) as object);
+}
+
 /** Resets what clients may not set of a new object. */
 export function prepareForCreate(kind: KindDefinition, object: Parted, context: StrategyContext): void {
   const { metadata } = object;
@@ -49,7 +58,7 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
   delete metadata.generation;
-  if (hasStatus(kind) && !kind.keepStatusOnCreate) object.status = {};
+  if (hasStatus(kind) && !kind.keepStatusOnCreate) object.status = emptyStatus(kind);
   if (countsGeneration(kind, object)) metadata.generation = 1;
   kind.create?.(object, context);
 }
