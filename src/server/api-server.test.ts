@@ -13,6 +13,7 @@ import {
   Pod,
   PodDisruptionBudget,
   type Status,
+  VolumeAttachment,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import { createSigningRequest } from '../pki/index.ts';
@@ -59,6 +60,16 @@ describe('create', () => {
     expect(made.spec).toMatchObject({ replicas: 1, strategy: { type: 'RollingUpdate' } });
     expect(made.metadata.managedFields?.[0]).toMatchObject({ manager: 'test', operation: 'Update', apiVersion: 'apps/v1' });
     expect(await admin.get(Deployment, 'web', { namespace })).toEqual(made);
+  });
+
+  test('writes of a status what Go always writes', async () => {
+    const created = await admin.create(VolumeAttachment, {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'VolumeAttachment',
+      metadata: { name: 'a' },
+      spec: { attacher: 'a.example.com', nodeName: 'n', source: { persistentVolumeName: 'v' } },
+    });
+    expect(created.status).toEqual({ attached: false });
   });
 
   test('draws names from generateName', async () => {
@@ -334,6 +345,21 @@ describe('list and watch', () => {
 });
 
 describe('subresources and versions', () => {
+  test('Tables that show something else of objects are refused, watches of them before they begin', async () => {
+    const transport = under.server.localTransport({ name: 'admin', groups: ['system:masters'] });
+    for (const watch of ['false', 'true'])
+      await expect(
+        transport.request({
+          method: 'GET',
+          path: '/api/v1/pods',
+          query: new URLSearchParams({ includeObject: 'All', watch }),
+          accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+        }),
+      ).rejects.toMatchObject({
+        message: `Unable to convert to Table as requested: includeObject: Invalid value: "All": must be 'Metadata', 'Object', 'None', or empty`,
+      });
+  });
+
   test('scale reads and writes replicas', async () => {
     await admin.create(Deployment, deployment('web'));
     const path = `/apis/apps/v1/namespaces/${namespace}/deployments/web/scale`;

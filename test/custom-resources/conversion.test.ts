@@ -89,25 +89,27 @@ test('objects are read, written, patched, listed and watched in a version that a
 });
 
 test.each<[string, (converted: KubeObject[]) => unknown, string]>([
-  ['answers too few', () => [], 'expected 1 converted objects, got 0'],
-  ['answers nothing', () => null, 'expected 1 converted objects, got 0'],
+  ['answers too few', () => [], 'returned 0 objects, expected 1'],
+  ['answers nothing', () => null, 'returned 0 objects, expected 1'],
   [
     'renames',
     (list) => list.map((o) => ({ ...o, metadata: { ...o.metadata, name: 'x' } })),
-    'invalid metadata of converted object at index 0: name must not change',
+    'returned invalid object: must have the same name: ',
   ],
   [
     'converts to another version',
     (list) => list.map((o) => ({ ...o, apiVersion: 'v1' })),
-    'invalid groupVersion for converted object at index 0',
+    'returned invalid object at index 0: invalid groupVersion (expected stable.example.com/v2, received ',
   ],
 ])('a webhook that %s costs its request only', async (_, how, message) => {
   await api.admin.create(CronTab, cronTab('a'), { namespace });
   lie = how;
   await expect(api.admin.get(CronTabV2, 'a', { namespace })).rejects.toMatchObject({
     code: 500,
-    message: expect.stringContaining(`conversion webhook for stable.example.com/v1, Kind=CronTab failed: ${message}`),
+    message: expect.stringContaining(`conversion webhook for stable.example.com/v1, Kind=CronTab ${message}`),
   });
+  await expect(api.admin.delete(CronTabV2, 'a', { namespace })).rejects.toMatchObject({ code: 500 });
+  await expect(api.admin.deleteCollection(CronTabV2, { namespace })).rejects.toMatchObject({ code: 500 });
   expect((await api.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ cronSpec: '* * * * */5' });
 });
 

@@ -41,11 +41,11 @@ function setUp(extra: Partial<Parameters<typeof createAuthentication>[0]> = {}) 
     clock,
     apiAudiences: [issuer],
   };
-  const request = (namespace: string, name: string, spec: object) =>
+  const request = (namespace: string, name: string, spec: object, metadata: object = { name }) =>
     issueServiceAccountToken(tokenContext, namespace, name, {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
-      metadata: { name } as ObjectMeta,
+      metadata: metadata as ObjectMeta,
       spec,
     });
   return { ...authentication, request };
@@ -93,6 +93,13 @@ describe('service-account tokens', () => {
     [{ boundObjectRef: { kind: 'ConfigMap', name: 'x' } }, 'cannot bind token to object of type v1, Kind=ConfigMap'],
   ])('a request for %j is refused', async (spec, message) => {
     await expect(setUp().request('ns', 'sa', spec)).rejects.toThrow(message);
+  });
+
+  test.each([
+    [{ name: 'other' }, 'metadata.name: Invalid value: "other": must match the service account name if specified'],
+    [{ namespace: 'other' }, 'metadata.namespace: Invalid value: "other": must match the service account namespace if specified'],
+  ])('a request of metadata %j is refused', async (metadata, message) => {
+    await expect(setUp().request('ns', 'sa', {}, metadata)).rejects.toThrow(message);
   });
 
   test('a token signed by another key is unauthorized', async () => {

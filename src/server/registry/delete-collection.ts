@@ -4,7 +4,7 @@ import { deleteObject, readDeleteOptions } from './delete.ts';
 import { listQuery } from './list-options.ts';
 import { selectionOf } from './read.ts';
 import type { Registry } from './registry.ts';
-import { type ServedResource, storageOf } from './served-resource.ts';
+import { checkConvertible, type ServedResource, storageOf } from './served-resource.ts';
 
 /** DELETE of a collection: every selected object as it is at the start. Answers what was selected. */
 export async function deleteCollection(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
@@ -16,6 +16,10 @@ export async function deleteCollection(registry: Registry, context: RequestConte
     ...(query.limit > 0 ? { limit: query.limit } : {}),
     ...(query.continue === '' ? {} : { continue: query.continue }),
   });
+  await checkConvertible(
+    served,
+    list.items.map(({ object }) => object),
+  );
   const items: Item[] = [];
   for (const cached of list.items) {
     context.signal.throwIfAborted();

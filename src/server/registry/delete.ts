@@ -12,7 +12,7 @@ import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { Cached } from '../storage/storage.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, type Registry } from './registry.ts';
-import { type ServedResource, storageOf } from './served-resource.ts';
+import { checkConvertible, type ServedResource, storageOf } from './served-resource.ts';
 import { deleteOptionsOf } from './write-options.ts';
 
 const orphanFinalizer = 'orphan';
@@ -86,6 +86,7 @@ export async function deleteObject(
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   let gone = false;
   const step = async (current: Cached) => {
+    await checkConvertible(served, [current.object]);
     const admission = {
       // Of a collection, admission is told no name: it is not what the client has asked for.
       ...admissionRequest(context, served.resource, 'DELETE', {

@@ -19,7 +19,7 @@ import { readPatch } from './patch-document.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import type { ServedResource } from './served-resource.ts';
-import { storageOf } from './served-resource.ts';
+import { checkConvertible, storageOf } from './served-resource.ts';
 import { changeObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
@@ -114,6 +114,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
   if (info.verb === 'get') {
     const item = await storageOf(served).get(info.namespace, info.name);
     if (item === undefined) throw errors.notFound(served.resource, info.name);
+    await checkConvertible(served, [item.object]);
     return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
   }
   if (info.verb !== 'update' && info.verb !== 'patch') throw errors.methodNotSupported(served.resource, info.verb);
@@ -122,7 +123,8 @@ export async function scale(registry: Registry, context: RequestContext, served:
   const item = await changeObject(registry, context, served, {
     options,
     preconditions: {},
-    next(current) {
+    async next(current) {
+      await checkConvertible(served, [current]);
       const asked = wanted(current);
       const { metadata, spec } = asked;
       if (metadata.name && metadata.name !== info.name)

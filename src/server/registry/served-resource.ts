@@ -38,6 +38,11 @@ export function convertToServed(served: ServedResource, object: KubeObject): Kub
   return prepared === undefined ? toServed(served, object) : prepared.then(() => toServed(served, object));
 }
 
+/** Objects that can't be converted to the version at hand can't be dealt with in it, whatever is asked of them. */
+export async function checkConvertible(served: ServedResource, objects: readonly KubeObject[]): Promise<void> {
+  await served.version?.prepare?.(objects, 'served');
+}
+
 /** An object as it lies in the store, perhaps in the storage version of earlier days, in the present one. */
 export function convertToStored({ version }: ServedResource, object: KubeObject): KubeObject | Promise<KubeObject> {
   if (version?.prepare === undefined) return object;

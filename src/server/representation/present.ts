@@ -33,13 +33,9 @@ function includeObject(context: RequestContext): IncludeObject {
   const value = context.query.get('includeObject') ?? '';
   if (value === '') return 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw errors.invalid({ group: 'meta.k8s.io', kind: 'TableOptions' }, '', [
-    {
-      type: 'FieldValueInvalid',
-      field: 'includeObject',
-      body: `Invalid value: ${JSON.stringify(value)}: unrecognized include object policy, must be None, Metadata, or Object`,
-    },
-  ]);
+  throw errors.badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 function rows(resource: ServedResource, item: Item, as: As, include: IncludeObject, nowMs: number): Table['rows'] {
@@ -98,8 +94,11 @@ export function present(answer: Answer, { as }: Representation, context: Request
           };
     return { type: 'object', status: 200, item: { object } };
   }
-  if (answer.type === 'watch' && (as !== undefined || answer.resource.version !== undefined))
+  if (answer.type === 'watch' && (as !== undefined || answer.resource.version !== undefined)) {
+    // What can't be done is told before the first event.
+    if (as?.kind === 'Table') includeObject(context);
     return { ...answer, events: presentEvents(answer.resource, answer.events, as, context, nowMs) };
+  }
   return answer;
 }
 

@@ -31,6 +31,7 @@ export async function issueServiceAccountToken(
   name: string,
   request: authenticationV1.TokenRequest,
 ): Promise<authenticationV1.TokenRequest> {
+  checkIdentity(namespace, name, request);
   const spec = request.spec ?? {};
   const audiences = spec.audiences?.length ? spec.audiences : [...context.apiAudiences];
   const requested = spec.expirationSeconds ?? defaultSeconds;
@@ -65,12 +66,25 @@ export async function issueServiceAccountToken(
   };
 }
 
+const requestKind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
+
+/** What the body says of whose token it is must be what the path says. */
+function checkIdentity(namespace: string, name: string, { metadata }: authenticationV1.TokenRequest): void {
+  const found = new FieldErrors();
+  const path = new FieldPath('metadata');
+  if (metadata?.name && metadata.name !== name)
+    found.invalid(path.child('name'), metadata.name, 'must match the service account name if specified');
+  else if (metadata?.namespace && metadata.namespace !== namespace)
+    found.invalid(path.child('namespace'), metadata.namespace, 'must match the service account namespace if specified');
+  if (!found.ok) throw errors.invalid(requestKind, name, found.list);
+}
+
 function validate(name: string, seconds: number): void {
   const found = new FieldErrors();
   const path = new FieldPath('spec').child('expirationSeconds');
   if (seconds < minSeconds) found.invalid(path, seconds, 'may not specify a duration less than 10 minutes');
   if (seconds > 2 ** 32) found.invalid(path, seconds, 'may not specify a duration larger than 2^32 seconds');
-  if (!found.ok) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, found.list);
+  if (!found.ok) throw errors.invalid(requestKind, name, found.list);
 }
 
 type Bound = Pick<ServiceAccountClaims['kubernetes.io'], 'pod' | 'secret' | 'node'>;
