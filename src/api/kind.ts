@@ -110,6 +110,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   storagePrefix?: string;
   /** Restricts verbs, e.g. to `['create']` for reviews. */
   verbs?: readonly string[];
+  /** Deleting one answers the object as it was, where others answer a Status (upstream's ReturnDeletedObject). */
+  answersDeleted?: boolean;
   /** Not stored: `create` answers it (reviews). */
   virtual?: boolean;
   /** What the table's default column can't say. Runs on decode in the storage version. */

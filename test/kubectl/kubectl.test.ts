@@ -205,3 +205,13 @@ spec:
     'Warning: extensions/v1beta1 Deployment is deprecated in v1.8+, unavailable in v1.16+; use apps/v1 Deployment\ndeployment.extensions/old created (server dry run)',
   );
 });
+
+test(
+  'what is deleted comes back where upstream gives it back, else a status does',
+  follow([
+    ['create service clusterip brief --tcp=80', 'service/brief created'],
+    ['delete --raw /api/v1/namespaces/default/services/brief', /\n\{"kind":"Service","apiVersion":"v1",.*"name":"brief"/],
+    ['create configmap brief', 'configmap/brief created'],
+    ['delete --raw /api/v1/namespaces/default/configmaps/brief', /\n\{"kind":"Status","apiVersion":"v1",.*"status":"Success"/],
+  ]),
+);

@@ -96,6 +96,7 @@ function validateClassAnnotation(next: PersistentVolumeClaim, prev: PersistentVo
 
 export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   resource: PersistentVolumeClaim,
+  answersDeleted: true,
   shortNames: ['pvc'],
   storagePrefix: 'persistentvolumeclaims',
   generation: false,

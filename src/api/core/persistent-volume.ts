@@ -114,6 +114,7 @@ function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
 
 export const persistentVolume = defineKind<PersistentVolume>({
   resource: PersistentVolume,
+  answersDeleted: true,
   shortNames: ['pv'],
   storagePrefix: 'persistentvolumes',
   generation: false,

@@ -9,6 +9,7 @@ import { workloadWarnings } from './pod-warnings.ts';
 
 export const podTemplate = defineKind<PodTemplate>({
   resource: PodTemplate,
+  answersDeleted: true,
   storagePrefix: 'podtemplates',
   allowCreateOnUpdate: true,
   generation: (next, prev) => !semanticEqual(next.template, prev.template),

@@ -101,6 +101,7 @@ function keepAllButResources(next: Pod, prev: Pod): void {
 
 export const pod = defineKind<Pod>({
   resource: Pod,
+  answersDeleted: true,
   shortNames: ['po'],
   categories: ['all'],
   storagePrefix: 'pods',

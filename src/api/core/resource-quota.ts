@@ -110,6 +110,7 @@ const isLimit = (name: string) => name.startsWith('limits.');
 
 export const resourceQuota = defineKind<ResourceQuota>({
   resource: ResourceQuota,
+  answersDeleted: true,
   shortNames: ['quota'],
   storagePrefix: 'resourcequotas',
   generation: false,

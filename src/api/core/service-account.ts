@@ -12,6 +12,7 @@ function keepSecretNames(account: ServiceAccount): void {
 
 export const serviceAccount = defineKind<ServiceAccount>({
   resource: ServiceAccount,
+  answersDeleted: true,
   shortNames: ['sa'],
   storagePrefix: 'serviceaccounts',
   create: keepSecretNames,

@@ -28,6 +28,7 @@ const portText = ({ nodePort, port, protocol }: ServicePort) => (nodePort ? `${p
 
 export const service = defineKind<Service>({
   resource: Service,
+  answersDeleted: true,
   shortNames: ['svc'],
   categories: ['all'],
   storagePrefix: 'services/specs',

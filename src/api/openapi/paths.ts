@@ -33,6 +33,8 @@ export interface OpenApiResource extends KindName {
   plural: string;
   namespaced: boolean;
   verbs: readonly string[];
+  /** Deleting one answers it, not a Status. */
+  answersDeleted?: boolean;
   subresources?: readonly OpenApiSubresource[];
   /** For a kind that the table does not know: the schema of its definition, where that has one. */
   custom?: { schema: JSONSchemaProps | undefined };
@@ -104,7 +106,9 @@ class PathWriter {
   ): void {
     const { kind, answerTypes = mediaTypes, bodyTypes = ['*/*'] } = facts;
     const parameters = (facts.parameters ?? []).map((p) => this.#parameter(p));
-    if (facts.body && this.#version === 2) parameters.unshift({ name: 'body', in: 'body', required: true, schema: facts.body });
+    // What is to be deleted needs no options.
+    const needed = method === 'delete' ? {} : { required: true };
+    if (facts.body && this.#version === 2) parameters.unshift({ name: 'body', in: 'body', ...needed, schema: facts.body });
     const answer = this.#response(facts.answer, answerTypes);
     item[method] = {
       description: facts.description,
@@ -113,7 +117,7 @@ class PathWriter {
       ...(this.#version === 2 ? { consumes: bodyTypes, produces: answerTypes, schemes: ['https'] } : {}),
       ...(parameters.length > 0 ? { parameters } : {}),
       ...(facts.body && this.#version === 3
-        ? { requestBody: { required: true, content: Object.fromEntries(bodyTypes.map((t) => [t, { schema: facts.body }])) } }
+        ? { requestBody: { ...needed, content: Object.fromEntries(bodyTypes.map((t) => [t, { schema: facts.body }])) } }
         : {}),
       responses: {
         '200': answer,
@@ -140,7 +144,7 @@ class PathWriter {
     id: string,
     owner: KindName,
     schema: Json,
-    { strategic = true, subresource = '' } = {},
+    { strategic = true, subresource = '', answersDeleted = false } = {},
   ): void {
     const item = this.path(path, [...names, pretty]);
     const on = (verb: string) => verbs.includes(verb);
@@ -186,7 +190,7 @@ class PathWriter {
         description: `delete a ${owner.kind}`,
         action: 'delete',
         parameters: deleteParameters,
-        answer: this.#schemas.reference('meta.v1.Status'),
+        answer: answersDeleted ? schema : this.#schemas.reference('meta.v1.Status'),
         body: this.#schemas.reference('meta.v1.DeleteOptions'),
         also: [202],
       });
@@ -296,7 +300,10 @@ class PathWriter {
     const onOne = verbs.filter((v) => v !== 'create');
     const names = [objectName(kind), ...inNamespace];
     if (onOne.some((v) => ['get', 'update', 'patch', 'delete'].includes(v)))
-      this.single(`${collection}/{name}`, names, resource, onOne, `${scope}${kind}`, resource, schema, patches);
+      this.single(`${collection}/{name}`, names, resource, onOne, `${scope}${kind}`, resource, schema, {
+        ...patches,
+        answersDeleted: resource.answersDeleted ?? false,
+      });
     if (namespaced && canList)
       this.operation(this.path(`${base}/${plural}`, [...listParameters, pretty]), 'get', list(`list${gvId}${kind}ForAllNamespaces`));
     if (verbs.includes('watch') && !resource.custom) this.watches(resource, base, collection, inNamespace);

@@ -25,6 +25,7 @@ function validateSpec(next: DeviceClass, prev: DeviceClass | undefined, errors: 
 /** Which devices an administrator lets people ask for, and how they are set up. */
 export const deviceClass = defineKind<DeviceClass>({
   resource: DeviceClass,
+  answersDeleted: true,
   versions: [sameShape(v1beta2.DeviceClass, DeviceClass), sameShape(v1beta1.DeviceClass, DeviceClass)],
   generation: (next, prev) => !semanticEqual(next.spec, prev.spec),
   validateCreate: (next, errors) => validateSpec(next, undefined, errors),

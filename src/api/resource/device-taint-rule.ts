@@ -24,6 +24,7 @@ function validateSpec({ spec }: DeviceTaintRule, prev: DeviceTaintRule | undefin
 /** An administrator's taint on devices, beside what their driver says (KEP-5055). */
 export const deviceTaintRule = defineKind<DeviceTaintRule>({
   resource: DeviceTaintRule,
+  answersDeleted: true,
   versions: [sameShape(v1alpha3.DeviceTaintRule, DeviceTaintRule)],
   create: ({ spec }, { now }) => spec?.taint && stampTaint(spec.taint, now),
   update({ spec }, prev, { now }) {

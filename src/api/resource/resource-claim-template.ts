@@ -19,6 +19,7 @@ const templateV1beta1 = convertedVersion(v1beta1.ResourceClaimTemplate, Resource
 /** What claims are made from, one for each pod. */
 export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
   resource: ResourceClaimTemplate,
+  answersDeleted: true,
   versions: [sameShape(v1beta2.ResourceClaimTemplate, ResourceClaimTemplate), templateV1beta1],
   defaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
   validateCreate({ spec }, errors) {

@@ -27,6 +27,7 @@ function stateCell({ metadata, status }: ResourceClaim): string {
 /** Devices that somebody needs, and the ones that were found (KEP-4381). */
 export const resourceClaim = defineKind<ResourceClaim>({
   resource: ResourceClaim,
+  answersDeleted: true,
   versions: [sameShape(v1beta2.ResourceClaim, ResourceClaim), claimV1beta1],
   generation: false,
   defaults: ({ spec }) => defaultDeviceClaim(spec?.devices),

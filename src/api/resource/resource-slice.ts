@@ -104,6 +104,7 @@ function stampTaints(slice: ResourceSlice, now: string): void {
 /** Devices of one driver, in a pool that may span several slices. */
 export const resourceSlice = defineKind<ResourceSlice>({
   resource: ResourceSlice,
+  answersDeleted: true,
   versions: [sameShape(v1beta2.ResourceSlice, ResourceSlice), sliceV1beta1],
   generation: (next, prev) => !semanticEqual(next.spec, prev.spec),
   create: (slice, { now }) => stampTaints(slice, now),

@@ -39,6 +39,7 @@ const flag = (name: string, description: string, field: 'attachRequired' | 'podI
 
 export const csiDriver = defineKind<CSIDriver>({
   resource: CSIDriver,
+  answersDeleted: true,
   versions: [sameShape(v1beta1.CSIDriver, CSIDriver)],
   allowUnconditionalUpdate: false,
   defaults(driver) {

@@ -28,6 +28,7 @@ function validateDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErr
 
 export const csiNode = defineKind<CSINode>({
   resource: CSINode,
+  answersDeleted: true,
   versions: [sameShape(v1beta1.CSINode, CSINode)],
   allowUnconditionalUpdate: false,
   defaults(node) {

@@ -43,6 +43,7 @@ export function isDefaultStorageClass({ metadata: { annotations } }: StorageClas
 
 export const storageClass = defineKind<StorageClass>({
   resource: StorageClass,
+  answersDeleted: true,
   shortNames: ['sc'],
   versions: [sameShape(v1beta1.StorageClass, StorageClass)],
   defaults(sc) {

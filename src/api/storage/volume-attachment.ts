@@ -23,6 +23,7 @@ function validateError(error: VolumeError | undefined, path: FieldPath, errors: 
 
 export const volumeAttachment = defineKind<VolumeAttachment>({
   resource: VolumeAttachment,
+  answersDeleted: true,
   versions: [sameShape(v1beta1.VolumeAttachment, VolumeAttachment), sameShape(v1alpha1.VolumeAttachment, VolumeAttachment)],
   generation: false,
   allowUnconditionalUpdate: false,

@@ -15,6 +15,7 @@ const isDefault = 'volumeattributesclass.alpha.kubernetes.io/is-default-class';
 
 export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   resource: VolumeAttributesClass,
+  answersDeleted: true,
   shortNames: ['vac'],
   versions: [
     sameShape(v1beta1.VolumeAttributesClass, VolumeAttributesClass),

@@ -89,6 +89,7 @@ export function createOpenApi({
         plural: served.resource.plural,
         namespaced: served.resource.namespaced,
         verbs: verbsOf(served, handlers),
+        answersDeleted: served.kind.answersDeleted === true,
         subresources: subresourcesOf(served, handlers),
         ...(served.custom ? { custom: { schema: served.custom.schema } } : {}),
       }));

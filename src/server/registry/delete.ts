@@ -20,9 +20,6 @@ const orphanFinalizer = 'orphan';
 const lastMs = Date.parse('9999-12-31T23:59:59Z');
 const foregroundFinalizer = 'foregroundDeletion';
 
-/** Kinds whose deletion answers the object as it was, where others answer a Status (upstream's ReturnDeletedObject). */
-const answersObject = new Set(['persistentvolumeclaims', 'persistentvolumes', 'pods', 'podtemplates', 'resourcequotas', 'serviceaccounts']);
-
 /** Options from the body where there is one, else from the query. */
 export async function readDeleteOptions(context: RequestContext): Promise<DeleteOptions> {
   const { value } = await readDocument(context, 'DeleteOptions');
@@ -50,8 +47,7 @@ export async function remove(registry: Registry, context: RequestContext, served
     const status = options.orphanDependents === false ? 202 : 200;
     return { type: 'object', status, item, resource: served };
   }
-  if (served.resource.group === '' && answersObject.has(served.resource.plural))
-    return { type: 'object', status: 200, item, resource: served };
+  if (served.kind.answersDeleted) return { type: 'object', status: 200, item, resource: served };
   return { type: 'object', status: 200, item: { object: deletedStatus(served, item.object) } };
 }
 
