@@ -86,6 +86,8 @@ export interface ApiServerOptions {
   bindAddress?: string;
   /** Default 0: any that is free. */
   port?: number;
+  /** Where clients are told to find it; default: where it listens. */
+  advertise?: { address: string; port: number };
   version?: Partial<BuildInfo>;
   metrics: MetricsRegistry;
   /** What /statusz and /flagz tell; default: there are none. */
@@ -264,7 +266,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   let address = { address: options.bindAddress ?? '0.0.0.0', port: options.port ?? 0 };
   let aggregation: Aggregation | undefined;
   const merged = { table, handlers, aggregation: () => aggregation };
-  const discovery = createDiscovery({ ...merged, serverAddress: () => `${address.address}:${address.port}` });
+  const serverAddress = () => {
+    const told = options.advertise ?? address;
+    return `${told.address.includes(':') ? `[${told.address}]` : told.address}:${told.port}`;
+  };
+  const discovery = createDiscovery({ ...merged, serverAddress });
   const version = versionInfo(options.version);
   registerServerMetrics({
     registry: metrics,

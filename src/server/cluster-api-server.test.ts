@@ -61,6 +61,7 @@ test('a new cluster has its namespaces, roles and the Service kubernetes; a seco
     type: 'ClusterIP',
   });
   expect((await admin.get(EndpointSlice, 'kubernetes', { namespace: 'default' })).endpoints?.[0]?.addresses).toEqual(['192.168.0.1']);
+  expect(await admin.raw('GET', '/api')).toMatchObject({ serverAddressByClientCIDRs: [{ serverAddress: '192.168.0.1:6443' }] });
   const before = await admin.list(ClusterRole);
   expect(before.items.length).toBeGreaterThan(60);
   await server.bootstrap();
