@@ -1,4 +1,6 @@
-/** What a collector is told by OTLP of requests, of what they store, and of the webhooks they ask. */
+/** What a collector is told by OTLP of requests, of what they store, and of the webhooks and API servers they ask. */
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseTracingConfiguration } from '../../src/cluster/tracing-flags.ts';
@@ -136,6 +138,51 @@ test('a write is traced down to the store and to webhooks, which are told of the
     expect(received[0]?.resourceSpans[0]?.resource.attributes).toEqual([{ key: 'service.name', value: { stringValue: 'apiserver' } }]);
   } finally {
     await hook.close();
+  }
+});
+
+test('another API server is told of the trace whose request it answers', { timeout: 60_000 }, async () => {
+  tracer = open(1_000_000);
+  api = await startApiServer({ server: { tracer }, dnsNames: ['echo.default.svc'] });
+  const told: (string | undefined)[] = [];
+  const { certificate, key } = api.pki.apiserver;
+  const echo = createServer({ cert: certificate, key }, (request, response) => {
+    told.push(request.headers.traceparent as string | undefined);
+    response.setHeader('content-type', 'application/json');
+    response.end('{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"echo.example.com/v1","resources":[]}');
+  });
+  const port = await new Promise<number>((resolve) => echo.listen(0, '127.0.0.1', () => resolve((echo.address() as AddressInfo).port)));
+  try {
+    const service = { type: 'ExternalName', externalName: 'localhost', ports: [{ port }] };
+    await api.http(
+      'POST',
+      '/api/v1/namespaces/default/services',
+      JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'echo' }, spec: service }),
+    );
+    const apiService = {
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: 'v1.echo.example.com' },
+      spec: {
+        group: 'echo.example.com',
+        version: 'v1',
+        groupPriorityMinimum: 2000,
+        versionPriority: 10,
+        service: { namespace: 'default', name: 'echo', port },
+        caBundle: Buffer.from(api.pki.ca.certificate).toString('base64'),
+      },
+    };
+    await api.http('POST', '/apis/apiregistration.k8s.io/v1/apiservices', JSON.stringify(apiService));
+    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const things = '/apis/echo.example.com/v1/namespaces/default/things';
+    await eventually('it is asked', async () => (await api.http('GET', things, undefined, { traceparent: parent })).status === 200);
+    await tracer.close();
+    const sent = spans().findLast((span) => span.name === 'HTTP GET');
+    expect(sent).toMatchObject({ kind: 3, traceId: Buffer.from('0af7651916cd43dd8448eb211c80319c', 'hex') });
+    expect(told).toContain(`00-0af7651916cd43dd8448eb211c80319c-${sent?.spanId.toString('hex')}-01`);
+  } finally {
+    echo.closeAllConnections();
+    echo.close();
   }
 });
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { dialErrorMessage } from '../../client/index.ts';
+import { spanKind, traced } from '../../observability/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { passUpgrade, requestHeaders, responseHeaders, upgradeHeaders } from '../streaming/forwarding.ts';
 import { authorityOf } from '../streaming/kubelet-connection.ts';
@@ -56,7 +57,15 @@ export async function forward(context: RequestContext, remote: RemoteServer): Pr
   };
   let response: IncomingMessage;
   try {
-    response = await remote.request({ url, method, headers, signal, ...(body ? { body } : {}) });
+    response = await traced(
+      `HTTP ${method}`,
+      () => ({ 'http.request.method': method, 'url.full': url.href }),
+      (span) => {
+        const parent = span ? { traceparent: span.traceParent } : {};
+        return remote.request({ url, method, headers: { ...headers, ...parent }, signal, ...(body ? { body } : {}) });
+      },
+      spanKind.client,
+    );
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     return failed(error);
