@@ -50,6 +50,8 @@ export interface CustomVersion {
   defaults(obj: KubeObject): void;
   /** The schema as it was written, for OpenAPI. */
   readonly schema: JSONSchemaProps | undefined;
+  /** Paths of the fields that objects can be selected by, without the leading dot. */
+  readonly selectableFields: readonly string[];
   /** Sent as a Warning header. */
   readonly warning: string | undefined;
 }

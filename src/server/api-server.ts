@@ -283,7 +283,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
           : [],
       ),
   });
-  const openApi = createOpenApi({ ...merged, version: version.gitVersion });
+  const openApi = createOpenApi({ ...merged, clock, version: version.gitVersion });
   const paths = () => [
     '/.well-known/openid-configuration',
     '/api',

@@ -184,3 +184,18 @@ test('YAML that nests without end is refused at once', async () => {
     expect(reply).toMatchObject({ status: 400, body: expect.stringContaining('exceeded max depth of 10000') });
   }
 });
+
+test('fields that objects are selected by are published, and documents are kept by their hash', async () => {
+  const schema = { type: 'object', properties: { spec: { type: 'object', properties: { color: { type: 'string' } } } } };
+  await define('chosen.example.com', [version('v1', { selectableFields: [{ jsonPath: '.spec.color' }] }, schema)]);
+  const fields = { 'x-kubernetes-selectable-fields': [{ fieldPath: 'spec.color' }] };
+  const { definitions: v2 } = await send('GET', '/openapi/v2');
+  expect((v2 as Fields)['com.example.chosen.v1.Thing']).toMatchObject(fields);
+  const at = '/openapi/v3/apis/chosen.example.com/v1';
+  const { components } = (await send('GET', at)) as unknown as { components: { schemas: Fields } };
+  expect(components.schemas['com.example.chosen.v1.Thing']).toMatchObject(fields);
+  const { headers, status } = await api.http('GET', `${at}?hash=stale`);
+  expect(status).toBe(301);
+  const kept = await api.http('GET', String(headers.location));
+  expect(kept.headers).toMatchObject({ 'cache-control': 'public, immutable', expires: expect.stringMatching(/ GMT$/) });
+});

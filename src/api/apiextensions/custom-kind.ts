@@ -80,6 +80,7 @@ function customVersion(definition: CustomResourceDefinition, version: CustomReso
       if (schema) applySchemaDefaults(schema, object);
     },
     schema,
+    selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) => jsonPath.slice(1)),
     warning: version.deprecated ? (version.deprecationWarning ?? deprecationWarning(definition, version.name)) : undefined,
   };
 }

@@ -80,12 +80,21 @@ class Publisher {
   }
 }
 
+/** What a definition says of its resource in one version. */
+export interface CustomSchema {
+  schema: JSONSchemaProps | undefined;
+  /** Paths of fields, without the leading dot. */
+  selectableFields?: readonly string[];
+}
+
 /** The definition of a custom resource's kind in one version. */
 export function customDefinition(
-  schema: JSONSchemaProps | undefined,
+  { schema, selectableFields = [] }: CustomSchema,
   gvk: { group: string; version: string; kind: string },
   version: Version,
   builder: SchemaBuilder,
 ): Json {
-  return new Publisher(version, builder).root(schema, gvk);
+  const root = new Publisher(version, builder).root(schema, gvk);
+  if (selectableFields.length === 0) return root;
+  return { ...root, 'x-kubernetes-selectable-fields': selectableFields.map((fieldPath) => ({ fieldPath })) };
 }

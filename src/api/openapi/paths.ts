@@ -1,6 +1,4 @@
-/** The operations of a served resource as OpenAPI paths, both in version 2 and version 3 form. */
-import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { customDefinition, customDefinitionName } from './custom-schemas.ts';
+import { type CustomSchema, customDefinition, customDefinitionName } from './custom-schemas.ts';
 import {
   deleteParameters,
   force,
@@ -37,7 +35,7 @@ export interface OpenApiResource extends KindName {
   answersDeleted?: boolean;
   subresources?: readonly OpenApiSubresource[];
   /** For a kind that the table does not know: the schema of its definition, where that has one. */
-  custom?: { schema: JSONSchemaProps | undefined };
+  custom?: CustomSchema;
 }
 
 const strategicType = 'application/strategic-merge-patch+json';
@@ -250,7 +248,7 @@ class PathWriter {
     const inNamespace = namespaced ? [namespaceName] : [];
     const collection = `${base}${namespaced ? '/namespaces/{namespace}' : ''}/${plural}`;
     const schema = resource.custom
-      ? this.#schemas.add(customDefinitionName(resource), customDefinition(resource.custom.schema, resource, this.#version, this.#schemas))
+      ? this.#schemas.add(customDefinitionName(resource), customDefinition(resource.custom, resource, this.#version, this.#schemas))
       : this.#schemas.kind(resource);
     // Of custom resources there is no type to merge by: kubectl asks here which patches a kind takes.
     const patches = { strategic: resource.custom === undefined };

@@ -140,7 +140,7 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
 
   const aggregated = (version: 'v2' | 'v2beta1', names: string[], context: RequestContext): Answer => {
     const items = names.map((name) => ({
-      metadata: { ...(name === '' ? {} : { name }), creationTimestamp: null },
+      metadata: name === '' ? {} : { name },
       versions: [...(groups.get(name) ?? [])].map(([v, { local, remote }]) => ({
         version: v,
         resources: remote?.resources ?? local.map((served) => aggregatedResource(served, handlers)),

@@ -12,6 +12,7 @@ import {
   openApiV3Path,
   type RemoteDocument,
 } from '../../api/index.ts';
+import type { Clock } from '../../time/index.ts';
 import type { Aggregation, RemoteVersion } from '../aggregation/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { notFound } from '../registry/dispatch.ts';
@@ -35,10 +36,23 @@ function protobufOf(version: string): { asked: string[]; answered: string } {
   return { asked: [`application/com.github.proto-openapi.spec.${version}@v1.0+protobuf`, answered], answered };
 }
 
+const sha512 = (data: string | Uint8Array) => createHash('sha512').update(data).digest('hex').toUpperCase();
+/** How long what is known by its hash may be kept. */
+const yearMs = 365 * 24 * 3600 * 1000;
+
 const built = (contentType: string, body: string | Uint8Array): Built => ({
   contentType,
   body,
-  etag: createHash('sha512').update(body).digest('hex').toUpperCase(),
+  etag: sha512(body),
+});
+
+/** As Go's http.Redirect answers. */
+const movedTo = (location: string): Answer => ({
+  type: 'raw',
+  status: 301,
+  contentType: 'text/html; charset=utf-8',
+  body: `<a href="${location}">Moved Permanently</a>.\n\n`,
+  headers: { location },
 });
 
 /** The first media type of the Accept header that a document can be given in. */
@@ -55,6 +69,7 @@ function wanted(accept: string, protobuf: { asked: string[]; answered: string } 
 export interface OpenApiOptions {
   table: ResourceTable;
   handlers: readonly SubresourceHandler[];
+  clock: Clock;
   /** The server's, e.g. `v1.36.0+k8ts`. */
   version: string;
   /** What other servers serve in this one's name, where there are such. */
@@ -72,6 +87,7 @@ async function remoteDocument(remote: RemoteVersion): Promise<RemoteDocument> {
 export function createOpenApi({
   table,
   handlers,
+  clock,
   version,
   aggregation,
 }: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
@@ -91,7 +107,7 @@ export function createOpenApi({
         verbs: verbsOf(served, handlers),
         answersDeleted: served.kind.answersDeleted === true,
         subresources: subresourcesOf(served, handlers),
-        ...(served.custom ? { custom: { schema: served.custom.schema } } : {}),
+        ...(served.custom ? { custom: { schema: served.custom.schema, selectableFields: served.custom.selectableFields } } : {}),
       }));
 
   const document = (path: string, make: () => Promise<Built>): Promise<Built> => {
@@ -108,10 +124,13 @@ export function createOpenApi({
   const json = async (made: Promise<object>) => built(jsonType, JSON.stringify(await made));
 
   const answer = ({ contentType, body, etag }: Built, context: RequestContext): Answer => {
-    const headers = { etag: `"${etag}"`, vary: 'Accept', ...(context.query.has('hash') ? { 'cache-control': 'public, immutable' } : {}) };
+    const forever = { 'cache-control': 'public, immutable', expires: new Date(clock.now() + yearMs).toUTCString() };
+    const headers = { etag: `"${etag}"`, vary: 'Accept', ...(context.query.has('hash') ? forever : {}) };
     if (context.header('if-none-match') === `"${etag}"`) return { type: 'raw', status: 304, contentType, body: '', headers };
     return { type: 'raw', status: 200, contentType, body, headers };
   };
+
+  const hashOf = (part: unknown) => sha512(JSON.stringify([version, part]));
 
   return async (context) => {
     const path = context.path.replace(/^\/+|\/+$/g, '');
@@ -144,18 +163,17 @@ export function createOpenApi({
       const paths: Record<string, { serverRelativeURL: string }> = {};
       for (const [at, part] of byPath) {
         // Documents are made one by one: clients ask for few of them, by a hash of what they depend on.
-        const hash = createHash('sha512')
-          .update(JSON.stringify([version, part]))
-          .digest('hex')
-          .toUpperCase();
-        paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
+        paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${hashOf(part)}` };
       }
       for (const remote of remotes)
         if (remote.openApiV3 !== undefined) paths[openApiV3Path(remote)] = { serverRelativeURL: remote.openApiV3 };
       return answer(built(jsonType, JSON.stringify({ paths })), context);
     }
-    const part = byPath.get(path.slice('openapi/v3/'.length));
+    const at = path.slice('openapi/v3/'.length);
+    const part = byPath.get(at);
     if (part === undefined) throw notFound();
+    const hash = context.query.get('hash');
+    if (hash && hash !== hashOf(part)) return movedTo(`/openapi/v3/${at}?hash=${hashOf(part)}`);
     const v3 = () => openApiV3(part, version);
     if (encoding === 'json') return answer(await document(path, () => json(v3())), context);
     return answer(await document(`${path} protobuf`, async () => built(protobufTypes[3].answered, encodeOpenApiV3(await v3()))), context);

@@ -34,9 +34,10 @@ function reportedVerb({ info, method, body }: RequestContext): string {
   return verbOf[info.verb] ?? info.verb.toUpperCase();
 }
 
-function scopeOf({ isResourceRequest, name, namespace, verb }: RequestInfo): string {
+/** By the path: a collection of which one object is selected is still that. */
+function scopeOf({ isResourceRequest, parts, namespace, verb }: RequestInfo): string {
   if (!isResourceRequest) return '';
-  if (name !== '' || verb === 'create') return 'resource';
+  if (parts.length > 1 || verb === 'create') return 'resource';
   return namespace === '' ? 'cluster' : 'namespace';
 }
 

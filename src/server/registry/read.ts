@@ -1,5 +1,6 @@
 import { errors } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { queryBoolean } from '../request-info.ts';
 import type { StorageGetOptions, StorageListOptions } from '../storage/storage.ts';
 import { type ListQuery, listQuery } from './list-options.ts';
 import { compileSelection } from './selectors.ts';
@@ -18,6 +19,7 @@ function whenAsked(query: URLSearchParams): StorageGetOptions {
 /** GET of one object (subresources that read the object itself included). */
 export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info, query } = context;
+  if (queryBoolean(query, 'export')) throw errors.badRequest('the export parameter, deprecated since v1.14, is no longer supported');
   const item = await storageOf(served).get(info.namespace, info.name, query.size === 0 ? undefined : whenAsked(query));
   if (item === undefined) throw errors.notFound(served.resource, info.name);
   if (served.warning !== undefined) context.warn(served.warning);

@@ -48,7 +48,6 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
 function bookmark(served: ServedResource, event: StorageWatchEvent & { type: 'BOOKMARK' }): AnswerEvent {
   const metadata = {
     resourceVersion: String(event.revision),
-    creationTimestamp: null,
     ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
   };
   return { type: 'BOOKMARK', item: { object: { kind: served.resource.kind, apiVersion: apiVersionOf(served.resource), metadata } } };
