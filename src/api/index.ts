@@ -57,6 +57,7 @@ export * from './equality.ts';
 export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage, goQuote } from './fields.ts';
 export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
+export { dropDisabledFields } from './gated-fields.ts';
 export * from './generated/index.ts';
 export * from './ip.ts';
 export { isJsonObject, type JsonObject, sortedKeys } from './json-object.ts';

@@ -19,6 +19,8 @@ export interface StrategyContext {
   now: string;
   /** Adds to the answer's Warning headers. */
   warn?(message: string): void;
+  /** Whether a feature gate is on; default: all are. */
+  isEnabled?: ((gate: string) => boolean) | undefined;
 }
 
 /** Another served version of the same kind. Conversions are pure and lossless. */

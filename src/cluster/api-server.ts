@@ -77,6 +77,7 @@ export async function openApiServer(
     kinds,
     ...versionOptions(args),
     ...servingOptions(args),
+    isEnabled: gates.isEnabled,
     zPages: {
       startMs: processStartMs(clock.now()),
       statusz: gates.isEnabled('ComponentStatusz'),

@@ -1,6 +1,7 @@
 /**
- * --feature-gates as upstream's components read it. What a gate that is on by default stands for is always there; of the others
- * `CBORServingAndStorage` changes what k8ts does, and `ComponentStatusz` and `ComponentFlagz` turn their pages off.
+ * --feature-gates as upstream's components read it. Of gates that are off the API server drops the fields (api/gated-fields.ts);
+ * `CBORServingAndStorage`, `ComponentStatusz` and `ComponentFlagz` turn on and off what they are named after. Of the others what is on
+ * by default is always there.
  */
 import { parseGoBool } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';

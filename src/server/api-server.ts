@@ -69,6 +69,8 @@ export interface ApiServerOptions {
   kinds: readonly KindDefinition[];
   /** Which versions of them are served (--runtime-config). Default: all but alpha ones. */
   serves?: Serving;
+  /** Whether a feature gate is on (--feature-gates): fields of others are dropped. Default: all are. */
+  isEnabled?: ((gate: string) => boolean) | undefined;
   /** Whether clients may speak CBOR (--feature-gates=CBORServingAndStorage=true). Default false. */
   cbor?: boolean | undefined;
   authenticators?: readonly Authenticator[];
@@ -177,6 +179,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     admission,
     admissionMetrics: createAdmissionMetrics(metrics, clock),
     table,
+    isEnabled: options.isEnabled,
     ...(options.hooks ? { hooks: options.hooks } : {}),
   };
   const prefix = options.storagePrefix ?? '/registry';

@@ -96,3 +96,23 @@ it('has no page of flags where that is turned off', async () => {
   expect((await ask('GET', '/statusz')).status).toBe(200);
   expect((await ask('GET', '/livez')).body).toBe('ok');
 });
+
+it('drops the fields of features that are off', async () => {
+  const pod = (name: string) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: {
+        os: { name: 'linux' },
+        schedulingGroup: { podGroupName: 'g' },
+        containers: [{ name: 'c', image: 'nginx', lifecycle: { stopSignal: 'SIGUSR1' } }],
+        volumes: [{ name: 'i', image: { reference: 'busybox' } }],
+      },
+    });
+  expect((await cluster.tryKubectl(['create', '-f', '-'], pod('gated'))).stderr).toBe('');
+  const { spec } = JSON.parse(await cluster.kubectl('get', 'pod', 'gated', '-o', 'json'));
+  expect(spec.containers[0].lifecycle).toEqual({});
+  expect(spec.schedulingGroup).toBeUndefined();
+  expect(spec.volumes[0].image).toEqual({ reference: 'busybox', pullPolicy: 'Always' });
+});

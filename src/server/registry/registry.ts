@@ -13,6 +13,8 @@ export interface Registry {
   readonly admission: readonly AdmissionPlugin[];
   readonly admissionMetrics: AdmissionMetrics;
   readonly table: ResourceTable;
+  /** Whether a feature gate is on (--feature-gates); default: all are, and no field is dropped. */
+  readonly isEnabled?: ((gate: string) => boolean) | undefined;
   /** A watch without timeoutSeconds ends after this to twice this (--min-request-timeout). Default 1800. */
   readonly minRequestTimeoutSeconds?: number | undefined;
   /** By resource (`services`, `deployments.apps`): what reserves around writes of the object itself. */

@@ -1,6 +1,7 @@
 /** What every kind's create and update have in common, around what the kind's definition says (k8s.io/apiserver's registry/rest). */
 import {
   decodeValue,
+  dropDisabledFields,
   errors,
   FieldErrors,
   type KindDefinition,
@@ -31,6 +32,7 @@ export function strategyContext(registry: Registry, context: RequestContext): St
     ...(extra ? { extra } : {}),
     now: timestamp(registry.clock),
     warn: (message) => context.warn(message),
+    isEnabled: registry.isEnabled,
   };
 }
 
@@ -59,6 +61,7 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
   delete metadata.selfLink;
   delete metadata.generation;
   if (hasStatus(kind) && !kind.keepStatusOnCreate) object.status = emptyStatus(kind);
+  if (context.isEnabled) dropDisabledFields(kind.resource, object, undefined, context.isEnabled);
   if (countsGeneration(kind, object)) metadata.generation = 1;
   kind.create?.(object, context);
 }
@@ -91,6 +94,7 @@ export function prepareForUpdate(kind: KindDefinition, next: Parted, prev: Parte
     if (prev.status === undefined) delete next.status;
     else next.status = prev.status;
   }
+  if (context.isEnabled) dropDisabledFields(kind.resource, next, prev, context.isEnabled);
   kind.update?.(next, prev, context);
   if (!countsGeneration(kind, next)) return;
   const changed = typeof kind.generation === 'function' ? kind.generation(next, prev) : !semanticEqual(next.spec, prev.spec);

@@ -1,4 +1,13 @@
-import { deepCopy, errors, FieldErrors, hasReason, type KubeObject, type Resource, shareUnchanged } from '../../api/index.ts';
+import {
+  deepCopy,
+  dropDisabledFields,
+  errors,
+  FieldErrors,
+  hasReason,
+  type KubeObject,
+  type Resource,
+  shareUnchanged,
+} from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
@@ -156,7 +165,10 @@ async function nextState(
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
     const begun = beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems });
     onBegin(begun instanceof Promise ? await begun : begun);
-  } else prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
+  } else {
+    if (registry.isEnabled) dropDisabledFields(kind.resource, next, prev, registry.isEnabled);
+    prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
+  }
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
   if (!change.ownFields) {
