@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { Node } from '../api/index.ts';
-import { type Client, createClient, createInformer, createInformerFactory, httpsTransport } from '../client/index.ts';
+import { type Client, createClient, createInformer, createInformerFactory, httpsTransport, measuredTransports } from '../client/index.ts';
 import { createKubelet, createKubeletServer, type Kubelet, podCgroups, readMachine } from '../kubelet/index.ts';
 import { prepareHostNetwork, runNodeRoutes, runProxy, writeCniConfig } from '../network/index.ts';
 import { registerProcessMetrics } from '../observability/index.ts';
@@ -54,9 +54,9 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     environment.controlPlane,
   ]);
 
-  const client = clientAs(`kubelet-${nodeName}`, 'kubelet');
+  const [metrics, proxyMetrics] = [new MetricsRegistry(), new MetricsRegistry()];
+  const client = clientAs(`kubelet-${nodeName}`, 'kubelet', metrics);
   const machine = await readMachine(node.dir);
-  const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics);
   // In a namespace they are free; on the host somebody else's kubelet may have them. The API server reads the port from the status.
   const kubeletArgs = config.args.kubelet;
@@ -104,13 +104,13 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   });
   await server.listen();
   const proxyInformers = createInformerFactory({
-    client: clientAs('proxy', 'kube-proxy'),
+    client: clientAs('proxy', 'kube-proxy', proxyMetrics),
     clock: systemClock,
     random: systemRandom,
     logger: proxyLogger,
   });
   const proxy = proxyOptions(config.args.proxy);
-  const proxyServer = await serveProxy(config, proxyLogger, proxy.syncMs);
+  const proxyServer = await serveProxy(config, proxyLogger, proxyMetrics, proxy.syncMs);
   const runs = [
     kubelet.run(signal),
     proxyInformers.run(signal),
@@ -170,18 +170,20 @@ async function clientsOf(
   layout: Layout,
   config: ClusterConfig,
   nodeName: string,
-): Promise<(identity: string, component: string) => Client> {
+): Promise<(identity: string, component: string, metrics?: MetricsRegistry) => Client> {
   const pki = await ensureClusterPki(layout, config);
-  return (identity, component) => {
+  const server = serverUrlFor(config, nodeName);
+  return (identity, component, registry) => {
     const certificate = pki.clients[identity];
     if (!certificate) throw new Error(`there is no certificate ${identity} in ${pki.dir}`);
     const transport = httpsTransport({
-      server: serverUrlFor(config, nodeName),
+      server,
       ca: pki.ca.certificate,
       cert: certificate.certificate,
       key: certificate.key,
     });
-    return createClient(transport, { userAgent: component });
+    const measure = registry && measuredTransports({ registry, clock: systemClock, host: new URL(server).host });
+    return createClient(measure?.(transport) ?? transport, { userAgent: component });
   };
 }
 

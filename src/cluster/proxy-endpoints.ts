@@ -1,7 +1,7 @@
 /** Where kube-proxy answers: upstream's ports where they are free, others where a flag asks for them. */
 
 import type { Logger } from 'pino';
-import { Registry as MetricsRegistry } from 'prom-client';
+import type { Registry as MetricsRegistry } from 'prom-client';
 import { createProxyHealth, createProxyMetrics, type ListenAddress, openProxyServer } from '../network/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -24,9 +24,8 @@ async function listenAddress(args: ComponentArgs, flag: string, host: string, po
 }
 
 /** Serves health and metrics; what it gives, the proxy is to tell. */
-export async function serveProxy(config: ClusterConfig, logger: Logger, syncMs: number | undefined) {
+export async function serveProxy(config: ClusterConfig, logger: Logger, metrics: MetricsRegistry, syncMs: number | undefined) {
   const args = config.args.proxy;
-  const metrics = new MetricsRegistry();
   const health = createProxyHealth(clock, syncMs);
   const observer = createProxyMetrics(metrics, clock, health);
   const [healthz, metricsAt] = await Promise.all([

@@ -145,6 +145,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         }),
         successorOf: (pod) => statics.get(podKey(pod)),
         onStarted: (seconds) => metrics.podStarted(seconds),
+        onSynced: (operation, seconds) => metrics.podSynced(operation, seconds),
       },
       signal,
     );

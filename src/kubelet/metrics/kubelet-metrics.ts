@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Pod } from '../../api/index.ts';
 import type { ContainerSort } from '../pod/containers.ts';
 import { uidOf } from '../pod/identity.ts';
-import type { PodWorker } from '../workers/worker-contract.ts';
+import type { PodWorker, SyncOperation } from '../workers/worker-contract.ts';
 
 export interface ProbeAttempt {
   pod: Pod;
@@ -15,6 +15,8 @@ export interface ProbeAttempt {
 export interface KubeletMetrics {
   /** From when the kubelet first saw a pod to when its containers ran. */
   podStarted(seconds: number): void;
+  /** A worker has done a round of its work. */
+  podSynced(operation: SyncOperation, seconds: number): void;
   /** A sandbox is to be made. */
   sandboxStarted(): void;
   sandboxFailed(): void;
@@ -34,6 +36,7 @@ const nothing = () => undefined;
 /** For kubelets that nobody asks. */
 export const noMetrics: KubeletMetrics = {
   podStarted: nothing,
+  podSynced: nothing,
   sandboxStarted: nothing,
   sandboxFailed: nothing,
   containerStarted: nothing,
@@ -57,6 +60,12 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
     name: 'kubelet_pod_start_duration_seconds',
     help: 'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
     buckets: startBuckets,
+    registers,
+  });
+  const rounds = new Histogram({
+    name: 'kubelet_pod_worker_duration_seconds',
+    help: 'Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync',
+    labelNames: ['operation_type'],
     registers,
   });
   const pods = counter('kubelet_started_pods_total', 'Cumulative number of pods started');
@@ -87,6 +96,7 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
   });
   return {
     podStarted: (seconds) => start.observe(seconds),
+    podSynced: (operation_type, seconds) => rounds.observe({ operation_type }, seconds),
     sandboxStarted: () => pods.inc(),
     sandboxFailed: () => podErrors.inc(),
     containerStarted: (sort) => containers.inc({ container_type: containerTypes[sort] }),

@@ -39,6 +39,12 @@ it('counts pods, containers and probes, and forgets the probes of containers tha
   await t.delete('probed');
   await t.advance(1000);
   expect(await samples(registry, 'prober_probe_total')).toEqual([]);
+  const rounds = await samples(registry, 'kubelet_pod_worker_duration_seconds_count');
+  expect(rounds).toContain('kubelet_pod_worker_duration_seconds_count{operation_type="create"} 2');
+  for (const operation of ['sync', 'kill'])
+    expect(rounds).toContainEqual(
+      expect.stringMatching(`^kubelet_pod_worker_duration_seconds_count\\{operation_type="${operation}"\\} [1-9]`),
+    );
 });
 
 it("counts and times a runtime's operations, also those that fail", async () => {

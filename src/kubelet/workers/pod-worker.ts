@@ -18,7 +18,7 @@ import { podStatus, rejectedStatus } from '../status/pod-status.ts';
 import { podActions } from './actions.ts';
 import { gracePeriodOf, killPod } from './kill.ts';
 import { podActuator } from './pod-actuator.ts';
-import type { PodWorker, PodWorkerDependencies, TerminateOptions } from './worker-contract.ts';
+import type { PodWorker, PodWorkerDependencies, SyncOperation, TerminateOptions } from './worker-contract.ts';
 
 const retryFirstMs = 1000;
 const retryMostMs = 10_000;
@@ -57,6 +57,7 @@ export function podWorker(
   let step = new AbortController();
   let timer: { atMs: number; timer: Timer } | undefined;
   let retryMs = retryFirstMs;
+  let cause: SyncOperation = options.fresh ? 'create' : 'sync';
   let seenAtMs = options.fresh ? clock.monotonic() : undefined;
   const waiting = new Map<string, WaitingReason>();
 
@@ -97,6 +98,8 @@ export function podWorker(
       dirty = false;
       step = new AbortController();
       const cancel = AbortSignal.any([signal, step.signal]);
+      const [operation, startedMs] = [state === 'syncing' ? cause : 'kill', clock.monotonic()];
+      cause = 'sync';
       try {
         if (state === 'syncing') await sync(cancel);
         else if (state === 'terminating') await end(cancel);
@@ -110,6 +113,7 @@ export function podWorker(
         log.error({ err: error, state }, 'Error syncing pod, skipping');
         retryLater();
       }
+      deps.onSynced(operation, (clock.monotonic() - startedMs) / 1000);
     }
   }
 
@@ -299,7 +303,9 @@ export function podWorker(
         if (state === 'terminated') return wake();
         return terminate({ graceSeconds: gracePeriodOf(next) });
       }
-      if (next === before || concernsKubelet(next, before)) wake();
+      if (next !== before && !concernsKubelet(next, before)) return;
+      if (cause !== 'create') cause = 'update';
+      wake();
     },
     wake,
     terminate,

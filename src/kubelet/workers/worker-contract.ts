@@ -37,9 +37,14 @@ export interface PodWorkerDependencies {
   networkNotReady(): string | undefined;
   /** All of the pod's containers run, this long after the kubelet first saw it. */
   onStarted(seconds: number): void;
+  /** A round of work on the pod is over, as it was asked for. */
+  onSynced(operation: SyncOperation, seconds: number): void;
   /** The pod has left the node: everything that was kept for it can go. */
   onGone(uid: string): void;
 }
+
+/** Why a pod is worked on (upstream's SyncPodType). */
+export type SyncOperation = 'create' | 'update' | 'sync' | 'kill';
 
 export interface TerminateOptions {
   /** Default: the pod's own. */

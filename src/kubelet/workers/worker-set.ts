@@ -25,7 +25,7 @@ export interface NodeView {
 export interface WorkerSetOptions
   extends Pick<
     PodWorkerDependencies,
-    'observer' | 'statuses' | 'probes' | 'volumes' | 'images' | 'restarts' | 'startContainer' | 'onStarted'
+    'observer' | 'statuses' | 'probes' | 'volumes' | 'images' | 'restarts' | 'startContainer' | 'onStarted' | 'onSynced'
   > {
   context: KubeletContext;
   cgroups: PodCgroups;
