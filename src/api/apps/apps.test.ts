@@ -111,12 +111,60 @@ describe('validation', () => {
     expect(accept(workload(kind, spec)).wrong).toEqual(messages);
   });
 
+  describe('of a StatefulSet’s pods and claims', () => {
+    const mounts = (name: string, more: object = {}) => ({
+      metadata: { labels },
+      spec: { containers: [{ name: 'c', image: 'busybox', volumeMounts: [{ name, mountPath: '/data' }] }], ...more },
+    });
+    const claim = (spec: object = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }) => ({
+      metadata: { name: 'data' },
+      spec,
+    });
+
+    it('finds claims among the volumes, once', () => {
+      const volumes = [{ name: 'data', emptyDir: {} }];
+      expect(accept(workload('StatefulSet', { template: mounts('data', { volumes }), volumeClaimTemplates: [claim()] })).wrong).toEqual([]);
+      expect(accept(workload('StatefulSet', { template: mounts('logs'), volumeClaimTemplates: [claim()] })).wrong).toEqual([
+        'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "logs"',
+      ]);
+    });
+
+    it('asks for claims and a service that could be', () => {
+      expect(accept(workload('StatefulSet', { serviceName: 'a.b', volumeClaimTemplates: [claim({})] })).wrong).toEqual([
+        'spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required',
+        'spec.volumeClaimTemplates[0].spec.resources[storage]: Required value',
+        'spec.serviceName: Invalid value: "a.b": must not contain dots',
+      ]);
+    });
+
+    it('lets what was stored before this was asked be scaled', () => {
+      const { stored: old } = accept(
+        workload('StatefulSet', { serviceName: 'a.b', template: mounts('logs'), volumeClaimTemplates: [claim({})] }),
+      );
+      const scaled = changed(old, ({ spec }) => {
+        spec.replicas = 3;
+      });
+      expect(rejectUpdate(scaled, old)).toEqual([]);
+      const { stored: valid } = accept(workload('StatefulSet'));
+      const { stored: broken } = accept(workload('StatefulSet', { template: mounts('logs') }));
+      expect(rejectUpdate(broken, valid)).toEqual(['spec.template.spec.containers[0].volumeMounts[0].name: Not found: "logs"']);
+    });
+  });
+
   it('keeps selectors as they were', () => {
     const { stored } = accept(workload('Deployment'));
     const next = changed(stored, ({ spec }) => {
       spec.selector = { matchLabels: { app: 'api' } };
     });
     expect(rejectUpdate(next, stored)).toEqual(['spec.selector: Invalid value: {"matchLabels":{"app":"api"}}: field is immutable']);
+  });
+
+  it.each([
+    [undefined, ['data: Required value: data is mandatory']],
+    ['text', ['data: Required value: data must be a valid JSON object']],
+    [{ spec: {} }, []],
+  ])('asks a ControllerRevision for an object: %j', (data, messages) => {
+    expect(accept({ ...workload('ControllerRevision'), data, revision: 1 }).wrong).toEqual(messages);
   });
 
   it('lets only some fields of a StatefulSet change', () => {

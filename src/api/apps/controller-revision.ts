@@ -3,6 +3,7 @@ import { FieldPath } from '../fields.ts';
 import { ControllerRevision } from '../generated/apps.v1.ts';
 import * as v1beta1 from '../generated/apps.v1beta1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
+import { isJsonObject } from '../json-object.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
@@ -22,9 +23,10 @@ function controllerName(revision: ControllerRevision): string {
 export const controllerRevision = defineKind<ControllerRevision>({
   resource: ControllerRevision,
   versions: [sameShape(v1beta1.ControllerRevision, ControllerRevision), sameShape(v1beta2.ControllerRevision, ControllerRevision)],
-  validate(revision, errors) {
-    if (revision.data === undefined || revision.data === null) errors.required(dataPath, 'data is mandatory');
-    requireNonNegative(errors, new FieldPath('revision'), revision.revision);
+  validate: ({ revision }, errors) => requireNonNegative(errors, new FieldPath('revision'), revision),
+  validateCreate({ data }, errors) {
+    if (data === undefined || data === null) errors.required(dataPath, 'data is mandatory');
+    else if (!isJsonObject(data)) errors.required(dataPath, 'data must be a valid JSON object');
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.data, prev.data, dataPath, errors);

@@ -1,14 +1,16 @@
-import { allowOneOf, requireNonNegative } from '../core/checks.ts';
+import { allowOneOf, requireDnsLabel, requireNonNegative } from '../core/checks.ts';
+import { validatePersistentVolumeClaimSpec } from '../core/claim-spec.ts';
 import { validatePodAnnotations } from '../core/pod-annotations.ts';
 import { defaultPersistentVolumeClaimSpec, defaultPodTemplate } from '../core/pod-defaults.ts';
+import { validatePodTemplate } from '../core/pod-spec.ts';
 import { workloadWarnings } from '../core/pod-warnings.ts';
 import { claimSpecWarnings } from '../core/volume-warnings.ts';
 import { semanticEqual } from '../equality.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { FieldErrors, FieldPath } from '../fields.ts';
 import { StatefulSet, type StatefulSetSpec } from '../generated/apps.v1.ts';
 import * as v1beta1 from '../generated/apps.v1beta1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
-import type { PodTemplateSpec } from '../generated/core.v1.ts';
+import type { PersistentVolumeClaim, PodTemplateSpec } from '../generated/core.v1.ts';
 import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel } from '../names.ts';
@@ -54,13 +56,61 @@ function validateRetentionPolicy({ persistentVolumeClaimRetentionPolicy: policy 
   allowOneOf(errors, path.child('whenScaled'), policy.whenScaled ?? '', ['Retain', 'Delete']);
 }
 
-/** Upstream leaves the pod spec to be checked when pods are made of it, since it mounts volumes that only the claims bring. */
-function validateTemplate(template: PodTemplateSpec, errors: FieldErrors): void {
+/** The claims are volumes of the pods, in place of what the template says of such by the same names. */
+function withClaims(template: PodTemplateSpec, claims: readonly PersistentVolumeClaim[]): PodTemplateSpec {
+  const names = [...new Set(claims.map(({ metadata }) => metadata?.name ?? ''))];
+  const volumes = [
+    ...names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+    ...(template.spec.volumes ?? []).filter(({ name }) => !names.includes(name)),
+  ];
+  return { ...template, spec: { ...template.spec, volumes } };
+}
+
+interface Rules {
+  /** What was stored before some rules were may go on breaking them. */
+  isStored?: boolean;
+  skipsPodSpec?: boolean;
+}
+
+function validateTemplate({ template, volumeClaimTemplates = [] }: StatefulSetSpec, { skipsPodSpec }: Rules, errors: FieldErrors): void {
   const path = specPath.child('template');
+  if (!skipsPodSpec) {
+    validatePodTemplate(withClaims(template, volumeClaimTemplates), path, errors);
+    return;
+  }
   const { labels, annotations } = template.metadata ?? {};
   validateLabels(labels, path.child('labels'), errors);
   validateAnnotations(annotations, path.child('annotations'), errors);
   validatePodAnnotations(annotations, template.spec, path.child('annotations'), errors);
+}
+
+function validateSpec(spec: StatefulSetSpec, rules: Rules, errors: FieldErrors): void {
+  if (!spec.podManagementPolicy) errors.required(specPath.child('podManagementPolicy'));
+  else if (!['OrderedReady', 'Parallel'].includes(spec.podManagementPolicy))
+    errors.invalid(specPath.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'");
+  validateUpdateStrategy(spec, errors);
+  validateRetentionPolicy(spec, errors);
+  if (!rules.isStored)
+    for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries())
+      validatePersistentVolumeClaimSpec(claim.spec ?? {}, specPath.child('volumeClaimTemplates').index(i).child('spec'), errors);
+  requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
+  requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
+  requireNonNegative(errors, specPath.child('ordinals', 'start'), spec.ordinals?.start);
+  if (!rules.isStored && spec.serviceName) requireDnsLabel(errors, specPath.child('serviceName'), spec.serviceName);
+  const selectorPath = specPath.child('selector');
+  if (!spec.selector) errors.required(selectorPath);
+  else {
+    validateLabelSelector(spec.selector, selectorPath, errors);
+    if (isEmptySelector(spec.selector)) errors.invalid(selectorPath, spec.selector, 'empty selector is invalid for statefulset');
+  }
+  if (validateSelectorMatches(spec.selector, spec.template, specPath, errors, '')) validateTemplate(spec, rules, errors);
+  validateRunsForEver(spec.template, 'StatefulSet', specPath.child('template'), errors);
+}
+
+function isStoredValid({ spec }: StatefulSet): boolean {
+  const errors = new FieldErrors();
+  validateSpec(spec, { isStored: true }, errors);
+  return errors.ok;
 }
 
 const mutable = [
@@ -124,25 +174,9 @@ export const statefulSet = defineKind<StatefulSet>({
       claim.status.phase ||= 'Pending';
     }
   },
-  validate({ spec }, errors) {
-    if (!spec.podManagementPolicy) errors.required(specPath.child('podManagementPolicy'));
-    else if (!['OrderedReady', 'Parallel'].includes(spec.podManagementPolicy))
-      errors.invalid(specPath.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'");
-    validateUpdateStrategy(spec, errors);
-    validateRetentionPolicy(spec, errors);
-    requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
-    requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
-    requireNonNegative(errors, specPath.child('ordinals', 'start'), spec.ordinals?.start);
-    const selectorPath = specPath.child('selector');
-    if (!spec.selector) errors.required(selectorPath);
-    else {
-      validateLabelSelector(spec.selector, selectorPath, errors);
-      if (isEmptySelector(spec.selector)) errors.invalid(selectorPath, spec.selector, 'empty selector is invalid for statefulset');
-    }
-    if (validateSelectorMatches(spec.selector, spec.template, specPath, errors, '')) validateTemplate(spec.template, errors);
-    validateRunsForEver(spec.template, 'StatefulSet', specPath.child('template'), errors);
-  },
+  validateCreate: ({ spec }, errors) => validateSpec(spec, {}, errors),
   validateUpdate(next, prev, errors) {
+    validateSpec(next.spec, { isStored: true, skipsPodSpec: !isStoredValid(prev) }, errors);
     if (!semanticEqual(fixedPart(next.spec), fixedPart(prev.spec)))
       errors.forbidden(
         specPath,
