@@ -12,6 +12,7 @@ import { sameShape } from '../served-version.ts';
 const specPath = new FieldPath('spec');
 const minTokenSeconds = 600;
 const maxTokenSeconds = 2 ** 32;
+const minUpdateSeconds = 10;
 
 function validateTokenRequests(requests: readonly TokenRequest[], errors: FieldErrors): void {
   const audiences = new Set<string>();
@@ -60,15 +61,29 @@ export const csiDriver = defineKind<CSIDriver>({
     validateTokenRequests(spec.tokenRequests ?? [], errors);
     for (const mode of spec.volumeLifecycleModes ?? [])
       allowOneOf(errors, specPath.child('volumeLifecycleModes'), mode, ['Persistent', 'Ephemeral']);
+    const { nodeAllocatableUpdatePeriodSeconds: period, serviceAccountTokenInSecrets: inSecrets } = spec;
+    if (period !== undefined && period < minUpdateSeconds)
+      errors.invalid(
+        specPath.child('nodeAllocatableUpdatePeriodSeconds'),
+        period,
+        `must be greater than or equal to ${minUpdateSeconds} seconds`,
+      );
+    if (inSecrets !== undefined && !spec.tokenRequests?.length)
+      errors.invalid(
+        specPath.child('serviceAccountTokenInSecrets'),
+        inSecrets,
+        'serviceAccountTokenInSecrets is set but no tokenRequests are specified',
+      );
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.attachRequired, prev.spec.attachRequired, specPath.child('attachedRequired'), errors);
     validateImmutable(next.spec.volumeLifecycleModes, prev.spec.volumeLifecycleModes, specPath.child('volumeLifecycleModes'), errors);
   },
-  generation: ({ spec: next }, { spec: prev }) =>
-    next.storageCapacity !== prev.storageCapacity ||
-    next.requiresRepublish !== prev.requiresRepublish ||
-    !semanticEqual(next.tokenRequests, prev.tokenRequests),
+  generation: false,
+  // Only updates count.
+  update({ metadata, spec }, prev) {
+    if (!semanticEqual(spec, prev.spec)) metadata.generation = (prev.metadata.generation ?? 0) + 1;
+  },
   columns: [
     nameColumn,
     flag('AttachRequired', 'attachRequired indicates this CSI volume driver requires an attach operation.', 'attachRequired'),

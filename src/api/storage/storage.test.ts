@@ -46,6 +46,13 @@ describe('kinds of storage.k8s.io', () => {
       ['spec.tokenRequests[1].audience: Duplicate value: "a"'],
     ],
     [
+      object('CSIDriver', { spec: { nodeAllocatableUpdatePeriodSeconds: 9, serviceAccountTokenInSecrets: false } }),
+      [
+        'spec.nodeAllocatableUpdatePeriodSeconds: Invalid value: 9: must be greater than or equal to 10 seconds',
+        'spec.serviceAccountTokenInSecrets: Invalid value: false: serviceAccountTokenInSecrets is set but no tokenRequests are specified',
+      ],
+    ],
+    [
       object('StorageClass', { provisioner: 'Example.com/A B' }),
       [expect.stringContaining('provisioner: Invalid value: "example.com/a b": name part')],
     ],
