@@ -23,6 +23,8 @@ export interface CallEstimate {
   readonly size?: SizeRange;
 }
 
+/** The values of all attributes of a device. */
+const maxIncludedValues = 48;
 /** What is known of named formats. */
 const maxFormatCharacters = 64;
 
@@ -174,6 +176,8 @@ function estimateMethod(name: string, target: Operand, args: readonly Operand[])
       return first ? { cost: traversal(sizeOf(first)) } : one;
     case 'format':
       return { cost: traversal(size) };
+    case 'includes':
+      return { cost: range(0, maxIncludedValues) };
     case 'containsIP': {
       const cost = traversal(sum(addressBytes, addressBytes));
       return { cost: first && isText(first.type) ? sum(cost, traversal(sizeOf(first))) : cost };

@@ -15,7 +15,7 @@ export interface Bounds {
   readonly maxElements: number;
   readonly items?: Bounds;
   readonly keys?: Bounds;
-  readonly fields?: ReadonlyMap<string, Bounds>;
+  readonly fields?: Pick<ReadonlyMap<string, Bounds>, 'get'>;
 }
 
 /** Where a value comes from: a place in what is declared, a place that is not declared there; nothing for what is computed. */

@@ -1,12 +1,13 @@
 /** Names and lists as resource.k8s.io has them. */
 import { reject } from '../core/checks.ts';
 import { validateCsiDriverName } from '../core/volume-sources.ts';
-import type { FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, type FieldPath, goQuote } from '../fields.ts';
 import { byteLength, isCIdentifier, isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
 
 const maxPoolNameBytes = 253;
 const maxIdBytes = 32;
 const uuid = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+const bareUuid = /^[0-9a-fA-F]{32}$/;
 
 type ItemCheck<T> = (item: T, path: FieldPath) => void;
 
@@ -97,9 +98,28 @@ export function validateFullyQualifiedName(name: string, path: FieldPath, errors
   if (!name.includes('/')) errors.invalid(path, name, 'a fully qualified name must be a domain and a name separated by a slash');
 }
 
+/** What is wrong with an identifier in any of the forms that Go's reader knows. */
+function uuidProblem(text: string): string | undefined {
+  switch (text.length) {
+    case 32:
+      return bareUuid.test(text) ? undefined : 'invalid UUID format';
+    case 36:
+      return uuid.test(text) ? undefined : 'invalid UUID format';
+    case 38:
+      if (!text.startsWith('{') || !text.endsWith('}')) return 'invalid bracketed UUID format';
+      return uuidProblem(text.slice(1, -1));
+    case 45:
+      if (!/^urn:uuid:/i.test(text)) return `invalid urn prefix: ${goQuote(text.slice(0, 9))}`;
+      return uuidProblem(text.slice(9));
+    default:
+      return `invalid UUID length: ${text.length}`;
+  }
+}
+
 export function validateUid(uid: string, path: FieldPath, errors: FieldErrors): void {
-  if (!uuid.test(uid)) errors.invalid(path, uid, `error validating uid: invalid UUID length: ${uid.length}`);
-  else if (uid !== uid.toLowerCase())
+  const problem = uuidProblem(uid);
+  if (problem) errors.invalid(path, uid, `error validating uid: ${problem}`);
+  else if (!uuid.test(uid) || uid !== uid.toLowerCase())
     errors.invalid(
       path,
       uid,

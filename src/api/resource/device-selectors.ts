@@ -1,5 +1,6 @@
 /** CEL over one device: what selects among those that drivers publish (KEP-4381). */
 import {
+  type Bounds,
   type CelType,
   CompileError,
   celEnvironment,
@@ -25,6 +26,27 @@ const fields: ReadonlyMap<string, CelType> = new Map([
   ['allowMultipleAllocations', t.boolType],
 ]);
 
+const maxCost = 1_000_000;
+const maxEntries = 32;
+const domain: Bounds = { maxElements: 63 };
+const identifier: Bounds = { maxElements: 32 };
+const attribute: Bounds = { maxElements: 64 };
+const bounded = (keys: Bounds, items: Bounds, fields?: Bounds['fields']): Bounds => ({
+  maxElements: maxEntries,
+  keys,
+  items,
+  ...(fields ? { fields } : {}),
+});
+const deviceBounds: Bounds = {
+  maxElements: 0,
+  fields: new Map([
+    ['driver', domain],
+    ['attributes', bounded(domain, bounded(identifier, attribute, { get: () => attribute }))],
+    ['capacity', bounded(domain, bounded(identifier, { maxElements: 0 }))],
+    ['allowMultipleAllocations', { maxElements: 0 }],
+  ]),
+};
+
 function makeEnvironment(): Environment {
   const device = t.structType('kubernetes.DRADevice');
   const made = celEnvironment({ bindings: true })
@@ -43,9 +65,11 @@ function validateExpression(expression: string, path: FieldPath, errors: FieldEr
   }
   environment ??= makeEnvironment();
   try {
-    const { type } = compileExpression(environment, expression);
-    if (type.kind !== 'bool' && type.kind !== 'dyn')
-      errors.invalid(path, expression, `must evaluate to bool or the unknown type, not ${t.formatType(type)}`);
+    const compiled = compileExpression(environment, expression);
+    const { kind } = compiled.type;
+    if (kind !== 'bool' && kind !== 'dyn')
+      errors.invalid(path, expression, `must evaluate to bool or the unknown type, not ${t.formatType(compiled.type)}`);
+    else if (compiled.maxCost(deviceBounds) > maxCost) errors.forbidden(path, 'too complex, exceeds cost limit');
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     errors.invalid(path, expression, error.message);

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import { accept, served } from '../testing/accept.ts';
+import { validateUid } from './checks.ts';
 
 const claim = (devices: object, apiVersion = 'resource.k8s.io/v1') =>
   accept({ apiVersion, kind: 'ResourceClaim', ...{ metadata: { name: 'gpus', namespace: 'default' }, spec: { devices } } });
@@ -68,6 +70,12 @@ describe('resource.k8s.io', () => {
       'spec.devices.requests[0].exactly.selectors[0].cel.expression: Invalid value: "device.name == \\"x\\"": compilation failed',
     );
     expect(claim(select('device.driver')).wrong[0]).toContain('must evaluate to bool');
+    const digits = 'device.attributes["gpu.example.com"].model.matches("[0-9]*")';
+    const often = (text: string) => `[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].all(x, ${text})`;
+    expect(claim(select(often(digits))).wrong).toEqual([]);
+    expect(claim(select(often(often(often(often(often(digits))))))).wrong).toEqual([
+      'spec.devices.requests[0].exactly.selectors[0].cel.expression: Forbidden: too complex, exceeds cost limit',
+    ]);
   });
 
   it('checks a slice and its devices', () => {
@@ -86,5 +94,22 @@ describe('resource.k8s.io', () => {
       'spec.devices[0].attributes[version].version: Invalid value: "1": must be a string compatible with semver.org spec 2.0.0',
       'spec.devices[1]: Duplicate value: "gpu-0"',
     ]);
+  });
+
+  const uid = 'ab12cd34-0000-4000-8000-0123456789ab';
+  it.each([
+    [uid, undefined],
+    [uid.toUpperCase(), 'uid must be in RFC 4122 normalized form, '],
+    [`{${uid}}`, 'uid must be in RFC 4122 normalized form, '],
+    [`urn:uuid:${uid}`, 'uid must be in RFC 4122 normalized form, '],
+    [`urn:uid::${uid}`, 'error validating uid: invalid urn prefix: "urn:uid::"'],
+    [`(${uid})`, 'error validating uid: invalid bracketed UUID format'],
+    [uid.replace('-', 'g'), 'error validating uid: invalid UUID format'],
+    ['x', 'error validating uid: invalid UUID length: 1'],
+  ])('knows the identifier of a share: %s', (text, problem) => {
+    const errors = new FieldErrors();
+    validateUid(text, new FieldPath('shareID'), errors);
+    const expected = problem === undefined ? [] : [expect.stringContaining(`shareID: Invalid value: "${text}": ${problem}`)];
+    expect(errors.list.map(fieldErrorMessage)).toEqual(expected);
   });
 });
