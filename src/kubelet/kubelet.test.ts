@@ -23,6 +23,18 @@ describe('the node', () => {
     expect(Date.parse(after.spec.renewTime ?? '') - Date.parse(before.spec.renewTime ?? '')).toBe(10_000);
   });
 
+  it('tells that it was cordoned and uncordoned', async () => {
+    t = await startTestKubelet();
+    for (const [unschedulable, reason] of [
+      [true, 'NodeNotSchedulable'],
+      [false, 'NodeSchedulable'],
+    ] as const) {
+      await t.client.patch(Node, 'node-1', 'merge', { spec: { unschedulable } });
+      await t.advance(11_000);
+      expect(await t.events('node-1')).toContain(`Normal ${reason} Node node-1 status is now: ${reason}`);
+    }
+  });
+
   it('says that its network is not ready', async () => {
     t = await startTestKubelet();
     t.runtime.setNetworkReady(false);

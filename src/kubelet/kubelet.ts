@@ -98,6 +98,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       context,
       identity,
       pressure: node.pressure,
+      announces: !hollow,
       async onPodCIDR(podCidr) {
         await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig: { podCidr } } });
         touch();

@@ -41,6 +41,23 @@ const pressure = (type: string, under: boolean, bad: [string, string], good: [st
   return { type, status: under ? 'True' : 'False', reason, message };
 };
 
+/** What events call a condition that is false, and one that is true. */
+const eventReasons: Readonly<Record<string, readonly [string, string]>> = {
+  MemoryPressure: ['NodeHasSufficientMemory', 'NodeHasInsufficientMemory'],
+  DiskPressure: ['NodeHasNoDiskPressure', 'NodeHasDiskPressure'],
+  PIDPressure: ['NodeHasSufficientPID', 'NodeHasInsufficientPID'],
+  Ready: ['NodeNotReady', 'NodeReady'],
+};
+
+/** Reasons of the events that tell of changed conditions. That a new node is ready or not is none; that it is not under pressure is. */
+export function conditionEvents(previous: readonly NodeCondition[], next: readonly NodeCondition[]): string[] {
+  return next.flatMap(({ type, status }) => {
+    const before = previous.find((c) => c.type === type)?.status;
+    if (before === status || (type === 'Ready' && before === undefined)) return [];
+    return eventReasons[type]?.[status === 'True' ? 1 : 0] ?? [];
+  });
+}
+
 export function nodeConditions(
   errors: readonly string[],
   under: Pressure,

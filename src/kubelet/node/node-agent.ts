@@ -5,7 +5,7 @@ import { createBackoff } from '../../client/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import { microTimestamp, timestamp } from '../../time/index.ts';
 import type { KubeletContext } from '../context.ts';
-import { nodeConditions, type Pressure, runtimeErrors } from './conditions.ts';
+import { conditionEvents, nodeConditions, type Pressure, runtimeErrors } from './conditions.ts';
 import { defaultLabels, initialNode, type NodeIdentity, nodeAllocatable, nodeCapacity, nodeImages, staticStatus } from './node-object.ts';
 
 export interface NodeAgent {
@@ -27,13 +27,15 @@ interface Options {
   context: KubeletContext;
   identity: NodeIdentity;
   pressure(): Pressure;
+  /** Tells of its start and its first conditions: of thousands of simulated nodes nobody wants to know. */
+  announces: boolean;
   /** The node was given its range of pod addresses. */
   onPodCIDR(cidr: string): Promise<void>;
 }
 
 const leaseNamespace = 'kube-node-lease';
 
-export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): NodeAgent {
+export function nodeAgent({ context, identity, pressure, announces, onPodCIDR }: Options): NodeAgent {
   const { client, runtime, clock, random, logger, config, events, nodeName } = context;
   const capacity = nodeCapacity(identity.machine, config.maxPods);
   const allocatable = nodeAllocatable(capacity, config);
@@ -49,6 +51,11 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
   let touched = false;
   let nudge = () => {};
   let lease: Lease | undefined;
+  let unschedulable = false;
+
+  const tell = (reasons: readonly string[]) => {
+    for (const reason of reasons) events.node('Normal', reason, `Node ${nodeName} status is now: ${reason}`);
+  };
 
   async function currentStatus(previous: NodeStatus | undefined): Promise<NodeStatus> {
     let status: cri.StatusResponse = {};
@@ -79,6 +86,7 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
           node = await client.create(Node, initialNode(identity, status), { signal });
           logger.info({ node: nodeName }, 'Successfully registered node');
           lastReportMs = clock.now();
+          if (announces) tell(conditionEvents([], status.conditions ?? []));
         } catch (error) {
           if (!hasReason(error, 'AlreadyExists')) throw error;
           node = await reconcile(await client.get(Node, nodeName, { signal }), signal);
@@ -115,18 +123,17 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
     if (!before) return register(signal);
     node = before;
     await takePodCIDR(before);
+    const cordoned = before.spec.unschedulable ?? false;
+    if (cordoned !== unschedulable) tell([cordoned ? 'NodeNotSchedulable' : 'NodeSchedulable']);
+    unschedulable = cordoned;
     const status = await currentStatus(before.status);
     const merged: NodeStatus = { ...before.status, ...status, conditions: [...others(before), ...(status.conditions ?? [])] };
     const changed = !isDeepStrictEqual(sorted(withoutHeartbeats(merged)), sorted(withoutHeartbeats(before.status)));
     if (!changed && clock.now() - lastReportMs < goDurationMs(config.nodeStatusReportFrequency)) return;
-    const ready = (s: NodeStatus | undefined) => s?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
     const patch = { status: { ...changes(before.status, status), conditions: status.conditions } };
     node = await client.patch(Node, nodeName, 'strategic', patch, { subresource: 'status', signal });
     lastReportMs = clock.now();
-    if (ready(status) !== ready(before.status)) {
-      const reason = ready(status) ? 'NodeReady' : 'NodeNotReady';
-      events.node('Normal', reason, `Node ${nodeName} status is now: ${reason}`);
-    }
+    tell(conditionEvents(before.status?.conditions ?? [], status.conditions ?? []));
   }
 
   async function takePodCIDR(current: Node): Promise<void> {
@@ -205,6 +212,7 @@ export function nodeAgent({ context, identity, pressure, onPodCIDR }: Options): 
     },
     registered: registered.promise,
     async run(signal) {
+      if (announces) events.node('Normal', 'Starting', 'Starting kubelet.');
       if (!config.registerNode) {
         node = await client.get(Node, nodeName, { signal });
         registered.resolve();
