@@ -2,14 +2,16 @@ import { FieldPath } from '../fields.ts';
 import * as v1alpha2 from '../generated/coordination.v1alpha2.ts';
 import { LeaseCandidate } from '../generated/coordination.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { isConfigMapKey, isQualifiedName } from '../names.ts';
+import { isConfigMapKey } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
-import { compareSemver, parseSemver } from '../semver.ts';
+import { compareSemver, parseSemver, type Semver } from '../semver.ts';
 import { sameShape } from '../served-version.ts';
-import { leaseStrategies } from './lease.ts';
+import { validateLeaseStrategy } from './lease.ts';
 
 const specPath = new FieldPath('spec');
+/** As what can't be read is. */
+const isZero = ({ numbers, prerelease }: Semver) => prerelease.length === 0 && numbers.every((number) => number === 0n);
 const badVersion = 'must be a valid semantic version';
 
 /** Who would lead, and in which version: what coordinated leader election chooses from (KEP-4355). */
@@ -27,11 +29,16 @@ export const leaseCandidate = defineKind<LeaseCandidate>({
     const binary = binaryVersion ? parseSemver(binaryVersion) : undefined;
     if (!binaryVersion) errors.required(specPath.child('binaryVersion'));
     else if (!binary) errors.invalid(specPath.child('binaryVersion'), binaryVersion, badVersion);
-    if (binary && emulated && compareSemver(binary, emulated) < 0)
+    // Of versions that can't be read the numbers count as zero.
+    if (binaryVersion && emulated && (binary ? compareSemver(binary, emulated) < 0 : !isZero(emulated)))
       errors.invalid(specPath.child('binaryVersion'), binaryVersion, 'must be greater than or equal to `emulationVersion`');
-    if (!strategy) errors.required(specPath.child('strategy'));
-    else if (!leaseStrategies.includes(strategy))
-      for (const message of isQualifiedName(strategy)) errors.invalid(specPath.child('strategy'), strategy, message);
+    if (!strategy) {
+      errors.required(specPath.child('strategy'));
+      return;
+    }
+    if (strategy === 'OldestEmulationVersion' && (!emulated || isZero(emulated)))
+      errors.required(specPath.child('emulationVersion'), "must be specified when `strategy` is 'OldestEmulationVersion'");
+    validateLeaseStrategy(strategy, errors);
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec.leaseName, prev.spec.leaseName, specPath.child('leaseName'), errors);

@@ -18,7 +18,7 @@ function validateParameters(parameters: IngressClassParametersReference, path: F
     ['kind', kind],
     ['name', name],
   ] as const)
-    if (value === '') errors.required(path.child(field), `${field} is required`);
+    if (value === '') errors.required(path.child(field));
     else reject(errors, path.child(field), value, isPathSegmentName(value));
   if (scope === undefined) {
     errors.required(path.child('scope'));

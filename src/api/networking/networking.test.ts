@@ -22,6 +22,19 @@ describe('validation', () => {
     ['Ingress', { rules: [rule({ backend: {} })] }, [`${at}.backend: Invalid value: "": resource or service backend is required`]],
     ['Ingress', { defaultBackend: { service: { name: 'web' } } }, ['spec.defaultBackend: Required value: port name or number is required']],
     [
+      'ServiceCIDR',
+      { cidrs: ['10.0.0.0/8', '192.168.0.0/16'] },
+      [
+        'spec.cidrs: Invalid value: ["10.0.0.0/8","192.168.0.0/16"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64',
+      ],
+    ],
+    [
+      'ServiceCIDR',
+      { cidrs: ['x', '10.0.0.0/8'] },
+      ['spec.cidrs[0]: Invalid value: "x": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
+    ],
+    ['ServiceCIDR', { cidrs: ['x', 'y', 'z'] }, ['spec.cidrs: Invalid value: {"CIDRs":["x","y","z"]}: may only hold up to 2 values']],
+    [
       'IngressClass',
       { controller: 'nginx' },
       ['spec.controller: Invalid value: "nginx": must be a domain-prefixed path (such as "acme.io/foo")'],

@@ -11,12 +11,14 @@ const cidrsPath = new FieldPath('spec').child('cidrs');
 
 function validateCidrs({ spec }: ServiceCIDR, errors: FieldErrors): void {
   const cidrs = spec?.cidrs ?? [];
-  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.address.family ?? cidr));
   if (cidrs.length === 0) errors.required(cidrsPath, 'at least one CIDR required');
-  else if (cidrs.length > 2) errors.invalid(cidrsPath, spec, 'may only hold up to 2 values');
-  else if (cidrs.length === 2 && !(families.has(4) && families.has(6)))
-    errors.invalid(cidrsPath, spec, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64');
-  else for (const [i, cidr] of cidrs.entries()) reject(errors, cidrsPath.index(i), cidr, isCanonicalCidr(cidr));
+  // Upstream shows its internal type.
+  else if (cidrs.length > 2) errors.invalid(cidrsPath, { CIDRs: cidrs }, 'may only hold up to 2 values');
+  if (cidrs.length === 0 || cidrs.length > 2) return;
+  for (const [i, cidr] of cidrs.entries()) reject(errors, cidrsPath.index(i), cidr, isCanonicalCidr(cidr));
+  const [first, second] = cidrs.map((cidr) => parseCidr(cidr)?.address.family);
+  if (first !== undefined && first === second)
+    errors.invalid(cidrsPath, cidrs, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64');
 }
 
 export const serviceCidr = defineKind<ServiceCIDR>({
