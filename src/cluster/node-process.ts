@@ -3,7 +3,15 @@ import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { Node } from '../api/index.ts';
-import { type Client, createClient, createInformer, createInformerFactory, httpsTransport, measuredTransports } from '../client/index.ts';
+import {
+  type Client,
+  createClient,
+  createEventBroadcaster,
+  createInformer,
+  createInformerFactory,
+  httpsTransport,
+  measuredTransports,
+} from '../client/index.ts';
 import { createKubelet, createKubeletServer, type Kubelet, podCgroups, readMachine } from '../kubelet/index.ts';
 import { prepareHostNetwork, runNodeRoutes, runProxy, writeCniConfig } from '../network/index.ts';
 import { registerProcessMetrics } from '../observability/index.ts';
@@ -103,12 +111,14 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     logger: kubeletLogger,
   });
   await server.listen();
-  const proxyInformers = createInformerFactory({
+  const ofProxy = {
     client: clientAs('proxy', 'kube-proxy', proxyMetrics),
     clock: systemClock,
     random: systemRandom,
     logger: proxyLogger,
-  });
+  };
+  const proxyInformers = createInformerFactory(ofProxy);
+  const proxyEvents = createEventBroadcaster(ofProxy);
   const proxy = proxyOptions(config.args.proxy);
   const proxyServer = await serveProxy(config, proxyLogger, proxyMetrics, proxy.syncMs);
   const runs = [
@@ -129,6 +139,8 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
     runNodeRoutes({ informers: proxyInformers, clock: systemClock, logger, nodeName, nextHop: nextHopFrom(config) }, signal),
     runClusterDns({ client: clientAs('dns', 'coredns'), config, nodeName, address: placement.address, logger }, signal),
   ];
+  // As upstream, which calls nodes by their names in events.
+  proxyEvents.recorder('kube-proxy', nodeName).event({ kind: 'Node', name: nodeName, uid: nodeName }, 'Normal', 'Starting', '');
   const work = Promise.all(runs);
   await Promise.race([whenNodeIsUp({ client, kubelet, runtime, node, nodeName, config, logger }, signal), work]);
   await Promise.race([whenDnsAnswers(config, signal), work]);
@@ -136,6 +148,7 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   try {
     await work;
   } finally {
+    proxyEvents.close();
     await Promise.all([server.close(), proxyServer.close()]);
   }
 }

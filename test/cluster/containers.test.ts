@@ -52,6 +52,14 @@ describe('a cluster of containers', { timeout: 60_000 }, () => {
     return result.stdout;
   };
 
+  it('tells how its node came up', async () => {
+    const events = () =>
+      cluster.kubectl('get', 'events', '-n', 'default', '-o', 'jsonpath={range .items[*]}{.source.component} {.reason},{end}');
+    for (const reason of ['NodeHasSufficientMemory', 'NodeHasNoDiskPressure', 'NodeHasSufficientPID', 'Starting'])
+      await expect.poll(events).toContain(`kubelet ${reason},`);
+    await expect.poll(events).toContain('kube-proxy Starting,');
+  });
+
   it('loads an archive and runs its image without a registry', async () => {
     const archive = join(cluster.dataDir, '../loaded.tar');
     saveImage(busyboxImage(), 'example.com/loaded:1', archive);
