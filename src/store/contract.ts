@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../time/index.ts';
 import { VirtualClock } from '../time/index.ts';
-import type { Store, StoreEvent, WatchBatch } from './store.ts';
+import { RequestTooLargeError, type Store, type StoreEvent, type WatchBatch } from './store.ts';
 
 export interface ContractOptions {
   /** Leases are timed by the clock given to `open`; false where the engine keeps its own time (etcd). */
@@ -320,7 +320,7 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
         { put: '/before', value: bytes('x') },
         { put: '/larger', value: Buffer.alloc(1_700_000) },
       ];
-      await expect(store.commit([], refused)).rejects.toThrow('request is too large');
+      await expect(store.commit([], refused)).rejects.toThrow(RequestTooLargeError);
       expect((await store.commit([], [{ put: '/large', value: bytes('small') }])).revision).toBe(taken.revision + 1);
       expect(await store.get('/before')).toBeUndefined();
     });

@@ -8,6 +8,7 @@ import {
   FutureRevisionError,
   LeaseNotFoundError,
   type Operation,
+  RequestTooLargeError,
   type Store,
   StoreClosedError,
   type StoredValue,
@@ -190,6 +191,7 @@ function toStored(kv: EtcdKeyValue): StoredValue {
 function storeError(error: unknown): unknown {
   if (!(error instanceof EtcdError)) return error;
   if (error.details.includes('required revision has been compacted')) return new CompactedError(0);
+  if (error.details.includes('request is too large')) return new RequestTooLargeError();
   if (error.details.includes('required revision is a future revision')) return new FutureRevisionError();
   if (error.details.includes('requested lease not found')) return new LeaseNotFoundError();
   return error;

@@ -40,3 +40,22 @@ test.each([
 ])('a %s of %s is none', async (type, body, message) => {
   expect((await patched(type, body, '')).message).toBe(message);
 });
+
+test('an object that its owners would make too large is stored without them; server-side apply is refused', async () => {
+  const keys = Array.from({ length: 9999 }, (_, i) => [
+    `a-key-that-is-as-long-as-it-takes-to-make-of-its-owners-what-a-store-does-not-take-${i}`,
+    'A',
+  ]);
+  const data = Object.fromEntries(keys);
+  const all = '/api/v1/namespaces/default/configmaps';
+  const created = await api.http('POST', all, JSON.stringify({ metadata: { name: 'created' }, data }));
+  expect(created.status).toBe(201);
+  await api.http('POST', all, JSON.stringify({ metadata: { name: 'changed' } }));
+  const body = JSON.stringify({ metadata: { name: 'changed' }, data });
+  const merged = await api.http('PATCH', `${all}/changed`, body, { 'content-type': 'application/merge-patch+json' });
+  expect(merged.status).toBe(200);
+  for (const { body } of [created, merged]) expect(JSON.parse(body).metadata).not.toHaveProperty('managedFields');
+  const config = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'created' } });
+  const applied = await api.http('PATCH', `${all}/created?fieldManager=a`, config, { 'content-type': 'application/apply-patch+yaml' });
+  expect(applied.body).toContain('etcdserver: request is too large');
+});

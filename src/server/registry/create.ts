@@ -1,4 +1,5 @@
 import { deepCopy, errors, FieldErrors, hasReason, type KubeObject, StatusError } from '../../api/index.ts';
+import { RequestTooLargeError } from '../../store/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { AdmissionRequest } from '../request.ts';
@@ -68,7 +69,7 @@ export async function createObject(
   const admitted = admitMutating(registry, admission);
   if (admitted !== undefined) await admitted;
   dedupOwnerReferences(context, tracked, { admitted: true });
-  const write = { admission, dryRun: options.dryRun };
+  const write = { admission, dryRun: options.dryRun, ownFields };
   if (!generated) return prepareAndStore(registry, context, served, tracked, write);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -88,7 +89,7 @@ async function prepareAndStore(
   context: RequestContext,
   served: ServedResource,
   object: KubeObject,
-  { admission, dryRun }: { admission: AdmissionRequest; dryRun: boolean },
+  { admission, dryRun, ownFields }: { admission: AdmissionRequest; dryRun: boolean; ownFields: boolean },
 ): Promise<Item> {
   const { kind } = served;
   prepareForCreate(kind, object, strategyContext(registry, context));
@@ -101,12 +102,23 @@ async function prepareAndStore(
     warnings(kind, context, object);
     const validated = admitValidating(registry, { ...admission, name: object.metadata.name, object });
     if (validated !== undefined) await validated;
-    const item = dryRun ? await notTaken(served, object) : await storageOf(served).create(object);
+    const item = dryRun ? await notTaken(served, object) : await store(served, object, ownFields);
     stored = !dryRun;
     return item;
   } finally {
     finish?.(stored);
   }
+}
+
+/** Who owns what is left out where it makes the object larger than the store takes. */
+async function store(served: ServedResource, object: KubeObject, ownFields: boolean): Promise<Item> {
+  try {
+    return await storageOf(served).create(object);
+  } catch (error) {
+    if (!(error instanceof RequestTooLargeError) || ownFields) throw error;
+  }
+  const { managedFields: _managedFields, ...metadata } = object.metadata;
+  return storageOf(served).create({ ...object, metadata });
 }
 
 /** What a dry run answers in place of storing. */

@@ -8,6 +8,7 @@ import {
   type Resource,
   shareUnchanged,
 } from '../../api/index.ts';
+import { RequestTooLargeError } from '../../store/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
@@ -30,6 +31,8 @@ export interface Change {
   next(current: KubeObject): KubeObject | Promise<KubeObject>;
   /** Server-side apply keeps managedFields itself. */
   ownFields?: boolean;
+  /** Who owns what is left out: it makes the object larger than the store takes. */
+  dropsFields?: boolean;
   /** What admission is shown in the object's place: a subresource's own kind. */
   shown?: ShownObject;
 }
@@ -105,8 +108,9 @@ export async function changeObject(registry: Registry, context: RequestContext, 
     return item;
   } catch (error) {
     finish?.(false);
-    throw error;
+    if (!(error instanceof RequestTooLargeError) || change.ownFields || change.dropsFields) throw error;
   }
+  return changeObject(registry, context, served, { ...change, dropsFields: true });
 }
 
 async function write(
@@ -171,7 +175,8 @@ async function nextState(
   }
   const now = timestamp(registry.clock);
   // After the strategy, so that nobody comes to own what the write could not change.
-  if (!change.ownFields) {
+  if (change.dropsFields) delete next.metadata.managedFields;
+  else if (!change.ownFields) {
     const tracked = trackUpdate(registry.table, prev, next, {
       manager: change.options.fieldManager,
       served,
