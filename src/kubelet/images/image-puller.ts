@@ -133,7 +133,7 @@ export function imagePuller({ runtime, clock, events, config, logger, hollow, se
         return pulled;
       } catch (error) {
         signal.throwIfAborted();
-        const cause = rpcErrorText(error);
+        const cause = pullFailureText(error);
         logger.info({ image, err: error }, 'Failed to pull image');
         about('Warning', 'Failed', `Failed to pull image ${JSON.stringify(wanted)}: ${cause}`);
         failures.next(key, clock.now());
@@ -142,6 +142,11 @@ export function imagePuller({ runtime, clock, events, config, logger, hollow, se
       }
     },
   };
+}
+
+/** Why an image could not be pulled; a code that says nothing is left out, as upstream. */
+export function pullFailureText(error: unknown): string {
+  return error instanceof RuntimeError && error.code === 'UNKNOWN' ? error.message : rpcErrorText(error);
 }
 
 function notFound(error: unknown): void {
