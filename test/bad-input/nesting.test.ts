@@ -48,7 +48,7 @@ const protobuf = 'application/vnd.kubernetes.protobuf';
 beforeAll(async () => {
   cluster = await startCluster('--runtime', 'hollow', '--nodes', '0', '--apiserver-arg', 'feature-gates=CBORServingAndStorage=true');
   url = /server: (\S+)/.exec(await cluster.kubectl('config', 'view', '--minify'))?.[1] ?? '';
-  agent = new Agent({ ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') });
+  agent = new Agent({ keepAlive: true, ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') });
   const schema = {
     type: 'object',
     properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },

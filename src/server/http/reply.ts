@@ -50,15 +50,44 @@ export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
   };
 }
 
+/** Less than this is written at once in any case. */
+const smallBytes = 16 * 1024;
+
+/**
+ * The last byte of a long answer waits until the rest is out. With it the client has all, and may send its next request before this
+ * side knows that its write is done; Node takes that for a flood of requests, stops its parser, and fails on the request's body
+ * (`HPE_PAUSED`), which ends the connection.
+ */
 export function http1Reply(response: ServerResponse): Reply {
+  /** Of the body whose length has been told. */
+  let leftBytes = Number.POSITIVE_INFINITY;
+  /** Writes all but the last byte, and that once there is room again. Answers whether there was. */
+  const inTwo = (chunk: Uint8Array, last: (byte: Uint8Array) => void): boolean => {
+    const byte = chunk.subarray(-1);
+    const hasRoom = response.write(chunk.subarray(0, -1));
+    if (hasRoom) last(byte);
+    else response.once('drain', () => last(byte));
+    return hasRoom;
+  };
   return {
     head(status, headers, atOnce) {
+      const length = headers['content-length'];
+      if (length !== undefined) leftBytes = Number(length);
       response.writeHead(status, headers);
       if (atOnce) response.flushHeaders();
     },
-    write: (chunk, written) => response.write(chunk, written),
+    write(chunk, written) {
+      leftBytes -= chunk.length;
+      if (leftBytes > 0 || chunk.length < smallBytes) return response.write(chunk, written);
+      return inTwo(chunk, (byte) => response.write(byte, written));
+    },
     drained: (signal) => drained(response, signal),
-    end: (chunk) => void (chunk === undefined ? response.end() : response.end(chunk)),
+    end(chunk) {
+      if (chunk !== undefined && chunk.length >= smallBytes) inTwo(chunk, (byte) => response.end(byte));
+      else if (response.writableNeedDrain) response.once('drain', () => (chunk === undefined ? response.end() : response.end(chunk)));
+      else if (chunk === undefined) response.end();
+      else response.end(chunk);
+    },
     destroy: () => void response.destroy(),
   };
 }
