@@ -189,6 +189,16 @@ describe('mutating', () => {
     hook.answer = () => jsonPatch({ op: 'remove', path: '/nothing/here' });
     await expect(createMap('bad')).rejects.toThrow(/^Internal error occurred: /);
   });
+
+  test('owners of fields that can not be read are as they were, and a warning says so', async () => {
+    await mutating(webhookOf());
+    await effective();
+    hook.answer = () => jsonPatch({ op: 'remove', path: '/metadata/managedFields/0/fieldsType' });
+    const reply = await api.http('POST', `/api/v1/namespaces/${namespace}/configmaps`, JSON.stringify(configMap('owned')));
+    expect(JSON.parse(reply.body).metadata.managedFields).toMatchObject([{ operation: 'Update', fieldsType: 'FieldsV1' }]);
+    expect(reply.headers.warning).toContain('.metadata.managedFields was in an invalid state after admission; this could be caused by');
+    expect(reply.headers.warning).toContain('please fix your requests: missing fieldsType in managed fields entry 0');
+  });
 });
 
 test('custom resources are shown in the requested version; what is patched in is pruned by the schema', async () => {

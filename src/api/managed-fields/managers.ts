@@ -1,4 +1,5 @@
 /** The managers of an object's fields, between their stored form (`metadata.managedFields`) and sets. */
+import { goQuote } from '../fields.ts';
 import type { ManagedFieldsEntry } from '../generated/meta.v1.ts';
 import { emptySet, type FieldSet, isEmptySet, isFieldSet, sorted, union } from './field-set.ts';
 
@@ -41,6 +42,16 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
     managers.set(managerIdentity(manager), manager);
   }
   return managers;
+}
+
+/** Why entries can't be read as managers; undefined where they can. */
+export function managedFieldsProblem(entries: readonly ManagedFieldsEntry[] | undefined): string | undefined {
+  for (const [i, { fieldsType, fieldsV1 }] of (entries ?? []).entries()) {
+    if (!fieldsType) return `missing fieldsType in managed fields entry ${i}`;
+    if (fieldsType !== 'FieldsV1') return `invalid fieldsType ${goQuote(fieldsType)} in managed fields entry ${i}`;
+    if (!isFieldSet(fieldsV1 ?? emptySet)) return `error decoding versioned set from managed fields entry ${i}`;
+  }
+  return undefined;
 }
 
 export function writeManager(m: Manager): ManagedFieldsEntry {

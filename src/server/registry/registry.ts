@@ -1,5 +1,12 @@
 /** What the verbs of the generic registry stand on. */
-import { type FieldErrors, groupResourceOf, type KubeObject, type Resource } from '../../api/index.ts';
+import {
+  type FieldErrors,
+  groupResourceOf,
+  type KubeObject,
+  managedFieldsProblem,
+  type ObjectMeta,
+  type Resource,
+} from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { AdmissionMetrics, AdmissionType } from '../metrics/admission-metrics.ts';
@@ -149,7 +156,25 @@ async function waitAdmitted(
  * Runs the mutating plugins; once more where a webhook or policy has changed what those before it have seen. A promise only where
  * something has to be waited for; a refusal may come as either.
  */
-export const admitMutating = (registry: Registry, request: AdmissionRequest): void | Promise<void> => admitted(registry, 'admit', request);
+export function admitMutating(registry: Registry, request: AdmissionRequest): void | Promise<void> {
+  const before = request.object?.metadata?.managedFields;
+  const done = admitted(registry, 'admit', request);
+  if (done === undefined) keepValidFields(request, before);
+  else return done.then(() => keepValidFields(request, before));
+}
+
+/** Where admission has made of an object's managedFields what can't be read, they are as they were. */
+function keepValidFields(request: AdmissionRequest, before: ObjectMeta['managedFields']): void {
+  const metadata = request.object?.metadata;
+  if (!metadata || metadata.managedFields === before) return;
+  const problem = managedFieldsProblem(metadata.managedFields);
+  if (problem === undefined) return;
+  if (before === undefined) delete metadata.managedFields;
+  else metadata.managedFields = before;
+  request.warn(
+    `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+  );
+}
 
 /** The same for the validating ones. */
 export const admitValidating = (registry: Registry, request: AdmissionRequest): void | Promise<void> =>
