@@ -68,6 +68,10 @@ describe('validating', () => {
     });
     await bind('demo-policy.example.com', { matchResources: { namespaceSelector: { matchLabels: { environment: 'test' } } } });
     await outcome((name) => create(Deployment, deployment(name, 6), { namespace: 'test' })).toContain('denied request');
+    const metrics = (await api.http('GET', '/metrics')).body;
+    expect(metrics).toMatch(/^# HELP apiserver_cel_compilation_duration_seconds \[BETA\] CEL compilation time in seconds\.$/m);
+    expect(metrics).toMatch(/^apiserver_cel_compilation_duration_seconds_count [1-9]/m);
+    expect(metrics).toMatch(/^apiserver_cel_evaluation_duration_seconds_count [1-9]/m);
     const { stderr } = await api.kubectl(['create', 'deployment', 'nginx', '--image=nginx', '--replicas=6', '-n', 'test']);
     expect(stderr).toBe(
       'error: failed to create deployment: deployments.apps "nginx" is forbidden: ' +

@@ -26,6 +26,8 @@ export interface PolicyOutcome {
 }
 
 export interface ExtensionMetrics {
+  expressionCompiled(seconds: number): void;
+  expressionEvaluated(seconds: number): void;
   webhook(outcome: WebhookOutcome): void;
   validatingPolicy(outcome: PolicyOutcome): void;
   mutatingPolicy(outcome: PolicyOutcome): void;
@@ -33,6 +35,7 @@ export interface ExtensionMetrics {
 
 /** Codes above tell no more than that they are. */
 const highestCode = 600;
+const expressionBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const policyBuckets = [0.0000005, 0.001, 0.01, 0.1, 1.0];
 
 export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
@@ -53,6 +56,10 @@ export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
     name: 'apiserver_admission_webhook_fail_open_count',
     help: 'Admission webhook fail open count, identified by name and broken out for each admission type (validating or admit).',
   });
+  const expressions = (what: string, help: string) =>
+    histograms(registry, { name: `apiserver_cel_${what}_duration_seconds`, help, buckets: expressionBuckets }).with({});
+  const compilations = expressions('compilation', 'CEL compilation time in seconds.');
+  const evaluations = expressions('evaluation', 'CEL evaluation time in seconds.');
   const policyKind = (kind: 'validating' | 'mutating') => ({
     checks: counters(registry, {
       name: `apiserver_${kind}_admission_policy_check_total`,
@@ -82,6 +89,8 @@ export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
     policies[kind].durations.with(labels).observe(seconds);
   };
   return {
+    expressionCompiled: (seconds) => compilations.observe(seconds),
+    expressionEvaluated: (seconds) => evaluations.observe(seconds),
     webhook({ name, type, operation, seconds, rejected, code, failure, failedOpen }) {
       const labels = { name, type, operation, rejected: String(rejected) };
       durations.with(labels).observe(seconds);

@@ -16,6 +16,7 @@ import {
 } from '../../../api/index.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import type { AuthorizerChecks } from './authorizer-checks.ts';
+import type { ExtensionContext } from './context.ts';
 import type { VersionedRequest } from './versions.ts';
 
 /** What the expressions of one request may cost, by upstream's constants (k8s.io/apiserver/pkg/apis/cel). */
@@ -28,13 +29,29 @@ export interface Compiled {
   readonly expression: Expression | CompileError;
 }
 
-export function compiled(source: string, compile: () => Expression): Compiled {
-  try {
-    return { source, expression: compile() };
-  } catch (error) {
-    if (error instanceof CompileError) return { source, expression: error };
-    throw error;
-  }
+export type Compile = (source: string, compile: () => Expression) => Compiled;
+
+/** Compiles what is then evaluated, both timed. */
+export function timedCompile({ clock, metrics }: Pick<ExtensionContext, 'clock' | 'metrics'>): Compile {
+  const timed = <T>(what: 'expressionCompiled' | 'expressionEvaluated', work: () => T): T => {
+    const startedMs = clock.monotonic();
+    try {
+      return work();
+    } finally {
+      metrics?.[what]((clock.monotonic() - startedMs) / 1000);
+    }
+  };
+  return (source, compile) => {
+    try {
+      const expression = timed('expressionCompiled', compile);
+      const evaluate: Expression['evaluate'] = (variables, budget) =>
+        timed('expressionEvaluated', () => expression.evaluate(variables, budget));
+      return { source, expression: { ...expression, evaluate } };
+    } catch (error) {
+      if (error instanceof CompileError) return { source, expression: error };
+      throw error;
+    }
+  };
 }
 
 /** Why an expression has no value; in upstream's words. */

@@ -23,7 +23,7 @@ import type { AdmissionRequest } from '../../request.ts';
 import { readObject } from '../../storages.ts';
 import { refuse } from '../context.ts';
 import type { ExtensionContext } from '../extension/context.ts';
-import { type Compiled, compiled } from '../extension/expressions.ts';
+import { type Compile, type Compiled, timedCompile } from '../extension/expressions.ts';
 import { followed } from '../extension/followed.ts';
 import { type Criteria, criteriaOf, isExempt, matchRequest } from '../extension/matching.ts';
 
@@ -98,7 +98,7 @@ export interface PolicyKinds<P extends Policy, B extends Binding, E> {
   policy: Resource<P>;
   binding: Resource<B>;
   mutation: boolean;
-  compile(policy: P, compiler: AdmissionCompiler): E;
+  compile(policy: P, compiler: AdmissionCompiler, compiled: Compile): E;
 }
 
 export interface BoundPolicies<P extends Policy, B extends Binding, E> {
@@ -113,6 +113,7 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
   context: ExtensionContext,
   kinds: PolicyKinds<P, B, E>,
 ): BoundPolicies<P, B, E> {
+  const compiled = timedCompile(context);
   const policies = followed(context, kinds.policy, (policy): CompiledPolicy<P, E> => {
     const { spec = {} } = policy;
     const compiler = new AdmissionCompiler({ hasParams: spec.paramKind !== undefined, mutation: kinds.mutation });
@@ -124,7 +125,13 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
       name,
       value: compiled(expression, () => compiler.addVariable(name, expression)),
     }));
-    return { policy, criteria: criteriaOf(spec.matchConstraints ?? {}), conditions, variables, own: kinds.compile(policy, compiler) };
+    return {
+      policy,
+      criteria: criteriaOf(spec.matchConstraints ?? {}),
+      conditions,
+      variables,
+      own: kinds.compile(policy, compiler, compiled),
+    };
   });
   const bindings = followed(context, kinds.binding, (binding): CompiledBinding<B> => {
     const match = binding.spec?.matchResources;

@@ -21,8 +21,8 @@ import type { AdmissionPlugin, AdmissionRequest } from '../../request.ts';
 import { AuthorizerChecks } from '../extension/authorizer-checks.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import {
+  type Compile,
   type Compiled,
-  compiled,
   conditionsHold,
   ExpressionError,
   evaluateExpression,
@@ -41,7 +41,7 @@ interface CompiledMutation {
 }
 type PolicyMatch = Match<MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, CompiledMutation[]>;
 
-function compilePolicy({ spec }: MutatingAdmissionPolicy, compiler: AdmissionCompiler): CompiledMutation[] {
+function compilePolicy({ spec }: MutatingAdmissionPolicy, compiler: AdmissionCompiler, compiled: Compile): CompiledMutation[] {
   return (spec.mutations ?? []).map(({ patchType, jsonPatch, applyConfiguration }) => {
     const type = patchType === 'JSONPatch' ? 'JSONPatch' : 'ApplyConfiguration';
     const source = (type === 'JSONPatch' ? jsonPatch : applyConfiguration)?.expression ?? '';

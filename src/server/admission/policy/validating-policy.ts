@@ -11,8 +11,8 @@ import type { AdmissionPlugin, AdmissionRequest } from '../../request.ts';
 import { AuthorizerChecks } from '../extension/authorizer-checks.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import {
+  type Compile,
   type Compiled,
-  compiled,
   conditionsHold,
   ExpressionError,
   evaluateExpression,
@@ -55,7 +55,7 @@ interface Outcome {
   errors: string[];
 }
 
-function compilePolicy({ spec }: ValidatingAdmissionPolicy, compiler: AdmissionCompiler): Expressions {
+function compilePolicy({ spec }: ValidatingAdmissionPolicy, compiler: AdmissionCompiler, compiled: Compile): Expressions {
   return {
     validations: (spec.validations ?? []).map((validation) => ({
       validation,

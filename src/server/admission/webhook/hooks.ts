@@ -15,7 +15,7 @@ import { readObject } from '../../storages.ts';
 import { refuse } from '../context.ts';
 import { AuthorizerChecks } from '../extension/authorizer-checks.ts';
 import type { ExtensionContext } from '../extension/context.ts';
-import { type Compiled, compiled, conditionsHold, ExpressionError, expressionVariables } from '../extension/expressions.ts';
+import { type Compiled, conditionsHold, ExpressionError, expressionVariables, timedCompile } from '../extension/expressions.ts';
 import { type Followed, followed } from '../extension/followed.ts';
 import { type Criteria, criteriaOf, matchRequest } from '../extension/matching.ts';
 import { reviewRequest } from '../extension/review-request.ts';
@@ -38,6 +38,7 @@ export function followHooks<T extends KubeObject & { webhooks?: Webhook[] }>(
   context: ExtensionContext,
   resource: Resource<T>,
 ): Followed<Hook[]> {
+  const compiled = timedCompile(context);
   return followed(context, resource, ({ metadata, webhooks = [] }) =>
     webhooks.map((webhook, i) => {
       const compiler = new AdmissionCompiler({ hasParams: false });
