@@ -14,7 +14,8 @@ describe('names', () => {
     expect(isDns1123Label('a'.repeat(64))).toEqual(['must be no more than 63 characters']);
     expect(isLabelValue('x'.repeat(64))).toEqual(['must be no more than 63 bytes']);
     expect(isQualifiedName('/x')).toEqual(['prefix part must be non-empty']);
-    expect(isQualifiedName('a/b/c')[0]).toMatch(/^a qualified name must consist .* with an optional DNS subdomain prefix/);
+    expect(isQualifiedName(`${'a'.repeat(254)}/x`)).toEqual(['prefix part must be no more than 253 bytes']);
+    expect(isQualifiedName('a/b/c')[0]).toMatch(/^a valid label key must consist .* with an optional DNS subdomain prefix/);
     expect(isQualifiedName('example.com/MyName')).toEqual([]);
   });
 

@@ -145,10 +145,12 @@ export function isQualifiedName(value: string): string[] {
   const wrong: string[] = [];
   const name = parts.length === 2 ? (parts[1] ?? '') : value;
   if (parts.length > 2)
-    return [`a qualified name ${qualifiedNameRule.message} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
+    return [`a valid label key ${qualifiedNameRule.message} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
   if (parts.length === 2) {
     const prefix = parts[0] ?? '';
-    wrong.push(...(prefix === '' ? ['must be non-empty'] : isDns1123Subdomain(prefix)).map((m) => `prefix part ${m}`));
+    const messages =
+      prefix === '' ? ['must be non-empty'] : [...withinLength(prefix, 253, tooManyBytes), ...follows(dns1123SubdomainRule, prefix)];
+    wrong.push(...messages.map((m) => `prefix part ${m}`));
   }
   if (name === '') wrong.push('name part must be non-empty');
   else wrong.push(...withinLength(name, 63, tooManyBytes).map((m) => `name part ${m}`));

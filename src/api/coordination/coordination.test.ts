@@ -9,7 +9,7 @@ it.each([
   ['OldestEmulationVersion', []],
   ['example.com/mine', []],
   ['Mine', ['spec.strategy.strategy: Unsupported value: "Mine": supported values: "OldestEmulationVersion"']],
-  ['a/b/c', [expect.stringContaining('spec.strategy.strategy: Invalid value: "a/b/c": a qualified name must')]],
+  ['a/b/c', [expect.stringContaining('spec.strategy.strategy: Invalid value: "a/b/c": a valid label key must')]],
 ])('a lease is given by a strategy that is known, or somebody’s: %s', (strategy, messages) => {
   expect(wrong('v1', 'Lease', { strategy })).toEqual(messages);
 });
