@@ -154,6 +154,10 @@ export const node = defineKind<Node>({
   fieldSelectors: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
   subresources: {
     status: {
+      update(next, prev) {
+        next.spec = prev.spec;
+        if (!prev.status?.config) delete next.status?.config;
+      },
       validate(next, _prev, errors) {
         validateAnnotations(next, errors);
         validateResources(next, errors);

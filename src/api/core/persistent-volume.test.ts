@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, PersistentVolumeSpec } from '../generated/core.v1.ts';
 import { accept, rejectUpdate } from '../testing/accept.ts';
+import { persistentVolume } from './persistent-volume.ts';
 import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 
 const volume = (spec: Partial<PersistentVolumeSpec> = {}) => ({
@@ -12,6 +13,24 @@ const volume = (spec: Partial<PersistentVolumeSpec> = {}) => ({
 });
 
 describe('PersistentVolume', () => {
+  const since = '2026-01-01T00:00:00Z';
+  const given = '2026-01-02T00:00:00Z';
+  const now = '2026-01-03T00:00:00Z';
+  it.each([
+    [{ phase: 'Bound' }, since],
+    [{ phase: 'Bound', lastPhaseTransitionTime: given }, given],
+    [{ phase: 'Released' }, now],
+    [{ phase: 'Released', lastPhaseTransitionTime: since }, now],
+    [{ phase: 'Released', lastPhaseTransitionTime: given }, given],
+  ])('knows since when it is in its phase: %j', (status, expected) => {
+    const { status: strategy } = persistentVolume.subresources ?? {};
+    if (typeof strategy !== 'object' || !('update' in strategy)) throw new Error('no status');
+    const prev = { ...volume(), status: { phase: 'Bound', lastPhaseTransitionTime: since } } as PersistentVolume;
+    const next = { ...prev, status: { ...status } } as PersistentVolume;
+    strategy.update?.(next, prev, { now });
+    expect(next.status?.lastPhaseTransitionTime).toBe(expected);
+  });
+
   it.each<[object, string[]]>([
     [{ hostPath: { path: '/foo', type: 'Directory' } }, []],
     [

@@ -182,12 +182,13 @@ export const persistentVolume = defineKind<PersistentVolume>({
     status: {
       update(next, prev, { now }) {
         next.spec = prev.spec;
-        if (
-          next.status &&
-          next.status.phase !== prev.status?.phase &&
-          next.status.lastPhaseTransitionTime === prev.status?.lastPhaseTransitionTime
-        )
-          next.status.lastPhaseTransitionTime = now;
+        if (!next.status) return;
+        const { phase, lastPhaseTransitionTime: since } = next.status;
+        const before = prev.status?.lastPhaseTransitionTime;
+        // Who says no other time means the present one, or now.
+        if (since !== undefined && since !== before) return;
+        if (phase !== prev.status?.phase) next.status.lastPhaseTransitionTime = now;
+        else if (before !== undefined) next.status.lastPhaseTransitionTime = before;
       },
     },
   },

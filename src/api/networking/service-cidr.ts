@@ -24,6 +24,7 @@ function validateCidrs({ spec }: ServiceCIDR, errors: FieldErrors): void {
 export const serviceCidr = defineKind<ServiceCIDR>({
   resource: ServiceCIDR,
   versions: [sameShape(v1beta1.ServiceCIDR, ServiceCIDR)],
+  generation: false,
   validate: validateCidrs,
   // A range may gain its second family; what it has stays.
   validateUpdate(next, prev, errors) {

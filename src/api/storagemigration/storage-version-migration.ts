@@ -39,6 +39,7 @@ function validateStatus(next: StorageVersionMigration, prev: StorageVersionMigra
 export const storageVersionMigration = defineKind<StorageVersionMigration>({
   resource: StorageVersionMigration,
   allowUnconditionalUpdate: false,
+  generation: false,
   validate({ spec }, errors) {
     const { group = '', resource = '' } = spec?.resource ?? {};
     if (resource === '') errors.required(resourcePath.child('resource'), 'resource is required to be set');
