@@ -14,6 +14,7 @@ import { customColumns } from './custom-columns.ts';
 import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
 import { validateEmbedded } from './embedded-resources.ts';
 import { compileJsonPath } from './json-path.ts';
+import { validateListTypes } from './list-types.ts';
 import { validateScaleSpec, validateScaleStatus } from './scale-validation.ts';
 import { applySchemaDefaults } from './schema-defaults.ts';
 import { resourceNode } from './schema-node.ts';
@@ -107,6 +108,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
     if (scalePaths) validateScaleSpec(value, scalePaths, errors);
     if (scalePaths) validateScaleStatus(value, scalePaths, errors);
     if (schema) validateEmbedded(schema, value, errors);
+    if (schema) validateListTypes(schema, value, errors, before);
     if (schema) applyRules(schema, value, root, errors, before);
   };
   const statusSchema = schema?.properties?.status;
@@ -116,6 +118,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
     const [value, before] = [shown(next) as Parted, shown(prev) as Parted];
     if (statusSchema && value.status !== undefined) validateValue(statusSchema, value.status, statusPath, errors, before.status);
     if (scalePaths) validateScaleStatus(value, scalePaths, errors);
+    if (schema) validateListTypes(schema, value, errors, before);
     if (schema) applyRules(schema, value, root, errors, before);
   };
   const { scale } = version.subresources ?? {};

@@ -5,7 +5,7 @@ import type { ObjectMeta } from '../generated/meta.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { isDns1035Label, isPathSegmentName } from '../names.ts';
 import { validateObjectMeta } from '../object-meta.ts';
-import { itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
+import { itemSchema, propertySchema, somewhere } from './schema-parts.ts';
 
 const root = new FieldPath();
 
@@ -38,18 +38,7 @@ function validateResource(value: JsonObject, path: FieldPath, errors: FieldError
   validateObjectMeta({ ...metadata, name: metadata.name || 'fakename' }, rules, errors, path.child('metadata'));
 }
 
-const withEmbedded = new WeakMap<JSONSchemaProps, boolean>();
-
-/** Whether the schema has such objects anywhere: most have none. */
-function hasEmbedded(schema: JSONSchemaProps): boolean {
-  let known = withEmbedded.get(schema);
-  if (known === undefined) {
-    const below = [itemSchema(schema), valueSchema(schema), ...Object.values(schema.properties ?? {})];
-    known = schema['x-kubernetes-embedded-resource'] === true || below.some((s) => s !== undefined && hasEmbedded(s));
-    withEmbedded.set(schema, known);
-  }
-  return known;
-}
+const hasEmbedded = somewhere((schema) => schema['x-kubernetes-embedded-resource'] === true);
 
 /** Adds what is wrong with the type and metadata of objects within a value. */
 export function validateEmbedded(schema: JSONSchemaProps, value: unknown, errors: FieldErrors, path = root): void {

@@ -14,3 +14,18 @@ export function valueSchema(schema: JSONSchemaProps): JSONSchemaProps | undefine
 export function propertySchema(schema: JSONSchemaProps, name: string): JSONSchemaProps | undefined {
   return schema.properties && Object.hasOwn(schema.properties, name) ? schema.properties[name] : valueSchema(schema);
 }
+
+/** Whether a schema, or one within it, is such; most are not, and what is known of a schema is remembered. */
+export function somewhere(isSuch: (schema: JSONSchemaProps) => boolean): (schema: JSONSchemaProps) => boolean {
+  const known = new WeakMap<JSONSchemaProps, boolean>();
+  const look = (schema: JSONSchemaProps): boolean => {
+    let found = known.get(schema);
+    if (found === undefined) {
+      const below = [itemSchema(schema), valueSchema(schema), ...Object.values(schema.properties ?? {})];
+      found = isSuch(schema) || below.some((s) => s !== undefined && look(s));
+      known.set(schema, found);
+    }
+    return found;
+  };
+  return look;
+}

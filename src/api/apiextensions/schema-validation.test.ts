@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { validateListTypes } from './list-types.ts';
 import { applySchemaDefaults } from './schema-defaults.ts';
 import { pruneToSchema } from './schema-pruning.ts';
 import { validateValue } from './schema-validation.ts';
@@ -9,6 +10,7 @@ function problems(schema: JSONSchemaProps, value: unknown, prev?: unknown): stri
   const errors = new FieldErrors();
   const whole: JSONSchemaProps = { type: 'object', properties: { spec: schema } };
   validateValue(whole, { spec: value }, new FieldPath(), errors, prev === undefined ? undefined : { spec: prev });
+  validateListTypes(whole, { spec: value }, errors, prev === undefined ? undefined : { spec: prev });
   return errors.list.map(fieldErrorMessage);
 }
 
@@ -32,6 +34,7 @@ test.each<[JSONSchemaProps, unknown, string[]]>([
     ['spec[1]: Invalid value: "integer": spec[1] in body must be of type string: "integer"'],
   ],
   [{ type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' }, ['a', 'a'], ['spec[1]: Duplicate value: "a"']],
+  [{ type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' }, ['a', 'a', 'a'], ['spec[1]: Duplicate value: "a"']],
   [{ type: 'object', required: ['a'] }, {}, ['spec.a: Required value']],
   [
     { type: 'object', oneOf: [{ required: ['a'] }, { required: ['b'] }] },
@@ -119,4 +122,15 @@ test('patterns that take too long are not looked for', () => {
     'spec[1]: Invalid value: "string": spec[1] in body takes too long to be matched against \'(a|b)*a(a|b){900}$\'',
   ]);
   expect(performance.now() - started).toBeLessThan(2000);
+});
+
+test('what had an item twice may go on with it', () => {
+  const set: JSONSchemaProps = { type: 'array', items: { type: 'object' }, 'x-kubernetes-list-type': 'set' };
+  const twice = [
+    { a: 1, b: 2 },
+    { b: 2, a: 1 },
+  ];
+  expect(problems(set, twice)).toEqual(['spec[1]: Duplicate value: {"b":2,"a":1}']);
+  expect(problems(set, [...twice, { c: 3 }], twice)).toEqual([]);
+  expect(problems(set, twice, [{ c: 3 }])).toHaveLength(1);
 });

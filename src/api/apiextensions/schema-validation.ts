@@ -5,6 +5,7 @@ import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { compileRegularExpression, searchSteps } from '../regular-expression.ts';
 import { hasFormat } from '../string-formats.ts';
+import { correlate } from './list-types.ts';
 import { itemSchema, propertySchema } from './schema-parts.ts';
 
 function typeOf(value: unknown): string {
@@ -115,19 +116,6 @@ class Validation {
     if (!items) return;
     const before = correlate(schema, prev);
     for (const [i, item] of value.entries()) this.value(items, item, before(item), path.index(i));
-    this.#listType(schema, value, path);
-  }
-
-  #listType(schema: JSONSchemaProps, value: readonly unknown[], path: FieldPath): void {
-    const listType = schema['x-kubernetes-list-type'];
-    if (listType !== 'map' && listType !== 'set') return;
-    const keyOf = keyReader(schema);
-    const seen = new Set<string>();
-    for (const [i, item] of value.entries()) {
-      const key = keyOf(item);
-      if (seen.has(JSON.stringify(key))) this.errors.duplicate(path.index(i), key);
-      seen.add(JSON.stringify(key));
-    }
   }
 
   #object(schema: JSONSchemaProps, value: JsonObject, prev: unknown, path: FieldPath): void {
@@ -186,25 +174,6 @@ class Validation {
 const isBare = (schema: JSONSchemaProps) => schema.properties === undefined && schema.items === undefined;
 
 const fewest = (results: readonly FieldError[][]): FieldError[] => results.reduce((a, b) => (b.length < a.length ? b : a));
-
-/** What tells a list's items apart. */
-function keyReader(schema: JSONSchemaProps): (item: unknown) => unknown {
-  const keys = schema['x-kubernetes-list-map-keys'];
-  if (schema['x-kubernetes-list-type'] !== 'map' || !keys) return (item) => item;
-  return (item) => {
-    const key: JsonObject = {};
-    if (isJsonObject(item)) for (const name of keys) if (Object.hasOwn(item, name)) key[name] = item[name];
-    return key;
-  };
-}
-
-/** Finds the earlier state of a list's item: by its key in a map list; in others items have no past. */
-export function correlate(schema: JSONSchemaProps, prev: unknown): (item: unknown) => unknown {
-  if (!Array.isArray(prev) || schema['x-kubernetes-list-type'] !== 'map') return () => undefined;
-  const keyOf = keyReader(schema);
-  const byKey = new Map(prev.map((item) => [JSON.stringify(keyOf(item)), item]));
-  return (item) => byKey.get(JSON.stringify(keyOf(item)));
-}
 
 /** Adds what is wrong with a value at `path`. With `prev`, what did not change is not looked at. */
 export function validateValue(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {

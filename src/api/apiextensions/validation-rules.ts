@@ -6,10 +6,10 @@ import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions
 import { isJsonObject } from '../json-object.ts';
 import { byteLength } from '../names.ts';
 import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
+import { correlate } from './list-types.ts';
 import { placeAt } from './rule-paths.ts';
 import { optionalOf, type RuleType } from './rule-types.ts';
-import { itemSchema, propertySchema, valueSchema } from './schema-parts.ts';
-import { correlate } from './schema-validation.ts';
+import { itemSchema, propertySchema, somewhere, valueSchema } from './schema-parts.ts';
 
 /** What all rules of one object may cost together (upstream's RuntimeCELCostBudget). */
 const objectBudget = 10_000_000;
@@ -34,18 +34,7 @@ function rulesOf(schema: JSONSchemaProps, isResource: boolean): CompiledRules | 
   return rules;
 }
 
-/** Whether a schema has rules anywhere: most have none. */
-const withRules = new WeakMap<JSONSchemaProps, boolean>();
-
-function hasRules(schema: JSONSchemaProps): boolean {
-  let known = withRules.get(schema);
-  if (known === undefined) {
-    const below = [itemSchema(schema), valueSchema(schema), ...Object.values(schema.properties ?? {})];
-    known = (schema['x-kubernetes-validations']?.length ?? 0) > 0 || below.some((s) => s !== undefined && hasRules(s));
-    withRules.set(schema, known);
-  }
-  return known;
-}
+const hasRules = somewhere((schema) => (schema['x-kubernetes-validations']?.length ?? 0) > 0);
 
 /** How upstream names a rule in messages. */
 const shown = ({ rule, message }: ValidationRule) => (message ? message : rule).trim();
