@@ -124,6 +124,10 @@ describe('pod', () => {
       'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing',
       'spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed',
     ]);
+    // Left out is taken away.
+    if (next.spec.containers[0]) delete next.spec.containers[0].resources;
+    resize.update?.(next, prev, { now: '' });
+    expect(messages((errors) => resize.validate?.(next, prev, errors))).toHaveLength(2);
   });
 
   it.each([

@@ -86,13 +86,15 @@ function keepAllButResources(next: Pod, prev: Pod): void {
   if (names(next) !== names(prev)) return;
   const spec: PodSpec = { ...prev.spec };
   for (const field of lists) {
-    const containers = prev.spec[field]?.map((container, i): Container => {
-      const { resizePolicy, resources } = next.spec[field]?.[i] ?? container;
+    // What is left out is taken away, which validation refuses.
+    const containers = prev.spec[field]?.map(({ resources: _, resizePolicy: __, ...container }, i): Container => {
+      const { resizePolicy, resources } = next.spec[field]?.[i] ?? {};
       return { ...container, ...(resources && { resources }), ...(resizePolicy && { resizePolicy }) };
     });
     if (containers) spec[field] = containers;
   }
   if (next.spec.resources) spec.resources = next.spec.resources;
+  else delete spec.resources;
   next.spec = spec;
   next.status = prev.status;
   keepMetadata(next, prev);
