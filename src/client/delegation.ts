@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type authorizationV1, SubjectAccessReview, TokenReview } from '../api/index.ts';
 import type { Clock } from '../time/index.ts';
 import type { Client } from './client.ts';
+import { expiringCache } from './expiring-cache.ts';
 
 export interface ReviewedUser {
   name: string;
@@ -21,30 +22,6 @@ export interface AccessDecision {
 export interface Remembered {
   yesMs: number;
   noMs: number;
-}
-
-/** Answers by key for a while, each asked for once at a time; the oldest go where there are too many, and a failure is nobody's answer. */
-function expiringCache<T>(clock: Clock, ttlMs: (value: T) => number, maxEntries = 1024) {
-  const entries = new Map<string, { until: number; value: Promise<T> }>();
-  return async (key: string, ask: () => Promise<T>): Promise<T> => {
-    const known = entries.get(key);
-    if (known !== undefined && known.until > clock.monotonic()) return known.value;
-    const value = ask();
-    const entry = { until: Number.POSITIVE_INFINITY, value };
-    entries.delete(key);
-    entries.set(key, entry);
-    for (const oldest of entries.keys()) {
-      if (entries.size <= maxEntries) break;
-      entries.delete(oldest);
-    }
-    try {
-      entry.until = clock.monotonic() + ttlMs(await value);
-    } catch (error) {
-      if (entries.get(key) === entry) entries.delete(key);
-      throw error;
-    }
-    return value;
-  };
 }
 
 export interface DelegationOptions {

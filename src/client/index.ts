@@ -10,6 +10,7 @@ export {
   type EventRecorder,
   referenceTo,
 } from './event-recorder.ts';
+export { expiringCache } from './expiring-cache.ts';
 export { type HttpsTransport, type HttpsTransportOptions, httpsTransport, type Pem } from './https-transport.ts';
 export {
   abortable,

@@ -5,7 +5,6 @@ import { kinds } from '../api/index.ts';
 import { registerFeatures } from '../observability/index.ts';
 import type { Pki } from '../pki/index.ts';
 import {
-  type AuthorizationMode,
   auditOptions,
   type ClusterApiServer,
   type ComponentAddress,
@@ -17,6 +16,7 @@ import {
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
+import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
@@ -97,8 +97,7 @@ export async function openApiServer(
       tolerationSeconds: tolerationSeconds(args),
       ...(await readAdmissionConfiguration(args['admission-control-config-file'])),
     },
-    // The list of modes is checked where they are made.
-    ...(args['authorization-mode'] ? { authorization: { modes: list(args['authorization-mode']) as AuthorizationMode[] } } : {}),
+    ...(await authorizationOptions(args)),
     authentication: {
       ...identity,
       signingKey: pki.serviceAccount.privateKey,
@@ -106,6 +105,7 @@ export async function openApiServer(
       clientCa: pki.ca.certificate,
       requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
       ...(await authenticationFlags(config)),
+      ...(await tokenWebhookOptions(args)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
     kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },

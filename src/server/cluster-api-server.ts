@@ -64,7 +64,7 @@ export interface ClusterApiServerOptions
     /** Its public half, PEM. */
     publicKey: string;
   };
-  authorization?: Pick<AuthorizationOptions, 'modes' | 'policy'>;
+  authorization?: Pick<AuthorizationOptions, 'modes' | 'policy' | 'webhook'>;
   admissionPlugins?: Pick<
     AdmissionOptions,
     | 'enable'

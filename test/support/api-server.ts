@@ -64,6 +64,7 @@ export interface TestApiServerOptions {
       | 'tracer'
       | 'aggregatorRouting'
       | 'admissionPlugins'
+      | 'authorization'
     >
   >;
   /** Names that its certificate has beside those that every API server's has. */

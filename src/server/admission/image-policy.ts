@@ -1,7 +1,7 @@
 /** ImagePolicyWebhook: somebody else says which images pods may run. */
 import type { Pod } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
-import { connectionProblem, type KubeconfigWebhook, mayRetry, RefusedError } from '../webhook/index.ts';
+import { type KubeconfigWebhook, postPatiently } from '../webhook/index.ts';
 import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
 
 export interface ImagePolicyOptions {
@@ -29,11 +29,6 @@ interface Status {
 }
 
 const auditPrefix = 'imagepolicywebhook.image-policy.k8s.io/';
-/** Upstream's retries: so many tries, each wait half as long again as the last, give or take. */
-const steps = 5;
-const factor = 1.5;
-const jitter = 0.2;
-const timeoutMs = 30_000;
 const mostRemembered = 1024;
 
 /** The images that a request brings, in upstream's order. */
@@ -50,39 +45,11 @@ export function imagePolicyWebhook(context: AdmissionContext, options: ImagePoli
   const { webhook } = options;
   const remembered = new Map<string, { status: Status; until: number }>();
 
-  const attempt = async (body: string): Promise<string> => {
-    const deadline = new AbortController();
-    const timer = clock.setTimer(timeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
-    try {
-      return await webhook.post(body, deadline.signal);
-    } catch (error) {
-      if (error instanceof RefusedError) throw error;
-      throw new Error(
-        `Post ${JSON.stringify(webhook.url)}: ${deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error)}`,
-      );
-    } finally {
-      timer.cancel();
-    }
-  };
   const ask = async (spec: Spec): Promise<Status> => {
-    const body = JSON.stringify({
-      kind: 'ImageReview',
-      apiVersion: 'imagepolicy.k8s.io/v1alpha1',
-      metadata: {},
-      spec,
-      status: { allowed: false },
-    });
-    let delayMs = options.retryBackoffMs;
-    for (let step = 1; ; step++) {
-      try {
-        const review = JSON.parse(await attempt(body)) as { status?: Status } | null; // what is read of it is checked by its use
-        return review?.status ?? { allowed: false };
-      } catch (error) {
-        if (step >= steps || !mayRetry(error) || error instanceof SyntaxError) throw error;
-      }
-      await clock.sleep(delayMs * (1 + random.next() * jitter));
-      delayMs *= factor;
-    }
+    const body = { kind: 'ImageReview', apiVersion: 'imagepolicy.k8s.io/v1alpha1', metadata: {}, spec, status: { allowed: false } };
+    const text = await postPatiently(webhook, JSON.stringify(body), { clock, random, initialBackoffMs: options.retryBackoffMs });
+    const review = JSON.parse(text) as { status?: Status } | null; // what is read of it is checked by its use
+    return review?.status ?? { allowed: false };
   };
   const verdict = async (spec: Spec): Promise<Status> => {
     const key = JSON.stringify(spec);

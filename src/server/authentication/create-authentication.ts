@@ -1,7 +1,8 @@
-import type { Clock } from '../../time/index.ts';
+import { type Clock, type Random, systemRandom } from '../../time/index.ts';
 import type { ServiceAccountMetrics } from '../metrics/service-account-metrics.ts';
 import type { Authenticator, UserInfo } from '../request.ts';
 import type { Storages } from '../storages.ts';
+import { type TokenWebhookOptions, tokenWebhook } from '../webhook/reviews.ts';
 import { anonymous } from './anonymous.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
@@ -30,6 +31,9 @@ export interface AuthenticationOptions {
   metrics?: ServiceAccountMetrics | undefined;
   /** Labels the Secret of a token that is used. */
   labelSecret?: LegacyTokenTracking['label'];
+  /** --authentication-token-webhook-config-file: asked where nobody else knows a token. */
+  tokenWebhook?: Pick<TokenWebhookOptions, 'webhook' | 'version' | 'ttlMs'>;
+  random?: Random;
   /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
   bootstrapTokenAuth?: boolean;
   /** --anonymous-auth; default true. */
@@ -60,6 +64,9 @@ export function createAuthentication(options: AuthenticationOptions): {
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
+    ...(options.tokenWebhook
+      ? [tokenWebhook({ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences })]
+      : []),
   ]);
   const authenticator = union(
     [

@@ -1,5 +1,6 @@
 import type { Authorizer } from '../request.ts';
 import type { Storages } from '../storages.ts';
+import { type AccessWebhookOptions, accessWebhook } from '../webhook/reviews.ts';
 import { abac, parseAbacPolicy } from './abac.ts';
 import { alwaysAllow, alwaysDeny, systemMasters, unionAuthorizers } from './fixed.ts';
 import { nodeAuthorizer } from './node/node-authorizer.ts';
@@ -7,7 +8,7 @@ import { NodeGraph } from './node/node-graph.ts';
 import { nodeRules } from './policy/bootstrap-policy.ts';
 import { createRbac, type Rbac } from './rbac/rbac.ts';
 
-export type AuthorizationMode = 'AlwaysAllow' | 'AlwaysDeny' | 'ABAC' | 'RBAC' | 'Node';
+export type AuthorizationMode = 'AlwaysAllow' | 'AlwaysDeny' | 'ABAC' | 'RBAC' | 'Node' | 'Webhook';
 
 export interface AuthorizationOptions {
   storages: Storages;
@@ -15,6 +16,8 @@ export interface AuthorizationOptions {
   modes?: readonly AuthorizationMode[];
   /** --authorization-policy-file's text, for ABAC. */
   policy?: string;
+  /** --authorization-webhook-*, for Webhook. */
+  webhook?: Omit<AccessWebhookOptions, 'onError'>;
   signal: AbortSignal;
   onError(error: unknown): void;
 }
@@ -31,6 +34,10 @@ export function createAuthorization(options: AuthorizationOptions): {
     AlwaysAllow: () => alwaysAllow,
     AlwaysDeny: () => alwaysDeny,
     ABAC: () => abac(parseAbacPolicy(options.policy ?? '')),
+    Webhook: () => {
+      if (!options.webhook) throw new Error("authorization-mode Webhook's authorization config file not passed");
+      return accessWebhook({ ...options.webhook, onError: options.onError });
+    },
     RBAC: () => {
       rbac = createRbac(options.storages, options);
       waits.push(rbac.synced);

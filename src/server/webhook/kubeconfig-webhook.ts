@@ -2,6 +2,8 @@
 import { type RequestOptions as HttpRequestOptions, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connectionOf, loadKubeconfig } from '../../client/index.ts';
+import type { Clock, Random } from '../../time/index.ts';
+import { connectionProblem } from './go-words.ts';
 
 /** The receiver has answered, but not that all is well. */
 export class RefusedError extends Error {
@@ -65,4 +67,41 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
         sent.end(body);
       }),
   };
+}
+
+/** Upstream's retries: so many tries, each wait half as long again as the last, give or take. */
+const steps = 5;
+const factor = 1.5;
+const jitter = 0.2;
+const timeoutMs = 30_000;
+
+/** Posts, again and again where that may help. Throws in upstream's words what the last try threw. */
+export async function postPatiently(
+  webhook: KubeconfigWebhook,
+  body: string,
+  { clock, random, initialBackoffMs }: { clock: Clock; random: Random; initialBackoffMs: number },
+): Promise<string> {
+  const attempt = async (): Promise<string> => {
+    const deadline = new AbortController();
+    const timer = clock.setTimer(timeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
+    try {
+      return await webhook.post(body, deadline.signal);
+    } catch (error) {
+      if (error instanceof RefusedError) throw error;
+      const why = deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error);
+      throw new Error(`Post ${JSON.stringify(webhook.url)}: ${why}`, { cause: error });
+    } finally {
+      timer.cancel();
+    }
+  };
+  let delayMs = initialBackoffMs;
+  for (let step = 1; ; step++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (step >= steps || !mayRetry(error)) throw error;
+    }
+    await clock.sleep(delayMs * (1 + random.next() * jitter));
+    delayMs *= factor;
+  }
 }
