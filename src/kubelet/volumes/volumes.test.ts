@@ -107,6 +107,12 @@ describe("a pod's volumes", () => {
       };
       await until(async () => (await t.events('web')).some((e) => e.includes('FailedMount')));
       expect(await t.events('web')).toContain('Warning FailedMount MountVolume.SetUp failed for volume "config" : configmap "c" not found');
+      // Until then the pod has no sandbox and asks for no image.
+      const early = await t.pod('web');
+      expect(early.status?.conditions?.find((c) => c.type === 'PodReadyToStartContainers')?.status).toBe('False');
+      expect(early.status?.podIP).toBeUndefined();
+      expect((await t.runtime.listPodSandbox({})).items ?? []).toEqual([]);
+      expect((await t.events('web')).filter((e) => /Pull/.test(e))).toEqual([]);
 
       await t.client.create(ConfigMap, { ...draft, kind: 'ConfigMap', metadata: { name: 'c', namespace: 'default' }, data: { k: 'one' } });
       await until(async () => (await t.pod('web')).status?.phase === 'Running');

@@ -94,13 +94,17 @@ export function podActuator(deps: PodWorkerDependencies, uid: string, worker: Ac
 
   async function start(starts: readonly Start[], actions: PodActions, cancel: AbortSignal): Promise<boolean> {
     const { pod } = worker;
-    // Sandbox, volumes and images need nothing of each other.
-    const pulls = new Map(starts.map(({ container }) => [container.name, prefetch(container.name, images.ensure(pod, container, cancel))]));
-    const [sandbox, volumesReady] = await Promise.all([sandboxFor(actions, cancel), mountVolumes(cancel)]);
-    if (!sandbox || !volumesReady) {
+    // A pod that waits for its volumes has no sandbox yet and pulls nothing, as its conditions and events say upstream too.
+    if (!(await mountVolumes(cancel))) {
       worker.retryLater();
-      // The sandbox may be new: the status shows that it is there.
-      if (sandbox) await worker.look(cancel);
+      worker.publish();
+      return false;
+    }
+    // Sandbox and images need nothing of each other.
+    const pulls = new Map(starts.map(({ container }) => [container.name, prefetch(container.name, images.ensure(pod, container, cancel))]));
+    const sandbox = await sandboxFor(actions, cancel);
+    if (!sandbox) {
+      worker.retryLater();
       worker.publish();
       return false;
     }
