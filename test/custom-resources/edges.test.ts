@@ -199,3 +199,20 @@ test('fields that objects are selected by are published, and documents are kept 
   const kept = await api.http('GET', String(headers.location));
   expect(kept.headers).toMatchObject({ 'cache-control': 'public, immutable', expires: expect.stringMatching(/ GMT$/) });
 });
+
+test('of a definition that is being deleted nothing new is created, by whichever verb', async () => {
+  const path = await define('ending.example.com', [version('v1')]);
+  const held = { ...thing('ending.example.com/v1'), metadata: { name: 'held', finalizers: ['example.com/held'] } };
+  await send('POST', path, held);
+  await send('DELETE', `${definitions}/things.ending.example.com`);
+  const terminating = async () => (await definitionOf('ending.example.com')).status?.conditions?.some(({ type }) => type === 'Terminating');
+  await eventually('terminating', terminating);
+  const refused = { code: 403, message: expect.stringContaining('create not allowed while custom resource definition is terminating') };
+  await eventually('refused', async () => (await send('POST', `${path}?dryRun=All`, thing('ending.example.com/v1'))).code === 403);
+  expect(await send('POST', path, thing('ending.example.com/v1'))).toMatchObject(refused);
+  const apply = { 'content-type': 'application/apply-patch+yaml' };
+  expect(await send('PATCH', `${path}/one?fieldManager=a`, thing('ending.example.com/v1'), apply)).toMatchObject(refused);
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  expect(await send('PATCH', `${path}/held`, { metadata: { finalizers: null } }, merge)).toMatchObject({ code: 200 });
+  await eventually('gone', async () => (await send('GET', `${definitions}/things.ending.example.com`)).code === 404);
+});

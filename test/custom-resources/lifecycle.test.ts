@@ -168,7 +168,7 @@ test('deleting a definition deletes its objects and stops serving them', async (
   const held = await settled('crontabs.stable.example.com', (d) => isConditionTrue(d, 'Terminating'));
   expect(held.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);
   await expect.poll(() => api.admin.list(CronTab).then((l) => l.items.map((o) => o.metadata.name))).toEqual(['b']);
-  await expect(api.admin.create(CronTab, cronTab('c'), { namespace })).rejects.toMatchObject({ code: 405 });
+  await expect(api.admin.create(CronTab, cronTab('c'), { namespace })).rejects.toMatchObject({ code: 403 });
   await api.admin.patch(CronTab, 'b', 'merge', { metadata: { finalizers: null } }, { namespace });
   await expect
     .poll(() => api.admin.get(CustomResourceDefinition, 'crontabs.stable.example.com').catch((e: { reason: string }) => e.reason))

@@ -271,9 +271,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
     defaults: storageForm.defaults,
     create(object: Parted) {
       if (terminating)
-        throw Object.assign(statusErrors.methodNotSupported(resource, 'create'), {
-          message: 'create not allowed while custom resource definition is terminating',
-        });
+        throw statusErrors.forbidden(resource, object.metadata.name, 'create not allowed while custom resource definition is terminating');
       if (statusApart) {
         delete object.status;
         // The schema may have a status to begin with.
