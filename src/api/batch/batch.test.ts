@@ -144,11 +144,29 @@ describe('a cron job', () => {
       ['spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead'],
     ],
     [
+      { schedule: 'TZ=UTC 0 * * * *', timeZone: 'UTC' },
+      ['spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead'],
+    ],
+    [
       { concurrencyPolicy: 'Maybe' },
       ['spec.concurrencyPolicy: Unsupported value: "Maybe": supported values: "Allow", "Forbid", "Replace"'],
     ],
   ])('with %j', (spec, messages) => {
     expect(accept(cronJob(spec)).wrong).toEqual(messages);
+  });
+
+  it('keeps the zone that its schedule or it has', () => {
+    const stored = (spec: object) => accept(cronJob(spec)).stored;
+    const zoned = stored({ schedule: 'TZ=UTC 0 * * * *' });
+    expect(rejectUpdate(stored({ schedule: 'CRON_TZ=UTC 1 * * * *' }), zoned)).toEqual([]);
+    expect(rejectUpdate(stored({ schedule: 'TZ=UTC 0 * * * *', timeZone: 'UTC' }), zoned)).toEqual([
+      'spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use both timeZone field and TZ or CRON_TZ in schedule',
+    ]);
+    expect(rejectUpdate(zoned, stored({}))).toEqual([
+      'spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
+    ]);
+    const gone = stored({ timeZone: 'Mars/Base' });
+    expect(rejectUpdate(gone, gone)).toEqual([]);
   });
 
   it('is printed', () => {

@@ -15,9 +15,9 @@ import { jobWarnings } from './job-warnings.ts';
 const specPath = new FieldPath('spec');
 /** The jobs' names have the scheduled minute as a suffix, and must be labels. */
 const maxNameLength = 52;
-const zonePattern = /TZ=/;
+const hasZone = (schedule = '') => schedule.includes('TZ');
 
-function validateSchedule({ schedule = '', timeZone }: CronJobSpec, mayCarryZone: boolean, errors: FieldErrors): void {
+function validateSchedule({ schedule = '', timeZone }: CronJobSpec, prev: CronJobSpec | undefined, errors: FieldErrors): void {
   const path = specPath.child('schedule');
   if (schedule === '') {
     errors.required(path);
@@ -25,9 +25,10 @@ function validateSchedule({ schedule = '', timeZone }: CronJobSpec, mayCarryZone
   }
   const problem = scheduleProblem(schedule);
   if (problem !== undefined) errors.invalid(path, schedule, problem);
-  if (!zonePattern.test(schedule)) return;
-  if (timeZone !== undefined) errors.invalid(path, schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule');
-  else if (!mayCarryZone) errors.invalid(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead');
+  if (!hasZone(schedule)) return;
+  // Schedules with a zone inside were once accepted: what was stored with one may have one.
+  if (!hasZone(prev?.schedule)) errors.invalid(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead');
+  else if (timeZone !== undefined) errors.invalid(path, schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule');
 }
 
 function validateTimeZone(timeZone: string | undefined, errors: FieldErrors): void {
@@ -37,6 +38,29 @@ function validateTimeZone(timeZone: string | undefined, errors: FieldErrors): vo
   else if (timeZone.toLowerCase() === 'local')
     errors.invalid(path, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones');
   else if (!isTimeZone(timeZone)) errors.invalid(path, timeZone, `unknown time zone ${timeZone}`);
+}
+
+function validateTemplate({ jobTemplate }: CronJobSpec, errors: FieldErrors): void {
+  const path = specPath.child('jobTemplate', 'spec');
+  const template = jobTemplate?.spec;
+  if (!template?.template) {
+    errors.required(path.child('template'));
+    return;
+  }
+  validateJobSpec(template, path, errors);
+  if (template.selector) errors.invalid(path.child('selector'), template.selector, '`selector` will be auto-generated');
+  if (template.manualSelector) errors.notSupported(path.child('manualSelector'), template.manualSelector, ['nil', 'false']);
+}
+
+function validateSpec(spec: CronJobSpec, prev: CronJobSpec | undefined, errors: FieldErrors): void {
+  validateSchedule(spec, prev, errors);
+  requireNonNegative(errors, specPath.child('startingDeadlineSeconds'), spec.startingDeadlineSeconds);
+  // A zone that is no longer known may stay.
+  if (!prev || spec.timeZone !== prev.timeZone) validateTimeZone(spec.timeZone, errors);
+  requireOneOf(errors, specPath.child('concurrencyPolicy'), spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']);
+  validateTemplate(spec, errors);
+  requireNonNegative(errors, specPath.child('successfulJobsHistoryLimit'), spec.successfulJobsHistoryLimit);
+  requireNonNegative(errors, specPath.child('failedJobsHistoryLimit'), spec.failedJobsHistoryLimit);
 }
 
 export const cronJob = defineKind<CronJob>({
@@ -52,29 +76,15 @@ export const cronJob = defineKind<CronJob>({
     spec.failedJobsHistoryLimit ??= 1;
     if (spec.jobTemplate?.spec?.template) defaultPodTemplate(spec.jobTemplate.spec.template);
   },
-  validate({ spec, metadata }, errors) {
+  validateCreate({ spec, metadata }, errors) {
+    validateSpec(spec, undefined, errors);
     if ((metadata.name ?? '').length > maxNameLength)
       errors.invalid(new FieldPath('metadata').child('name'), metadata.name, `must be no more than ${maxNameLength} characters`);
-    // Schedules with a zone inside were once accepted: those that are stored (and so have a version) may still be updated.
-    validateSchedule(spec, Boolean(metadata.resourceVersion), errors);
-    validateTimeZone(spec.timeZone, errors);
-    requireNonNegative(errors, specPath.child('startingDeadlineSeconds'), spec.startingDeadlineSeconds);
-    requireOneOf(errors, specPath.child('concurrencyPolicy'), spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']);
-    requireNonNegative(errors, specPath.child('successfulJobsHistoryLimit'), spec.successfulJobsHistoryLimit);
-    requireNonNegative(errors, specPath.child('failedJobsHistoryLimit'), spec.failedJobsHistoryLimit);
-    const templatePath = specPath.child('jobTemplate', 'spec');
-    const template = spec.jobTemplate?.spec;
-    if (!template?.template) {
-      errors.required(templatePath.child('template'));
-      return;
-    }
-    validateJobSpec(template, templatePath, errors);
-    if (template.selector) errors.invalid(templatePath.child('selector'), template.selector, '`selector` will be auto-generated');
-    if (template.manualSelector) errors.notSupported(templatePath.child('manualSelector'), template.manualSelector, ['nil', 'false']);
   },
+  validateUpdate: ({ spec }, prev, errors) => validateSpec(spec, prev.spec, errors),
   warnings(next, prev) {
     const warnings = jobWarnings(next, prev, next.spec.jobTemplate?.spec, specPath.child('jobTemplate', 'spec'));
-    if (prev && next.spec.schedule?.includes('TZ'))
+    if (prev && hasZone(next.spec.schedule))
       warnings.push(
         'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details',
       );

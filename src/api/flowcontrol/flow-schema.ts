@@ -123,7 +123,7 @@ export const flowSchema = defineKind<FlowSchema>({
       errors.invalid(path, precedence, "only the schema named 'exempt' may have matchingPrecedence 1");
     const method = spec?.distinguisherMethod;
     if (method && !distinguishers.includes(method.type))
-      errors.notSupported(specPath.child('distinguisherMethod', 'type'), method, distinguishers);
+      errors.notSupported(specPath.child('distinguisherMethod', 'type'), { Type: method.type ?? '' }, distinguishers);
     const level = spec?.priorityLevelConfiguration?.name ?? '';
     const levelPath = specPath.child('priorityLevelConfiguration', 'name');
     if (level === '') errors.required(levelPath, 'must reference a priority level');

@@ -85,7 +85,7 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   validate({ metadata: { name }, spec, status }, errors) {
     const { type = '', limited, exempt } = spec ?? {};
     if ((name === 'exempt') !== (type === 'Exempt'))
-      errors.invalid(specPath.child('type'), type, "type must be 'Exempt' if and only if name is 'exempt'");
+      errors.invalid(specPath.child('type'), type, "must be 'Exempt' if and only if `name` is 'exempt'");
     if (type === 'Exempt') {
       if (limited) errors.forbidden(specPath.child('limited'), 'must be nil if the type is not Limited');
       const shares = exempt?.nominalConcurrencyShares ?? 0;

@@ -75,7 +75,17 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   validate({ spec = {} }, errors) {
     const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec;
     if (minAvailable !== undefined && maxUnavailable !== undefined)
-      errors.invalid(specPath, spec, 'minAvailable and maxUnavailable cannot be both set');
+      errors.invalid(
+        specPath,
+        // Upstream shows its internal type.
+        {
+          MinAvailable: minAvailable,
+          Selector: selector ?? null,
+          MaxUnavailable: maxUnavailable,
+          UnhealthyPodEvictionPolicy: unhealthyPodEvictionPolicy ?? null,
+        },
+        'minAvailable and maxUnavailable cannot be both set',
+      );
     for (const field of ['minAvailable', 'maxUnavailable'] as const) {
       requireNonNegativeIntOrPercent(spec[field], specPath.child(field), errors);
       requireAtMost100Percent(spec[field], specPath.child(field), errors);
