@@ -28,6 +28,7 @@ import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { identityOptions } from './identity-flags.ts';
 import type { Layout } from './layout.ts';
+import { oidcOptions } from './oidc-flags.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
 import { openTracer } from './tracing-flags.ts';
@@ -106,6 +107,7 @@ export async function openApiServer(
       requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
+      ...(await oidcOptions(args)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
     kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },

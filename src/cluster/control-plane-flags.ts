@@ -6,6 +6,7 @@ import type { ComponentArgs } from './config.ts';
 import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
 import { logFlags } from './log-flags.ts';
+import { oidcFlags } from './oidc-flags.ts';
 
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
 export const etcdFlags = [
@@ -53,6 +54,7 @@ export const authenticationFlags = [
   'authorization-webhook-config-file',
   'authorization-webhook-version',
   'enable-bootstrap-token-auth',
+  ...oidcFlags,
   'requestheader-allowed-names',
   'requestheader-username-headers',
   'requestheader-uid-headers',

@@ -38,6 +38,8 @@ export const apiserverDefaults: Readonly<Record<string, string>> = {
   'max-requests-inflight': '400',
   'livez-grace-period': '0s',
   'min-request-timeout': '1800',
+  'oidc-signing-algs': '[RS256]',
+  'oidc-username-claim': 'sub',
   'permit-address-sharing': 'true',
   'permit-port-sharing': 'false',
   profiling: 'false',

@@ -1,19 +1,42 @@
 /** What the API server's flags do to a whole cluster, asked as browsers and programs ask. */
 
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exportJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ensurePki } from '../../src/pki/index.ts';
 import { startCluster, type TestCluster } from '../support/cluster.ts';
 
 let cluster: TestCluster;
 let port: number;
-const keyFile = join(tmpdir(), `k8ts-flags-${process.pid}.pub`);
-const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+let dir: string;
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+/** An OpenID Connect provider. */
+let provider: Server;
+let issuer: string;
+
+async function startProvider(): Promise<string> {
+  const pki = await ensurePki(join(dir, 'provider'), { now: Date.now() });
+  const keys = [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }];
+  provider = createServer({ cert: pki.apiserver.certificate, key: pki.apiserver.key }, ({ url }, response) => {
+    response.end(JSON.stringify(url === '/keys' ? { keys } : { issuer, jwks_uri: `${issuer}/keys` }));
+  });
+  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
+  const { port } = provider.address() as AddressInfo; // a TCP server's
+  issuer = `https://127.0.0.1:${port}`;
+  const file = join(dir, 'provider.crt');
+  writeFileSync(file, pki.ca.certificate);
+  return file;
+}
 
 beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'k8ts-flags-'));
+  const keyFile = join(dir, 'old.pub');
+  const caFile = await startProvider();
   writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
   const flags = {
     'cors-allowed-origins': '//example\\.com(:|$)',
@@ -25,6 +48,12 @@ beforeAll(async () => {
     'permit-port-sharing': 'true',
     'default-not-ready-toleration-seconds': '17',
     'feature-gates': 'ComponentFlagz=false',
+    'oidc-issuer-url': issuer,
+    'oidc-client-id': 'kubectl',
+    'oidc-ca-file': caFile,
+    'oidc-username-claim': 'email',
+    'oidc-groups-claim': 'roles',
+    'oidc-groups-prefix': 'oidc:',
   };
   cluster = await startCluster(
     '--runtime',
@@ -35,7 +64,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await cluster?.down();
-  rmSync(keyFile, { force: true });
+  provider?.close();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
@@ -83,6 +113,19 @@ it('signs as its first issuer, and publishes all its keys', async () => {
   expect((await ask('GET', '/api/v1/namespaces/default', { authorization: `Bearer ${token}` }, false)).body).toContain(
     'User \\"system:serviceaccount:default:default\\" cannot get resource',
   );
+});
+
+it('knows the users of a provider', async () => {
+  const token = await new SignJWT({ email: 'jane@corp.test', email_verified: true, roles: ['devs'] })
+    .setProtectedHeader({ alg: 'RS256', kid: 'one' })
+    .setIssuer(issuer)
+    .setAudience('kubectl')
+    .setExpirationTime('5m')
+    .sign(privateKey);
+  const list = () => ask('GET', '/api/v1/namespaces', { authorization: `Bearer ${token}` }, false);
+  expect((await list()).body).toContain('User \\"jane@corp.test\\" cannot list resource');
+  await cluster.kubectl('create', 'clusterrolebinding', 'devs', '--clusterrole=view', '--group=oidc:devs');
+  await expect.poll(async () => (await list()).status).toBe(200);
 });
 
 it('gives pods the time that it is told to', async () => {

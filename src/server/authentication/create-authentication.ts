@@ -6,6 +6,7 @@ import { type TokenWebhookOptions, tokenWebhook } from '../webhook/reviews.ts';
 import { anonymous } from './anonymous.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
+import { type OidcOptions, oidcTokens } from './oidc.ts';
 import { type LegacyTokenTracking, legacySecretTokens } from './service-account/legacy-token.ts';
 import { createTokenVerifier, serviceAccountTokens } from './service-account/token-verifier.ts';
 import { bearerTokens, type TokenAuthenticator, unionTokens } from './token.ts';
@@ -31,6 +32,8 @@ export interface AuthenticationOptions {
   metrics?: ServiceAccountMetrics | undefined;
   /** Labels the Secret of a token that is used. */
   labelSecret?: LegacyTokenTracking['label'];
+  /** --oidc-*. */
+  oidc?: OidcOptions;
   /** --authentication-token-webhook-config-file: asked where nobody else knows a token. */
   tokenWebhook?: Pick<TokenWebhookOptions, 'webhook' | 'version' | 'ttlMs'>;
   random?: Random;
@@ -64,6 +67,7 @@ export function createAuthentication(options: AuthenticationOptions): {
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
+    ...(options.oidc ? [oidcTokens(options.oidc, clock)] : []),
     ...(options.tokenWebhook
       ? [tokenWebhook({ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences })]
       : []),

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { ensurePki } from '../../pki/index.ts';
+import { VirtualClock } from '../../time/index.ts';
+import { type OidcOptions, oidcTokens } from './oidc.ts';
+
+let dir: string;
+let provider: Server;
+let options: OidcOptions;
+let published: JWK[];
+let asked: string[];
+/** Answers so often that it is not there. */
+let absent = 0;
+
+interface Key {
+  privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
+  jwk: JWK;
+}
+async function newKey(kid: string): Promise<Key> {
+  const { privateKey, publicKey } = await generateKeyPair('RS256');
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+}
+
+let first: Key;
+const clock = new VirtualClock();
+const token = (claims: Record<string, unknown>, { privateKey, jwk }: Key = first, seconds = 600) => {
+  const now = Math.floor(clock.now() / 1000);
+  return new SignJWT({ aud: 'k8s', sub: 'jane', ...claims })
+    .setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '' })
+    .setIssuer((claims.iss as string | undefined) ?? options.issuer)
+    .setIssuedAt(now)
+    .setExpirationTime(now + seconds)
+    .sign(privateKey);
+};
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'k8ts-oidc-'));
+  const pki = await ensurePki(join(dir, 'pki'), { now: Date.now() });
+  provider = createServer({ cert: pki.apiserver.certificate, key: pki.apiserver.key }, (request, response) => {
+    asked.push(request.url ?? '');
+    if (absent-- > 0) return response.writeHead(503).end('later');
+    const { issuer } = options;
+    return response.end(JSON.stringify(request.url === '/keys' ? { keys: published } : { issuer, jwks_uri: `${issuer}/keys` }));
+  });
+  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
+  const { port } = provider.address() as AddressInfo; // a TCP server's
+  first = await newKey('one');
+  options = {
+    issuer: `https://127.0.0.1:${port}`,
+    clientId: 'k8s',
+    ca: pki.ca.certificate,
+    usernameClaim: 'sub',
+    usernamePrefix: 'id:',
+    groupsClaim: 'groups',
+    groupsPrefix: 'g:',
+    requiredClaims: {},
+    algorithms: ['RS256'],
+  };
+});
+beforeEach(() => {
+  published = [first.jwk];
+  asked = [];
+});
+afterAll(() => {
+  provider?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('a token of the provider names its user and groups', async () => {
+  const tokens = oidcTokens(options, clock);
+  const result = await tokens.authenticateToken(await token({ groups: ['a', 'b'], jti: 'x' }), []);
+  expect(result?.user).toEqual({
+    name: 'id:jane',
+    groups: ['g:a', 'g:b'],
+    extra: { 'authentication.kubernetes.io/credential-id': ['JTI=x'] },
+  });
+  expect((await tokens.authenticateToken(await token({ groups: 'one', aud: ['other', 'k8s'] }), []))?.user.groups).toEqual(['g:one']);
+  expect(asked).toEqual(['/.well-known/openid-configuration', '/keys']);
+  expect(await tokens.authenticateToken(await token({ iss: 'https://somebody.else' }), [])).toBeUndefined();
+  expect(await tokens.authenticateToken('no.jwt.', [])).toBeUndefined();
+});
+
+test('what is wrong with a token is said', async () => {
+  const forger = await newKey('one');
+  const strict = { ...options, requiredClaims: { team: 'blue' } };
+  const byMail = { ...options, usernameClaim: 'email' };
+  for (const [given, of, why] of [
+    [await token({ aud: 'other' }), options, 'oidc: verify token: oidc: expected audience in ["k8s"] got ["other"]'],
+    [await token({}, first, -10), options, 'oidc: verify token: "exp" claim timestamp check failed'],
+    [await token({}, forger), options, 'oidc: verify token: signature verification failed'],
+    [await token({}), strict, 'oidc: required claim team not present in ID token'],
+    [await token({ team: 'red' }), strict, 'oidc: required claim team value does not match. Got = red, want = blue'],
+    [await token({}), byMail, 'oidc: parse username claims "email": claim not present'],
+    [await token({ email: 'a@b', email_verified: false }), byMail, 'oidc: email not verified'],
+  ] as const)
+    await expect(oidcTokens(of, clock).authenticateToken(given, [])).rejects.toThrow(why);
+  expect((await oidcTokens(byMail, clock).authenticateToken(await token({ email: 'a@b' }), []))?.user.name).toBe('id:a@b');
+});
+
+test('new keys of the provider are found, but not asked for with every token', async () => {
+  const tokens = oidcTokens(options, clock);
+  absent = 1;
+  await expect(tokens.authenticateToken(await token({}), [])).rejects.toThrow('503 Service Unavailable: later');
+  expect((await tokens.authenticateToken(await token({}), []))?.user.name).toBe('id:jane');
+  const second = await newKey('two');
+  await expect(tokens.authenticateToken(await token({}, second), [])).rejects.toThrow('oidc: verify token: no applicable key found');
+  published.push(second.jwk);
+  await clock.advance(10_001);
+  expect((await tokens.authenticateToken(await token({}, second), []))?.user.name).toBe('id:jane');
+  expect(asked.filter((path) => path === '/keys')).toHaveLength(2);
+});
