@@ -14,7 +14,7 @@ import {
 } from '../client/index.ts';
 import { createKubelet, createKubeletServer, type Kubelet, podCgroups, readMachine } from '../kubelet/index.ts';
 import { prepareHostNetwork, runNodeRoutes, runProxy, writeCniConfig } from '../network/index.ts';
-import { registerProcessMetrics } from '../observability/index.ts';
+import { registerBuildInfo, registerProcessMetrics, versionInfo } from '../observability/index.ts';
 import { connectCriRuntime, type Runtime } from '../runtime/index.ts';
 import { systemClock, systemRandom } from '../time/index.ts';
 import { readConfig } from './cluster-files.ts';
@@ -66,6 +66,7 @@ async function runNode(layout: Layout, nodeName: string, environment: ComponentE
   const client = clientAs(`kubelet-${nodeName}`, 'kubelet', metrics);
   const machine = await readMachine(node.dir);
   registerProcessMetrics(metrics);
+  for (const registry of [metrics, proxyMetrics]) registerBuildInfo(registry, versionInfo());
   // In a namespace they are free; on the host somebody else's kubelet may have them. The API server reads the port from the status.
   const kubeletArgs = config.args.kubelet;
   const [port, healthzPort, kubeletLogger, proxyLogger] = await Promise.all([

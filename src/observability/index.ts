@@ -21,3 +21,4 @@ export { type Attributes, currentSpan, parseTraceParent, type Span, spanKind, tr
 export { createTracer, type SpanExporter, type Tracer } from './traces/tracer.ts';
 /** gRPC is loaded by those who trace only. */
 export const loadOtlp = () => import('./traces/otlp-exporter.ts');
+export { versionInfo } from './version.ts';

@@ -24,6 +24,7 @@ import {
   type HealthEndpoint,
   healthMetricNames,
   type Tracer,
+  versionInfo,
 } from '../observability/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Clock, Random } from '../time/index.ts';
@@ -55,7 +56,6 @@ import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
 import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
 import type { Storages } from './storages.ts';
-import { versionInfo } from './version.ts';
 import { type ZPagesOptions, zPages } from './zpages/zpages.ts';
 
 /** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */

@@ -10,6 +10,8 @@ export interface ProbeAttempt {
   container: string;
   kind: 'Startup' | 'Liveness' | 'Readiness';
   result: 'successful' | 'failed' | 'unknown' | 'warning';
+  /** How long the answer took. */
+  seconds: number;
 }
 
 export interface KubeletMetrics {
@@ -88,6 +90,12 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
     'namespace',
     'pod_uid',
   );
+  const probeDurations = new Histogram({
+    name: 'prober_probe_duration_seconds',
+    help: 'Duration in seconds for a probe response.',
+    labelNames: ['probe_type', 'container', 'pod', 'namespace'],
+    registers,
+  });
   const probeLabels = (pod: Pod, container: string) => ({
     container,
     pod: pod.metadata.name ?? '',
@@ -102,8 +110,15 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
     containerStarted: (sort) => containers.inc({ container_type: containerTypes[sort] }),
     containerFailed: (sort, code) => containerErrors.inc({ container_type: containerTypes[sort], code }),
     evicted: (signal) => evictions.inc({ eviction_signal: signal }),
-    probed: ({ pod, container, kind, result }) => probes.inc({ probe_type: kind, result, ...probeLabels(pod, container) }),
+    probed({ pod, container, kind, result, seconds }) {
+      const { pod_uid, ...of } = probeLabels(pod, container);
+      probes.inc({ probe_type: kind, result, ...of, pod_uid });
+      // A failed probe may have run into its time limit: its time says nothing of the container.
+      if (result !== 'failed') probeDurations.observe({ probe_type: kind, ...of }, seconds);
+    },
     forgetProbes(pod, container) {
+      const { pod_uid: _, ...of } = probeLabels(pod, container);
+      for (const probe_type of ['Startup', 'Liveness', 'Readiness']) probeDurations.remove({ probe_type, ...of });
       for (const probe_type of ['Startup', 'Liveness', 'Readiness'])
         for (const result of ['successful', 'failed', 'unknown', 'warning'])
           probes.remove({ probe_type, result, ...probeLabels(pod, container) });

@@ -32,6 +32,8 @@ it('counts pods, containers and probes, and forgets the probes of containers tha
     /^prober_probe_total\{probe_type="Readiness",result="successful",container="main",pod="probed",namespace="default",pod_uid="[^"]+"\} 1$/,
   );
   expect(others).toEqual([]);
+  const timed = 'prober_probe_duration_seconds_count';
+  expect(await samples(registry, timed)).toEqual([`${timed}{probe_type="Readiness",container="main",pod="probed",namespace="default"} 1`]);
   await t.create('lost', { containers: [{ name: 'main', image: 'gone:1', imagePullPolicy: 'IfNotPresent' }] });
   expect(await samples(registry, 'kubelet_started_containers_errors_total')).toContain(
     'kubelet_started_containers_errors_total{container_type="container",code="ErrImagePull"} 1',
@@ -39,6 +41,7 @@ it('counts pods, containers and probes, and forgets the probes of containers tha
   await t.delete('probed');
   await t.advance(1000);
   expect(await samples(registry, 'prober_probe_total')).toEqual([]);
+  expect(await samples(registry, timed)).toEqual([]);
   const rounds = await samples(registry, 'kubelet_pod_worker_duration_seconds_count');
   expect(rounds).toContain('kubelet_pod_worker_duration_seconds_count{operation_type="create"} 2');
   for (const operation of ['sync', 'kill'])

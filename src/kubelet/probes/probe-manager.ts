@@ -73,6 +73,7 @@ export function probeManager(
       let eagerMs = kind === 'liveness' ? periodMs : eagerFirstMs;
       let dueMs = clock.now();
       for (;;) {
+        const startedMs = clock.monotonic();
         const outcome = await attempt(kind, probe, target, signal);
         signal.throwIfAborted();
         const counts = clock.now() >= dueMs;
@@ -82,7 +83,7 @@ export function probeManager(
           if (outcome.result === 'success') eagerMs = periodMs;
         }
         if (counts) {
-          report(kind, outcome);
+          report(kind, outcome, (clock.monotonic() - startedMs) / 1000);
           while (dueMs <= clock.now()) dueMs += periodMs;
         }
         if (outcome.result === 'success' && streak >= wanted.success && verdict(true)) return;
@@ -104,9 +105,9 @@ export function probeManager(
       }
     }
 
-    function report(kind: Kind, { result, output, isWarning }: ProbeOutcome): void {
+    function report(kind: Kind, { result, output, isWarning }: ProbeOutcome, seconds: number): void {
       const verdict = isWarning ? 'warning' : result === 'success' ? 'successful' : result === 'failure' ? 'failed' : 'unknown';
-      metrics.probed({ pod, container: container.name, kind: labels[kind], result: verdict });
+      metrics.probed({ pod, container: container.name, kind: labels[kind], result: verdict, seconds });
       if (isWarning) events.pod(pod, 'Warning', 'ProbeWarning', `${labels[kind]} probe warning: ${output}`, container.name);
       if (result === 'success') return;
       const text = result === 'failure' ? 'failed' : 'errored and resulted in unknown state';

@@ -9,6 +9,7 @@ import {
   healthMetricNames,
   registerBuildInfo,
   registerProcessMetrics,
+  versionInfo,
 } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import { clientCertificates } from '../authentication/certificate.ts';
@@ -16,7 +17,6 @@ import { bearerTokens } from '../authentication/token.ts';
 import { type Answer, healthAnswer, type RequestContext, textAnswer } from '../exchange.ts';
 import { createHttpServer, type TlsOptions } from '../http/http-server.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
-import { versionInfo } from '../version.ts';
 import { type ZPagesOptions, zPages } from '../zpages/zpages.ts';
 import { delegatedAuthorizer, delegatedTokens } from './delegated.ts';
 

@@ -2,12 +2,13 @@
  * /statusz and /flagz (KEP-4827, KEP-4828): what a component says of itself, as text for people or, where it is asked for by name and
  * version (`Accept: application/json;g=config.k8s.io;v=v1beta1;as=Statusz`), as an object.
  */
+
 import { encodeCbor, errors } from '../../api/index.ts';
+import { versionInfo } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import { type Answer, type RequestContext, textAnswer } from '../exchange.ts';
 import { parseAccept } from '../representation/accept.ts';
 import { toYaml } from '../representation/yaml.ts';
-import { versionInfo } from '../version.ts';
 
 export interface ZPagesOptions {
   /** Of the component, as upstream calls it here: `apiserver`, `kube-scheduler`. */

@@ -1,4 +1,4 @@
-import type { BuildInfo } from '../observability/index.ts';
+import type { BuildInfo } from './metrics/process-metrics.ts';
 
 const architectures: Record<string, string> = { x64: 'amd64', ia32: '386' };
 
