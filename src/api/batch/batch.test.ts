@@ -72,6 +72,25 @@ describe('a job', () => {
     expect(named('a.b', {})).toEqual([]);
   });
 
+  it('is managed by whom a path of a domain names', () => {
+    expect(accept(job({ managedBy: 'example.com/one/two' })).wrong).toEqual([]);
+    expect(accept(job({ managedBy: 'Example.com/ ' })).wrong).toEqual([
+      expect.stringContaining('spec.managedBy: Invalid value: "Example.com": a lowercase RFC 1123 subdomain'),
+      expect.stringContaining('spec.managedBy: Invalid value: " ": Invalid path (regex'),
+    ]);
+  });
+
+  it('scales with its completions, whatever its name', () => {
+    const stored = (count: number, parallelism = count) =>
+      accept(job({ completionMode: 'Indexed', completions: count, parallelism })).stored;
+    expect(rejectUpdate(stored(3), stored(2))).toEqual([]);
+    expect(rejectUpdate(stored(3, 2), stored(2))).toEqual([
+      'spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism',
+    ]);
+    const dotted = (count: number) => ({ ...stored(count), metadata: { ...metadata, name: 'a.b' } }) as never;
+    expect(rejectUpdate(dotted(3), dotted(2))).toEqual([]);
+  });
+
   it('keeps its template, unless it waits suspended and only moves', () => {
     const moved = { ...template, spec: { ...template.spec, nodeSelector: { zone: 'a' } } };
     const image = { ...template, spec: { ...template.spec, containers: [{ name: 'c', image: 'other' }] } };

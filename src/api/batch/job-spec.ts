@@ -1,14 +1,14 @@
 /** Validation of a job's spec, in a Job and in a CronJob's template (upstream: pkg/apis/batch/validation). */
-import { requireNonNegative, requireOneOf } from '../core/checks.ts';
+import { allowOneOf, requireDomainPrefixedPath, requireNonNegative } from '../core/checks.ts';
 import { validatePodTemplate } from '../core/pod-spec.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JobSpec } from '../generated/batch.v1.ts';
-import { isQualifiedName } from '../names.ts';
 import { validatePodFailurePolicy } from './pod-failure-policy.ts';
 import { validateSuccessPolicy } from './success-policy.ts';
 
 const maxIndexedParallelism = 100_000;
 const highCompletionsLimit = 10_000;
+const maxManagerLength = 63;
 const counts = [
   'parallelism',
   'completions',
@@ -44,18 +44,15 @@ function validateIndexed(spec: JobSpec, path: FieldPath, errors: FieldErrors): v
       );
 }
 
-function validateManagedBy(managedBy: string, path: FieldPath, errors: FieldErrors): void {
-  const parts = managedBy.split('/');
-  if (parts.length !== 2) errors.invalid(path, managedBy, 'must be a domain-prefixed path (such as "acme.io/foo")');
-  else for (const message of isQualifiedName(managedBy)) errors.invalid(path, managedBy, message);
-  if (managedBy.length > 63) errors.tooLong(path, 63);
-}
-
 export function validateJobSpec(spec: JobSpec, path: FieldPath, errors: FieldErrors): void {
   for (const field of counts) requireNonNegative(errors, path.child(field), spec[field]);
   if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
     errors.required(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified');
-  const { completionMode } = spec;
+  const { completionMode, managedBy } = spec;
+  if (managedBy !== undefined) {
+    requireDomainPrefixedPath(errors, path.child('managedBy'), managedBy);
+    if (managedBy.length > maxManagerLength) errors.tooLong(path.child('managedBy'), maxManagerLength);
+  }
   if (completionMode !== undefined && completionMode !== 'NonIndexed' && completionMode !== 'Indexed')
     errors.notSupported(path.child('completionMode'), completionMode, ['NonIndexed', 'Indexed']);
   if (completionMode === 'Indexed') validateIndexed(spec, path, errors);
@@ -69,9 +66,8 @@ export function validateJobSpec(spec: JobSpec, path: FieldPath, errors: FieldErr
   }
   if (spec.podReplacementPolicy !== undefined) {
     const supported = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed'];
-    requireOneOf(errors, path.child('podReplacementPolicy'), spec.podReplacementPolicy, supported);
+    allowOneOf(errors, path.child('podReplacementPolicy'), spec.podReplacementPolicy, supported);
   }
-  if (spec.managedBy !== undefined) validateManagedBy(spec.managedBy, path.child('managedBy'), errors);
   validatePodTemplate(spec.template, path.child('template'), errors);
   const restartPolicy = spec.template.spec?.restartPolicy ?? '';
   const restartPath = path.child('template', 'spec', 'restartPolicy');

@@ -1,5 +1,5 @@
 import { containerColumns, selectorColumn } from '../apps/pod-columns.ts';
-import { isEmptySelector, readSelector } from '../apps/template-rules.ts';
+import { readSelector } from '../apps/template-rules.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Job, type JobSpec } from '../generated/batch.v1.ts';
@@ -59,6 +59,16 @@ function validateGeneratedSelector({ metadata: { name, uid }, spec }: Job, error
   if (selector && !selector.matches(expected)) errors.invalid(specPath.child('selector'), spec.selector, '`selector` not auto-generated');
 }
 
+function validateSpec(spec: JobSpec, errors: FieldErrors): void {
+  validateJobSpec(spec, specPath, errors);
+  if (!spec.selector) errors.required(specPath.child('selector'));
+  else validateLabelSelector(spec.selector, specPath.child('selector'), errors);
+  const selector = readSelector(spec.selector);
+  const labels = spec.template.metadata?.labels;
+  if (selector && !selector.matches(labels))
+    errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+}
+
 /** The pods of an indexed job are named after it and their number. */
 function validateHostnames({ metadata: { name }, spec }: Job, errors: FieldErrors): void {
   if (spec.completionMode !== 'Indexed' || !spec.completions || spec.completions < 0) return;
@@ -103,9 +113,9 @@ function withQueuedPartsOf(template: PodTemplateSpec, other: PodTemplateSpec): P
 function validateCompletionsUpdate(next: JobSpec, prev: JobSpec, errors: FieldErrors): void {
   if (next.completions === prev.completions) return;
   const path = specPath.child('completions');
-  if (prev.completionMode !== 'Indexed' || prev.completions === undefined || next.completions === undefined)
-    validateImmutable(next.completions, prev.completions, path, errors);
-  else if (next.completions !== next.parallelism) errors.invalid(path, next.completions, 'can only be modified in tandem with parallelism');
+  if (next.completionMode !== 'Indexed') validateImmutable(next.completions, prev.completions, path, errors);
+  else if (next.completions !== undefined && next.completions !== next.parallelism)
+    errors.invalid(path, next.completions, 'can only be modified in tandem with spec.parallelism');
 }
 
 const hasCondition = (job: Job, type: string) => (job.status?.conditions ?? []).some((c) => c.type === type && c.status === 'True');
@@ -151,25 +161,21 @@ export const job = defineKind<Job>({
     defaultPodTemplate(spec.template);
   },
   create: generateSelector,
-  validate(job, errors) {
-    const { spec } = job;
+  validateCreate(job, errors) {
     validateGeneratedSelector(job, errors);
-    validateJobSpec(spec, specPath, errors);
+    validateSpec(job.spec, errors);
     validateHostnames(job, errors);
-    if (!spec.selector) errors.required(specPath.child('selector'));
-    else validateLabelSelector(spec.selector, specPath.child('selector'), errors);
-    const selector = readSelector(spec.selector);
-    const labels = spec.template.metadata?.labels;
-    if (spec.selector && !isEmptySelector(spec.selector) && selector && !selector.matches(labels))
-      errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
   },
   validateUpdate(next, prev, errors) {
+    validateSpec(next.spec, errors);
     validateCompletionsUpdate(next.spec, prev.spec, errors);
-    for (const field of ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const)
+    const keep = (field: 'selector' | 'completionMode' | 'podFailurePolicy' | 'backoffLimitPerIndex' | 'managedBy' | 'successPolicy') =>
       validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
+    keep('selector');
     const now = next.spec.template;
     const before = isAtRest(prev) ? withQueuedPartsOf(prev.spec.template, now) : prev.spec.template;
     validateImmutable(now, before, specPath.child('template'), errors);
+    for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) keep(field);
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),
   defaultPropagation: 'Orphan',

@@ -1,6 +1,6 @@
 /** The checks that most validation is made of. */
 import type { FieldErrors, FieldPath } from '../fields.ts';
-import { isDns1123Label, isPortName, isPortNumber, isQualifiedName } from '../names.ts';
+import { isDns1123Label, isDns1123Subdomain, isPortName, isPortNumber, isQualifiedName } from '../names.ts';
 
 export const notNegative = 'must be greater than or equal to 0';
 export const notPositive = 'must be greater than zero';
@@ -52,3 +52,21 @@ export function requirePort(errors: FieldErrors, path: FieldPath, port: number |
 }
 
 export const protocols = ['SCTP', 'TCP', 'UDP'];
+
+/** `acme.io/foo`: a domain, and what of a URL's path its owner says. */
+export function requireDomainPrefixedPath(errors: FieldErrors, path: FieldPath, value: string): void {
+  if (value === '') {
+    errors.required(path);
+    return;
+  }
+  const slash = value.indexOf('/');
+  const domain = value.slice(0, Math.max(0, slash));
+  const rest = value.slice(slash + 1);
+  if (domain === '' || rest === '') {
+    errors.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")');
+    return;
+  }
+  reject(errors, path, domain, isDns1123Subdomain(domain));
+  if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest))
+    errors.invalid(path, rest, "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')");
+}

@@ -1,4 +1,4 @@
-import { reject } from '../core/checks.ts';
+import { reject, requireDomainPrefixedPath } from '../core/checks.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { IngressClass, type IngressClassParametersReference } from '../generated/networking.v1.ts';
 import * as v1beta1 from '../generated/networking.v1beta1.ts';
@@ -34,15 +34,7 @@ function validateParameters(parameters: IngressClassParametersReference, path: F
 
 function validateController(controller: string, path: FieldPath, errors: FieldErrors): void {
   if (controller.length > maxControllerLength) errors.tooLong(path, maxControllerLength);
-  const [domain = '', ...rest] = controller.split('/');
-  if (controller === '') errors.required(path);
-  else if (rest.length === 0 || domain === '' || rest.join('/') === '')
-    errors.invalid(path, controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
-  else {
-    reject(errors, path, domain, isDns1123Subdomain(domain));
-    if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest.join('/')))
-      errors.invalid(path, rest.join('/'), "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')");
-  }
+  requireDomainPrefixedPath(errors, path, controller);
 }
 
 export const ingressClass = defineKind<IngressClass>({
