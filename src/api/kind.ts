@@ -46,8 +46,11 @@ export interface CustomVersion {
   readonly served: boolean;
   /** The type, for field ownership. */
   readonly node: StructNode;
-  /** A private copy without the fields that the schema does not have, whose paths go to `unknown`. */
-  decode(value: Readonly<Record<string, unknown>>, unknown: string[]): KubeObject;
+  /**
+   * A private copy without the fields that the schema does not have, whose paths go to `unknown`; `dropsInvalid`: and without what is
+   * no metadata.
+   */
+  decode(value: Readonly<Record<string, unknown>>, unknown: string[], options?: { dropsInvalid?: boolean }): KubeObject;
   /** The schema's defaults, in place. */
   defaults(obj: KubeObject): void;
   /** The schema as it was written, for OpenAPI. */

@@ -216,3 +216,22 @@ test('of a definition that is being deleted nothing new is created, by whichever
   expect(await send('PATCH', `${path}/held`, { metadata: { finalizers: null } }, merge)).toMatchObject({ code: 200 });
   await eventually('gone', async () => (await send('GET', `${definitions}/things.ending.example.com`)).code === 404);
 });
+
+test('metadata that is none, written by somebody past the server, is read without what is wrong with it', async () => {
+  const path = await define('corrupt.example.com', [
+    version('v1', {}, { ...anything, properties: { inner: { ...anything, 'x-kubernetes-embedded-resource': true } } }),
+  ]);
+  const metadata = { name: 'one', namespace: 'default', unheard: 42, annotations: { a: 42 }, labels: { a: 'not valid' } };
+  const inner = { apiVersion: 'v1', kind: 'Pod', metadata: { annotations: { a: 42 }, labels: { a: 'not valid' } } };
+  const value = Buffer.from(JSON.stringify({ ...thing('corrupt.example.com/v1'), metadata, inner }));
+  await api.store.commit([], [{ put: '/registry/corrupt.example.com/things/default/one', value }]);
+  const read = await eventually('read', async () => {
+    const answer = await send('GET', `${path}/one`);
+    return answer.code === 200 && answer;
+  });
+  const labels = { a: 'not valid' };
+  expect(read).toMatchObject({ metadata: { labels, generation: 1 }, inner: { metadata: { labels } } });
+  for (const known of [read.metadata, (read.inner as Fields).metadata]) expect(known).not.toHaveProperty('annotations');
+  expect(read.metadata).not.toHaveProperty('unheard');
+  expect((await send('DELETE', `${path}/one`)).code).toBe(200);
+});

@@ -1,16 +1,14 @@
 /** A kind made from a CustomResourceDefinition: custom resources go through the same machine as built-in ones. */
-import { decodeValue } from '../decode.ts';
 import { deepEqual, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/apiextensions.v1.ts';
-import type { ObjectMeta } from '../generated/meta.v1.ts';
 import type { CustomForm, CustomVersion, KindDefinition, ScalePaths, ServedVersion } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
 import type { KubeObject, Resource } from '../resource.ts';
-import { structNode } from '../schema/table.ts';
 import { errors as statusErrors } from '../status-error.ts';
 import { compareVersions } from '../version-order.ts';
 import { customColumns } from './custom-columns.ts';
+import { decodeMetadata } from './custom-metadata.ts';
 import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
 import { validateEmbedded } from './embedded-resources.ts';
 import { compileJsonPath } from './json-path.ts';
@@ -24,14 +22,6 @@ import { applyRules } from './validation-rules.ts';
 
 const root = new FieldPath();
 const statusPath = new FieldPath('status');
-
-function decodeMetadata(value: unknown, unknown: string[]): ObjectMeta {
-  const paths: string[] = [];
-  // Decoded by its own type.
-  const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value ?? {}, paths) as ObjectMeta;
-  unknown.push(...paths.map((path) => `metadata.${path}`));
-  return metadata;
-}
 
 /** What users of a version are told where its definition has no words of its own: with the best version after it, if there is one. */
 function deprecationWarning({ spec: { group, names, versions } }: CustomResourceDefinition, version: string): string {
@@ -70,11 +60,11 @@ function customVersion(definition: CustomResourceDefinition, version: CustomReso
       node ??= resourceNode(schema, `${version.name}.${names.kind}`);
       return node;
     },
-    decode(value, unknown) {
+    decode(value, unknown, { dropsInvalid = false } = {}) {
       const { apiVersion: _apiVersion, kind: _kind, metadata: given, ...rest } = value;
-      const metadata = decodeMetadata(given, unknown);
+      const metadata = decodeMetadata(given ?? {}, 'metadata', { unknown, dropsInvalid });
       // A whole object's pruned copy is an object.
-      const fields = pruneToSchema(schema, rest, unknown, { isResource: true }) as Record<string, unknown>;
+      const fields = pruneToSchema(schema, rest, unknown, { isResource: true, dropsInvalid }) as Record<string, unknown>;
       return { apiVersion, kind: names.kind, metadata, ...fields };
     },
     defaults(object) {
@@ -213,7 +203,8 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
   const apiVersion = `${spec.group}/${storage.name}`;
 
   /** The object in a version, pruned as that version has it. A wire object's fields are open to be walked; decode makes a private copy. */
-  const inVersion = (form: CustomVersion, object: KubeObject): KubeObject => form.decode(object as unknown as Record<string, unknown>, []);
+  const inVersion = (form: CustomVersion, object: KubeObject): KubeObject =>
+    form.decode(object as unknown as Record<string, unknown>, [], { dropsInvalid: true });
   /** And defaulted: what is read gets the defaults of the version it is stored in, and of no other. */
   const inStorageVersion = (object: KubeObject): KubeObject => {
     const copy = inVersion(storageForm, object);
@@ -228,6 +219,8 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
       const repaired = inStorageVersion(stored);
       const { resourceVersion } = stored.metadata;
       if (resourceVersion !== undefined) repaired.metadata.resourceVersion = resourceVersion;
+      // Very old objects have none.
+      repaired.metadata.generation ||= 1;
       return deepEqual(repaired, stored) ? stored : repaired;
     },
   };

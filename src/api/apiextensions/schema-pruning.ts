@@ -1,10 +1,10 @@
 /** Pruning: what a structural schema does not specify is dropped, unless it says to preserve it; so is null where none may be. */
-import { decodeValue, setKey } from '../decode.ts';
+import { setKey } from '../decode.ts';
 import { deepCopy } from '../equality.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { DecodeError } from '../json-text.ts';
-import { structNode } from '../schema/table.ts';
+import { decodeMetadata, type MetadataRules } from './custom-metadata.ts';
 import { itemSchema, propertySchema } from './schema-parts.ts';
 
 /** Upstream stops collecting here. */
@@ -14,20 +14,16 @@ const maxUnknown = 100;
 const objectFields = new Set(['apiVersion', 'kind', 'metadata']);
 
 /** Metadata is metadata, whatever the schema says of it. */
-function embeddedMetadata(value: unknown, path: string, unknown: string[]): unknown {
-  const paths: string[] = [];
+function embeddedMetadata(value: unknown, path: string, rules: MetadataRules): unknown {
   try {
-    const metadata = decodeValue(structNode('meta.v1.ObjectMeta'), value, paths);
-    unknown.push(...paths.map((name) => `${path}.${name}`));
-    return metadata;
+    return decodeMetadata(value, path, rules);
   } catch (error) {
     if (error instanceof DecodeError) throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: ${error.message}`);
     throw error;
   }
 }
 
-interface Pruning {
-  unknown: string[];
+interface Pruning extends MetadataRules {
   /** Embedded objects' metadata stays as it is. */
   keepsMetadata: boolean;
 }
@@ -47,10 +43,11 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
   for (const key of Object.keys(value)) {
     const at = path === '' ? key : `${path}.${key}`;
     if (isResource && objectFields.has(key)) {
-      if (key !== 'metadata' && typeof value[key] !== 'string' && path !== '')
-        throw new DecodeError(`${at}: Invalid value: ${JSON.stringify(value[key])}: must be a string`);
+      const isWrong = key !== 'metadata' && typeof value[key] !== 'string' && path !== '';
+      if (isWrong && pruning.dropsInvalid) continue;
+      if (isWrong) throw new DecodeError(`${at}: Invalid value: ${JSON.stringify(value[key])}: must be a string`);
       const isEmbedded = key === 'metadata' && !keepsMetadata && isJsonObject(value[key]);
-      setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, unknown) : deepCopy(value[key]));
+      setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, pruning) : deepCopy(value[key]));
       continue;
     }
     const property = propertySchema(schema, key);
@@ -65,14 +62,14 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
 
 /**
  * A copy without unknown fields; their paths go to `unknown`. `isResource`: a whole object, with metadata of its own;
- * `keepsMetadata`: that of objects within it is left as it is.
+ * `keepsMetadata`: that of objects within it is left as it is; `dropsInvalid`: what is wrong with it is left out.
  */
 export function pruneToSchema(
   schema: JSONSchemaProps | undefined,
   value: unknown,
   unknown: string[],
-  { isResource = false, keepsMetadata = false } = {},
+  { isResource = false, keepsMetadata = false, dropsInvalid = false } = {},
 ): unknown {
   const embedded = isResource || schema?.['x-kubernetes-embedded-resource'] === true;
-  return prune(schema, value, '', embedded, { unknown, keepsMetadata });
+  return prune(schema, value, '', embedded, { unknown, keepsMetadata, dropsInvalid });
 }
