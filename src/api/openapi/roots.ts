@@ -46,7 +46,7 @@ const always: readonly RootFacts[] = [
     types: ['application/json'],
   },
   {
-    path: '/.well-known/openid-configuration/',
+    path: '/.well-known/openid-configuration',
     at: '.well-known/openid-configuration',
     id: 'getServiceAccountIssuerOpenIDConfiguration',
     description: "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
@@ -55,7 +55,7 @@ const always: readonly RootFacts[] = [
     types: ['application/json'],
   },
   {
-    path: '/openid/v1/jwks/',
+    path: '/openid/v1/jwks',
     at: 'openid/v1/jwks',
     id: 'getServiceAccountIssuerOpenIDKeyset',
     description: 'get service account issuer OpenID JSON Web Key Set (contains public token verification keys)',
