@@ -1,5 +1,4 @@
 import { allowOneOf } from '../core/checks.ts';
-import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { CSIDriver, type TokenRequest } from '../generated/storage.v1.ts';
@@ -54,8 +53,7 @@ export const csiDriver = defineKind<CSIDriver>({
     spec.requiresRepublish ??= false;
     spec.seLinuxMount ??= false;
   },
-  validate({ metadata, spec = {} }, errors) {
-    validateCsiDriverName(metadata.name ?? '', new FieldPath('metadata').child('name'), errors);
+  validate({ spec = {} }, errors) {
     if (spec.attachRequired === undefined) errors.required(specPath.child('attachedRequired'));
     allowOneOf(errors, specPath.child('fsGroupPolicy'), spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType']);
     validateTokenRequests(spec.tokenRequests ?? [], errors);

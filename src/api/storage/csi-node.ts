@@ -12,13 +12,14 @@ import { sameShape } from '../served-version.ts';
 const driversPath = new FieldPath('spec').child('drivers');
 const maxNodeIdBytes = 256;
 
-function validateDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErrors): void {
+function validateDriver(driver: CSINodeDriver, isKnown: boolean, path: FieldPath, errors: FieldErrors): void {
   const { name = '', nodeID = '', allocatable, topologyKeys = [] } = driver;
   validateCsiDriverName(name, path.child('name'), errors);
   if (nodeID === '') errors.required(path.child('nodeID'), nodeID);
   if (nodeID.length > maxNodeIdBytes) errors.invalid(path.child('nodeID'), nodeID, `must be ${maxNodeIdBytes} characters or less`);
   if ((allocatable?.count ?? 0) < 0)
     errors.invalid(path.child('allocatable', 'count'), allocatable?.count, 'must be greater than or equal to 0');
+  if (isKnown) errors.duplicate(path.child('name'), name);
   for (const [i, key] of topologyKeys.entries()) {
     if (key === '') errors.required(path, key);
     if (topologyKeys.indexOf(key) < i) errors.duplicate(path, key);
@@ -38,8 +39,7 @@ export const csiNode = defineKind<CSINode>({
   validate({ spec }, errors) {
     const names = new Set<string>();
     for (const [i, driver] of spec.drivers.entries()) {
-      validateDriver(driver, driversPath.index(i), errors);
-      if (names.has(driver.name)) errors.duplicate(driversPath.index(i).child('name'), driver.name);
+      validateDriver(driver, names.has(driver.name), driversPath.index(i), errors);
       names.add(driver.name);
     }
   },
@@ -48,7 +48,17 @@ export const csiNode = defineKind<CSINode>({
     for (const before of prev.spec.drivers) {
       const after = next.spec.drivers.find((d) => d.name === before.name);
       if (after && !semanticEqual({ ...after, allocatable: null }, { ...before, allocatable: null }))
-        errors.invalid(new FieldPath('CSINodeDriver'), after, 'field is immutable');
+        errors.invalid(
+          driversPath,
+          // Upstream shows its internal type.
+          {
+            Name: after.name,
+            NodeID: after.nodeID,
+            TopologyKeys: after.topologyKeys?.length ? after.topologyKeys : null,
+            Allocatable: null,
+          },
+          'field is immutable',
+        );
     }
   },
   columns: [

@@ -1,8 +1,15 @@
+import { reject } from '../core/checks.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
-import { byteLength } from '../names.ts';
+import { byteLength, isQualifiedName } from '../names.ts';
 
 const maxParameters = 512;
 const maxBytes = 256 * 1024;
+
+/** Who provides volumes of a class. */
+export function validateProvisioner(name: string | undefined, path: FieldPath, errors: FieldErrors): void {
+  if (!name) errors.required(path);
+  else reject(errors, path, name.toLowerCase(), isQualifiedName(name.toLowerCase()));
+}
 
 /** A driver's parameters: at most 512, of 256 KiB together. */
 export function validateParameters(

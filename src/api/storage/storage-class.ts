@@ -9,26 +9,27 @@ import { isQualifiedName } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
-import { validateParameters } from './parameters.ts';
+import { validateParameters, validateProvisioner } from './parameters.ts';
 
 const root = new FieldPath();
 const bindingModes = ['Immediate', 'WaitForFirstConsumer'];
 
 function validateTopologies({ allowedTopologies = [] }: StorageClass, errors: FieldErrors): void {
-  const seen: unknown[] = [];
-  for (const [i, term] of allowedTopologies.entries()) {
-    const path = root.child('allowedTopologies').index(i);
-    const expressions = term.matchLabelExpressions ?? [];
-    const keys = new Set<string>();
+  const seen: Record<string, string[]>[] = [];
+  for (const [i, { matchLabelExpressions: expressions = [] }] of allowedTopologies.entries()) {
+    const path = root.child('allowedTopologies').index(i).child('matchLabelExpressions');
+    const term: Record<string, string[]> = {};
     for (const [j, { key = '', values = [] }] of expressions.entries()) {
-      const at = path.child('matchLabelExpressions').index(j);
-      if (keys.has(key)) errors.duplicate(at.child('key'), key);
-      keys.add(key);
+      const at = path.index(j);
       if (values.length === 0) errors.required(at.child('values'));
       for (const [k, value] of values.entries()) if (values.indexOf(value) < k) errors.duplicate(at.child('values').index(k), value);
       reject(errors, at.child('key'), key, isQualifiedName(key));
+      if (Object.hasOwn(term, key)) errors.duplicate(at.child('key'), key);
+      term[key] = [...new Set(values)].sort();
     }
-    if (seen.some((other) => semanticEqual(other, term))) errors.duplicate(path.child('matchLabelExpressions'), '');
+    // Upstream compares a term that says nothing with as many such terms as there are terms.
+    const same = seen.filter((other) => semanticEqual(other, term)).length + (expressions.length === 0 ? allowedTopologies.length : 0);
+    for (let n = 0; n < same; n++) errors.duplicate(path, '');
     seen.push(term);
   }
 }
@@ -51,9 +52,7 @@ export const storageClass = defineKind<StorageClass>({
     sc.volumeBindingMode ??= 'Immediate';
   },
   validate(sc, errors) {
-    const path = root.child('provisioner');
-    if (!sc.provisioner) errors.required(path, sc.provisioner);
-    else reject(errors, path, sc.provisioner.toLowerCase(), isQualifiedName(sc.provisioner.toLowerCase()));
+    validateProvisioner(sc.provisioner, root.child('provisioner'), errors);
     validateParameters(sc.parameters, true, root.child('parameters'), errors);
     if (sc.reclaimPolicy) allowOneOf(errors, root.child('reclaimPolicy'), sc.reclaimPolicy, ['Delete', 'Retain']);
     allowOneOf(errors, root.child('volumeBindingMode'), sc.volumeBindingMode, bindingModes);
@@ -68,7 +67,7 @@ export const storageClass = defineKind<StorageClass>({
     allowedTopologies.flatMap(({ matchLabelExpressions = [] }, i) =>
       matchLabelExpressions.flatMap(({ key }, j) => {
         const message = oldNodeLabel(key);
-        return message === undefined ? [] : [`allowedTopologies[${i}].matchLabelExpressions[${j}]: ${message}`];
+        return message === undefined ? [] : [`allowedTopologies[${i}].matchLabelExpressions[${j}].key: ${message}`];
       }),
     ),
   columns: [

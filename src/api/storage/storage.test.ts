@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accept } from '../testing/accept.ts';
+import { accept, rejectUpdate } from '../testing/accept.ts';
 
 const object = (kind: string, rest: object) => ({ apiVersion: 'storage.k8s.io/v1', kind, metadata: { name: 'example.com' }, ...rest });
 const attachment = (source: object, attacher = 'csi.example.com') =>
@@ -52,9 +52,34 @@ describe('kinds of storage.k8s.io', () => {
         'spec.serviceAccountTokenInSecrets: Invalid value: false: serviceAccountTokenInSecrets is set but no tokenRequests are specified',
       ],
     ],
+    [object('CSIDriver', { metadata: { name: 'a'.repeat(70) } }), []],
+    [object('VolumeAttributesClass', { driverName: 'example.com/Fast', parameters: { a: 'b' } }), []],
+    [
+      object('StorageClass', {
+        provisioner: 'x',
+        allowedTopologies: [
+          { matchLabelExpressions: [{ key: 'zone', values: ['a', 'b'] }] },
+          { matchLabelExpressions: [{ key: 'zone', values: ['b', 'a'] }] },
+        ],
+      }),
+      ['allowedTopologies[1].matchLabelExpressions: Duplicate value: ""'],
+    ],
+    [
+      { ...attachment({ persistentVolumeName: 'pv' }), ...{ status: { attached: false, attachError: { errorCode: -1 } } } },
+      ['status.attachError.errorCode: Invalid value: -1: must be between 0 and 2147483647, inclusive'],
+    ],
     [
       object('StorageClass', { provisioner: 'Example.com/A B' }),
       [expect.stringContaining('provisioner: Invalid value: "example.com/a b": name part')],
     ],
   ])('%j', (sent, wrong) => expect(accept(sent).wrong).toEqual(wrong));
+
+  it('a driver of a node keeps all but what it can allocate', () => {
+    const node = (driver: object) =>
+      accept(object('CSINode', { spec: { drivers: [{ name: 'a.example.com', nodeID: 'n', ...driver }] } })).stored;
+    expect(rejectUpdate(node({ allocatable: { count: 2 } }), node({}))).toEqual([]);
+    expect(rejectUpdate(node({ nodeID: 'm' }), node({}))).toEqual([
+      'spec.drivers: Invalid value: {"Name":"a.example.com","NodeID":"m","TopologyKeys":null,"Allocatable":null}: field is immutable',
+    ]);
+  });
 });

@@ -6,7 +6,7 @@ import { VolumeAttachment, type VolumeError } from '../generated/storage.v1.ts';
 import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { byteLength, isDns1123Subdomain } from '../names.ts';
+import { byteLength, isDns1123Subdomain, isInRange } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
@@ -19,6 +19,8 @@ const maxMetadataBytes = 256 * 1024;
 function validateError(error: VolumeError | undefined, path: FieldPath, errors: FieldErrors): void {
   // Upstream names the other limit.
   if (byteLength(error?.message ?? '') > maxErrorBytes) errors.tooLong(path.child('message'), maxMetadataBytes);
+  const { errorCode } = error ?? {};
+  if (errorCode !== undefined) reject(errors, path.child('errorCode'), errorCode, isInRange(errorCode, 0, 2 ** 31 - 1));
 }
 
 export const volumeAttachment = defineKind<VolumeAttachment>({

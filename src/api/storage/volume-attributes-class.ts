@@ -1,4 +1,3 @@
-import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { VolumeAttributesClass } from '../generated/storage.v1.ts';
@@ -7,7 +6,7 @@ import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
-import { validateParameters } from './parameters.ts';
+import { validateParameters, validateProvisioner } from './parameters.ts';
 
 const root = new FieldPath();
 
@@ -22,7 +21,7 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
     sameShape(v1alpha1.VolumeAttributesClass, VolumeAttributesClass),
   ],
   validate({ driverName = '', parameters }, errors) {
-    validateCsiDriverName(driverName, root.child('driverName'), errors);
+    validateProvisioner(driverName, root.child('driverName'), errors);
     validateParameters(parameters, false, root.child('parameters'), errors);
   },
   validateUpdate(next, prev, errors) {
