@@ -10,6 +10,7 @@ export { conversionBundleProblem } from './apiextensions/definition-validation.t
 export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
+export { compileTokenExpression, type TokenExpression } from './authentication/token-expressions.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
 export { decodeCbor } from './cbor/decode.ts';

@@ -16,6 +16,7 @@ import {
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
+import { authenticationConfiguration } from './authentication-configuration.ts';
 import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
@@ -108,6 +109,7 @@ export async function openApiServer(
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
       ...(await oidcOptions(args)),
+      ...(await authenticationConfiguration(args)),
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
     kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },

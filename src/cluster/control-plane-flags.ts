@@ -45,6 +45,7 @@ export const servingFlags = [
 export const authenticationFlags = [
   'anonymous-auth',
   'api-audiences',
+  'authentication-config',
   'authentication-token-webhook-cache-ttl',
   'authentication-token-webhook-config-file',
   'authentication-token-webhook-version',

@@ -7,17 +7,19 @@ const needed = { 'oidc-issuer-url': issuer, 'oidc-client-id': 'k8s' };
 test('names are prefixed with their provider unless they are addresses, or somebody wants otherwise', async () => {
   expect(await oidcOptions({})).toEqual({});
   expect(await oidcOptions(needed)).toEqual({
-    oidc: {
-      ...{ issuer, clientId: 'k8s', usernameClaim: 'sub', usernamePrefix: `${issuer}#` },
-      ...{ groupsPrefix: '', requiredClaims: {}, algorithms: ['RS256'] },
-    },
+    oidc: [
+      {
+        ...{ issuer, audiences: ['k8s'], algorithms: ['RS256'] },
+        mapping: { username: { claim: 'sub', prefix: `${issuer}#` }, requiredClaims: {} },
+      },
+    ],
   });
-  const prefixOf = async (more: Record<string, string>) => (await oidcOptions({ ...needed, ...more })).oidc?.usernamePrefix;
-  expect(await prefixOf({ 'oidc-username-claim': 'email' })).toBe('');
-  expect(await prefixOf({ 'oidc-username-prefix': '-' })).toBe('');
-  expect(await prefixOf({ 'oidc-username-prefix': 'id:' })).toBe('id:');
+  const prefixOf = async (more: Record<string, string>) => (await oidcOptions({ ...needed, ...more })).oidc?.[0]?.mapping.username;
+  expect(await prefixOf({ 'oidc-username-claim': 'email' })).toMatchObject({ prefix: '' });
+  expect(await prefixOf({ 'oidc-username-prefix': '-' })).toMatchObject({ prefix: '' });
+  expect(await prefixOf({ 'oidc-username-prefix': 'id:' })).toMatchObject({ prefix: 'id:' });
   const { oidc } = await oidcOptions({ ...needed, 'oidc-required-claim': 'a=b,c=d=e', 'oidc-groups-claim': 'groups' });
-  expect(oidc).toMatchObject({ requiredClaims: { a: 'b', c: 'd=e' }, groupsClaim: 'groups' });
+  expect(oidc).toMatchObject([{ mapping: { requiredClaims: { a: 'b', c: 'd=e' }, groups: { claim: 'groups', prefix: '' } } }]);
 });
 
 test.each([

@@ -50,11 +50,16 @@ export async function oidcOptions(args: ComponentArgs): Promise<Pick<ClusterApiS
     }),
   );
   return {
-    oidc: {
-      ...{ issuer, clientId, usernameClaim, usernamePrefix, requiredClaims, algorithms: signing },
-      ...(file ? { ca: await readFile(file, 'utf8') } : {}),
-      ...(args['oidc-groups-claim'] ? { groupsClaim: args['oidc-groups-claim'] } : {}),
-      groupsPrefix: args['oidc-groups-prefix'] ?? '',
-    },
+    oidc: [
+      {
+        ...{ issuer, audiences: [clientId], algorithms: signing },
+        ...(file ? { ca: await readFile(file, 'utf8') } : {}),
+        mapping: {
+          username: { claim: usernameClaim, prefix: usernamePrefix },
+          ...(args['oidc-groups-claim'] ? { groups: { claim: args['oidc-groups-claim'], prefix: args['oidc-groups-prefix'] ?? '' } } : {}),
+          requiredClaims,
+        },
+      },
+    ],
   };
 }

@@ -75,7 +75,7 @@ export interface ApiServerOptions {
   cbor?: boolean | undefined;
   authenticators?: readonly Authenticator[];
   /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
-  anonymous?: boolean;
+  anonymous?: boolean | ((path: string) => boolean);
   authorizer: Authorizer;
   /** In order. */
   admission?: readonly AdmissionPlugin[];

@@ -13,7 +13,9 @@ export {
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
+export type { ClaimMapping, ClaimSource, TokenRule } from './authentication/claim-mapping.ts';
 export { parseTokenFile } from './authentication/index.ts';
+export type { OidcOptions } from './authentication/oidc.ts';
 export type { AuthorizationMode } from './authorization/index.ts';
 export { apiServerIdentity } from './bootstrap/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';

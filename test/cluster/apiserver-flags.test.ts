@@ -28,15 +28,28 @@ async function startProvider(): Promise<string> {
   await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
   const { port } = provider.address() as AddressInfo; // a TCP server's
   issuer = `https://127.0.0.1:${port}`;
-  const file = join(dir, 'provider.crt');
-  writeFileSync(file, pki.ca.certificate);
-  return file;
+  return pki.ca.certificate;
 }
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'k8ts-flags-'));
   const keyFile = join(dir, 'old.pub');
-  const caFile = await startProvider();
+  const certificateAuthority = await startProvider();
+  const configFile = join(dir, 'authentication.json');
+  writeFileSync(
+    configFile,
+    JSON.stringify({
+      apiVersion: 'apiserver.config.k8s.io/v1',
+      kind: 'AuthenticationConfiguration',
+      jwt: [
+        {
+          issuer: { url: issuer, audiences: ['kubectl'], certificateAuthority },
+          claimMappings: { username: { claim: 'email', prefix: '' }, groups: { expression: 'claims.roles.map(r, "oidc:" + r)' } },
+        },
+      ],
+      anonymous: { enabled: true, conditions: [{ path: '/livez' }] },
+    }),
+  );
   writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
   const flags = {
     'cors-allowed-origins': '//example\\.com(:|$)',
@@ -48,12 +61,7 @@ beforeAll(async () => {
     'permit-port-sharing': 'true',
     'default-not-ready-toleration-seconds': '17',
     'feature-gates': 'ComponentFlagz=false',
-    'oidc-issuer-url': issuer,
-    'oidc-client-id': 'kubectl',
-    'oidc-ca-file': caFile,
-    'oidc-username-claim': 'email',
-    'oidc-groups-claim': 'roles',
-    'oidc-groups-prefix': 'oidc:',
+    'authentication-config': configFile,
   };
   cluster = await startCluster(
     '--runtime',
@@ -126,6 +134,12 @@ it('knows the users of a provider', async () => {
   expect((await list()).body).toContain('User \\"jane@corp.test\\" cannot list resource');
   await cluster.kubectl('create', 'clusterrolebinding', 'devs', '--clusterrole=view', '--group=oidc:devs');
   await expect.poll(async () => (await list()).status).toBe(200);
+});
+
+it('answers strangers where it is told to', async () => {
+  expect((await ask('GET', '/livez', {}, false)).status).toBe(200);
+  for (const path of ['/readyz', '/version', '/api/v1/pods'])
+    expect([path, (await ask('GET', path, {}, false)).status]).toEqual([path, 401]);
 });
 
 it('gives pods the time that it is told to', async () => {

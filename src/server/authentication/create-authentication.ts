@@ -32,15 +32,15 @@ export interface AuthenticationOptions {
   metrics?: ServiceAccountMetrics | undefined;
   /** Labels the Secret of a token that is used. */
   labelSecret?: LegacyTokenTracking['label'];
-  /** --oidc-*. */
-  oidc?: OidcOptions;
+  /** --oidc-*, --authentication-config. */
+  oidc?: readonly OidcOptions[];
   /** --authentication-token-webhook-config-file: asked where nobody else knows a token. */
   tokenWebhook?: Pick<TokenWebhookOptions, 'webhook' | 'version' | 'ttlMs'>;
   random?: Random;
   /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
   bootstrapTokenAuth?: boolean;
-  /** --anonymous-auth; default true. */
-  anonymousAuth?: boolean;
+  /** --anonymous-auth; default true. By path: for these requests only. */
+  anonymousAuth?: boolean | ((path: string) => boolean);
   onError?(error: unknown): void;
 }
 
@@ -67,7 +67,7 @@ export function createAuthentication(options: AuthenticationOptions): {
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
-    ...(options.oidc ? [oidcTokens(options.oidc, clock)] : []),
+    ...(options.oidc ?? []).map((provider) => oidcTokens(provider, clock)),
     ...(options.tokenWebhook
       ? [tokenWebhook({ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences })]
       : []),
@@ -84,7 +84,8 @@ export function createAuthentication(options: AuthenticationOptions): {
     tokens,
     apiAudiences,
     authenticator:
-      options.anonymousAuth === false
+      // Of what is asked for the filters know more.
+      options.anonymousAuth === false || typeof options.anonymousAuth === 'function'
         ? authenticator
         : {
             authenticate(credentials) {

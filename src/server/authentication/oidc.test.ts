@@ -52,14 +52,14 @@ beforeAll(async () => {
   first = await newKey('one');
   options = {
     issuer: `https://127.0.0.1:${port}`,
-    clientId: 'k8s',
+    audiences: ['k8s'],
     ca: pki.ca.certificate,
-    usernameClaim: 'sub',
-    usernamePrefix: 'id:',
-    groupsClaim: 'groups',
-    groupsPrefix: 'g:',
-    requiredClaims: {},
     algorithms: ['RS256'],
+    mapping: {
+      username: { claim: 'sub', prefix: 'id:' },
+      groups: { claim: 'groups', prefix: 'g:' },
+      requiredClaims: {},
+    },
   };
 });
 beforeEach(() => {
@@ -87,8 +87,8 @@ test('a token of the provider names its user and groups', async () => {
 
 test('what is wrong with a token is said', async () => {
   const forger = await newKey('one');
-  const strict = { ...options, requiredClaims: { team: 'blue' } };
-  const byMail = { ...options, usernameClaim: 'email' };
+  const strict = { ...options, mapping: { ...options.mapping, requiredClaims: { team: 'blue' } } };
+  const byMail = { ...options, mapping: { ...options.mapping, username: { claim: 'email', prefix: 'id:' } } };
   for (const [given, of, why] of [
     [await token({ aud: 'other' }), options, 'oidc: verify token: oidc: expected audience in ["k8s"] got ["other"]'],
     [await token({}, first, -10), options, 'oidc: verify token: "exp" claim timestamp check failed'],

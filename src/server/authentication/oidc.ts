@@ -1,28 +1,23 @@
-/** Tokens of an OpenID Connect provider (--oidc-*): signed by its keys, for this cluster's client, with the user in their claims. */
+/** Tokens of an OpenID Connect provider: signed by its keys, for this cluster's client, with the user in their claims. */
 import { get } from 'node:https';
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, type JWTPayload, errors as joseErrors, jwtVerify } from 'jose';
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
+import { type ClaimMapping, userOfClaims } from './claim-mapping.ts';
 import type { TokenAuthenticator } from './token.ts';
 
 export interface OidcOptions {
   /** --oidc-issuer-url. */
   issuer: string;
-  /** --oidc-client-id: who the tokens are for. */
-  clientId: string;
+  /** Where its configuration is, if not below the issuer's URL. */
+  discoveryUrl?: string;
+  /** --oidc-client-id: whom the tokens may be for. */
+  audiences: readonly string[];
   /** --oidc-ca-file, PEM; default: the authorities of the system. */
   ca?: string;
-  /** --oidc-username-claim. */
-  usernameClaim: string;
-  /** Put in front of names; empty for none. */
-  usernamePrefix: string;
-  /** --oidc-groups-claim. */
-  groupsClaim?: string;
-  groupsPrefix: string;
-  /** --oidc-required-claim. */
-  requiredClaims: Readonly<Record<string, string>>;
   /** --oidc-signing-algs. */
   algorithms: readonly string[];
+  mapping: ClaimMapping;
 }
 
 const timeoutMs = 30_000;
@@ -59,11 +54,11 @@ function fetchJson(url: string, ca: string | undefined): Promise<Record<string, 
 type Keys = ReturnType<typeof createLocalJWKSet>;
 
 /** The provider's keys: asked for when first needed, and again when a token names one that is not known. */
-function providerKeys({ issuer, ca }: OidcOptions, clock: Clock): (isStale: boolean) => Promise<Keys> {
+function providerKeys({ issuer, discoveryUrl, ca }: OidcOptions, clock: Clock): (isStale: boolean) => Promise<Keys> {
   let known: Promise<Keys> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   const load = async (): Promise<Keys> => {
-    const discovered = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
+    const discovered = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
     if (discovered.issuer !== issuer)
       throw new Error(
         `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
@@ -84,25 +79,6 @@ function providerKeys({ issuer, ca }: OidcOptions, clock: Clock): (isStale: bool
     }
     return known;
   };
-}
-
-function textClaim(claims: JWTPayload, name: string): string {
-  const value = claims[name];
-  if (value === undefined) throw new Error(`oidc: parse username claims ${JSON.stringify(name)}: claim not present`);
-  if (typeof value !== 'string')
-    throw new Error(`oidc: parse username claims ${JSON.stringify(name)}: json: cannot unmarshal into Go value of type string`);
-  return value;
-}
-
-function groupsOf(claims: JWTPayload, name: string | undefined): string[] {
-  const value = name === undefined ? undefined : claims[name];
-  if (value === undefined || value === null) return [];
-  const groups: unknown[] = Array.isArray(value) ? value : [value];
-  return groups.map((group) => {
-    if (typeof group !== 'string')
-      throw new Error(`oidc: parse groups claim ${JSON.stringify(name)}: json: cannot unmarshal into Go value of type string`);
-    return group;
-  });
 }
 
 function issuerOf(token: string): string | undefined {
@@ -134,27 +110,11 @@ export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticat
       if (token.split('.').length !== 3 || issuerOf(token) !== options.issuer) return undefined;
       const claims = await verify(token);
       const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
-      if (!audiences.includes(options.clientId))
+      if (!options.audiences.some((audience) => audiences.includes(audience)))
         throw new Error(
-          `oidc: verify token: oidc: expected audience in [${JSON.stringify(options.clientId)}] got ${JSON.stringify(audiences)}`,
+          `oidc: verify token: oidc: expected audience in ${JSON.stringify([...options.audiences].sort())} got ${JSON.stringify(audiences)}`,
         );
-      const { usernameClaim } = options;
-      const name = textClaim(claims, usernameClaim);
-      // Where a provider says nothing of it, it is taken for verified.
-      if (usernameClaim === 'email' && claims.email_verified !== undefined && claims.email_verified !== true)
-        throw new Error('oidc: email not verified');
-      for (const [claim, wanted] of Object.entries(options.requiredClaims)) {
-        if (claims[claim] === undefined) throw new Error(`oidc: required claim ${claim} not present in ID token`);
-        if (claims[claim] !== wanted)
-          throw new Error(`oidc: required claim ${claim} value does not match. Got = ${claims[claim]}, want = ${wanted}`);
-      }
-      return {
-        user: {
-          name: options.usernamePrefix + name,
-          groups: groupsOf(claims, options.groupsClaim).map((group) => options.groupsPrefix + group),
-          ...(claims.jti ? { extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${claims.jti}`] } } : {}),
-        },
-      };
+      return { user: userOfClaims(claims, options.mapping) };
     },
   };
 }

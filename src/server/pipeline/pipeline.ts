@@ -61,7 +61,7 @@ export interface PipelineOptions {
   logger: Logger;
   authenticators: readonly Authenticator[];
   /** Whether requests without credentials are `system:anonymous`; else they are refused (--anonymous-auth). */
-  anonymous: boolean;
+  anonymous: boolean | ((path: string) => boolean);
   authorizer: Authorizer;
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
@@ -107,7 +107,7 @@ function statusCode(answer: Answer): number {
 }
 
 /** Of a connection's certificate the user is known at once; a promise only where somebody has to be asked. Throws Unauthorized. */
-function authenticate(options: PipelineOptions, credentials: Credentials, startedMs: number): UserInfo | Promise<UserInfo> {
+function authenticate(options: PipelineOptions, credentials: Credentials, path: string, startedMs: number): UserInfo | Promise<UserInfo> {
   const { authenticators, anonymous, logger, authentication } = options;
   let refused = false;
   // Another authenticator may still know these credentials.
@@ -132,7 +132,8 @@ function authenticate(options: PipelineOptions, credentials: Credentials, starte
       if (answer instanceof Promise) return answer.catch(noteRefusal).then((user) => (user === undefined ? attempt(i + 1) : whole(user)));
       if (answer !== undefined) return whole(answer);
     }
-    if (refused || !anonymous || /^bearer /i.test(credentials.header('authorization') ?? '')) {
+    const isAllowed = typeof anonymous === 'function' ? anonymous(path) : anonymous;
+    if (refused || !isAllowed || /^bearer /i.test(credentials.header('authorization') ?? '')) {
       authentication?.attempted(undefined, startedMs);
       throw errors.unauthorized();
     }
@@ -154,7 +155,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
           warn: (message) => context.warn(message),
           auditAnnotation: (key, value) => void annotations.push([key, value]),
         };
-      if (incoming.credentials !== undefined) context.user = await authenticate(options, incoming.credentials, clock.monotonic());
+      if (incoming.credentials !== undefined)
+        context.user = await authenticate(options, incoming.credentials, context.path, clock.monotonic());
     } catch (error) {
       if (auditor && error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error));
       throw error;
@@ -187,7 +189,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (auditor) await identify(context, incoming, long);
     else if (incoming.credentials !== undefined) {
       incoming.credentials.notes = context;
-      const user = authenticate(options, incoming.credentials, startedMs);
+      const user = authenticate(options, incoming.credentials, context.path, startedMs);
       context.user = user instanceof Promise ? await user : user;
     }
     if (asksToImpersonate(context)) await impersonate(context, authorizer);

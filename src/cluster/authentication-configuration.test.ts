@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { userOfClaims } from '../server/authentication/claim-mapping.ts';
+import { authenticationConfiguration } from './authentication-configuration.ts';
+
+let file: string;
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'k8ts-authn-'));
+  file = join(dir, 'config.yaml');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const read = (parts: object, args: Record<string, string> = {}) => {
+  writeFileSync(file, JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', ...parts }));
+  return authenticationConfiguration({ 'authentication-config': file, ...args });
+};
+const issuer = { url: 'https://id.test', audiences: ['k8s'] };
+const jwt = (parts: object = {}) => ({ issuer, claimMappings: { username: { claim: 'sub', prefix: '' } }, ...parts });
+
+test('users are made of claims and expressions over them', async () => {
+  const { oidc } = await read({
+    jwt: [
+      jwt({
+        claimMappings: {
+          username: { expression: '"id:" + claims.name' },
+          groups: { expression: 'claims.roles.split(",")' },
+          uid: { claim: 'sub' },
+          extra: [{ key: 'example.com/tenant', valueExpression: 'claims.tenant' }],
+        },
+        claimValidationRules: [
+          { claim: 'kind', requiredValue: 'person' },
+          { expression: 'claims.exp - claims.nbf <= 86400', message: 'total token lifetime must not exceed 24 hours' },
+        ],
+        userValidationRules: [
+          { expression: "!user.username.startsWith('system:')", message: 'username cannot used reserved system: prefix' },
+        ],
+      }),
+    ],
+  });
+  const mapping = oidc?.[0]?.mapping;
+  if (!mapping) throw new Error('one provider has been configured');
+  const claims = { sub: '7', name: 'jane', roles: 'a,b', tenant: 'x', kind: 'person', nbf: 0, exp: 60 };
+  expect(userOfClaims(claims, mapping)).toEqual({ name: 'id:jane', uid: '7', groups: ['a', 'b'], extra: { 'example.com/tenant': ['x'] } });
+  expect(() => userOfClaims({ ...claims, exp: 90_000 }, mapping)).toThrow(
+    "oidc: error evaluating claim validation expression: validation expression 'claims.exp - claims.nbf <= 86400' failed: total token lifetime must not exceed 24 hours",
+  );
+  expect(() => userOfClaims({ ...claims, kind: 'robot' }, mapping)).toThrow(
+    'oidc: required claim kind value does not match. Got = robot, want = person',
+  );
+  expect(() => userOfClaims({ ...claims, name: 3 }, mapping)).toThrow('oidc: error evaluating username claim expression: ');
+  expect(() => userOfClaims({ ...claims, roles: undefined }, mapping)).toThrow('oidc: error evaluating group claim expression: ');
+});
+
+test('strangers may ask for what is listed', async () => {
+  const { anonymousAuth } = await read({ anonymous: { enabled: true, conditions: [{ path: '/livez' }] } });
+  if (typeof anonymousAuth !== 'function') throw new Error('it is by path');
+  expect(['/livez', '/api'].map(anonymousAuth)).toEqual([true, false]);
+  expect(await read({ anonymous: { enabled: false } })).toEqual({ oidc: [], anonymousAuth: false });
+  expect(await read({})).toEqual({ oidc: [] });
+  expect(await authenticationConfiguration({})).toEqual({});
+});
+
+test.each([
+  [
+    { jwt: [{}] },
+    'jwt[0].issuer.url: Required value, jwt[0].issuer.audiences: Required value: at least one jwt[0].issuer.audiences is required, jwt[0].claimMappings.username: Required value: claim or expression is required',
+  ],
+  [{ jwt: [jwt(), jwt()] }, 'jwt[1].issuer.url: Duplicate value: "https://id.test"'],
+  [
+    { jwt: [jwt({ issuer: { ...issuer, url: 'http://id.test' } })] },
+    'jwt[0].issuer.url: Invalid value: "http://id.test": URL scheme must be https',
+  ],
+  [{ jwt: [jwt({ issuer: { ...issuer, discoveryURL: 'https://id.test/' } })] }, 'discoveryURL must be different from URL'],
+  [{ jwt: [jwt({ issuer: { ...issuer, audiences: ['a', 'b'] } })] }, 'audienceMatchPolicy must be MatchAny for multiple audiences'],
+  [{ jwt: [jwt({ issuer: { ...issuer, certificateAuthority: 'x' } })] }, 'jwt[0].issuer.certificateAuthority: Invalid value: "<omitted>"'],
+  [
+    { jwt: [jwt({ claimMappings: { username: { claim: 'sub' } } })] },
+    'jwt[0].claimMappings.username.prefix: Required value: prefix is required when claim is set',
+  ],
+  [
+    { jwt: [jwt({ claimMappings: { username: { expression: 'claims.' } } })] },
+    'jwt[0].claimMappings.username.expression: Invalid value: "claims.": compilation failed',
+  ],
+  [
+    { jwt: [jwt({ claimValidationRules: [{ expression: '"a"' }] })] },
+    'jwt[0].claimValidationRules[0].expression: Invalid value: "\\"a\\"": must evaluate to bool',
+  ],
+  [{ anonymous: { enabled: false, conditions: [{ path: '/livez' }] } }, 'enabled should be set to true when conditions are defined'],
+  [{ kind: 'Pod' }, 'no kind "Pod" is registered for version "apiserver.config.k8s.io/v1"'],
+])('what is wrong is said: %#', async (parts, why) => {
+  await expect(read(parts)).rejects.toThrow(why);
+});
+
+test('two ways to say it are one too many', async () => {
+  await expect(read({}, { 'oidc-client-id': 'x' })).rejects.toThrow('authentication-config file and oidc-* flags are mutually exclusive');
+  await expect(read({ anonymous: { enabled: true } }, { 'anonymous-auth': 'true' })).rejects.toThrow(
+    '--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file',
+  );
+});
