@@ -74,6 +74,7 @@ export interface Credentials {
   certificate?: {
     commonName: string;
     organizations: readonly string[];
+    uid?: string;
     notAfter: Date;
     /** DER. Where it is given, authenticators check which authority (client CA, front-proxy CA) signed it; without it, it was the client CA. */
     raw?: Uint8Array;

@@ -27,7 +27,7 @@ function signedByOneOf(bundle: string): SignedBy {
 const credentialId = ({ raw }: { raw?: Uint8Array }): Pick<UserInfo, 'extra'> =>
   raw === undefined ? {} : { extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${hash('sha256', raw, 'hex')}`] } };
 
-/** Client certificates: CN is the user, every O a group. */
+/** Client certificates: CN is the user, every O a group; they may tell a UID. */
 export function clientCertificates(options: { clientCa?: string } = {}): Authenticator {
   const signed = options.clientCa === undefined ? undefined : signedByOneOf(options.clientCa);
   const users = new WeakMap<object, UserInfo>();
@@ -39,7 +39,8 @@ export function clientCertificates(options: { clientCa?: string } = {}): Authent
       if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return undefined;
       let user = users.get(certificate);
       if (user === undefined) {
-        user = { name: certificate.commonName, groups: certificate.organizations, ...credentialId(certificate) };
+        const { commonName: name, organizations: groups, uid } = certificate;
+        user = { name, ...(uid === undefined ? {} : { uid }), groups, ...credentialId(certificate) };
         users.set(certificate, user);
       }
       return user;

@@ -13,6 +13,9 @@ export function clientCertificate(socket: TLSSocket): Credentials['certificate']
   return known ?? undefined;
 }
 
+/** A user's UID in the subject of their certificate: an object identifier of Kubernetes' own (feature gate AllowParsingUserUIDFromCertAuth). */
+const uidAttribute = '1.3.6.1.4.1.57683.2';
+
 const list = (value: string | string[] | undefined) => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
 
 function read(socket: TLSSocket): Credentials['certificate'] {
@@ -20,10 +23,12 @@ function read(socket: TLSSocket): Credentials['certificate'] {
   const problem = socket.authorized ? undefined : String(socket.authorizationError);
   const peer = socket.getPeerCertificate();
   if (peer?.raw === undefined) return undefined;
-  const { CN, O } = peer.subject as { CN?: string | string[]; O?: string | string[] }; // repeated attributes come as lists
+  const subject = peer.subject as unknown as Record<string, string | string[] | undefined>; // repeated attributes come as lists
+  const uid = list(subject[uidAttribute]).at(-1);
   return {
-    commonName: list(CN)[0] ?? '',
-    organizations: list(O),
+    commonName: list(subject.CN)[0] ?? '',
+    organizations: list(subject.O),
+    ...(uid === undefined ? {} : { uid }),
     notAfter: new Date(peer.valid_to),
     raw: peer.raw,
     ...(problem === undefined ? {} : { problem }),
