@@ -415,7 +415,7 @@ describe('an object that exists', () => {
       413,
       'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001',
     ],
-    ['json-patch+json', '{}', 400, 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch'],
+    ['json-patch+json', '{}', 400, 'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp'],
     [
       'merge-patch+json',
       '{"data":{"a":1}}',
