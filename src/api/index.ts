@@ -6,6 +6,7 @@ export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admiss
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { approvalCondition } from './apiextensions/definition-approval.ts';
+export { nonStructuralCondition } from './apiextensions/definition-structure.ts';
 export { conversionBundleProblem } from './apiextensions/definition-validation.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName } from './apiregistration/api-service.ts';

@@ -235,3 +235,30 @@ test('metadata that is none, written by somebody past the server, is read withou
   expect(read.metadata).not.toHaveProperty('unheard');
   expect((await send('DELETE', `${path}/one`)).code).toBe(200);
 });
+
+test('a definition that was stored before schemas had to be structural says so until they are', async () => {
+  const group = 'loose.example.com';
+  const names = { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' };
+  const spec = { group, scope: 'Namespaced', names, preserveUnknownFields: true, conversion: { strategy: 'None' } };
+  const value = {
+    kind: 'CustomResourceDefinition',
+    apiVersion: 'apiextensions.k8s.io/v1',
+    metadata: { name: `things.${group}`, uid: 'u', generation: 1, creationTimestamp: '2019-01-01T00:00:00Z' },
+    spec: { ...spec, versions: [version('v1', {}, { type: 'object', properties: { a: {} } })] },
+    status: { acceptedNames: names, storedVersions: ['v1'], conditions: [] },
+  };
+  const put = `/registry/apiextensions.k8s.io/customresourcedefinitions/things.${group}`;
+  await api.store.commit([], [{ put, value: Buffer.from(JSON.stringify(value)) }]);
+  const said = async () => (await definitionOf(group)).status?.conditions?.find(({ type }) => type === 'NonStructuralSchema');
+  expect(await eventually('a condition', said)).toMatchObject({
+    status: 'True',
+    reason: 'Violations',
+    message:
+      '[spec.preserveUnknownFields: Invalid value: true: must be false, spec.versions[0].schema.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields]',
+  });
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const versions = [version('v1', {}, { type: 'object', properties: { a: { type: 'string' } } })];
+  const mended = await send('PATCH', `${definitions}/things.${group}`, { spec: { preserveUnknownFields: false, versions } }, merge);
+  expect(mended, mended.message).toMatchObject({ code: 200 });
+  await eventually('no condition', async () => (await said()) === undefined);
+});

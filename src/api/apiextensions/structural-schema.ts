@@ -324,6 +324,20 @@ function isUnsupported(schema: JSONSchemaProps): boolean {
   return within.some((part) => part !== undefined && isUnsupported(part));
 }
 
+/** What is wrong with a schema's structure, in the order of the words that say so. */
+function violations(schema: JSONSchemaProps, path: FieldPath): FieldErrors {
+  const structural = new FieldErrors();
+  validateStructural(schema, 'root', path, { errors: structural });
+  const words = new Map(structural.list.map((error) => [error, fieldErrorMessage(error)]));
+  structural.list.sort((a, b) => ((words.get(a) ?? '') < (words.get(b) ?? '') ? -1 : 1));
+  return structural;
+}
+
+/** The same in words, each once; nothing of a schema that says what can't be said at all. */
+export function structuralProblems(schema: JSONSchemaProps, path: FieldPath): string[] {
+  return isUnsupported(schema) ? [] : [...new Set(violations(schema, path).list.map(fieldErrorMessage))];
+}
+
 export function validateSchema(
   schema: JSONSchemaProps,
   path: FieldPath,
@@ -346,12 +360,10 @@ export function validateSchema(
     );
   if (schema.nullable) errors.forbidden(path.child('nullable'), 'nullable cannot be true at the root');
   if (!isUnsupported(schema)) {
-    const structural = new FieldErrors();
-    validateStructural(schema, 'root', path, { errors: structural });
+    const structural = violations(schema, path);
     // Defaults are held against the schema only once that makes sense.
     if (structural.ok) validateDefaults(schema, path, errors);
-    const words = new Map(structural.list.map((error) => [error, fieldErrorMessage(error)]));
-    errors.list.push(...structural.list.toSorted((a, b) => ((words.get(a) ?? '') < (words.get(b) ?? '') ? -1 : 1)));
+    errors.list.push(...structural.list);
   }
   validateOpenApi(schema, 'root', path, {}, errors);
 }

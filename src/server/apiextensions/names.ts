@@ -5,6 +5,7 @@ import {
   type CustomResourceDefinition,
   conversionBundleProblem,
   isConditionTrue,
+  nonStructuralCondition,
   withCondition,
 } from '../../api/index.ts';
 
@@ -85,5 +86,8 @@ export function nextStatus(definition: CustomResourceDefinition, others: Iterabl
   if (!isConditionTrue(definition, 'Established')) conditions = withCondition(conditions, establishment(definition, accepted), now);
   const approval = approvalCondition(definition);
   if (approval !== undefined) conditions = withCondition(conditions, approval, now);
+  const structure = nonStructuralCondition(definition);
+  conditions =
+    structure === undefined ? conditions.filter(({ type }) => type !== 'NonStructuralSchema') : withCondition(conditions, structure, now);
   return { ...status, acceptedNames: names, conditions };
 }
