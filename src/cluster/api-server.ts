@@ -32,6 +32,7 @@ import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
+import { tlsOptions } from './tls-flags.ts';
 import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
 import { versionOptions } from './version-flags.ts';
@@ -89,6 +90,7 @@ export async function openApiServer(
       cert: pki.apiserver.certificate,
       key: pki.apiserver.key,
       clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+      ...tlsOptions(args),
     },
     bindAddress: config.bindAddress,
     port: config.apiPort,

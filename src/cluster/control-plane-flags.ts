@@ -7,6 +7,7 @@ import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
 import { logFlags } from './log-flags.ts';
 import { oidcFlags } from './oidc-flags.ts';
+import { tlsFlags } from './tls-flags.ts';
 
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
 export const etcdFlags = [
@@ -88,6 +89,7 @@ export const apiserverFlags = [
   'history',
   'event-ttl',
   ...servingFlags,
+  ...tlsFlags,
   ...etcdFlags,
   ...logFlags,
 ] as const;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { identityOptions } from './identity-flags.ts';
 import { servingOptions } from './serving-flags.ts';
+import { tlsOptions } from './tls-flags.ts';
 
 test('serving flags are read as kube-apiserver reads them', () => {
   expect(servingOptions({})).toEqual({
@@ -80,4 +81,16 @@ test('flags of identities are read as kube-apiserver reads them', () => {
   expect(() => identityOptions({ 'service-account-issuer': '://no' }, '')).toThrow(
     "service-account-issuer contained a ':' but was not a valid URL: ://no",
   );
+});
+
+test('versions and suites of TLS have Go’s names', () => {
+  expect(tlsOptions({})).toEqual({});
+  const suites = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305,TLS_RSA_WITH_AES_256_CBC_SHA';
+  expect(tlsOptions({ 'tls-min-version': 'VersionTLS13', 'tls-cipher-suites': suites })).toEqual({
+    minVersion: 'TLSv1.3',
+    ciphers:
+      'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:AES256-SHA',
+  });
+  expect(() => tlsOptions({ 'tls-min-version': 'VersionSSL3' })).toThrow('unknown tls version "VersionSSL3"');
+  expect(() => tlsOptions({ 'tls-cipher-suites': 'TLS_NULL' })).toThrow("Cipher suite TLS_NULL not supported or doesn't exist");
 });

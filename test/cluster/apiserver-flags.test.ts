@@ -6,6 +6,7 @@ import { createServer, request, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { exportJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensurePki } from '../../src/pki/index.ts';
@@ -59,6 +60,7 @@ beforeAll(async () => {
     'service-account-key-file': keyFile,
     'livez-grace-period': '1m',
     'permit-port-sharing': 'true',
+    'tls-cipher-suites': 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
     'default-not-ready-toleration-seconds': '17',
     'feature-gates': 'ComponentFlagz=false',
     'authentication-config': configFile,
@@ -140,6 +142,19 @@ it('answers strangers where it is told to', async () => {
   expect((await ask('GET', '/livez', {}, false)).status).toBe(200);
   for (const path of ['/readyz', '/version', '/api/v1/pods'])
     expect([path, (await ask('GET', path, {}, false)).status]).toEqual([path, 401]);
+});
+
+it('agrees to the suites that it is told to', async () => {
+  const cipherOf = (ciphers: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port, ca: pem('ca.crt'), maxVersion: 'TLSv1.2', ciphers }, () => {
+        resolve(socket.getCipher().name);
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  expect(await cipherOf('ECDHE+AESGCM')).toMatch(/^ECDHE-(RSA|ECDSA)-AES256-GCM-SHA384$/);
+  await expect(cipherOf('ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256')).rejects.toThrow(/handshake failure/);
 });
 
 it('gives pods the time that it is told to', async () => {

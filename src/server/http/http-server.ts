@@ -9,7 +9,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { SecureVersion, TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Upgrade } from '../exchange.ts';
@@ -30,6 +30,10 @@ export interface TlsOptions {
   key: string | Buffer;
   /** Client certificates signed by one of these identify their bearers. */
   clientCa?: string | Buffer | (string | Buffer)[];
+  /** --tls-min-version; default TLS 1.2. */
+  minVersion?: SecureVersion;
+  /** --tls-cipher-suites, in OpenSSL's names; default: Node's. */
+  ciphers?: string;
 }
 
 export interface HttpServerOptions {
@@ -166,7 +170,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requestCert: tls.clientCa !== undefined,
     // An unknown certificate is no error: its bearer is merely not known by it.
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
+    minVersion: tls.minVersion ?? 'TLSv1.2',
+    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
     handshakeTimeout: handshakeTimeoutMs,
     settings: { maxConcurrentStreams: 250, maxHeaderListSize: maxHeaderBytes },
   });
