@@ -262,3 +262,14 @@ test('a definition that was stored before schemas had to be structural says so u
   expect(mended, mended.message).toMatchObject({ code: 200 });
   await eventually('no condition', async () => (await said()) === undefined);
 });
+
+test('a stored value that is no object costs requests for it, and those for all, but not those for others', async () => {
+  const path = await define('junk.example.com', [version('v1')]);
+  await send('POST', path, thing('junk.example.com/v1'));
+  await api.store.commit([], [{ put: '/registry/junk.example.com/things/default/junk', value: Buffer.from('{nope') }]);
+  const refused = { code: 500, message: expect.stringContaining('unable to decode /registry/junk.example.com/things/default/junk: ') };
+  await eventually('refused', async () => (await send('GET', path)).code === 500);
+  for (const at of [path, `${path}/junk`]) expect(await send('GET', at)).toMatchObject(refused);
+  expect(await send('GET', `${path}/one`)).toMatchObject({ code: 200 });
+  expect(await send('POST', path, { ...thing('junk.example.com/v1'), metadata: { name: 'two' } })).toMatchObject({ code: 201 });
+});

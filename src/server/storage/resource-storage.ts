@@ -75,10 +75,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       known.cached ??= CachedObject.of(key, revision, known.json, known.object);
       return known.cached;
     }
-    const { json, isCurrent } = form?.read(value) ?? { json: value, isCurrent: true };
-    const cached = repair ? repaired(key, revision, json, repair) : CachedObject.of<T>(key, revision, json);
-    if (!isCurrent || sealed?.isStale(value)) outdated.add(cached);
-    return cached;
+    try {
+      const { json, isCurrent } = form?.read(value) ?? { json: value, isCurrent: true };
+      const cached = repair ? repaired(key, revision, json, repair) : CachedObject.of<T>(key, revision, json);
+      if (!isCurrent || sealed?.isStale(value)) outdated.add(cached);
+      return cached;
+    } catch (error) {
+      if (error instanceof TransformationError) throw error;
+      // Somebody else wrote it, and waiting does not make it an object.
+      throw new TransformationError(`unable to decode ${key}: ${error instanceof Error ? error.message : String(error)}`, error);
+    }
   };
   /** Objects whose stored form is not what is served: the next update writes them anew though nothing else changes. */
   const outdated = new WeakSet<CachedObject<T>>();
