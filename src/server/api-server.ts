@@ -1,7 +1,5 @@
 /** The API server: puts filters, registry, discovery and transports together. */
 import type { Server } from 'node:net';
-import type { Logger } from 'pino';
-import type { Registry as MetricsRegistry } from 'prom-client';
 import {
   apiVersionOf,
   type CustomForm,
@@ -10,12 +8,10 @@ import {
   type KindDefinition,
   type KubeObject,
   type Resource,
-  type Serving,
   servedKinds,
 } from '../api/index.ts';
 import type { Transport } from '../client/index.ts';
 import {
-  type BuildInfo,
   counters,
   createHealth,
   exposition,
@@ -23,21 +19,16 @@ import {
   type HealthCheck,
   type HealthEndpoint,
   healthMetricNames,
-  type Tracer,
   versionInfo,
 } from '../observability/index.ts';
-import type { Store } from '../store/index.ts';
-import type { Clock, Random } from '../time/index.ts';
 import type { Aggregation } from './aggregation/index.ts';
-import type { Auditor } from './audit/index.ts';
-import type { ComponentAddress } from './component/component-probe.ts';
+import type { ApiServerOptions, Route } from './api-server-options.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
-import type { Encryption } from './encryption/index.ts';
 import { type Answer, healthAnswer, type RequestContext, textAnswer } from './exchange.ts';
-import { createFlowControl, type FlowControl, type FlowControlOptions } from './flowcontrol/index.ts';
-import { createHttpServer, defaultLimits, type HttpLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
-import { Lifecycle, type ShutdownOptions } from './lifecycle.ts';
+import { createFlowControl, type FlowControl } from './flowcontrol/index.ts';
+import { createHttpServer, defaultLimits, type HttpServer } from './http/http-server.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
 import { createAuthenticationMetrics, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
@@ -50,83 +41,13 @@ import { createDispatch, notFound } from './registry/dispatch.ts';
 import type { Registry } from './registry/registry.ts';
 import type { SubresourceHandler } from './registry/resource-handler.ts';
 import { ResourceTable } from './registry/served-resource.ts';
-import type { AdmissionPlugin, Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
+import type { AdmissionPlugin, UserInfo } from './request.ts';
 import { bindings, coreHandlers } from './rest/index.ts';
 import { openResourceStorage } from './storage/resource-storage.ts';
 import type { ResourceStorage } from './storage/storage.ts';
-import { type StorageMediaType, storedForm } from './storage/stored-form.ts';
+import { storedForm } from './storage/stored-form.ts';
 import type { Storages } from './storages.ts';
-import { type ZPagesOptions, zPages } from './zpages/zpages.ts';
-
-/** An endpoint outside the resource paths: answers, or gives undefined for a path that is not its own. */
-export type Route = (context: RequestContext) => Answer | undefined | Promise<Answer | undefined>;
-
-export interface ApiServerOptions {
-  store: Store;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  kinds: readonly KindDefinition[];
-  /** Which versions of them are served (--runtime-config). Default: all but alpha ones. */
-  serves?: Serving;
-  /** Whether a feature gate is on (--feature-gates): fields of others are dropped. Default: all are. */
-  isEnabled?: ((gate: string) => boolean) | undefined;
-  /** Whether clients may speak CBOR (--feature-gates=CBORServingAndStorage=true). Default false. */
-  cbor?: boolean | undefined;
-  authenticators?: readonly Authenticator[];
-  /** Default true: requests without credentials are `system:anonymous` (--anonymous-auth). */
-  anonymous?: boolean | ((path: string) => boolean);
-  authorizer: Authorizer;
-  /** In order. */
-  admission?: readonly AdmissionPlugin[];
-  /** By resource (`services`): what reserves around writes. */
-  hooks?: ReadonlyMap<string, WriteHook>;
-  tls?: TlsOptions;
-  /** How much patience clients find. */
-  http?: Partial<HttpLimits>;
-  /** Default 0.0.0.0. */
-  bindAddress?: string;
-  /** Default 0: any that is free. */
-  port?: number;
-  /** Where clients are told to find it; default: where it listens. */
-  advertise?: { address: string; port: number };
-  version?: Partial<BuildInfo>;
-  metrics: MetricsRegistry;
-  /** What /statusz and /flagz tell; default: there are none. */
-  zPages?: Pick<ZPagesOptions, 'startMs' | 'flags' | 'statusz'> | undefined;
-  /** Records requests as its policy says; closed with the server. */
-  auditor?: Auditor | undefined;
-  /** Records what requests take; closed with the server. */
-  tracer?: Tracer | undefined;
-  /** Non-resource endpoints, asked in order before the server's own. */
-  routes?: readonly Route[];
-  /** Endpoints of resources beside the generic ones. */
-  rest?: readonly SubresourceHandler[];
-  /** How many requests run at once; default: all. */
-  flowControl?: FlowControlOptions;
-  /** Default 60 (--request-timeout). */
-  requestTimeoutSeconds?: number;
-  /** Default 1800 (--min-request-timeout): how long watches live at least whose clients do not say. */
-  minRequestTimeoutSeconds?: number;
-  /** How it ends. */
-  shutdown?: ShutdownOptions;
-  /** Where keys begin (--etcd-prefix). Default `/registry`. */
-  storagePrefix?: string;
-  /** --storage-media-type. Default `application/json`; either is read. */
-  storageMediaType?: StorageMediaType;
-  /** Encryption at rest; closed with the server. Default: none. */
-  encryption?: Encryption | undefined;
-  /** Where a resource's objects are, if not in `store` (--etcd-servers-overrides). */
-  storeOf?: ((resource: Resource) => Store | undefined) | undefined;
-  /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
-  storeCheckTimeoutMs?: number;
-  /** The same of the check for readiness (--etcd-readycheck-timeout). Default 2000. */
-  storeReadyTimeoutMs?: number;
-  /** Where the components beside it answer, for ComponentStatus, by name; may change. Default: none is known. */
-  components?: ReadonlyMap<string, ComponentAddress>;
-  /** How long an object of a resource is kept, e.g. Events (--event-ttl, default one hour). */
-  ttlSeconds?: (resource: Resource) => number | undefined;
-}
+import { zPages } from './zpages/zpages.ts';
 
 export interface ApiServer {
   /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */

@@ -16,7 +16,8 @@ import {
 } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
 import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+import { type ApiServer, createApiServer } from './api-server.ts';
+import type { ApiServerOptions, Route } from './api-server-options.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
 import {
   type AuthenticationOptions,

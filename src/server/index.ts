@@ -11,7 +11,8 @@ export {
   podSecurityModes,
 } from './admission/index.ts';
 export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './allocation/index.ts';
-export { type ApiServer, type ApiServerOptions, createApiServer, type Route } from './api-server.ts';
+export { type ApiServer, createApiServer } from './api-server.ts';
+export type { ApiServerOptions, Route } from './api-server-options.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
 export type { ClaimMapping, ClaimSource, TokenRule } from './authentication/claim-mapping.ts';
 export { parseTokenFile } from './authentication/index.ts';

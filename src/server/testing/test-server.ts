@@ -5,7 +5,8 @@ import { kinds } from '../../api/index.ts';
 import { type Client, createClient } from '../../client/index.ts';
 import { openMemoryStore } from '../../store/index.ts';
 import { seededRandom, systemClock } from '../../time/index.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from '../api-server.ts';
+import { type ApiServer, createApiServer } from '../api-server.ts';
+import type { ApiServerOptions } from '../api-server-options.ts';
 import type { Authenticator } from '../request.ts';
 
 /** `Bearer admin` is the administrator, `Bearer joe` is joe; certificates say it themselves; `Bearer wrong` is refused. */
