@@ -19,6 +19,15 @@ const cborApplyType = 'application/apply-patch+cbor';
 export const isApply = (context: RequestContext): boolean =>
   context.body.contentType === applyType || (context.cbor === true && context.body.contentType === cborApplyType);
 
+async function configurationOf(context: RequestContext, { resource }: ServedResource): Promise<Pick<Document, 'value' | 'repeated'>> {
+  const { body } = context;
+  if (context.local) return { value: body.value };
+  const bytes = await body.bytes();
+  return body.contentType === applyType
+    ? parseYamlDocument(bytes, resource.kind, () => context.signal)
+    : parseCborDocument(bytes, resource.kind);
+}
+
 export async function apply(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info, query } = context;
   const options = writeOptions(context, 'PatchOptions');
@@ -26,9 +35,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       { type: 'FieldValueRequired', field: 'fieldManager', body: 'Required value: is required for apply patch' },
     ]);
-  const { value, repeated }: Pick<Document, 'value' | 'repeated'> = context.local
-    ? { value: context.body.value }
-    : (context.body.contentType === applyType ? parseYamlDocument : parseCborDocument)(await context.body.bytes(), served.resource.kind);
+  const { value, repeated } = await configurationOf(context, served);
   if (!isJsonObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
   context.audit?.request(undefined, () => value);
   const node = nodeOf(served);

@@ -1,6 +1,5 @@
 /** From the body of a request to plain data: JSON, YAML or protobuf by content type. */
 
-import { Composer, isScalar, LineCounter, Parser, visit, type Document as YamlDocument } from 'yaml';
 import {
   DecodeError,
   decodeCbor,
@@ -13,7 +12,8 @@ import {
   sortedKeys,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import { checkYamlDepth } from './yaml-depth.ts';
+import { toJson, YamlProblem } from './yaml-conversion.ts';
+import { tooDeepYaml } from './yaml-depth.ts';
 
 export const jsonType = 'application/json';
 export const yamlType = 'application/yaml';
@@ -57,9 +57,6 @@ export function parseJsonDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
-/** YAML's own limit upstream, and its words. */
-const tooDeepYaml = 'exceeded max depth of 10000';
-
 /** JSON is YAML, and what most clients send as such; undefined for YAML proper, and for what is to be told in YAML's words. */
 function jsonInYaml(text: string): Document | undefined {
   if (!/^\s*\{/.test(text)) return undefined;
@@ -72,62 +69,20 @@ function jsonInYaml(text: string): Document | undefined {
   }
 }
 
-/** Further documents of the text are left unread, as upstream leaves them. */
-function firstDocument(text: string, lines: LineCounter, kind: string, bytes: Buffer): YamlDocument | undefined {
-  try {
-    checkYamlDepth(text);
-    const composer = new Composer({ uniqueKeys: false, intAsBigInt: true });
-    const [document] = composer.compose(new Parser(lines.addNewLine).parse(text));
-    return document;
-  } catch (error) {
-    if (error instanceof DecodeError || error instanceof RangeError)
-      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${tooDeepYaml}`, bytes);
-    throw error;
-  }
-}
-
-export function parseYamlDocument(bytes: Buffer, kind: string): Document {
+export async function parseYamlDocument(bytes: Buffer, kind: string, signal: () => AbortSignal): Promise<Document> {
   const text = bytes.toString('utf8');
-  const json = jsonInYaml(text);
-  if (json) return json;
-  const lines = new LineCounter();
-  const document = firstDocument(text, lines, kind, bytes);
-  if (document === undefined) return { value: undefined, duplicates: [] };
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    const why = problem.code === 'RESOURCE_EXHAUSTION' ? tooDeepYaml : problem.message;
+  const given = jsonInYaml(text);
+  if (given) return given;
+  try {
+    const { json, repeated } = await toJson(text, signal);
+    if (json === undefined) return { value: undefined, duplicates: [] };
+    const { value } = parseJson(json);
+    return { value, duplicates: [], repeated, text: () => JSON.stringify(sortedKeys(value)) };
+  } catch (error) {
+    const why = error instanceof DecodeError ? tooDeepYaml : error instanceof YamlProblem ? error.message : undefined;
+    if (why === undefined) throw error;
     throw unrecognized(kind, `error converting YAML to JSON: yaml: ${why}`, bytes);
   }
-  try {
-    // Aliases are bounded, so that a small document can't grow without end. A pass through JSON leaves JSON's types only.
-    const { value } = parseJson(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
-    return { value, duplicates: [], repeated: repeatedKeys(document, lines), text: () => JSON.stringify(sortedKeys(value)) };
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof DecodeError)
-      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${tooDeepYaml}`, bytes);
-    if (error instanceof ReferenceError || error instanceof TypeError)
-      throw unrecognized(kind, `error converting YAML to JSON: yaml: ${error.message}`, bytes);
-    throw error;
-  }
-}
-
-/** What Go's YAML parser says of keys that a text repeats. */
-function repeatedKeys(document: YamlDocument, lines: LineCounter): string | undefined {
-  const repeated: string[] = [];
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<unknown>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        if (seen.has(key.value)) {
-          const { line } = lines.linePos(key.range?.[0] ?? 0);
-          repeated.push(`  line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
-        }
-        seen.add(key.value);
-      }
-    },
-  });
-  return repeated.length > 0 ? `yaml: unmarshal errors:\n${repeated.join('\n')}` : undefined;
 }
 
 export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
@@ -155,7 +110,7 @@ export function parseCborDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
-const readers = new Map<string, (bytes: Buffer, kind: string) => Document>([
+const readers = new Map<string, (bytes: Buffer, kind: string, signal: () => AbortSignal) => Document | Promise<Document>>([
   [jsonType, parseJsonDocument],
   [yamlType, parseYamlDocument],
   [protobufType, parseProtobufDocument],
@@ -171,7 +126,8 @@ export async function readDocument(context: RequestContext, kind: string): Promi
   const read = readers.get(body.contentType === '' ? jsonType : body.contentType);
   if (read === undefined || (body.contentType === cborType && !context.cbor))
     throw errors.unsupportedMediaType([...acceptedTypes, ...(context.cbor ? [cborType] : [])]);
-  const document = read(bytes, kind);
+  const reading = read(bytes, kind, () => context.signal);
+  const document = reading instanceof Promise ? await reading : reading;
   if (body.contentType !== protobufType) checkHead(document.value, kind, bytes);
   return document;
 }

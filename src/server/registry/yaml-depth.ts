@@ -1,9 +1,9 @@
 /** How deep a YAML text nests, found before it is parsed: parsing what nests without end would take the server's time. */
 import { Lexer } from 'yaml';
-import { DecodeError } from '../../api/index.ts';
 
 /** Go's parser goes no deeper. */
 const maxDepth = 10_000;
+export const tooDeepYaml = `exceeded max depth of ${maxDepth}`;
 
 const openings = new Set(['[', '{']);
 const closings = new Set([']', '}']);
@@ -24,9 +24,9 @@ function mayBeDeep(text: string): boolean {
   return false;
 }
 
-/** @throws DecodeError of a text whose collections nest too deep; lines that only indent ever more can't within a request's size */
-export function checkYamlDepth(text: string): void {
-  if (!mayBeDeep(text)) return;
+/** Whether its collections nest deeper than Go takes; lines that only indent ever more can't within a request's size. */
+export function nestsTooDeep(text: string): boolean {
+  if (!mayBeDeep(text)) return false;
   let flow = 0;
   let line = 0;
   for (const token of new Lexer().lex(text)) {
@@ -34,6 +34,7 @@ export function checkYamlDepth(text: string): void {
     else if (closings.has(token)) flow--;
     else if (token === '\n') line = 0;
     else if (flow === 0 && nestingIndicators.has(token)) line++;
-    if (flow > maxDepth || line > maxDepth) throw new DecodeError(`exceeded max depth of ${maxDepth}`);
+    if (flow > maxDepth || line > maxDepth) return true;
   }
+  return false;
 }
