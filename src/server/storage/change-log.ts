@@ -9,7 +9,8 @@ const neverMore = 16_384;
 
 /** The recent changes of a resource, for watches that start from a resourceVersion. */
 export class ChangeLog<T extends KubeObject> {
-  #changes: Change<T>[] = [];
+  /** From the head on; what is before it has been let go. */
+  #changes: (Change<T> | undefined)[] = [];
   #head = 0;
   /** Every change after this revision is here. */
   startRevision: number;
@@ -30,7 +31,7 @@ export class ChangeLog<T extends KubeObject> {
       const oldest = this.#changes[this.#head];
       if (!oldest || length <= alwaysKept || (length <= neverMore && oldest.atMs > nowMs - keptMs)) break;
       this.startRevision = oldest.revision;
-      this.#head++;
+      this.#changes[this.#head++] = undefined;
     }
     if (this.#head > 256 && this.#head * 2 > this.#changes.length) {
       this.#changes = this.#changes.slice(this.#head);
@@ -47,7 +48,7 @@ export class ChangeLog<T extends KubeObject> {
       if ((this.#changes[middle]?.revision ?? 0) <= revision) low = middle + 1;
       else high = middle;
     }
-    return this.#changes.slice(low);
+    return this.#changes.slice(low) as Change<T>[]; // from the head on
   }
 
   clear(startRevision: number): void {
