@@ -80,6 +80,7 @@ export { integer, parseExactly } from './long-integers.ts';
 export {
   difference,
   emptySet,
+  type FieldFilter,
   type FieldSet,
   intersection,
   isEmptySet,

@@ -6,6 +6,7 @@
 import type { FieldErrors, FieldPath } from './fields.ts';
 import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
 import type { Table, TableRowCondition } from './generated/meta.v1.ts';
+import type { FieldFilter } from './managed-fields/field-set.ts';
 import type { KubeObject, Resource } from './resource.ts';
 import type { StructNode } from './schema/node.ts';
 
@@ -101,6 +102,8 @@ export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
   warnings?(next: T, prev: T): string[];
   /** Writers of the status don't touch labels, annotations, finalizers and owners either (metav1.ResetObjectMetaForStatus), or only no labels. Default: they may. */
   keepsMetadata?: boolean | 'labels';
+  /** What its writers never come to own. Default for `status`: what it keeps from the object as it is. */
+  resetFields?: FieldFilter;
 }
 
 export interface KindDefinition<T extends KubeObject = KubeObject> {
@@ -125,6 +128,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   defaults?(obj: T): void;
   /** Name rule; gives the messages of what is wrong. Default: DNS-1123 subdomain. */
   validateName?(name: string, prefix: boolean): string[];
+  /** What writers of the object itself never come to own. Default: its status, where that is a subresource. */
+  resetFields?: FieldFilter;
   /** Before a create is stored: what clients may not set. Status is dropped by default where `subresources.status` is set, generation set to 1 where `generation` is. */
   create?(obj: T, context: StrategyContext): void;
   /** A create may bring a status along (Nodes that register themselves). */

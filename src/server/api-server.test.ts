@@ -221,6 +221,45 @@ describe('patch', () => {
     const status = changed.metadata.managedFields?.find(({ subresource }) => subresource === 'status');
     expect(status?.fieldsV1).toEqual({ 'f:status': { 'f:observedGeneration': {} } });
   });
+
+  test('by server-side apply to a subresource owns what that subresource writes', async () => {
+    const container = (cpu: string) => ({ name: 'c', image: 'i', resources: { requests: { cpu } } });
+    await admin.create(Pod, { ...pod('p', { a: 'b' }), spec: { containers: [container('1')] } as Pod['spec'] });
+    const owned = async (subresource: string, config: object) => {
+      const options = { namespace, fieldManager: 'me', force: true, subresource };
+      const { metadata } = await admin.patch(Pod, 'p', 'apply', { apiVersion: 'v1', kind: 'Pod', ...config }, options);
+      return metadata.managedFields?.find((entry) => entry.subresource === subresource)?.fieldsV1;
+    };
+    const metadata = { name: 'p', labels: { c: 'd' } };
+    expect(await owned('status', { metadata, spec: { nodeName: 'n' }, status: { message: 'm' } })).toEqual({
+      'f:metadata': { 'f:labels': { 'f:c': {} } },
+      'f:status': { 'f:message': {} },
+    });
+    expect(await owned('resize', { metadata, spec: { containers: [container('2')] } })).toEqual({
+      'f:spec': {
+        'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:resources': { 'f:requests': { 'f:cpu': {} } } } },
+      },
+    });
+    const debug = { name: 'd', image: 'i' };
+    expect(await owned('ephemeralcontainers', { metadata, spec: { nodeName: 'n', ephemeralContainers: [debug] } })).toEqual({
+      'f:spec': { 'f:ephemeralContainers': { 'k:{"name":"d"}': { '.': {}, 'f:image': {}, 'f:name': {} } } },
+    });
+  });
+
+  test('nobody owns the request for a certificate, and who approves it nothing but the decision', async () => {
+    const { request } = await createSigningRequest({ commonName: 'x' });
+    const spec = { request: btoa(request), signerName: 'example.com/x', usages: ['client auth'] };
+    const metadata = { name: 'r', labels: { a: 'b' } };
+    const made = await admin.create(CertificateSigningRequest, { metadata, spec } as unknown as Draft<CertificateSigningRequest>);
+    expect(Object.keys(made.metadata.managedFields?.[0]?.fieldsV1 ?? {})).toEqual(['f:metadata']);
+    const status = { certificate: btoa('x'), conditions: [{ type: 'Approved', status: 'True', reason: 'Mine', message: 'm' }] };
+    const config = { apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name: 'r' }, spec, status };
+    const options = { fieldManager: 'me', subresource: 'approval' };
+    const approved = await admin.patch(CertificateSigningRequest, 'r', 'apply', config, options);
+    const entry = approved.metadata.managedFields?.find(({ manager }) => manager === 'me');
+    const owned = entry?.fieldsV1 as { 'f:status': object };
+    expect([Object.keys(owned), Object.keys(owned['f:status'])]).toEqual([['f:status'], ['f:conditions']]);
+  });
 });
 
 describe('delete', () => {

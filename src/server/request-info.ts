@@ -24,10 +24,10 @@ function split(path: string): string[] {
   });
 }
 
-/** `watch=true`, `watch=1`, and, as upstream's query decoding has it, a bare `watch`. */
+/** `watch=true`, `watch=1`, and, as upstream's query decoding has it, a bare `watch`: anything but `0` and `false`, in any case. */
 export function queryBoolean(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name);
-  return value !== null && value !== 'false' && value !== '0';
+  const value = query.get(name)?.toLowerCase();
+  return value !== undefined && value !== 'false' && value !== '0';
 }
 
 /** What path and method ask for (k8s.io/apiserver's RequestInfoFactory). */

@@ -138,6 +138,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
         ? {
             status: {
               keepsMetadata: true,
+              resetFields: { reset: { 'f:spec': {} } },
               validate: validateStatus,
             },
           }

@@ -193,8 +193,10 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   validate: validateRequest,
   validateCreate: refuseLegacySigner,
   fieldSelectors: { 'spec.signerName': ({ spec }) => spec.signerName ?? '' },
+  resetFields: { reset: { 'f:spec': {}, 'f:status': {} } },
   subresources: {
     status: {
+      resetFields: { reset: { 'f:spec': {}, 'f:status': { 'f:conditions': {} } } },
       update(next, prev, context) {
         next.spec = prev.spec;
         let conditions = next.status?.conditions ?? [];
@@ -209,6 +211,7 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
       validate: (next, prev, errors) => validateStatusUpdate(next, prev, 'issue', errors),
     },
     approval: {
+      resetFields: { reset: { 'f:spec': {}, 'f:status': { 'f:certificate': {} } } },
       update(next, prev, context) {
         next.spec = prev.spec;
         next.status = { ...prev.status, conditions: fillInTimes(next.status?.conditions ?? [], prev, context) };

@@ -2,6 +2,7 @@ import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
+import type { FieldSet } from '../managed-fields/field-set.ts';
 import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { podColumns, podRowConditions } from './pod-columns.ts';
 import { dropInitContainerAnnotations } from './pod-defaults.ts';
@@ -101,6 +102,9 @@ function keepAllButResources(next: Pod, prev: Pod): void {
   countChange(next, prev);
 }
 
+/** What a writer of the resize subresource may come to own of a container. */
+const resized: FieldSet = { '*': { 'f:resources': {}, 'f:resizePolicy': {} } };
+
 export const pod = defineKind<Pod>({
   resource: Pod,
   answersDeleted: true,
@@ -172,6 +176,7 @@ export const pod = defineKind<Pod>({
   },
   subresources: {
     status: {
+      resetFields: { reset: { 'f:spec': {}, 'f:metadata': { 'f:deletionTimestamp': {}, 'f:ownerReferences': {} } } },
       update(next, prev) {
         next.spec = prev.spec;
         // Old kubelets write owner references that break garbage collection, so theirs don't count.
@@ -186,6 +191,7 @@ export const pod = defineKind<Pod>({
       warnings: podStatusWarnings,
     },
     ephemeralcontainers: {
+      resetFields: { only: { 'f:spec': { 'f:ephemeralContainers': {} } } },
       update(next, prev) {
         next.spec = { ...prev.spec, ephemeralContainers: next.spec.ephemeralContainers };
         next.status = prev.status;
@@ -198,6 +204,7 @@ export const pod = defineKind<Pod>({
       },
     },
     resize: {
+      resetFields: { only: { 'f:spec': { 'f:containers': resized, 'f:initContainers': resized } } },
       update: keepAllButResources,
       validate(next, prev, errors) {
         validatePodSpec(next.spec, specPath, errors, { isPod: true, podName: next.metadata.name });

@@ -94,6 +94,31 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   return intersectNodes(a, b, true) ?? emptySet;
 }
 
+/** What a writer cannot come to own. */
+export interface FieldFilter {
+  /** These, and all below them. */
+  readonly reset?: FieldSet;
+  /** Anything but these, what is below them, and what leads to them; `*` is any step. */
+  readonly only?: FieldSet;
+}
+
+function matching(set: FieldSet, pattern: FieldSet): FieldSet | undefined {
+  const children: Record<string, FieldSet> = {};
+  for (const key of childrenOf(set)) {
+    const below = child(pattern, key) ?? child(pattern, '*');
+    const mine = set[key] ?? leaf;
+    const kept = below && (isEmptySet(below) ? mine : matching(mine, below));
+    if (kept) children[key] = kept;
+  }
+  return makeNode(isMember(set), children);
+}
+
+/** The members that a filter leaves to their writer. */
+export function filtered(set: FieldSet, { reset, only }: FieldFilter): FieldSet {
+  const left = reset ? recursiveDifference(set, reset) : set;
+  return (only && !isEmptySet(left) ? matching(left, only) : left) ?? emptySet;
+}
+
 /** The member test and the subtree at one step down, for walking a value along with a set. */
 export function step(set: FieldSet, element: string): { member: boolean; below: FieldSet | undefined } {
   const node = child(set, element);

@@ -5,13 +5,13 @@ import type { Deployment } from '../generated/apps.v1.ts';
 import type { Pod } from '../generated/core.v1.ts';
 import { structNode } from '../schema/table.ts';
 import { StatusError } from '../status-error.ts';
-import { difference, type FieldSet, intersection, paths, recursiveDifference, union } from './field-set.ts';
+import { difference, type FieldFilter, type FieldSet, intersection, paths, recursiveDifference, union } from './field-set.ts';
 import { applyConfiguration, applyUpdate } from './server-side-apply.ts';
 
 const node = structNode('apps.v1.Deployment');
 const time = '2024-01-01T00:00:00Z';
 const later = '2024-01-01T00:01:00Z';
-const resetFields: FieldSet = { 'f:status': {} };
+const resetFields: FieldFilter = { reset: { 'f:status': {} } };
 const operation = { node, apiVersion: 'apps/v1', time, resetFields };
 
 const config = (replicas: number | undefined, image: string, more: object = {}) => ({

@@ -7,7 +7,7 @@ import type { ManagedFieldsEntry } from '../generated/meta.v1.ts';
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
 import { errors, StatusError } from '../status-error.ts';
-import { difference, emptySet, type FieldSet, intersection, isEmptySet, paths, recursiveDifference, union } from './field-set.ts';
+import { difference, emptySet, type FieldFilter, type FieldSet, filtered, intersection, isEmptySet, paths, union } from './field-set.ts';
 import { lastAppliedFields, withLastApplied } from './last-applied.ts';
 import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManager, writeManagers } from './managers.ts';
 import { typedProblems } from './typed-problems.ts';
@@ -43,8 +43,8 @@ interface Operation {
   time: string;
   /** The type of the objects. */
   node: StructNode;
-  /** Fields that this endpoint resets or ignores (`{ 'f:status': {} }` for the object itself where there is a status subresource). */
-  resetFields?: FieldSet | undefined;
+  /** What this endpoint resets or ignores (`{ reset: { 'f:status': {} } }` for the object itself where there is a status subresource). */
+  resetFields?: FieldFilter | undefined;
 }
 
 export interface UpdateOperation<T extends KubeObject> extends Operation {
@@ -72,9 +72,9 @@ function withManagedFields<T extends KubeObject>(object: T, entries: readonly Ma
 const isReset = (entries: readonly ManagedFieldsEntry[] | undefined) =>
   entries?.length === 1 && entries[0] !== undefined && !entries[0].operation && !entries[0].fieldsV1;
 
-function compareOwned(node: StructNode, live: unknown, next: unknown, resetFields: FieldSet | undefined): Comparison {
+function compareOwned(node: StructNode, live: unknown, next: unknown, resetFields: FieldFilter | undefined): Comparison {
   const { changed, removed } = compare(node, live, next);
-  const strip = (set: FieldSet) => difference(resetFields ? recursiveDifference(set, resetFields) : set, ownedByNobody);
+  const strip = (set: FieldSet) => difference(resetFields ? filtered(set, resetFields) : set, ownedByNobody);
   return { changed: strip(changed), removed: strip(removed) };
 }
 
@@ -252,7 +252,7 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
   const last = managers.get(identity);
   try {
     const named = namedFields(node, config);
-    const fields = difference(resetFields ? recursiveDifference(named, resetFields) : named, ownedByNobody);
+    const fields = difference(resetFields ? filtered(named, resetFields) : named, ownedByNobody);
     const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
     managers.set(identity, applied);
     // What an object and a configuration merge into is an object.
@@ -270,7 +270,7 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
       isEmptySet(difference(last.fields, fields));
     // Decoded by the kind's own type; metadata that the server sets (uid, resourceVersion) came with the live object.
     const object = withLastApplied(manager, decode(merged) as T, config);
-    const kept = (value: unknown) => (resetFields ? removeItems(node, value, resetFields) : value);
+    const kept = (value: unknown) => (resetFields?.reset ? removeItems(node, value, resetFields.reset) : value);
     if (live && sameOwner && deepEqual(kept(base), kept(object))) return live;
     return withManagedFields(object, writeManagers(managers));
   } catch (error) {

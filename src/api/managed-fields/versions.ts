@@ -4,7 +4,7 @@
  */
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
-import type { FieldSet } from './field-set.ts';
+import type { FieldFilter } from './field-set.ts';
 
 /** An object as one version has it. */
 export interface InVersion {
@@ -15,7 +15,7 @@ export interface InVersion {
 /** A version's own view: its type, and the fields that the endpoint at hand resets there. */
 export interface VersionView {
   readonly node: StructNode;
-  readonly resetFields?: FieldSet | undefined;
+  readonly resetFields?: FieldFilter | undefined;
 }
 
 interface Conversion {

@@ -4,6 +4,7 @@ import {
   decodeValue,
   deepCopy,
   emptySet,
+  type FieldFilter,
   type FieldSet,
   groupResourceOf,
   inVersions,
@@ -13,6 +14,7 @@ import {
   type Versions,
 } from '../../api/index.ts';
 import { convertToServed, nodeOf, type ResourceTable, type ServedResource } from './served-resource.ts';
+import { subresourceStrategy } from './strategy.ts';
 
 export interface Writer {
   manager: string;
@@ -26,16 +28,18 @@ export interface Writer {
  * The fields that an endpoint takes from the object as it is, whatever a client says of them: who names them does not come to own
  * them. The object itself leaves the status alone, and its status subresource all else.
  */
-export function resetFields(served: ServedResource, subresource: string): FieldSet | undefined {
+export function resetFields(served: ServedResource, subresource: string): FieldFilter | undefined {
+  const given = subresource === '' ? served.kind.resetFields : subresourceStrategy(served.kind, subresource)?.resetFields;
+  if (given) return given;
   const status = served.kind.subresources?.status;
   if (!status) return undefined;
-  if (subresource === '') return { 'f:status': emptySet };
+  if (subresource === '') return { reset: { 'f:status': emptySet } };
   if (subresource !== 'status') return undefined;
   const keepsMetadata = typeof status === 'object' && 'keepsMetadata' in status ? status.keepsMetadata : false;
   const kept = keepsMetadata === true ? ['status'] : ['status', 'metadata'];
   const fields = nodeOf(served)?.fields.filter(({ name }) => !kept.includes(name)) ?? [];
   const reset: FieldSet = Object.fromEntries(fields.map(({ name }) => [`f:${name}`, emptySet]));
-  return keepsMetadata === 'labels' ? { ...reset, 'f:metadata': { 'f:labels': emptySet } } : reset;
+  return { reset: keepsMetadata === 'labels' ? { ...reset, 'f:metadata': { 'f:labels': emptySet } } : reset };
 }
 
 /** Converts the objects of a resource to whichever version their managers speak. */
