@@ -97,13 +97,17 @@ test('a running cluster is compacted, and is what it was', async () => {
   const big = (name: string) => JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { text } });
   for (const name of ['big-1', 'big-2', 'big-3', 'big-4']) await kubectl(['create', '-f', '-'], big(name));
   await kubectl(['delete', 'configmap', 'big-1', 'big-2', 'big-3']);
+  // The API server's own lease may be renewed at any time.
+  const earliest = await api.store.revision();
   const { beforeBytes, afterBytes, revision } = JSON.parse((await k8ts('compact', '-o', 'json')).stdout);
-  expect(revision).toBe(await api.store.revision());
+  expect(revision).toBeGreaterThanOrEqual(earliest);
+  expect(revision).toBeLessThanOrEqual(await api.store.revision());
   expect(beforeBytes - afterBytes).toBeGreaterThan(2_500_000);
   expect((await api.kubectl(['get', 'configmaps', '-o', 'name'])).stdout).toContain('big-4');
   await kubectl(['create', 'configmap', 'afterwards']);
   const check = JSON.parse((await k8ts('check', '-o', 'json')).stdout);
-  expect(check).toMatchObject({ inUse: true, problems: [], revision: revision + 1, compactRevision: revision });
+  expect(check).toMatchObject({ inUse: true, problems: [], compactRevision: revision });
+  expect(check.revision).toBeGreaterThan(revision);
   // Nobody else may.
   const denied = await api.kubectl(['create', '--raw', '/k8ts/store/compact', '-f', '-', '--as', 'somebody'], '{}');
   expect(denied.stderr).toContain('(Forbidden)');
