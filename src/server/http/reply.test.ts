@@ -4,6 +4,7 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ensurePki } from '../../pki/index.ts';
 import { http1Reply } from './reply.ts';
@@ -73,4 +74,25 @@ test.each(['whole', 'in pieces', 'of unknown length'])('long answers and long re
     execFile(process.execPath, ['-e', client], { env }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
   });
   expect(JSON.parse(output)).toEqual([]);
+});
+
+test('a long answer whose client goes before its last byte is known to be lost', async () => {
+  const pki = await ensurePki(join(dir, 'pki'), { now: Date.now() });
+  server = createSecureServer({ allowHTTP1: true, cert: pki.apiserver.certificate, key: pki.apiserver.key });
+  const long = Buffer.alloc(16 * 1024 * 1024);
+  const written = new Promise<Error | null | undefined>((resolve) => {
+    server.on('request', (_, response) => {
+      // HTTP/1.1 is all that the client speaks.
+      const reply = http1Reply(response as never);
+      reply.head(200, { 'content-length': long.length }, true);
+      reply.write(long, resolve);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo; // a TCP server's
+  const client = connect({ host: '127.0.0.1', port, ca: pki.ca.certificate });
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  // It takes the head, and no more.
+  client.once('data', () => client.destroy());
+  expect((await written)?.message).toBe('the client has gone');
 });

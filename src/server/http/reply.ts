@@ -61,13 +61,24 @@ const smallBytes = 16 * 1024;
 export function http1Reply(response: ServerResponse): Reply {
   /** Of the body whose length has been told. */
   let leftBytes = Number.POSITIVE_INFINITY;
-  /** Writes all but the last byte, and that once there is room again. Answers whether there was. */
-  const inTwo = (chunk: Uint8Array, last: (byte: Uint8Array) => void): boolean => {
+  /** Writes all but the last byte, and that once there is room again. Answers whether there was. `gone`: there never will be. */
+  const inTwo = (chunk: Uint8Array, last: (byte: Uint8Array) => void, gone?: Written): boolean => {
     const byte = chunk.subarray(-1);
     const hasRoom = response.write(chunk.subarray(0, -1));
-    if (hasRoom) last(byte);
-    else response.once('drain', () => last(byte));
-    return hasRoom;
+    if (hasRoom) {
+      last(byte);
+      return true;
+    }
+    const onClose = () => gone?.(new Error('the client has gone'));
+    if (response.destroyed) process.nextTick(onClose);
+    else {
+      response.once('close', onClose);
+      response.once('drain', () => {
+        response.off('close', onClose);
+        last(byte);
+      });
+    }
+    return false;
   };
   return {
     head(status, headers, atOnce) {
@@ -79,7 +90,7 @@ export function http1Reply(response: ServerResponse): Reply {
     write(chunk, written) {
       leftBytes -= chunk.length;
       if (leftBytes > 0 || chunk.length < smallBytes) return response.write(chunk, written);
-      return inTwo(chunk, (byte) => response.write(byte, written));
+      return inTwo(chunk, (byte) => response.write(byte, written), written);
     },
     drained: (signal) => drained(response, signal),
     end(chunk) {
