@@ -28,13 +28,13 @@ async function newKey(kid: string): Promise<Key> {
 
 let first: Key;
 const clock = new VirtualClock();
-const token = (claims: Record<string, unknown>, { privateKey, jwk }: Key = first, seconds = 600) => {
+/** `seconds`: how long it is good; null: without end. */
+const token = (claims: Record<string, unknown>, { privateKey, jwk }: Key = first, seconds: number | null = 600) => {
   const now = Math.floor(clock.now() / 1000);
-  return new SignJWT({ aud: 'k8s', sub: 'jane', ...claims })
+  return new SignJWT({ aud: 'k8s', sub: 'jane', ...(seconds === null ? {} : { exp: now + seconds }), ...claims })
     .setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '' })
     .setIssuer((claims.iss as string | undefined) ?? options.issuer)
     .setIssuedAt(now)
-    .setExpirationTime(now + seconds)
     .sign(privateKey);
 };
 
@@ -87,11 +87,18 @@ test('a token of the provider names its user and groups', async () => {
 
 test('what is wrong with a token is said', async () => {
   const forger = await newKey('one');
+  const soon = Math.floor(clock.now() / 1000);
   const strict = { ...options, mapping: { ...options.mapping, requiredClaims: { team: 'blue' } } };
   const byMail = { ...options, mapping: { ...options.mapping, username: { claim: 'email', prefix: 'id:' } } };
   for (const [given, of, why] of [
     [await token({ aud: 'other' }), options, 'oidc: verify token: oidc: expected audience in ["k8s"] got ["other"]'],
-    [await token({}, first, -10), options, 'oidc: verify token: "exp" claim timestamp check failed'],
+    [
+      await token({}, first, -10),
+      options,
+      /^oidc: verify token: oidc: token is expired \(Token Expiry: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC\)$/,
+    ],
+    [await token({}, first, null), options, 'oidc: verify token: oidc: token is expired (Token Expiry: 0001-01-01 00:00:00 +0000 UTC)'],
+    [await token({ nbf: soon + 90 }), options, /^oidc: verify token: oidc: current time .* before the nbf \(not before\) time: /],
     [await token({}, forger), options, 'oidc: verify token: signature verification failed'],
     [await token({}), strict, 'oidc: required claim team not present in ID token'],
     [await token({ team: 'red' }), strict, 'oidc: required claim team value does not match. Got = red, want = blue'],
@@ -100,6 +107,8 @@ test('what is wrong with a token is said', async () => {
   ] as const)
     await expect(oidcTokens(of, clock).authenticateToken(given, [])).rejects.toThrow(why);
   expect((await oidcTokens(byMail, clock).authenticateToken(await token({ email: 'a@b' }), []))?.user.name).toBe('id:a@b');
+  // Its provider's clock may be ahead.
+  expect((await oidcTokens(options, clock).authenticateToken(await token({ nbf: soon + 50 }), []))?.user.name).toBe('id:jane');
 });
 
 test('new keys of the provider are found, but not asked for with every token', async () => {
@@ -113,4 +122,20 @@ test('new keys of the provider are found, but not asked for with every token', a
   await clock.advance(10_001);
   expect((await tokens.authenticateToken(await token({}, second), []))?.user.name).toBe('id:jane');
   expect(asked.filter((path) => path === '/keys')).toHaveLength(2);
+});
+
+test('a token with an unknown key does not take away the keys that are known', async () => {
+  const tokens = oidcTokens(options, clock);
+  const known = async () => (await tokens.authenticateToken(await token({}), []))?.user.name;
+  expect(await known()).toBe('id:jane');
+  await clock.advance(10_001);
+  const unknown = await token({}, await newKey('nobody'));
+  absent = 1;
+  const refused = expect(tokens.authenticateToken(unknown, [])).rejects.toThrow('503 Service Unavailable: later');
+  expect(await known()).toBe('id:jane');
+  await refused;
+  expect(await known()).toBe('id:jane');
+  // Nor is the provider asked again at once.
+  await expect(tokens.authenticateToken(unknown, [])).rejects.toThrow('oidc: verify token: no applicable key found');
+  expect(asked).toHaveLength(3);
 });

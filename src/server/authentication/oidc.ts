@@ -1,6 +1,6 @@
 /** Tokens of an OpenID Connect provider: signed by its keys, for this cluster's client, with the user in their claims. */
 import { get } from 'node:https';
-import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, type JWTPayload, errors as joseErrors, jwtVerify } from 'jose';
+import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet, type JWTPayload, errors as joseErrors } from 'jose';
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { type ClaimMapping, userOfClaims } from './claim-mapping.ts';
@@ -53,49 +53,83 @@ function fetchJson(url: string, ca: string | undefined): Promise<Record<string, 
 
 type Keys = ReturnType<typeof createLocalJWKSet>;
 
-/** The provider's keys: asked for when first needed, and again when a token names one that is not known. */
-function providerKeys({ issuer, discoveryUrl, ca }: OidcOptions, clock: Clock): (isStale: boolean) => Promise<Keys> {
-  let known: Promise<Keys> | undefined;
+/**
+ * The provider's keys: asked for when first needed, and again when a token names one that is not known. What is known stays good
+ * meanwhile, and where the provider does not answer: other people's tokens must not suffer from a bad one.
+ */
+function providerKeys({ issuer, discoveryUrl, ca }: OidcOptions, clock: Clock): (isStale: boolean) => Keys | Promise<Keys> {
+  let known: Keys | undefined;
+  let asked: Promise<Keys> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   const load = async (): Promise<Keys> => {
-    const discovered = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
-    if (discovered.issuer !== issuer)
-      throw new Error(
-        `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
-      );
-    const keys = await fetchJson(String(discovered.jwks_uri), ca);
-    // jose looks at what it holds.
-    return createLocalJWKSet(keys as unknown as JSONWebKeySet);
+    askedMs = clock.monotonic();
+    try {
+      const discovered = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
+      if (discovered.issuer !== issuer)
+        throw new Error(
+          `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
+        );
+      const keys = await fetchJson(String(discovered.jwks_uri), ca);
+      // jose looks at what it holds.
+      known = createLocalJWKSet(keys as unknown as JSONWebKeySet);
+      return known;
+    } finally {
+      asked = undefined;
+    }
   };
   return (isStale) => {
-    if (known === undefined || (isStale && clock.monotonic() - askedMs > refreshMs)) {
-      askedMs = clock.monotonic();
-      const asked = load();
-      known = asked;
-      // A provider that does not answer is asked again with the next token.
-      asked.catch(() => {
-        if (known === asked) known = undefined;
-      });
-    }
-    return known;
+    if (known !== undefined && !isStale) return known;
+    // A provider that has never answered is asked again with the next token.
+    if (known !== undefined && asked === undefined && clock.monotonic() - askedMs <= refreshMs) return known;
+    asked ??= load();
+    return asked;
   };
 }
 
-function issuerOf(token: string): string | undefined {
+function claimsOf(token: string): JWTPayload | undefined {
   try {
-    return decodeJwt(token).iss;
+    return decodeJwt(token);
   } catch {
     return undefined; // no JWT: somebody else's token
   }
 }
 
+/** How far a token's provider may be ahead of this clock. */
+const leewaySeconds = 60;
+
+/** The end of Go's years, and where its times begin. */
+const [lastSecond, firstSecond] = [253_402_300_799, -62_135_596_800];
+
+/** As Go prints a time; what is none as its zero. */
+function goTime(seconds: number | undefined): string {
+  const bounded = Math.max(firstSecond, Math.min(lastSecond, seconds ?? firstSecond));
+  return new Date(bounded * 1000)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' +0000 UTC');
+}
+
+/** Throws for claims that no signature makes good. A token that never ends is one that has ended long ago. */
+function checkClaims({ aud, exp, nbf }: JWTPayload, wanted: readonly string[], nowSeconds: number): void {
+  const refused = (why: string) => new Error(`oidc: verify token: oidc: ${why}`);
+  const audiences: readonly unknown[] = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud];
+  if (!wanted.some((audience) => audiences.includes(audience)))
+    throw refused(`expected audience in ${JSON.stringify([...wanted].sort())} got ${JSON.stringify(audiences)}`);
+  const secondsOf = (value: unknown) => (typeof value === 'number' ? value : undefined);
+  const ends = secondsOf(exp);
+  if (ends === undefined || ends < nowSeconds) throw refused(`token is expired (Token Expiry: ${goTime(ends)})`);
+  const begins = secondsOf(nbf);
+  if (begins !== undefined && begins > nowSeconds + leewaySeconds)
+    throw refused(`current time ${goTime(nowSeconds)} before the nbf (not before) time: ${goTime(begins)}`);
+}
+
 export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticator {
   const keysOf = providerKeys(options, clock);
-  const verify = async (token: string): Promise<JWTPayload> => {
-    const check = async (isStale: boolean) =>
-      (await jwtVerify(token, await keysOf(isStale), { algorithms: [...options.algorithms], currentDate: new Date(clock.now()) })).payload;
+  const algorithms = [...options.algorithms];
+  const verify = async (token: string): Promise<void> => {
+    const check = async (isStale: boolean) => void (await compactVerify(token, await keysOf(isStale), { algorithms }));
     try {
-      return await check(false).catch((error: unknown) => {
+      await check(false).catch((error: unknown) => {
         // Its provider may have new keys by now.
         if (error instanceof joseErrors.JWKSNoMatchingKey || error instanceof joseErrors.JWSSignatureVerificationFailed) return check(true);
         throw error;
@@ -107,13 +141,12 @@ export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticat
   };
   return {
     async authenticateToken(token) {
-      if (token.split('.').length !== 3 || issuerOf(token) !== options.issuer) return undefined;
-      const claims = await verify(token);
-      const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
-      if (!options.audiences.some((audience) => audiences.includes(audience)))
-        throw new Error(
-          `oidc: verify token: oidc: expected audience in ${JSON.stringify([...options.audiences].sort())} got ${JSON.stringify(audiences)}`,
-        );
+      if (token.split('.').length !== 3) return undefined;
+      const claims = claimsOf(token);
+      if (claims?.iss !== options.issuer) return undefined;
+      // What is easily seen first: for a token that is no good anyway the provider need not be asked for its keys.
+      checkClaims(claims, options.audiences, clock.now() / 1000);
+      await verify(token);
       return { user: userOfClaims(claims, options.mapping) };
     },
   };
