@@ -37,6 +37,7 @@ import {
   ensureSystemPriorityClasses,
   ensureTokenTracking,
   keepIdentityLease,
+  persistently,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createExtensionMetrics } from './metrics/extension-metrics.ts';
@@ -304,7 +305,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       await Promise.all([
         started.run('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
         started.run('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
-        started.run('start-legacy-token-tracking-controller', ensureTokenTracking(client, clock, signal)),
+        started.run(
+          'start-legacy-token-tracking-controller',
+          persistently(() => ensureTokenTracking(client, clock, lifetime.signal), { clock, signal: lifetime.signal, onError }),
+        ),
         started.run(
           'start-kube-apiserver-identity-lease-controller',
           keepIdentityLease({ client, clock, hostname: hostname(), signal: lifetime.signal, onError }).then(() =>

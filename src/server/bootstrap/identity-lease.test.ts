@@ -66,3 +66,22 @@ test('its lease is renewed; those of servers that are gone are taken away', asyn
     .toEqual(['alive', first.metadata.name, 'other']);
   expect(errors).toEqual([]);
 });
+
+test('a server starts though its lease can’t be written yet', async () => {
+  server = await openTestServer();
+  const { admin } = server;
+  const clock = new VirtualClock();
+  const errors: unknown[] = [];
+  let fails = true;
+  const create: typeof admin.create = (...args) => (fails ? Promise.reject(new Error('a webhook is not there')) : admin.create(...args));
+  const client = { ...admin, create };
+  await keepIdentityLease({ client, clock, hostname: 'here', signal: stop.signal, onError: (error) => errors.push(error) });
+  expect(errors.map(String)).toEqual(['Error: a webhook is not there']);
+  fails = false;
+  await expect
+    .poll(async () => {
+      await clock.advance(10_000);
+      return (await admin.list(Lease, { namespace })).items.length;
+    })
+    .toBe(1);
+});

@@ -52,7 +52,7 @@ function isOver({ spec }: Lease, now: number): boolean {
   return Date.parse(spec.renewTime) + spec.leaseDurationSeconds * 1000 < now;
 }
 
-/** Resolves when the lease has been written for the first time. */
+/** Resolves when the lease has been written for the first time, or could not be: then the next turn tries again. */
 export async function keepIdentityLease({ client, clock, hostname, signal, onError }: IdentityLeaseOptions): Promise<void> {
   const name = apiServerIdentity(hostname);
   const holderIdentity = `${name}_${randomUUID()}`;
@@ -96,13 +96,17 @@ export async function keepIdentityLease({ client, clock, hostname, signal, onErr
             if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
           });
   };
+  const tried = (work: () => Promise<void>) =>
+    work().catch((error: unknown) => {
+      if (!signal.aborted) onError(error);
+    });
   const repeat = async (everyMs: number, work: () => Promise<void>) => {
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal).catch(() => {});
-      if (!signal.aborted) await work().catch((error: unknown) => signal.aborted || onError(error));
+      if (!signal.aborted) await tried(work);
     }
   };
-  await renew();
+  await tried(renew);
   void repeat(renewMs, renew);
   void repeat(collectMs, collect);
 }

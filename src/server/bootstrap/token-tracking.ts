@@ -10,7 +10,7 @@ const name = 'kube-apiserver-legacy-service-account-token-tracking';
 const isDate = (text: string | undefined) => text !== undefined && /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
 
 /** Makes it, or mends a date that is none. */
-export async function ensureTokenTracking(client: Client, clock: Clock, signal?: AbortSignal): Promise<void> {
+export async function ensureTokenTracking(client: Client, clock: Clock, signal: AbortSignal): Promise<void> {
   const since = timestamp(clock).slice(0, 10);
   try {
     const present = await client.get(ConfigMap, name, { namespace, signal }).catch((error: unknown) => {
