@@ -36,6 +36,7 @@ async function convertAside(text: string, signal: AbortSignal): Promise<Converte
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   thread.once('message', resolve);
+  thread.once('exit', (code) => reject(new Error(`the conversion of YAML ended with code ${code}`)));
   thread.once('error', (error: Error & { code?: string }) =>
     reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new YamlProblem('document contains too many values') : error),
   );
