@@ -1,5 +1,6 @@
 /** ImagePolicyWebhook: somebody else says which images pods may run. */
 import type { Pod } from '../../api/index.ts';
+import { expiringCache } from '../../client/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { type KubeconfigWebhook, postPatiently } from '../webhook/index.ts';
 import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
@@ -29,7 +30,6 @@ interface Status {
 }
 
 const auditPrefix = 'imagepolicywebhook.image-policy.k8s.io/';
-const mostRemembered = 1024;
 
 /** The images that a request brings, in upstream's order. */
 function imagesOf({ subresource }: AdmissionRequest, { spec }: Pod): string[] {
@@ -43,23 +43,13 @@ function imagesOf({ subresource }: AdmissionRequest, { spec }: Pod): string[] {
 export function imagePolicyWebhook(context: AdmissionContext, options: ImagePolicyOptions): AdmissionPlugin {
   const { clock, random } = context;
   const { webhook } = options;
-  const remembered = new Map<string, { status: Status; until: number }>();
+  const answers = expiringCache<Status>(clock, ({ allowed }) => (allowed ? options.allowTtlMs : options.denyTtlMs));
 
   const ask = async (spec: Spec): Promise<Status> => {
     const body = { kind: 'ImageReview', apiVersion: 'imagepolicy.k8s.io/v1alpha1', metadata: {}, spec, status: { allowed: false } };
     const text = await postPatiently(webhook, JSON.stringify(body), { clock, random, initialBackoffMs: options.retryBackoffMs });
     const review = JSON.parse(text) as { status?: Status } | null; // what is read of it is checked by its use
     return review?.status ?? { allowed: false };
-  };
-  const verdict = async (spec: Spec): Promise<Status> => {
-    const key = JSON.stringify(spec);
-    const known = remembered.get(key);
-    if (known && known.until > clock.now()) return known.status;
-    const status = await ask(spec);
-    const [oldest] = remembered.size >= mostRemembered ? remembered.keys() : [];
-    if (oldest !== undefined) remembered.delete(oldest);
-    remembered.set(key, { status, until: clock.now() + (status.allowed ? options.allowTtlMs : options.denyTtlMs) });
-    return status;
   };
   return {
     name: 'ImagePolicyWebhook',
@@ -78,7 +68,7 @@ export function imagePolicyWebhook(context: AdmissionContext, options: ImagePoli
       };
       let status: Status;
       try {
-        status = await verdict(spec);
+        status = await answers(JSON.stringify(spec), () => ask(spec));
       } catch (error) {
         if (!options.defaultAllow) throw refuse(request, error instanceof Error ? error.message : String(error));
         request.auditAnnotation(`${auditPrefix}failed-open`, 'true');
