@@ -35,7 +35,7 @@ export function podNodeSelector(context: AdmissionContext, selectors: PodNodeSel
       const given = (request.object as Pod).spec?.nodeSelector ?? {};
       if (Object.entries(await wanted(request.namespace)).some(([key, value]) => given[key] !== undefined && given[key] !== value))
         throw refuse(request, 'pod node label selector conflicts with its namespace node label selector');
-      const whitelist = labelsOf(selectors[request.namespace]);
+      const whitelist = labelsOf(Object.hasOwn(selectors, request.namespace) ? selectors[request.namespace] : undefined);
       if (Object.keys(whitelist).length > 0 && Object.entries(given).some(([key, value]) => whitelist[key] !== value))
         throw refuse(request, 'pod node label selector labels conflict with its namespace whitelist');
     },

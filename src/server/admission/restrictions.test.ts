@@ -187,7 +187,9 @@ test('the cluster says which nodes pods of its namespaces may select', async () 
   });
   await memory.put(Namespace, { metadata: { name: 'ns' }, spec: {} });
   await memory.put(Namespace, { metadata: { name: 'strict' }, spec: {} });
+  await memory.put(Namespace, { metadata: { name: 'constructor' }, spec: {} });
   expect(await admit(plugin, pod())).toMatchObject({ spec: { nodeSelector: { env: 'test' } } });
+  await admit(plugin, { ...pod(), namespace: 'constructor' });
   await expect(admit(plugin, pod({ env: 'live' }))).rejects.toThrow(
     'pod node label selector conflicts with its namespace node label selector',
   );
