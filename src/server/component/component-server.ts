@@ -72,7 +72,7 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
   });
   const paths = () => [
     '/configz',
-    '/flagz',
+    ...(options.zPages.flags ? ['/flagz'] : []),
     '/metrics',
     '/metrics/slis',
     ...(options.resourceMetrics ? ['/metrics/resources'] : []),

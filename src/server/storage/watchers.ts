@@ -57,8 +57,11 @@ class Channel<T extends KubeObject> {
 
   leave(watcher: Watcher<T>): void {
     this.members.delete(watcher);
-    if (watcher.isWaiting) this.#waiting = this.#waiting.filter((w) => w !== watcher);
+    if (!watcher.isWaiting) return;
     watcher.isWaiting = false;
+    // Their order means nothing, and many may leave at once.
+    const last = this.#waiting.pop();
+    if (last !== undefined && last !== watcher) this.#waiting[this.#waiting.indexOf(watcher)] = last;
   }
 
   after(position: number): Events<T> {
