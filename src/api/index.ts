@@ -1,7 +1,7 @@
 export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
 export { atomicPlaces, typeNameProblem } from './admissionregistration/apply-configurations.ts';
 export { JsonPatchValue, jsonOf, mutationTypes, ObjectValue } from './admissionregistration/mutation-types.ts';
-export { dynamicValue, namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
+export { namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
 export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admissionregistration/type-checking.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
@@ -12,6 +12,7 @@ export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { compileTokenExpression, type TokenExpression } from './authentication/token-expressions.ts';
+export { type AccessCondition, compileAccessCondition } from './authorization/access-conditions.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';
 export { jobLabels } from './batch/job.ts';
 export { decodeCbor } from './cbor/decode.ts';
@@ -24,6 +25,7 @@ export {
   CompileError,
   CostError,
   celTypes,
+  dynamicValue,
   type Expression,
 } from './cel/index.ts';
 export { type ReadSigningRequest, readSigningRequest } from './certificates/signing-requests.ts';

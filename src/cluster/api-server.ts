@@ -1,5 +1,6 @@
 /** The API server of a control plane, made from the cluster's configuration and flags. */
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
 import { registerFeatures } from '../observability/index.ts';
@@ -9,6 +10,7 @@ import {
   type ClusterApiServer,
   type ComponentAddress,
   createClusterApiServer,
+  followConfiguration,
   openAudit,
   parseIpRange,
   parsePortRange,
@@ -16,7 +18,7 @@ import {
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
-import { authenticationConfiguration } from './authentication-configuration.ts';
+import { authenticationConfiguration, parseAuthenticationConfiguration } from './authentication-configuration.ts';
 import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
@@ -66,6 +68,8 @@ export async function openApiServer(
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
+  const authorization = await authorizationOptions(args);
+  const authenticationConfig = await authenticationConfiguration(args);
   const server = await createClusterApiServer({
     ...{ store, storeOf },
     components: components ?? defaultComponents,
@@ -101,7 +105,7 @@ export async function openApiServer(
       tolerationSeconds: tolerationSeconds(args),
       ...(await readAdmissionConfiguration(args['admission-control-config-file'])),
     },
-    ...(await authorizationOptions(args)),
+    authorization: authorization.authorization ?? {},
     authentication: {
       ...identity,
       signingKey: pki.serviceAccount.privateKey,
@@ -111,7 +115,7 @@ export async function openApiServer(
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
       ...(await oidcOptions(args)),
-      ...(await authenticationConfiguration(args)),
+      ...authenticationConfig.authentication,
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
     kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },
@@ -122,6 +126,19 @@ export async function openApiServer(
     sharedStore: sharesStore(config),
   });
   server.addRoute(storeCompactionRoute(store));
+  const following = { clock, logger, metrics, serverId: `${hostname()}:${config.apiPort}`, signal: lifetime.signal };
+  const { followed } = authorization;
+  if (followed)
+    followConfiguration({
+      ...{ ...following, ...followed, subject: 'authorization' },
+      apply: async (text) => server.authorizeBy(await followed.parse(text)),
+    });
+  const { followed: trusted } = authenticationConfig;
+  if (trusted)
+    followConfiguration({
+      ...{ ...following, ...trusted, subject: 'authentication' },
+      apply: async (text) => server.authenticateBy(parseAuthenticationConfiguration(text, trusted.file, args)),
+    });
   return {
     server,
     pki,

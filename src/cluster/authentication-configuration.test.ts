@@ -13,9 +13,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const read = (parts: object, args: Record<string, string> = {}) => {
+const read = async (parts: object, args: Record<string, string> = {}) => {
   writeFileSync(file, JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', ...parts }));
-  return authenticationConfiguration({ 'authentication-config': file, ...args });
+  return (await authenticationConfiguration({ 'authentication-config': file, ...args })).authentication;
 };
 const issuer = { url: 'https://id.test', audiences: ['k8s'] };
 const jwt = (parts: object = {}) => ({ issuer, claimMappings: { username: { claim: 'sub', prefix: '' } }, ...parts });
@@ -60,7 +60,7 @@ test('strangers may ask for what is listed', async () => {
   expect(['/livez', '/api'].map(anonymousAuth)).toEqual([true, false]);
   expect(await read({ anonymous: { enabled: false } })).toEqual({ oidc: [], anonymousAuth: false });
   expect(await read({})).toEqual({ oidc: [] });
-  expect(await authenticationConfiguration({})).toEqual({});
+  expect(await authenticationConfiguration({})).toEqual({ authentication: {} });
 });
 
 test.each([

@@ -144,14 +144,11 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): OidcOp
 
 type Authentication = Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>;
 
-/** Nothing without the flag. */
-export async function authenticationConfiguration(args: ComponentArgs): Promise<Authentication> {
-  const file = args['authentication-config'];
-  if (!file) return {};
-  if (oidcFlags.some((name) => args[name])) throw new ClusterError('authentication-config file and oidc-* flags are mutually exclusive');
+/** What the file's text says; throws ClusterError in upstream's words. */
+export function parseAuthenticationConfiguration(text: string, file: string, args: ComponentArgs): Authentication {
   let document: unknown;
   try {
-    document = parse(await readFile(file, 'utf8'));
+    document = parse(text);
   } catch (error) {
     throw new ClusterError(
       `failed to read authentication config file ${JSON.stringify(file)}: ${error instanceof Error ? error.message : String(error)}`,
@@ -179,4 +176,17 @@ export async function authenticationConfiguration(args: ComponentArgs): Promise<
   if (anonymous === undefined) return { oidc };
   const allowed = new Set(paths);
   return { oidc, anonymousAuth: enabled === true && allowed.size > 0 ? (path) => allowed.has(path) : enabled === true };
+}
+
+/** Nothing without the flag. */
+export async function authenticationConfiguration(
+  args: ComponentArgs,
+): Promise<{ authentication: Authentication; followed?: { file: string; text: string } }> {
+  const file = args['authentication-config'];
+  if (!file) return { authentication: {} };
+  if (oidcFlags.some((name) => args[name])) throw new ClusterError('authentication-config file and oidc-* flags are mutually exclusive');
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new ClusterError(`failed to read authentication config file ${JSON.stringify(file)}: ${error.message}`);
+  });
+  return { authentication: parseAuthenticationConfiguration(text, file, args), followed: { file, text } };
 }

@@ -15,7 +15,14 @@ test.each([
 
 test('without flags there is the default, and no webhook', async () => {
   expect(await authorizationOptions({})).toEqual({ authorization: {} });
-  expect(await authorizationOptions({ 'authorization-mode': 'Node,RBAC' })).toEqual({ authorization: { modes: ['Node', 'RBAC'] } });
+  expect(await authorizationOptions({ 'authorization-mode': 'Node,RBAC' })).toEqual({
+    authorization: {
+      authorizers: [
+        { type: 'Node', name: 'node' },
+        { type: 'RBAC', name: 'rbac' },
+      ],
+    },
+  });
   expect(await tokenWebhookOptions({})).toEqual({});
   const args = { 'authentication-token-webhook-config-file': '/x', 'authentication-token-webhook-version': 'v2' };
   await expect(tokenWebhookOptions(args)).rejects.toThrow(

@@ -50,6 +50,7 @@ export const authenticationFlags = [
   'authentication-token-webhook-cache-ttl',
   'authentication-token-webhook-config-file',
   'authentication-token-webhook-version',
+  'authorization-config',
   'authorization-policy-file',
   'authorization-webhook-cache-authorized-ttl',
   'authorization-webhook-cache-unauthorized-ttl',

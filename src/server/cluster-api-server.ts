@@ -26,7 +26,13 @@ import {
   openIdConfiguration,
   openIdKeys,
 } from './authentication/index.ts';
-import { type AuthorizationOptions, createAuthorization, rbacEscalation, reconcileBootstrapPolicy } from './authorization/index.ts';
+import {
+  type AuthorizationOptions,
+  type ConfiguredAuthorizer,
+  createAuthorization,
+  rbacEscalation,
+  reconcileBootstrapPolicy,
+} from './authorization/index.ts';
 import {
   type EndpointLeases,
   endpointLeases,
@@ -40,6 +46,7 @@ import {
   persistently,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
+import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
 import { createExtensionMetrics } from './metrics/extension-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
@@ -66,7 +73,7 @@ export interface ClusterApiServerOptions
     /** Its public half, PEM. */
     publicKey: string;
   };
-  authorization?: Pick<AuthorizationOptions, 'modes' | 'policy' | 'webhook'>;
+  authorization?: Pick<AuthorizationOptions, 'authorizers' | 'policy'>;
   admissionPlugins?: Pick<
     AdmissionOptions,
     | 'enable'
@@ -97,6 +104,10 @@ export interface ClusterApiServerOptions
 export interface ClusterApiServer extends ApiServer {
   /** Makes what every cluster begins with: namespaces, default roles, priority classes, the Service `kubernetes`. */
   bootstrap(signal?: AbortSignal): Promise<void>;
+  /** Has others decide who may do what, from now on; throws where a type is among them that was not at the start. */
+  authorizeBy(authorizers: readonly ConfiguredAuthorizer[]): void;
+  /** Lets others in, from now on. */
+  authenticateBy(changed: Pick<AuthenticationOptions, 'oidc' | 'anonymousAuth'>): void;
 }
 
 /** Who the server is to itself. */
@@ -129,13 +140,14 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     rulesFor: async (user, namespace) =>
       (await lateAuthorizer.get().rulesFor?.(user, namespace)) ?? { resourceRules: [], nonResourceRules: [], incomplete: true },
   };
+  let anonymousAuth = options.authentication.anonymousAuth ?? true;
   const server = await createApiServer({
     flowControl: {},
     ...options,
     hooks,
     authorizer,
     authenticators: [{ authenticate: (credentials) => lateAuthenticator.get().authenticate(credentials) }],
-    anonymous: options.authentication.anonymousAuth ?? true,
+    anonymous: (path) => (typeof anonymousAuth === 'function' ? anonymousAuth(path) : anonymousAuth),
   });
   const storages = server.storageOf;
 
@@ -143,8 +155,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const keys = [publicKey, ...serviceAccountKeys];
   const [issuer = ''] = options.authentication.issuers;
   const ownClient = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
-  const { authenticator, tokens, apiAudiences } = createAuthentication({
+  const { authenticator, tokens, apiAudiences, setOidc } = createAuthentication({
     ...authenticationOptions,
+    // Of what is asked for the filters know more.
+    anonymousAuth: false,
     metrics: createServiceAccountMetrics(options.metrics),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
       const patch = { metadata: { uid, labels } };
@@ -157,7 +171,13 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     serviceAccountKeys: keys,
   });
   lateAuthenticator.set(authenticator);
-  const authorization = createAuthorization({ ...options.authorization, storages, signal: lifetime.signal, onError });
+  const authorization = createAuthorization({
+    ...options.authorization,
+    storages,
+    metrics: createAuthorizerMetrics(options.metrics),
+    signal: lifetime.signal,
+    onError,
+  });
   lateAuthorizer.set(authorization.authorizer);
 
   const webhooks = createWebhookClient({ storages, clock, random });
@@ -285,6 +305,11 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
 
   return {
     ...server,
+    authorizeBy: authorization.replace,
+    authenticateBy(changed) {
+      setOidc(changed.oidc ?? []);
+      anonymousAuth = changed.anonymousAuth ?? options.authentication.anonymousAuth ?? true;
+    },
     async bootstrap(signal) {
       const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
       const first = options.services.ranges[0];

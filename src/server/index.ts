@@ -17,11 +17,12 @@ export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } 
 export type { ClaimMapping, ClaimSource, TokenRule } from './authentication/claim-mapping.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { OidcOptions } from './authentication/oidc.ts';
-export type { AuthorizationMode } from './authorization/index.ts';
+export type { AuthorizationMode, ConfiguredAuthorizer } from './authorization/index.ts';
 export { apiServerIdentity } from './bootstrap/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
 export type { ComponentAddress } from './component/component-probe.ts';
 export { type ComponentRoute, type ComponentServer, openComponentServer } from './component/component-server.ts';
+export { followConfiguration } from './configuration-file.ts';
 export { type Encryption, openEncryption } from './encryption/index.ts';
 export {
   type Answer,

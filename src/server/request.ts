@@ -45,7 +45,12 @@ export interface Attributes {
   fieldSelector?: string;
 }
 
-export type Decision = { decision: 'allow' | 'deny' | 'noOpinion'; reason: string };
+export type Decision = {
+  decision: 'allow' | 'deny' | 'noOpinion';
+  reason: string;
+  /** What kept an authorizer from knowing better. Where nobody allows the request, it is answered with this, not as forbidden. */
+  error?: Error;
+};
 
 export interface Authorizer {
   authorize(attributes: Attributes): Decision | Promise<Decision>;

@@ -1,6 +1,5 @@
 /** CEL over the claims of a token, and over the user that they make (AuthenticationConfiguration). */
-import { dynamicValue } from '../admissionregistration/request-types.ts';
-import { CompileError, celEnvironment, compileExpression, celTypes as t } from '../cel/index.ts';
+import { CompileError, celEnvironment, compileExpression, dynamicValue, celTypes as t } from '../cel/index.ts';
 
 /** Evaluates to plain text, a list of it, or a truth value; throws CelError. */
 export type TokenExpression = (value: unknown) => unknown;

@@ -6,6 +6,7 @@ export { declareIncludes } from './list-functions.ts';
 export { type Budget, BudgetError, CostError, perCallLimit } from './metering.ts';
 export { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from './times.ts';
 export { QuantityValue, quantityType, SemverValue } from './type-functions.ts';
+export { dynamicValue, typedRows, typeRow } from './typed-rows.ts';
 export type { CelType } from './types.ts';
 export * as celTypes from './types.ts';
 export { CelError, Duration, keyedList, mapKey, OpaqueValue, Optional, StructValue, Timestamp, TypeValue, Uint } from './values.ts';

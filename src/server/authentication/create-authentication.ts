@@ -49,9 +49,13 @@ export function createAuthentication(options: AuthenticationOptions): {
   authenticator: Authenticator;
   tokens: TokenAuthenticator;
   apiAudiences: readonly string[];
+  /** Has tokens of other providers than before be known, from now on. */
+  setOidc(providers: readonly OidcOptions[]): void;
 } {
   const { storages, clock } = options;
   const apiAudiences = options.apiAudiences ?? options.issuers.slice(0, 1);
+  const oidcOf = (providers: readonly OidcOptions[]) => unionTokens(providers.map((provider) => oidcTokens(provider, clock)));
+  let oidc = oidcOf(options.oidc ?? []);
   const tokens = unionTokens([
     ...(options.tokens === undefined ? [] : [staticTokens(options.tokens)]),
     serviceAccountTokens({
@@ -67,7 +71,7 @@ export function createAuthentication(options: AuthenticationOptions): {
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
-    ...(options.oidc ?? []).map((provider) => oidcTokens(provider, clock)),
+    { authenticateToken: (token, audiences, notes) => oidc.authenticateToken(token, audiences, notes) },
     ...(options.tokenWebhook
       ? [tokenWebhook({ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences })]
       : []),
@@ -83,6 +87,9 @@ export function createAuthentication(options: AuthenticationOptions): {
   return {
     tokens,
     apiAudiences,
+    setOidc(providers) {
+      oidc = oidcOf(providers);
+    },
     authenticator:
       // Of what is asked for the filters know more.
       options.anonymousAuth === false || typeof options.anonymousAuth === 'function'

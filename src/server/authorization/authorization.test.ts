@@ -1,5 +1,7 @@
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ClusterRole, ClusterRoleBinding, PersistentVolume, Pod, Role, RoleBinding, VolumeAttachment } from '../../api/index.ts';
+import { createAuthorizerMetrics } from '../metrics/authorizer-metrics.ts';
 import type { AdmissionRequest, Attributes, UserInfo } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { bootstrapPolicy, createAuthorization, rbacEscalation } from './index.ts';
@@ -36,6 +38,7 @@ const ask = (who: UserInfo, verb: string, resource: string, more: Partial<Attrib
 const set = () =>
   createAuthorization({
     storages: memory.storages,
+    metrics: createAuthorizerMetrics(new Registry()),
     signal: stop.signal,
     onError: (error) => {
       throw error;
@@ -189,7 +192,8 @@ describe('Node', () => {
     await memory.put(VolumeAttachment, { metadata: { name: 'va' }, spec: { nodeName: 'n1', attacher: 'd', source: {} } });
     const { authorizer, synced } = createAuthorization({
       storages: memory.storages,
-      modes: ['Node'],
+      authorizers: [{ type: 'Node', name: 'node' }],
+      metrics: createAuthorizerMetrics(new Registry()),
       signal: stop.signal,
       onError: (e) => {
         throw e;

@@ -30,26 +30,45 @@ export const systemMasters: Authorizer = {
   rulesFor: () => Promise.resolve(nothing),
 };
 
+/** What those without an opinion have said. */
+interface Undecided {
+  readonly reasons: string[];
+  readonly errors: Error[];
+}
+
+function note({ reason, error }: Decision, { reasons, errors }: Undecided): void {
+  if (reason !== '') reasons.push(reason);
+  if (error !== undefined) errors.push(error);
+}
+
+function undecided({ reasons, errors }: Undecided): Decision {
+  const reason = reasons.join('\n');
+  const [error] = errors;
+  if (error === undefined) return { decision: 'noOpinion', reason };
+  const messages = [...new Set(errors.map(({ message }) => message))];
+  return { decision: 'noOpinion', reason, error: messages.length === 1 ? error : new Error(`[${messages.join(', ')}]`, { cause: error }) };
+}
+
 /** Asks from one on; at once, as far as they answer at once. */
-function decide(authorizers: readonly Authorizer[], attributes: Attributes, from: number, reasons: string[]): Decision | Promise<Decision> {
+function decide(authorizers: readonly Authorizer[], attributes: Attributes, from: number, so: Undecided): Decision | Promise<Decision> {
   for (let i = from; i < authorizers.length; i++) {
     const answer = authorizers[i]?.authorize(attributes);
     if (answer instanceof Promise)
       return answer.then((decision) => {
-        if (decision.reason !== '') reasons.push(decision.reason);
-        return decision.decision === 'noOpinion' ? decide(authorizers, attributes, i + 1, reasons) : decision;
+        note(decision, so);
+        return decision.decision === 'noOpinion' ? decide(authorizers, attributes, i + 1, so) : decision;
       });
     if (answer === undefined) continue;
-    if (answer.reason !== '') reasons.push(answer.reason);
+    note(answer, so);
     if (answer.decision !== 'noOpinion') return answer;
   }
-  return { decision: 'noOpinion', reason: reasons.join('\n') };
+  return undecided(so);
 }
 
 /** Asks in order; the first with an opinion decides. */
 export function unionAuthorizers(authorizers: readonly Authorizer[]): Authorizer {
   return {
-    authorize: (attributes) => decide(authorizers, attributes, 0, []),
+    authorize: (attributes) => decide(authorizers, attributes, 0, { reasons: [], errors: [] }),
     async rulesFor(user, namespace) {
       const resourceRules: ResourceRule[] = [];
       const nonResourceRules: NonResourceRule[] = [];

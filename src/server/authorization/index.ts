@@ -1,5 +1,10 @@
 export { abac, parseAbacPolicy } from './abac.ts';
-export { type AuthorizationMode, type AuthorizationOptions, createAuthorization } from './create-authorization.ts';
+export {
+  type AuthorizationMode,
+  type AuthorizationOptions,
+  type ConfiguredAuthorizer,
+  createAuthorization,
+} from './create-authorization.ts';
 export { alwaysAllow, alwaysDeny, systemMasters, unionAuthorizers } from './fixed.ts';
 export { type NodeAuthorizer, nodeAuthorizer } from './node/node-authorizer.ts';
 export { NodeGraph } from './node/node-graph.ts';

@@ -3,13 +3,12 @@
  * watched; a new configuration takes the old one's place once it is valid and its KMS answer, and reads never pause.
  */
 import { createHash } from 'node:crypto';
-import { watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { HealthCheck } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
+import { settleMs, watchFile } from '../configuration-file.ts';
 import { parseConfiguration } from './configuration.ts';
 import { createEncryptionMetrics } from './metrics.ts';
 import { openProviders, type Providers } from './providers.ts';
@@ -40,8 +39,6 @@ export interface Encryption {
 /** Least time that a new configuration's KMS have to become healthy (upstream's minKMSPluginCloseGracePeriod). */
 const leastGraceMs = 10_000;
 const healthRetryMs = 100;
-/** Editors and kubelets write in several steps: the file is read when it has been quiet for this long. */
-const settleMs = 50;
 /** After a failure, as upstream's work queue: 5 ms at first, twice as long each time. */
 const firstRetryMs = 5;
 const longestRetryMs = 60_000;
@@ -134,12 +131,8 @@ export async function openEncryption(options: EncryptionOptions): Promise<Encryp
     }
   }
   if (reload) {
-    // The folder, as a file that is replaced is another file; and links (how the kubelet mounts) change beside it.
-    const watcher = watch(dirname(file), { persistent: false }, (_, name) => {
-      if (name === null || name === basename(file) || name.startsWith('..')) wake.resolve();
-    });
-    watcher.on('error', (error) => logger?.error({ err: error, file }, 'lost the watch of the encryption config file'));
-    lifetime.signal.addEventListener('abort', () => watcher.close(), { once: true });
+    const onError = (error: unknown) => logger?.error({ err: error, file }, 'lost the watch of the encryption config file');
+    watchFile(file, () => wake.resolve(), onError, lifetime.signal);
     void follow().catch((error) => {
       if (!lifetime.signal.aborted) logger?.error({ err: error }, 'the encryption config file is no longer followed');
     });

@@ -28,7 +28,7 @@ async function start(flowControl: FlowControlOptions): Promise<void> {
     metrics,
     kinds,
     flowControl,
-    authorization: { modes: ['AlwaysAllow'] },
+    authorization: { authorizers: [{ type: 'AlwaysAllow', name: 'alwaysallow' }] },
     authentication: { issuers: ['https://kubernetes.default.svc.cluster.local'], signingKey: key.privateKey, publicKey: key.publicKey },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },

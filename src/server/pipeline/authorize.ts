@@ -33,9 +33,10 @@ export function forbiddenMessage(a: Attributes): string {
   return `User ${user} cannot ${a.verb} resource ${resource} in API group ${JSON.stringify(a.apiGroup)} ${scope}`;
 }
 
-/** Throws Forbidden unless the decision is to allow. */
-function insist(attributes: Attributes, { decision, reason }: Decision): void {
+/** Throws Forbidden unless the decision is to allow; InternalError where it could not be made. */
+function insist(attributes: Attributes, { decision, reason, error }: Decision): void {
   if (decision === 'allow') return;
+  if (error) throw new StatusError(500, 'InternalError', `Internal Server Error: ${JSON.stringify(attributes.path)}: ${error.message}`, {});
   const message = reason === '' ? forbiddenMessage(attributes) : `${forbiddenMessage(attributes)}: ${reason}`;
   if (!attributes.isResourceRequest) throw new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
   throw errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
@@ -52,7 +53,10 @@ export function authorize(context: RequestContext, authorizer: Authorizer): void
   const decided = (decision: Decision) => {
     if (context.audit !== undefined) {
       context.auditAnnotation('authorization.k8s.io/decision', decision.decision === 'allow' ? 'allow' : 'forbid');
-      context.auditAnnotation('authorization.k8s.io/reason', decision.reason);
+      context.auditAnnotation(
+        'authorization.k8s.io/reason',
+        decision.error && decision.decision !== 'allow' ? 'internal error' : decision.reason,
+      );
     }
     insist(attributes, decision);
   };

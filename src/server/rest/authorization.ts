@@ -66,8 +66,13 @@ function attributesOf(user: UserInfo, spec: Spec): Attributes {
 }
 
 async function decide(authorizer: Authorizer, attributes: Attributes): Promise<SubjectAccessReviewStatus> {
-  const { decision, reason } = await authorizer.authorize(attributes);
-  return { allowed: decision === 'allow', ...(decision === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }) };
+  const { decision, reason, error } = await authorizer.authorize(attributes);
+  return {
+    allowed: decision === 'allow',
+    ...(decision === 'deny' ? { denied: true } : {}),
+    ...(reason === '' ? {} : { reason }),
+    ...(error ? { evaluationError: error.message } : {}),
+  };
 }
 
 const subjectOf = (spec: SubjectAccessReview['spec']): UserInfo => ({

@@ -69,24 +69,49 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
   };
 }
 
+/** What a review is asked again after: an answer that says so, or a connection that was lost (k8s.io/apiserver's DefaultShouldRetry). */
+function isPassing(error: unknown): boolean {
+  if (error instanceof RefusedError) return [429, 500, 504].includes(error.status);
+  const { cause } = error as { cause?: { code?: string } };
+  return cause?.code === 'ECONNRESET';
+}
+
+/** Of one try. */
+export type PostOutcome = 'success' | 'timeout' | 'error';
+
+export interface PatienceOptions {
+  clock: Clock;
+  random: Random;
+  initialBackoffMs: number;
+  /** For one try. Default 30 seconds. */
+  timeoutMs?: number;
+  /** Told of each try and the seconds that it took. */
+  onTry?(outcome: PostOutcome, seconds: number): void;
+}
+
 /** Upstream's retries: so many tries, each wait half as long again as the last, give or take. */
 const steps = 5;
 const factor = 1.5;
 const jitter = 0.2;
-const timeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
 
 /** Posts, again and again where that may help. Throws in upstream's words what the last try threw. */
 export async function postPatiently(
   webhook: KubeconfigWebhook,
   body: string,
-  { clock, random, initialBackoffMs }: { clock: Clock; random: Random; initialBackoffMs: number },
+  { clock, random, initialBackoffMs, timeoutMs = defaultTimeoutMs, onTry }: PatienceOptions,
 ): Promise<string> {
   const attempt = async (): Promise<string> => {
     const deadline = new AbortController();
     const timer = clock.setTimer(timeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
+    const startedMs = clock.monotonic();
+    const tried = (outcome: PostOutcome) => onTry?.(outcome, (clock.monotonic() - startedMs) / 1000);
     try {
-      return await webhook.post(body, deadline.signal);
+      const answer = await webhook.post(body, deadline.signal);
+      tried('success');
+      return answer;
     } catch (error) {
+      tried(deadline.signal.aborted || (error instanceof RefusedError && [500, 504].includes(error.status)) ? 'timeout' : 'error');
       if (error instanceof RefusedError) throw error;
       const why = deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error);
       throw new Error(`Post ${JSON.stringify(webhook.url)}: ${why}`, { cause: error });
@@ -99,7 +124,7 @@ export async function postPatiently(
     try {
       return await attempt();
     } catch (error) {
-      if (step >= steps || !mayRetry(error)) throw error;
+      if (step >= steps || !isPassing(error)) throw error;
     }
     await clock.sleep(delayMs * (1 + random.next() * jitter));
     delayMs *= factor;
