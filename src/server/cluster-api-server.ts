@@ -195,6 +195,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     clock,
     random,
     authorizer,
+    isEnabled: options.isEnabled,
     ...extensions,
     ...options.admissionPlugins,
   }))

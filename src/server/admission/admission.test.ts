@@ -144,7 +144,7 @@ describe('refusals', () => {
     [
       'a label of the cluster',
       { resource: 'nodes', namespace: '', user: kubelet, object: node({ 'node-restriction.kubernetes.io/x': '1' }) },
-      'nodes "n1" is forbidden: is not allowed to set the following labels: node-restriction.kubernetes.io/x',
+      'nodes "n1" is forbidden: node "n1" is not allowed to set the following labels: node-restriction.kubernetes.io/x',
     ],
     ['a pod of a kubelet that is no mirror', { user: kubelet, object: pod() }, 'node "n1" can only create mirror pods'],
   ])('%s', async (_, given, message) => {

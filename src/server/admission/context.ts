@@ -10,6 +10,8 @@ export interface AdmissionContext {
   random: Random;
   /** For plugins that ask whether the user may do something else, too. */
   authorizer: Authorizer;
+  /** Whether a feature gate is on; default: as upstream's are by default. */
+  isEnabled?: ((gate: string) => boolean) | undefined;
 }
 
 export const isCreate = (r: AdmissionRequest) => r.operation === 'CREATE';

@@ -1,20 +1,22 @@
 import {
-  type authenticationV1,
+  type CertificateSigningRequest,
   type Eviction,
   errors,
   type Node,
-  Node as Nodes,
+  type PersistentVolumeClaim,
   type Pod,
   Pod as Pods,
+  type ResourceSlice,
   semanticEqual,
 } from '../../api/index.ts';
-import { namesIn } from '../authorization/node/node-graph.ts';
+import { parseSigningRequest } from '../../pki/index.ts';
 import { nodeNameOf } from '../authorization/node/node-identity.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, refuse } from './context.ts';
+import { admitMirrorPod } from './mirror-pod.ts';
+import { admitPodCertificate, admitToken } from './node-credentials.ts';
 
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const restrictedDomain = 'node-restriction.kubernetes.io';
 
 /** What a kubelet may say of itself among kubernetes.io and k8s.io labels. */
@@ -54,9 +56,15 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
         case 'coordination.k8s.io/leases':
           if (request.namespace !== 'kube-node-lease')
             throw refuse(request, 'can only access leases in the "kube-node-lease" system namespace');
-          return mustBeOwn(request, node, 'lease');
+          return mustBeOwn(request, node, 'node lease');
         case 'storage.k8s.io/csinodes':
           return mustBeOwn(request, node, 'CSINode');
+        case 'resource.k8s.io/resourceslices':
+          return admitSlice(request, node);
+        case 'certificates.k8s.io/certificatesigningrequests':
+          return admitSigningRequest(request, node);
+        case 'certificates.k8s.io/podcertificaterequests':
+          return admitPodCertificate(context, request, node);
       }
     },
   };
@@ -66,6 +74,8 @@ function mustBeOwn(request: AdmissionRequest, node: string, kind: string): void 
   const name = request.operation === 'CREATE' ? request.object?.metadata.name : request.name;
   if (name !== node) throw refuse(request, `can only access ${kind} with the same name as the requesting node`);
 }
+
+const claimsOf = ({ status }: Pod) => status?.resourceClaimStatuses ?? [];
 
 async function admitPod(context: AdmissionContext, request: AdmissionRequest, node: string): Promise<void> {
   switch (request.subresource) {
@@ -90,6 +100,10 @@ async function admitPod(context: AdmissionContext, request: AdmissionRequest, no
         throw refuse(request, `node ${JSON.stringify(node)} can only update pod status for pods with spec.nodeName set to itself`);
       if (!semanticEqual(before.metadata.labels ?? {}, next.metadata.labels ?? {}))
         throw refuse(request, `node ${JSON.stringify(node)} cannot update labels through pod status`);
+      if (!semanticEqual(claimsOf(before), claimsOf(next)))
+        throw refuse(request, `node ${JSON.stringify(node)} cannot update resource claim statues`);
+      if (!semanticEqual(before.status?.extendedResourceClaimStatus, next.status?.extendedResourceClaimStatus))
+        throw refuse(request, `node ${JSON.stringify(node)} cannot update extended resource claim status`);
       return;
     }
     case 'eviction': {
@@ -97,8 +111,7 @@ async function admitPod(context: AdmissionContext, request: AdmissionRequest, no
       const name = request.name || ((request.object as Eviction | undefined)?.metadata?.name ?? '');
       const pod = await readObject(context.storages, Pods, request.namespace, name);
       if (pod === undefined) throw errors.notFound(Pods, name);
-      if (pod.spec?.nodeName !== node)
-        throw refuse(request, `node ${JSON.stringify(node)} can only evict pods with spec.nodeName set to itself`);
+      if (pod.spec?.nodeName !== node) throw refuse(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
       return;
     }
     default:
@@ -106,54 +119,16 @@ async function admitPod(context: AdmissionContext, request: AdmissionRequest, no
   }
 }
 
-async function admitMirrorPod(context: AdmissionContext, request: AdmissionRequest, node: string): Promise<void> {
-  const pod = request.object as Pod;
-  if (pod.metadata.annotations?.[mirrorAnnotation] === undefined)
-    throw refuse(
-      request,
-      `pod does not have ${JSON.stringify(mirrorAnnotation)} annotation, node ${JSON.stringify(node)} can only create mirror pods`,
-    );
-  if (pod.spec?.nodeName !== node)
-    throw refuse(request, `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`);
-  const owners = pod.metadata.ownerReferences ?? [];
-  if (owners.length > 1)
-    throw refuse(request, `node ${JSON.stringify(node)} can only create pods with a single owner reference set to itself`);
-  const owner = owners[0];
-  if (owner !== undefined) {
-    if (owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node)
-      throw refuse(request, `node ${JSON.stringify(node)} can only create pods with an owner reference set to itself`);
-    if (owner.controller !== true)
-      throw refuse(request, `node ${JSON.stringify(node)} can only create pods with a controller owner reference set to itself`);
-    if (owner.blockOwnerDeletion === true)
-      throw refuse(request, `node ${JSON.stringify(node)} must not set blockOwnerDeletion on an owner reference`);
-    const live = await readObject(context.storages, Nodes, '', node);
-    if (live?.metadata.uid !== owner.uid)
-      throw refuse(request, `node ${node} UID mismatch: expected ${owner.uid} got ${live?.metadata.uid ?? ''}`);
-  }
-  if (pod.spec.serviceAccountName)
-    throw refuse(request, `node ${JSON.stringify(node)} can not create pods that reference a service account`);
-  const plural = {
-    secret: 'secrets',
-    configmap: 'configmaps',
-    persistentvolumeclaim: 'persistentvolumeclaims',
-    resourceclaim: 'resourceclaims',
-  };
-  for (const [kind] of namesIn(pod.spec))
-    throw refuse(request, `node ${JSON.stringify(node)} can not create pods that reference ${plural[kind]}`);
-  if (pod.spec.volumes?.some((v) => v.projected?.sources?.some((s) => s.serviceAccountToken)))
-    throw refuse(request, `node ${JSON.stringify(node)} can not create pods that reference a service account`);
-}
-
 function admitNode(request: AdmissionRequest, node: string): void {
   const name = request.operation === 'CREATE' ? (request.object?.metadata.name ?? '') : request.name;
   if (name !== node) throw refuse(request, `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`);
-  if (request.operation === 'DELETE') throw refuse(request, `node ${JSON.stringify(node)} is not allowed to delete itself`);
+  if (request.operation === 'DELETE') return;
   const next = request.object as Node;
   const before = request.oldObject as Node | undefined;
   if (next.spec?.configSource !== undefined && !semanticEqual(next.spec.configSource, before?.spec?.configSource))
     throw refuse(
       request,
-      `node ${JSON.stringify(node)} is not allowed to ${before === undefined ? 'create pods with' : 'update configSource to'} a new non-nil configSource`,
+      `node ${JSON.stringify(node)} is not allowed to ${before === undefined ? 'create pods with a' : 'update configSource to a new'} non-nil configSource`,
     );
   if (before !== undefined) {
     if (!semanticEqual(next.spec?.taints ?? [], before.spec?.taints ?? []))
@@ -166,7 +141,9 @@ function admitNode(request: AdmissionRequest, node: string): void {
   if (forbidden.length > 0)
     throw refuse(
       request,
-      `is not allowed to ${before === undefined ? 'set the following labels' : 'modify labels'}: ${forbidden.join(', ')}`,
+      before === undefined
+        ? `node ${JSON.stringify(node)} is not allowed to set the following labels: ${forbidden.join(', ')}`
+        : `is not allowed to modify labels: ${forbidden.join(', ')}`,
     );
 }
 
@@ -190,26 +167,31 @@ function admitClaim(request: AdmissionRequest, node: string): void {
   if (request.subresource !== 'status') throw refuse(request, `may only update PVC status`);
   if (request.operation !== 'UPDATE') throw refuse(request, `unexpected operation ${JSON.stringify(request.operation)}`);
   const strip = (object: AdmissionRequest['object']) => {
-    const { status: _, metadata, ...rest } = object as unknown as Record<string, unknown> & { metadata: Record<string, unknown> };
-    const { managedFields: __, resourceVersion: ___, ...meta } = metadata;
-    return { ...rest, metadata: meta };
+    const { status = {}, metadata, ...rest } = object as PersistentVolumeClaim;
+    const { managedFields: _, resourceVersion: __, ...meta } = metadata;
+    const { capacity: _a, conditions: _b, allocatedResources: _c, allocatedResourceStatuses: _d, ...kept } = status;
+    return { ...rest, metadata: meta, status: kept };
   };
   if (!semanticEqual(strip(request.object), strip(request.oldObject)))
     throw refuse(request, `node ${JSON.stringify(node)} is not allowed to update fields other than status.quantity and status.conditions`);
 }
 
-async function admitToken(context: AdmissionContext, request: AdmissionRequest, node: string): Promise<void> {
-  if (request.operation !== 'CREATE' || request.subresource !== 'token') return;
-  const ref = (request.object as authenticationV1.TokenRequest | undefined)?.spec.boundObjectRef;
-  if (ref === undefined || ref.kind !== 'Pod' || (ref.apiVersion ?? 'v1') !== 'v1' || !ref.name)
-    throw refuse(request, 'node requested token not bound to a pod');
-  if (!ref.uid) throw refuse(request, 'node requested token with a pod binding without a uid');
-  const pod = await readObject(context.storages, Pods, request.namespace, ref.name);
-  if (pod === undefined) throw errors.notFound(Pods, ref.name);
-  if (pod.metadata.uid !== ref.uid)
-    throw refuse(
-      request,
-      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
-    );
-  if (pod.spec?.nodeName !== node) throw refuse(request, 'node requested token bound to a pod scheduled on a different node');
+/** Updates are for the authorizer to refuse; it does not know what is made, nor each that a deletion of many deletes. */
+function admitSlice(request: AdmissionRequest, node: string): void {
+  const verb = { CREATE: 'create', DELETE: 'delete' }[request.operation as string];
+  const slice = (request.operation === 'DELETE' ? request.oldObject : request.object) as ResourceSlice | undefined;
+  if (verb && (slice?.spec.nodeName ?? '') !== node)
+    throw refuse(request, `can only ${verb} ResourceSlice with the same NodeName as the requesting node`);
+}
+
+const kubeletSigners = ['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiserver-client-kubelet'];
+
+async function admitSigningRequest(request: AdmissionRequest, node: string): Promise<void> {
+  if (request.operation !== 'CREATE') return;
+  const { signerName, request: encoded } = (request.object as CertificateSigningRequest).spec;
+  if (!kubeletSigners.includes(signerName)) return;
+  const { commonName } = await parseSigningRequest(atob(encoded)).catch((error: Error) => {
+    throw refuse(request, `unable to parse csr: ${error.message}`);
+  });
+  if (commonName !== `system:node:${node}`) throw refuse(request, `can only create a node CSR with CN=system:node:${node}`);
 }

@@ -1,6 +1,15 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ClusterRole, ClusterRoleBinding, PersistentVolume, Pod, Role, RoleBinding, VolumeAttachment } from '../../api/index.ts';
+import {
+  ClusterRole,
+  ClusterRoleBinding,
+  PersistentVolume,
+  Pod,
+  ResourceSlice,
+  Role,
+  RoleBinding,
+  VolumeAttachment,
+} from '../../api/index.ts';
 import { createAuthorizerMetrics } from '../metrics/authorizer-metrics.ts';
 import type { AdmissionRequest, Attributes, UserInfo } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
@@ -189,6 +198,8 @@ describe('Node', () => {
         csi: { driver: 'd', volumeHandle: 'h', nodeStageSecretRef: { name: 'stage', namespace: 'x' } },
       },
     });
+    await memory.put(ResourceSlice, { metadata: { name: 'mine' }, spec: { nodeName: 'n1', driver: 'd', pool: { name: 'p' } } });
+    await memory.put(ResourceSlice, { metadata: { name: 'theirs' }, spec: { nodeName: 'n2', driver: 'd', pool: { name: 'p' } } });
     await memory.put(VolumeAttachment, { metadata: { name: 'va' }, spec: { nodeName: 'n1', attacher: 'd', source: {} } });
     const { authorizer, synced } = createAuthorization({
       storages: memory.storages,
@@ -218,7 +229,20 @@ describe('Node', () => {
       ['patch', 'pods/status', 'p', {}, true],
       ['get', 'nodes', 'n1', { namespace: '' }, true],
       ['get', 'nodes', 'n2', { namespace: '' }, false],
-      ['watch', 'nodes', '', { namespace: '', fieldSelector: 'metadata.name=n1' }, true],
+      ['watch', 'nodes', 'n1', { namespace: '' }, true],
+      ['list', 'nodes', '', { namespace: '' }, false],
+      ['delete', 'nodes', 'n1', { namespace: '' }, false],
+      ['watch', 'pods', 'p', {}, true],
+      ['watch', 'pods', 'other', {}, false],
+      ['patch', 'pods', 'p', {}, false],
+      ['delete', 'pods', 'p', {}, true],
+      ['get', 'pods/log', 'p', {}, false],
+      ['get', 'serviceaccounts', 'sa', {}, true],
+      ['create', 'resourceslices', '', { apiGroup: 'resource.k8s.io', namespace: '' }, true],
+      ['update', 'resourceslices', 'mine', { apiGroup: 'resource.k8s.io', namespace: '' }, true],
+      ['update', 'resourceslices', 'theirs', { apiGroup: 'resource.k8s.io', namespace: '' }, false],
+      ['list', 'resourceslices', '', { apiGroup: 'resource.k8s.io', namespace: '' }, false],
+      ['deletecollection', 'resourceslices', '', { apiGroup: 'resource.k8s.io', namespace: '', fieldSelector: 'spec.nodeName=n1' }, true],
       ['create', 'nodes', '', { namespace: '' }, true],
       ['update', 'leases', 'n1', { apiGroup: 'coordination.k8s.io', namespace: 'kube-node-lease' }, true],
       ['update', 'leases', 'n2', { apiGroup: 'coordination.k8s.io', namespace: 'kube-node-lease' }, false],

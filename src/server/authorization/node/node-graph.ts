@@ -1,9 +1,12 @@
-import type { Pod, PodSpec, PersistentVolume as Volume } from '../../../api/index.ts';
-import { PersistentVolume, Pod as Pods, VolumeAttachment } from '../../../api/index.ts';
+import type { KubeObject, Pod, PodSpec, Resource, PersistentVolume as Volume } from '../../../api/index.ts';
+import { certificatesV1beta1, PersistentVolume, Pod as Pods, ResourceSlice, VolumeAttachment } from '../../../api/index.ts';
 import { follow, type Storages } from '../../storages.ts';
 
 /** What a pod leads its node to. */
 export type Related = 'secret' | 'configmap' | 'persistentvolumeclaim' | 'serviceaccount' | 'resourceclaim' | 'pod';
+
+/** What names its node itself. */
+export type Owned = 'volumeattachment' | 'resourceslice' | 'podcertificaterequest';
 
 const id = (kind: Related, namespace: string, name: string) => `${kind}:${namespace}/${name}`;
 
@@ -16,12 +19,23 @@ export class NodeGraph {
   readonly #volumes = new Map<string, { claim: string; secrets: readonly string[] }>();
   readonly #volumeOfClaim = new Map<string, Set<string>>();
   readonly #secretVolumes = new Map<string, Set<string>>();
-  readonly #attachments = new Map<string, string>();
+  /** Objects that name their node themselves (NAMESPACE/NAME), and which. */
+  readonly #owned: Record<Owned, Map<string, string>> = {
+    volumeattachment: new Map(),
+    resourceslice: new Map(),
+    podcertificaterequest: new Map(),
+  };
   /** Resolves once pods, volumes and attachments have been read. */
   synced: Promise<void> = Promise.resolve();
 
   static following(storages: Storages, options: { signal: AbortSignal; onError(error: unknown): void }): NodeGraph {
     const graph = new NodeGraph();
+    const owned = <T extends KubeObject & { spec: { nodeName?: string } }>(kind: Owned, resource: Resource<T>) => {
+      const nodes = graph.#owned[kind];
+      const key = ({ metadata: { namespace = '', name = '' } }: T) => `${namespace}/${name}`;
+      const set = (object: T) => nodes.set(key(object), object.spec.nodeName ?? '');
+      return follow(storages(resource), { reset: () => nodes.clear(), set, remove: (object) => nodes.delete(key(object)) }, options);
+    };
     graph.synced = Promise.all([
       follow(storages(Pods), { reset: () => graph.clearPods(), set: (p) => graph.setPod(p), remove: (p) => graph.removePod(p) }, options),
       follow(
@@ -29,15 +43,9 @@ export class NodeGraph {
         { reset: () => graph.clearVolumes(), set: (v) => graph.setVolume(v), remove: (v) => graph.removeVolume(v) },
         options,
       ),
-      follow(
-        storages(VolumeAttachment),
-        {
-          reset: () => graph.#attachments.clear(),
-          set: (a) => graph.#attachments.set(a.metadata.name ?? '', a.spec.nodeName),
-          remove: (a) => graph.#attachments.delete(a.metadata.name ?? ''),
-        },
-        options,
-      ),
+      owned('volumeattachment', VolumeAttachment),
+      owned('resourceslice', ResourceSlice),
+      owned('podcertificaterequest', certificatesV1beta1.PodCertificateRequest),
     ]).then(() => undefined);
     return graph;
   }
@@ -119,8 +127,9 @@ export class NodeGraph {
     return this.relates(node, 'persistentvolumeclaim', claim.slice(0, at), claim.slice(at + 1));
   }
 
-  hasAttachment(node: string, attachment: string): boolean {
-    return this.#attachments.get(attachment) === node;
+  /** Whether an object says that it is the node's. */
+  owns(node: string, kind: Owned, namespace: string, name: string): boolean {
+    return this.#owned[kind].get(`${namespace}/${name}`) === node;
   }
 }
 
@@ -140,6 +149,8 @@ function referencesOf(pod: Pod): string[] {
   for (const [kind, name] of namesIn(spec)) refs.add(id(kind, namespace, name));
   for (const claim of pod.status?.resourceClaimStatuses ?? [])
     if (claim.resourceClaimName) refs.add(id('resourceclaim', namespace, claim.resourceClaimName));
+  const extended = pod.status?.extendedResourceClaimStatus?.resourceClaimName;
+  if (extended) refs.add(id('resourceclaim', namespace, extended));
   for (const volume of spec.volumes ?? [])
     if (volume.ephemeral) refs.add(id('persistentvolumeclaim', namespace, `${pod.metadata.name}-${volume.name}`));
   return [...refs];
