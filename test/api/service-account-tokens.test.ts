@@ -70,9 +70,11 @@ it('says of a token in a Secret that it is used, and warns of those that nobody 
   );
   expect(await count('legacy_auto_token_uses_total')).toBe(1);
 
-  const marked = { metadata: { labels: { 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' } } };
+  const lastUsed = 'kubernetes.io/legacy-token-last-used';
+  const marked = { metadata: { labels: { [lastUsed]: '2025-01-01', 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' } } };
   await server.admin.patch(Secret, 'mine', 'merge', marked, { namespace });
   expect((await whoAmI(token)).status).toBe(401);
+  expect((await server.admin.get(Secret, 'mine', { namespace })).metadata.labels?.[lastUsed]).not.toBe('2025-01-01');
   expect(await count('invalid_legacy_auto_token_uses_total')).toBe(1);
   const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
   const answer = await server.http('POST', '/apis/authentication.k8s.io/v1/tokenreviews', JSON.stringify(review));
