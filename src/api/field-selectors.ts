@@ -67,5 +67,3 @@ export function parseFieldSelector(text: string): FieldSelector {
     toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(','),
   };
 }
-
-export const everyField: FieldSelector = parseFieldSelector('');

@@ -118,7 +118,7 @@ export * from './patch/merge-patch.ts';
 export * from './patch/strategic-merge-patch.ts';
 export * from './printing.ts';
 export * from './protobuf/decode.ts';
-export { encodeMessage, encodeProtobuf } from './protobuf/encode.ts';
+export { encodeProtobuf } from './protobuf/encode.ts';
 export * from './quantity.ts';
 export * from './quota-usage.ts';
 export { compileRegularExpression } from './regular-expression.ts';

@@ -166,14 +166,6 @@ export function isCanonicalIp(text: string): string[] {
   return [`must be in canonical form (${JSON.stringify(formatIp(ip))})`];
 }
 
-export function isIpv4(text: string): string[] {
-  return parseIp(text)?.family === 4 ? [] : ['must be a valid IPv4 address'];
-}
-
-export function isIpv6(text: string): string[] {
-  return parseIp(text)?.family === 6 ? [] : ['must be a valid IPv6 address'];
-}
-
 /** What is wrong with a CIDR block, in upstream's words (KEP-4858). */
 export function isCidr(text: string): string[] {
   const cidr = parseCidr(text);

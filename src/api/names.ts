@@ -96,13 +96,6 @@ const configMapKeyRule = rule(
   'KEY_NAME',
   'key-name',
 );
-const envVarNameRule = rule(
-  '[-._a-zA-Z][-._a-zA-Z0-9]*',
-  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
-  'my.env-name',
-  'MY_ENV.NAME',
-  'MyEnvName1',
-);
 
 const follows = ({ pattern, message }: Rule, value: string): string[] => (pattern.test(value) ? [] : [message]);
 
@@ -206,11 +199,6 @@ function noParentDirectory(value: string): string[] {
   return value.startsWith('..') ? ["must not start with '..'"] : [];
 }
 
-/** A strict environment variable name (what `envFrom` turns into variables without a warning). */
-export function isEnvVarName(value: string): string[] {
-  return [...follows(envVarNameRule, value), ...noParentDirectory(value)];
-}
-
 /** Any printable ASCII except `=` (KEP-4369): a container's environment variable name. */
 export function isRelaxedEnvVarName(value: string): string[] {
   if (value === '') return ['environment variable name must be non-empty'];
@@ -248,7 +236,6 @@ const nameRule =
 
 export const nameIsDnsSubdomain: NameRule = nameRule(isDns1123Subdomain);
 export const nameIsDnsLabel: NameRule = nameRule(isDns1123Label);
-export const nameIsDns1035Label: NameRule = nameRule(isDns1035Label);
 export const nameIsPathSegment: NameRule = isPathSegmentName;
 
 /** How many random characters follow a generateName, and how long a generated name may become. */

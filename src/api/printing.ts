@@ -39,12 +39,6 @@ export function translateTimestampSince(timestamp: string | undefined, nowMs: nu
   return humanDuration(nowMs - Date.parse(timestamp));
 }
 
-/** The time from the present to a timestamp in the future, or `<unknown>` where there is none. */
-export function translateTimestampUntil(timestamp: string | undefined, nowMs: number): string {
-  if (timestamp === undefined || timestamp === '') return '<unknown>';
-  return humanDuration(Date.parse(timestamp) - nowMs);
-}
-
 /** The AGE cell. */
 export function age(obj: KubeObject, nowMs: number): string {
   return translateTimestampSince(obj.metadata.creationTimestamp, nowMs);

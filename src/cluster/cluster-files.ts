@@ -1,8 +1,8 @@
 /** Reading and writing what `k8ts up` records of a cluster. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ClusterError } from './cluster-error.ts';
-import { type ClusterConfig, defaultDataDir } from './config.ts';
+import type { ClusterConfig } from './config.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { isRunning, type ProcessRecord, records } from './processes.ts';
 
@@ -25,15 +25,6 @@ export function writeConfig(layout: Layout, config: ClusterConfig): void {
 /** The processes of the cluster that run now. */
 export function runningProcesses(layout: Layout): ProcessRecord[] {
   return records(layout).filter(isRunning);
-}
-
-/** Data directories of all clusters below the default place. */
-export function knownClusters(): { name: string; layout: Layout }[] {
-  const base = dirname(defaultDataDir('x'));
-  if (!existsSync(base)) return [];
-  return readdirSync(base)
-    .filter((name) => existsSync(join(base, name, 'cluster.json')))
-    .map((name) => ({ name, layout: layoutOf(join(base, name)) }));
 }
 
 /** The last lines of a component's log. */

@@ -125,13 +125,6 @@ function writeUnion(w: ReverseWriter, struct: StructNode, other: 'bool' | 'list'
   } else if (isJsonObject(value)) writeValue(w, 1, struct, value);
 }
 
-/** A message without envelope. The value is JSON as `decodeValue` leaves it. */
-export function encodeMessage(node: StructNode, value: unknown): Uint8Array {
-  const w = new ReverseWriter();
-  writeMessage(w, node, value);
-  return w.finish();
-}
-
 /** An object as `application/vnd.kubernetes.protobuf`: `k8s\0` and a runtime.Unknown that names its kind. */
 export function encodeProtobuf(node: StructNode, object: Pick<KubeObject, 'apiVersion' | 'kind'>): Uint8Array {
   const w = new ReverseWriter();

@@ -25,12 +25,6 @@ function sectionOf(groupVersion: string) {
 
 const schemas = new Map<string, Map<string, TypeSchema>>();
 
-/** The group versions that the table has types of: `core.v1`, `apps.v1`, ... */
-export function schemaGroupVersions(): string[] {
-  sectionOf('');
-  return [...(sections?.keys() ?? [])];
-}
-
 const namePattern = /^(?:struct|alias) (\S+)/gm;
 const blockIndex = new Map<string, Map<string, string>>();
 
@@ -47,11 +41,6 @@ function blocksOf(groupVersion: string): Map<string, string> {
   }
   blockIndex.set(groupVersion, blocks);
   return blocks;
-}
-
-/** Names of a group version's types, without the prefix. */
-export function typeNamesOf(groupVersion: string): string[] {
-  return [...blocksOf(groupVersion).keys()];
 }
 
 /** The schema of a type, e.g. `apps.v1.Deployment`; undefined if the table has no such type. */

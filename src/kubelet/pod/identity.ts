@@ -34,7 +34,3 @@ export function isHostNetwork(pod: Pod): boolean {
 export function isCriticalPod(pod: Pod): boolean {
   return isStaticPod(pod) || (pod.spec.priority ?? 0) >= 2_000_000_000;
 }
-
-export function isNodeCriticalPod(pod: Pod): boolean {
-  return pod.spec.priorityClassName === 'system-node-critical' || (pod.spec.priority ?? 0) >= 2_000_001_000;
-}

@@ -27,12 +27,6 @@ export function serviceAccountUserName(namespace: string, name: string): string 
   return `system:serviceaccount:${namespace}:${name}`;
 }
 
-/** Namespace and name out of `system:serviceaccount:NAMESPACE:NAME`. */
-export function splitServiceAccountUserName(user: string): { namespace: string; name: string } | undefined {
-  const [system, kind, namespace, name, ...rest] = user.split(':');
-  return system === 'system' && kind === 'serviceaccount' && namespace && name && rest.length === 0 ? { namespace, name } : undefined;
-}
-
 export function serviceAccountGroups(namespace: string): string[] {
   return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
 }
