@@ -52,6 +52,7 @@ export interface TestApiServerOptions {
   server?: Partial<
     Pick<
       ClusterApiServerOptions,
+      | 'auditor'
       | 'cbor'
       | 'encryption'
       | 'serves'

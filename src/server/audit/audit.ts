@@ -16,11 +16,14 @@ import { type AuditTrail, createTrail } from './trail.ts';
 import { truncating } from './truncate.ts';
 import { webhookBackend } from './webhook-backend.ts';
 
+/** What authenticators have said of a request, by key. */
+type Annotations = ReadonlyMap<string, string>;
+
 export interface Auditor {
   /** Called once the user is known; undefined where nothing of the request is recorded. */
-  begin(context: RequestContext, longRunning: boolean): AuditTrail | undefined;
+  begin(context: RequestContext, longRunning: boolean, annotations: Annotations): AuditTrail | undefined;
   /** A request whose credentials were refused. */
-  unauthenticated(context: RequestContext, answer: Answer): void | Promise<void>;
+  unauthenticated(context: RequestContext, answer: Answer, annotations: Annotations): void | Promise<void>;
   /** A request was refused since its event could not be stored. */
   rejected(): void;
   /** Sends what is buffered. */
@@ -36,15 +39,17 @@ export interface AuditContext {
 
 export function createAuditor(policy: Policy, backend: AuditBackend, metrics: AuditMetrics, clock: Clock): Auditor {
   const evaluate = evaluatePolicy(policy);
-  const trailOf = (context: RequestContext, longRunning: boolean) => {
+  const trailOf = (context: RequestContext, longRunning: boolean, annotations: Annotations) => {
     const wanted = evaluate(attributesOf(context));
     metrics.level(wanted.level);
     if (wanted.level === 'None') return undefined;
-    return createTrail({ context, longRunning, wanted, receivedAt: microTimestamp(clock), clock, backend, metrics });
+    const trail = createTrail({ context, longRunning, wanted, receivedAt: microTimestamp(clock), clock, backend, metrics });
+    for (const [key, value] of annotations) trail.annotate(key, value);
+    return trail;
   };
   return {
     begin: trailOf,
-    unauthenticated: (context, answer) => trailOf(context, false)?.refused(attempted(context), answer),
+    unauthenticated: (context, answer, annotations) => trailOf(context, false, annotations)?.refused(attempted(context), answer),
     rejected: () => metrics.rejected(),
     close: () => backend.close(),
   };

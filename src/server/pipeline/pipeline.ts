@@ -146,29 +146,28 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const { clock, random, authorizer, metrics, logger, auditor, lifecycle } = options;
 
   /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
-  const identify = async (context: RequestContext, incoming: Incoming, long: boolean): Promise<void> => {
+  const identify = async (auditor: Auditor, context: RequestContext, { credentials }: Incoming, long: boolean): Promise<void> => {
     /** There is no event yet that they could be added to. */
-    const annotations: [string, string][] = [];
+    const annotations = new Map<string, string>();
     try {
-      if (incoming.credentials !== undefined)
-        incoming.credentials.notes = {
+      if (credentials !== undefined) {
+        credentials.notes = {
           warn: (message) => context.warn(message),
-          auditAnnotation: (key, value) => void annotations.push([key, value]),
+          auditAnnotation: (key, value) => void annotations.set(key, value),
         };
-      if (incoming.credentials !== undefined)
-        context.user = await authenticate(options, incoming.credentials, context.path, clock.monotonic());
+        context.user = await authenticate(options, credentials, context.path, clock.monotonic());
+      }
     } catch (error) {
-      if (auditor && error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error));
+      if (error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error), annotations);
       throw error;
     }
-    const trail = auditor?.begin(context, long);
+    const trail = auditor.begin(context, long, annotations);
     if (trail === undefined) return;
     if (!(await trail.received())) {
-      auditor?.rejected();
+      auditor.rejected();
       throw errors.internal('failed to store audit event');
     }
     context.audit = trail;
-    for (const [key, value] of annotations) context.auditAnnotation(key, value);
   };
 
   const proceed = async (context: RequestContext): Promise<Answer> => {
@@ -186,7 +185,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
-    if (auditor) await identify(context, incoming, long);
+    if (auditor) await identify(auditor, context, incoming, long);
     else if (incoming.credentials !== undefined) {
       incoming.credentials.notes = context;
       const user = authenticate(options, incoming.credentials, context.path, startedMs);
