@@ -38,6 +38,7 @@ export { matchesRequiredNodeAffinity, selectorSelectsNode, termSelectsNode } fro
 export { storageClassAnnotation } from './core/persistent-volume-claim.ts';
 export { deletionCostAnnotation, mirrorPodAnnotation } from './core/pod-annotations.ts';
 export { summarizePod } from './core/pod-columns.ts';
+export { type NamedInPod, namesInPod } from './core/pod-references.ts';
 export {
   type Amounts,
   aggregateContainerLimits,

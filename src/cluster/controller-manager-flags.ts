@@ -8,6 +8,7 @@ type Setting = { [K in keyof ControllerConfig]: ControllerConfig[K] extends numb
 
 const durations: Readonly<Record<string, Setting>> = {
   'cluster-signing-duration': 'clusterSigningDurationMs',
+  'legacy-service-account-token-clean-up-period': 'legacyTokenCleanUpPeriodMs',
   'node-monitor-period': 'nodeMonitorPeriodMs',
   'node-monitor-grace-period': 'nodeMonitorGracePeriodMs',
   'node-startup-grace-period': 'nodeStartupGracePeriodMs',
@@ -78,6 +79,8 @@ export function controllerConfig(args: ComponentArgs): Partial<ControllerConfig>
     outside(name, value, 1, Number.POSITIVE_INFINITY, `can't be less than 1, but is set ${value}`);
     outside(name, value, 1, most, `can't be more than ${most}, but is set ${value}`);
   };
+  if (config.legacyTokenCleanUpPeriodMs !== undefined && config.legacyTokenCleanUpPeriodMs <= 0)
+    throw new ClusterError(`invalid CleanUpPeriod: ${args['legacy-service-account-token-clean-up-period']}`);
   slices(1000, 'max-endpoints-per-slice', config.maxEndpointsPerSlice);
   slices(1000, 'mirroring-max-endpoints-per-subset', config.mirroringMaxEndpointsPerSubset);
   return { ...config, concurrentSyncs };

@@ -9,6 +9,7 @@ import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import type { Controller } from './framework/index.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
+import { legacyTokenCleanerController } from './legacy-token-cleaner.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeIpamController } from './node/ipam.ts';
 import { nodeLifecycleController } from './node/lifecycle/index.ts';
@@ -40,6 +41,7 @@ export const clusterControllers: readonly Controller[] = [
   endpointSliceMirroringController,
   ephemeralVolumeController,
   garbageCollector,
+  legacyTokenCleanerController,
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,

@@ -41,6 +41,8 @@ export interface ControllerConfig {
   namespaceDeletionDelayMs: number;
   /** --resource-quota-sync-period. */
   resourceQuotaSyncPeriodMs: number;
+  /** --legacy-service-account-token-clean-up-period: how long a generated token is not used before it is marked, and again before it goes. */
+  legacyTokenCleanUpPeriodMs: number;
   /** --concurrent-NAME-syncs, by controller name, where it differs from the controller's default. */
   concurrentSyncs: Readonly<Record<string, number>>;
 }
@@ -66,6 +68,7 @@ export const defaultConfig: ControllerConfig = {
   mirroringMaxEndpointsPerSubset: 1000,
   namespaceDeletionDelayMs: 0,
   resourceQuotaSyncPeriodMs: 5 * 60_000,
+  legacyTokenCleanUpPeriodMs: 365 * 24 * 3_600_000,
   concurrentSyncs: {},
 };
 

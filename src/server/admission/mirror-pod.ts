@@ -1,5 +1,5 @@
-import { Node, type Pod } from '../../api/index.ts';
-import { namesIn, type Related } from '../authorization/node/node-graph.ts';
+import { Node, namesInPod, type Pod } from '../../api/index.ts';
+import type { Related } from '../authorization/node/node-graph.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, refuse } from './context.ts';
@@ -11,7 +11,7 @@ const plurals: Partial<Record<Related, string>> = { secret: 'secrets', configmap
 /** The first kind of object that a pod leads its node to, if any. */
 function firstReference({ spec }: Pod): string | undefined {
   if (spec.serviceAccountName) return 'serviceaccounts';
-  const named = [...namesIn(spec)].map(([kind]) => plurals[kind]);
+  const named = [...namesInPod(spec)].map(([kind]) => plurals[kind]);
   for (const plural of Object.values(plurals)) if (named.includes(plural)) return plural;
   if (spec.resourceClaims?.length) return 'resourceclaims';
   for (const { persistentVolumeClaim, ephemeral, projected } of spec.volumes ?? []) {

@@ -247,7 +247,7 @@ test('images are asked about again when the answer is old, and after failures th
   expect(failures).toBe(1);
   answer = () => {
     failures++;
-    throw new Error('connection lost');
+    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   };
   const lenient = imagePolicyWebhook({ ...context(), clock: systemClock }, { webhook, ...times, defaultAllow: true });
   await admit(lenient, pod);

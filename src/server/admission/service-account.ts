@@ -1,6 +1,5 @@
-import { type Pod, type PodSpec, ServiceAccount, type Volume } from '../../api/index.ts';
+import { namesInPod, type Pod, type PodSpec, ServiceAccount, type Volume } from '../../api/index.ts';
 import { injectedExpirationSeconds } from '../authentication/service-account/token-request.ts';
-import { namesIn } from '../authorization/node/node-graph.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, isCreate, isOn, nameSuffix, refuse } from './context.ts';
@@ -41,7 +40,7 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       const { spec } = pod;
       if (isMirror(pod)) {
         if (spec?.serviceAccountName) throw refuse(request, 'a mirror pod may not reference service accounts');
-        for (const [kind] of namesIn(spec ?? { containers: [] }))
+        for (const [kind] of namesInPod(spec ?? { containers: [] }))
           if (kind === 'secret') throw refuse(request, 'a mirror pod may not reference secrets');
         if (spec?.volumes?.some((v) => v.projected?.sources?.some((s) => s.serviceAccountToken)))
           throw refuse(request, 'a mirror pod may not use ServiceAccountToken volume projections');

@@ -1,9 +1,9 @@
-import type { KubeObject, Pod, PodSpec, Resource, PersistentVolume as Volume } from '../../../api/index.ts';
-import { certificatesV1beta1, PersistentVolume, Pod as Pods, ResourceSlice, VolumeAttachment } from '../../../api/index.ts';
+import type { KubeObject, NamedInPod, Pod, Resource, PersistentVolume as Volume } from '../../../api/index.ts';
+import { certificatesV1beta1, namesInPod, PersistentVolume, Pod as Pods, ResourceSlice, VolumeAttachment } from '../../../api/index.ts';
 import { follow, type Storages } from '../../storages.ts';
 
 /** What a pod leads its node to. */
-export type Related = 'secret' | 'configmap' | 'persistentvolumeclaim' | 'serviceaccount' | 'resourceclaim' | 'pod';
+export type Related = NamedInPod | 'serviceaccount' | 'pod';
 
 /** What names its node itself. */
 export type Owned = 'volumeattachment' | 'resourceslice' | 'podcertificaterequest';
@@ -146,7 +146,7 @@ function referencesOf(pod: Pod): string[] {
   // A static pod's mirror can't lead anywhere: it is the node itself that wrote it.
   if (spec === undefined || pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return [...refs];
   if (spec.serviceAccountName) refs.add(id('serviceaccount', namespace, spec.serviceAccountName));
-  for (const [kind, name] of namesIn(spec)) refs.add(id(kind, namespace, name));
+  for (const [kind, name] of namesInPod(spec)) refs.add(id(kind, namespace, name));
   for (const claim of pod.status?.resourceClaimStatuses ?? [])
     if (claim.resourceClaimName) refs.add(id('resourceclaim', namespace, claim.resourceClaimName));
   const extended = pod.status?.extendedResourceClaimStatus?.resourceClaimName;
@@ -154,42 +154,6 @@ function referencesOf(pod: Pod): string[] {
   for (const volume of spec.volumes ?? [])
     if (volume.ephemeral) refs.add(id('persistentvolumeclaim', namespace, `${pod.metadata.name}-${volume.name}`));
   return [...refs];
-}
-
-/** Secrets, config maps and claims that a pod's spec names. */
-export function* namesIn(spec: PodSpec): Iterable<[Exclude<Related, 'pod' | 'serviceaccount'>, string]> {
-  for (const secret of spec.imagePullSecrets ?? []) if (secret.name) yield ['secret', secret.name];
-  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])]) {
-    for (const from of container.envFrom ?? []) {
-      if (from.configMapRef?.name) yield ['configmap', from.configMapRef.name];
-      if (from.secretRef?.name) yield ['secret', from.secretRef.name];
-    }
-    for (const env of container.env ?? []) {
-      if (env.valueFrom?.configMapKeyRef?.name) yield ['configmap', env.valueFrom.configMapKeyRef.name];
-      if (env.valueFrom?.secretKeyRef?.name) yield ['secret', env.valueFrom.secretKeyRef.name];
-    }
-  }
-  for (const volume of spec.volumes ?? []) {
-    if (volume.configMap?.name) yield ['configmap', volume.configMap.name];
-    if (volume.secret?.secretName) yield ['secret', volume.secret.secretName];
-    if (volume.persistentVolumeClaim) yield ['persistentvolumeclaim', volume.persistentVolumeClaim.claimName];
-    for (const source of volume.projected?.sources ?? []) {
-      if (source.configMap?.name) yield ['configmap', source.configMap.name];
-      if (source.secret?.name) yield ['secret', source.secret.name];
-    }
-    const secret =
-      volume.azureFile?.secretName ??
-      volume.cephfs?.secretRef?.name ??
-      volume.cinder?.secretRef?.name ??
-      volume.csi?.nodePublishSecretRef?.name ??
-      volume.flexVolume?.secretRef?.name ??
-      volume.iscsi?.secretRef?.name ??
-      volume.rbd?.secretRef?.name ??
-      volume.scaleIO?.secretRef?.name ??
-      volume.storageos?.secretRef?.name;
-    if (secret) yield ['secret', secret];
-  }
-  for (const claim of spec.resourceClaims ?? []) if (claim.resourceClaimName) yield ['resourceclaim', claim.resourceClaimName];
 }
 
 function secretsOfVolume(volume: Volume): { name?: string; namespace?: string }[] {
