@@ -471,6 +471,28 @@ describe('subresources and versions', () => {
     expect(spent.status).toMatchObject({ disruptionsAllowed: 0, disruptedPods: { p: expect.any(String) } });
   });
 
+  test('an evicted pod says so; a trial says nothing', async () => {
+    const held = pod('held', {});
+    await admin.create(Pod, { ...held, metadata: { ...held.metadata, finalizers: ['test.io/hold'] } });
+    const evict = (deleteOptions: object) => {
+      const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'held' }, deleteOptions };
+      return admin.createSubresource(Pod, 'held', 'eviction', eviction, { namespace });
+    };
+    const conditions = async () => (await admin.get(Pod, 'held', { namespace })).status?.conditions ?? [];
+    await evict({ dryRun: ['All'] });
+    expect(await conditions()).toEqual([]);
+    const { resourceVersion = '' } = (await admin.get(Pod, 'held', { namespace })).metadata;
+    await expect(evict({ preconditions: { resourceVersion: '1' } })).rejects.toMatchObject({ code: 409 });
+    expect(await conditions()).toEqual([]);
+    await evict({ preconditions: { resourceVersion } });
+    expect((await admin.get(Pod, 'held', { namespace })).metadata.deletionTimestamp).toBeDefined();
+    const target = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' };
+    expect(await conditions()).toMatchObject([target]);
+    // Once more, of a pod that goes already.
+    await evict({});
+    await admin.patch(Pod, 'held', 'merge', { metadata: { finalizers: null } }, { namespace });
+  });
+
   test('an old version converts on the way in and out', async () => {
     const { apiVersion: _, spec, ...rest } = deployment('old') as unknown as Deployment;
     const sent = { ...rest, apiVersion: 'extensions/v1beta1', spec: { template: spec.template } };

@@ -42,6 +42,8 @@ const budgetName = { group: 'policy', plural: 'poddisruptionbudget' };
 /** A budget whose controller does not keep up is not made worse. */
 const maxDisruptedPods = 2000;
 const unprocessedRetrySeconds = 10;
+/** So often a pod that no budget counts is looked at again because it changes. */
+const attempts = 20;
 
 function tooMany(cause: string, retryAfterSeconds: number): StatusError {
   return new StatusError(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
@@ -131,6 +133,65 @@ async function budgetsOf({ storageOf }: RestDependencies, pod: Pod): Promise<Pod
   return matching.map(({ object }) => object);
 }
 
+/** Whether a pod is past what could make it count again. */
+const isOver = ({ metadata, status }: Pod) =>
+  metadata.deletionTimestamp !== undefined || ['Succeeded', 'Failed'].includes(status?.phase ?? '');
+
+/** The pod with the condition that tells whoever made it that it did not fail by itself (KEP-3329). */
+function withDisruption(pod: Pod, now: string): Pod {
+  const conditions = pod.status?.conditions ?? [];
+  const before = conditions.find(({ type }) => type === 'DisruptionTarget');
+  const condition = {
+    type: 'DisruptionTarget',
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+    lastTransitionTime: (before?.status === 'True' && before.lastTransitionTime) || now,
+  };
+  return { ...pod, status: { ...pod.status, conditions: [...conditions.filter((c) => c !== before), condition] } };
+}
+
+const isPinned = ({ preconditions }: DeleteOptions) => preconditions?.resourceVersion !== undefined;
+const pinnedTo = (options: DeleteOptions, resourceVersion: string | undefined): DeleteOptions => ({
+  ...options,
+  preconditions: { ...options.preconditions, resourceVersion },
+});
+
+/** Notes that the pod is evicted, and deletes it. The deletion passes admission as any other. */
+async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, options: DeleteOptions): Promise<void> {
+  const { context } = call;
+  const { namespace, name } = context.info;
+  let deletion = options;
+  if ((options.dryRun?.length ?? 0) === 0) {
+    const now = timestamp(clock);
+    const noted = await storageOf(Pod).update(namespace, name, options.preconditions ?? {}, ({ object }) => withDisruption(object, now));
+    if (isPinned(options)) deletion = pinnedTo(options, String(noted.revision));
+  }
+  const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
+  await deleteObject(call.registry, deleting, call.served, namespace, name, deletion);
+}
+
+/** The pod, unless it could go without its budget being asked: then it has gone. Throws Conflict where it changes all the time. */
+async function endUncounted(dependencies: RestDependencies, call: HandlerCall, options: DeleteOptions): Promise<Pod | undefined> {
+  const { name } = call.context.info;
+  const { uid } = options.preconditions ?? {};
+  for (let attempt = 1; ; attempt++) {
+    // What is served below pods is a Pod.
+    const pod = (await call.object()).object as KubeObject as Pod;
+    if (uid !== undefined && uid !== pod.metadata.uid)
+      throw errors.conflict(Pod, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+    if (!isUncounted(pod)) return pod;
+    try {
+      // It must not become one that its budget counts in between.
+      await end(dependencies, call, isOver(pod) || isPinned(options) ? options : pinnedTo(options, pod.metadata.resourceVersion));
+      return undefined;
+    } catch (error) {
+      if (isPinned(options) || !hasReason(error, 'Conflict') || attempt === attempts) throw error;
+    }
+  }
+}
+
 async function evict(dependencies: RestDependencies, call: HandlerCall) {
   const { storageOf, clock } = dependencies;
   const { namespace, name } = call.context.info;
@@ -139,12 +200,9 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   await call.admit('CREATE', evictionKind, eviction);
   const dryRun = call.options.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
   const options: DeleteOptions = { ...eviction.deleteOptions, ...(dryRun ? { dryRun: ['All'] } : {}) };
-  // What is served below pods is a Pod.
-  const pod = (await call.object()).object as KubeObject as Pod;
-  const { uid } = options.preconditions ?? {};
-  if (uid !== undefined && uid !== pod.metadata.uid)
-    throw errors.conflict(Pod, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
-  const [budget, ...others] = isUncounted(pod) ? [] : await budgetsOf(dependencies, pod);
+  const pod = await endUncounted(dependencies, call, options);
+  if (pod === undefined) return objectAnswer(success, 201);
+  const [budget, ...others] = await budgetsOf(dependencies, pod);
   if (others.length > 0) return objectAnswer(tooManyBudgets, 201);
   const isUnguarded = budget !== undefined && isFree(pod, budget);
   if (budget !== undefined && !isUnguarded) {
@@ -152,16 +210,11 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
     if (dryRun) spend(budget, name, now);
     else await storageOf(PodDisruptionBudget).update(namespace, budget.metadata.name, {}, ({ object }) => spend(object, name, now));
   }
-  const { context } = call;
-  // The pod's deletion passes admission as any other.
-  const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
-  const isPinned = options.preconditions?.resourceVersion !== undefined;
-  // It must not have become one of those that the budget counts.
-  if (isUnguarded && !isPinned) options.preconditions = { ...options.preconditions, resourceVersion: pod.metadata.resourceVersion };
   try {
-    await deleteObject(call.registry, deleting, call.served, namespace, name, options);
+    // It must not have become one of those that the budget counts.
+    await end(dependencies, call, isUnguarded && !isPinned(options) ? pinnedTo(options, pod.metadata.resourceVersion) : options);
   } catch (error) {
-    if (isUnguarded && !isPinned && hasReason(error, 'Conflict')) throw stillProcessed(budget.metadata.name);
+    if (isUnguarded && !isPinned(options) && hasReason(error, 'Conflict')) throw stillProcessed(budget.metadata.name);
     throw error;
   }
   return objectAnswer(success, 201);
