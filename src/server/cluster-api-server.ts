@@ -46,8 +46,11 @@ import {
   persistently,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
+import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
 import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
+import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics } from './metrics/extension-metrics.ts';
+import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
@@ -174,7 +177,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const authorization = createAuthorization({
     ...options.authorization,
     storages,
-    metrics: createAuthorizerMetrics(options.metrics),
+    metrics: createAuthorizerMetrics(options.metrics, clock),
     signal: lifetime.signal,
     onError,
   });
@@ -196,6 +199,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     random,
     authorizer,
     isEnabled: options.isEnabled,
+    podSecurityMetrics: createPodSecurityMetrics(options.metrics),
     ...extensions,
     ...options.admissionPlugins,
   }))
@@ -208,6 +212,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...options.services,
     storages,
     random,
+    metrics: createAllocationMetrics(options.metrics),
     signal: lifetime.signal,
     onError,
     ...(claims ? { claims } : {}),
@@ -244,6 +249,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       server,
       client: createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' }),
       webhooks,
+      conversionMetrics: createConversionMetrics(options.metrics, clock),
       clock,
       random,
       logger,

@@ -111,6 +111,13 @@ test.each<[string, (converted: KubeObject[]) => unknown, string]>([
   await expect(api.admin.delete(CronTabV2, 'a', { namespace })).rejects.toMatchObject({ code: 500 });
   await expect(api.admin.deleteCollection(CronTabV2, { namespace })).rejects.toMatchObject({ code: 500 });
   expect((await api.admin.get(CronTab, 'a', { namespace })).spec).toMatchObject({ cronSpec: '* * * * */5' });
+  const { body } = await api.http('GET', '/metrics');
+  expect(body).toMatch(
+    /^apiserver_conversion_webhook_request_total\{failure_type="conversion_webhook_\w+_failure",result="failure"\} [1-9]/m,
+  );
+  expect(body).toMatch(
+    /^apiserver_crd_conversion_webhook_duration_seconds_count\{.*from_version="v1",to_version="v2",succeeded="false"\} [1-9]/m,
+  );
 });
 
 test('objects stored in an earlier storage version are read, and written in the present one', async () => {

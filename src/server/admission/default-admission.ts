@@ -1,4 +1,5 @@
 import type { Client } from '../../client/index.ts';
+import type { PodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionPlugin } from '../request.ts';
 import { alwaysAdmit, alwaysDeny, alwaysPullImages } from './always.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction, clusterTrustBundleAttest } from './certificates.ts';
@@ -43,6 +44,7 @@ export interface AdmissionOptions extends ExtensionContext {
   tolerationSeconds?: { notReady?: number; unreachable?: number };
   eventLimits?: readonly EventLimit[];
   podSecurity?: PodSecurityOptions;
+  podSecurityMetrics?: PodSecurityMetrics;
   limitedResources?: readonly LimitedResource[];
   podTolerations?: PodTolerationOptions;
   podNodeSelectors?: PodNodeSelectors;
@@ -70,7 +72,7 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'TaintNodesByCondition', on: true, make: () => taintNodesByCondition },
   { name: 'AlwaysPullImages', on: false, make: () => alwaysPullImages },
   { name: 'ImagePolicyWebhook', on: false, make: imagePolicy },
-  { name: 'PodSecurity', on: true, make: (o) => podSecurity(o, o.podSecurity) },
+  { name: 'PodSecurity', on: true, make: (o) => podSecurity(o, o.podSecurity, o.podSecurityMetrics) },
   { name: 'PodNodeSelector', on: false, make: (o) => podNodeSelector(o, o.podNodeSelectors) },
   { name: 'Priority', on: true, make: priority },
   { name: 'DefaultTolerationSeconds', on: true, make: (o) => defaultTolerationSeconds(o.tolerationSeconds) },

@@ -1,13 +1,17 @@
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type KubeObject, Namespace, Pod } from '../../api/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
+import { createPodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { podSecurity } from './pod-security.ts';
 import type { PodSecurityOptions } from './pod-security-policy.ts';
 
 let memory: MemoryStorages;
+let registry: Registry;
 beforeEach(() => {
+  registry = new Registry();
   memory = memoryStorages();
 });
 afterEach(() => memory.close());
@@ -20,7 +24,9 @@ interface Told {
 async function validate(request: object, options?: PodSecurityOptions): Promise<Told> {
   const told: Told = { warnings: [], annotations: {} };
   const authorizer = { authorize: () => ({ decision: 'noOpinion', reason: '' }) as const };
-  const plugin = podSecurity({ storages: memory.storages, clock: new VirtualClock(), random: seededRandom(1), authorizer }, options);
+  const context = { storages: memory.storages, clock: new VirtualClock(), random: seededRandom(1), authorizer };
+  registry.clear();
+  const plugin = podSecurity(context, options, createPodSecurityMetrics(registry));
   const all = {
     operation: 'CREATE',
     user: { name: 'u', groups: [] },
@@ -107,4 +113,18 @@ test('defaults hold where a namespace says nothing, and not for those that are e
   const labels = namespace({ enforce: 'privileged', warn: 'privileged' }).metadata.labels;
   await memory.storages(Namespace).update('', 'ns', {}, (ns) => ({ ...ns.object, metadata: { ...ns.object.metadata, labels } }));
   expect((await writePod({ hostNetwork: true }, options)).warnings).toEqual([]);
+});
+
+test('what is decided is counted, and what is refused is audited as well', async () => {
+  await memory.put(Namespace, namespace({ enforce: 'baseline', audit: 'restricted' }));
+  const spec = { containers: [{ name: 'c', image: 'i' }], hostNetwork: true };
+  const annotations: Record<string, string> = {};
+  const pod = { resource: 'pods', namespace: 'ns', name: 'p', object: { metadata: {}, spec } };
+  const auditAnnotation = (key: string, value: string) => Object.assign(annotations, { [key]: value });
+  await expect(validate({ ...pod, auditAnnotation })).rejects.toThrow('violates PodSecurity "baseline:latest"');
+  expect(annotations['pod-security.kubernetes.io/audit-violations']).toContain('would violate PodSecurity "restricted:latest"');
+  const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('pod_security_evaluations_total{'));
+  const decided = (mode: string, level: string) =>
+    `pod_security_evaluations_total{decision="deny",mode="${mode}",policy_level="${level}",policy_version="latest",request_operation="create",resource="pod",subresource=""} 1`;
+  expect(lines).toEqual([decided('enforce', 'baseline'), decided('audit', 'restricted')]);
 });

@@ -1,4 +1,5 @@
 import { deepEqual, errors, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
+import type { PodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './context.ts';
@@ -30,7 +31,7 @@ const templated = new Set([
 const mostPodsChecked = 3000;
 
 /** Namespace labels say which Pod Security Standard pods must meet (KEP-2579). */
-export function podSecurity(context: AdmissionContext, options: PodSecurityOptions = {}): AdmissionPlugin {
+export function podSecurity(context: AdmissionContext, options: PodSecurityOptions = {}, metrics?: PodSecurityMetrics): AdmissionPlugin {
   const { usernames = [], namespaces = [], runtimeClasses = [] } = options.exemptions ?? {};
 
   const exemption = ({ user, namespace }: AdmissionRequest, runtimeClass: string | undefined): string | undefined => {
@@ -106,6 +107,7 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
       const { spec } = template;
       const exempt = exemption(request, spec.runtimeClassName);
       if (exempt !== undefined) {
+        metrics?.exempted(request);
         if (request.resource === 'pods') request.auditAnnotation(`${podSecurityPrefix}exempt`, exempt);
         return;
       }
@@ -114,15 +116,22 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
       const found = ({ level }: LevelVersion) => violations(level, spec, template.metadata?.annotations ?? {});
       const told = (of: LevelVersion, list: ReturnType<typeof found>) =>
         `PodSecurity ${JSON.stringify(formatPolicy(of))}: ${describeViolations(list)}`;
-      if (request.resource === 'pods') {
+      const isPod = request.resource === 'pods';
+      const refused = isPod ? found(enforce) : [];
+      if (isPod) {
         request.auditAnnotation(`${podSecurityPrefix}enforce-policy`, formatPolicy(enforce));
-        const refused = found(enforce);
-        if (refused.length > 0) throw refuse(request, `violates ${told(enforce, refused)}`);
+        metrics?.evaluated(request, 'enforce', enforce, refused.length === 0);
       }
       const audited = found(audit);
-      if (audited.length > 0) request.auditAnnotation(`${podSecurityPrefix}audit-violations`, `would violate ${told(audit, audited)}`);
+      if (audited.length > 0) {
+        request.auditAnnotation(`${podSecurityPrefix}audit-violations`, `would violate ${told(audit, audited)}`);
+        metrics?.evaluated(request, 'audit', audit, false);
+      }
+      if (refused.length > 0) throw refuse(request, `violates ${told(enforce, refused)}`);
       const warned = found(warn);
-      if (warned.length > 0) request.warn(`would violate ${told(warn, warned)}`);
+      if (warned.length === 0) return;
+      request.warn(`would violate ${told(warn, warned)}`);
+      metrics?.evaluated(request, 'warn', warn, false);
     },
   };
 }

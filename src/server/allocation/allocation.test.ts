@@ -1,6 +1,8 @@
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FieldErrors, kinds, Service, ServiceCIDR, type ServiceSpec } from '../../api/index.ts';
 import { seededRandom } from '../../time/index.ts';
+import { type AllocationMetrics, createAllocationMetrics } from '../metrics/allocation-metrics.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
 
@@ -15,12 +17,13 @@ afterEach(async () => {
   await memory.close();
 });
 
-function start(range = '10.96.0.0/24', ports = '30000-30001'): ServiceAllocator {
+function start(range = '10.96.0.0/24', ports = '30000-30001', metrics?: AllocationMetrics): ServiceAllocator {
   return serviceAllocator({
     storages: memory.storages,
     random: seededRandom(1),
     ranges: [parseIpRange(range)],
     ports: parsePortRange(ports),
+    ...(metrics ? { metrics } : {}),
     signal: stop.signal,
     onError: (error) => {
       throw error;
@@ -213,4 +216,29 @@ test('a ServiceCIDR widens the range while it is ready', async () => {
   await expect.poll(() => make('f').catch((error: Error) => error.message)).toMatch(/range is full/);
   await refused('10.200.0.10');
   await refused('10.201.0.10');
+});
+
+test('what is given, refused, taken and left is counted', async () => {
+  const registry = new Registry();
+  const allocator = start('10.96.0.0/28', '30000-30003', createAllocationMetrics(registry));
+  await create(allocator, service('chosen'));
+  await create(allocator, service('named', { clusterIP: '10.96.0.5', clusterIPs: ['10.96.0.5'] }));
+  await expect(create(allocator, service('late', { clusterIP: '10.96.0.5', clusterIPs: ['10.96.0.5'] }))).rejects.toThrow(
+    'already allocated',
+  );
+  await create(allocator, service('port', { type: 'NodePort', ports: [{ port: 80, protocol: 'TCP', nodePort: 30001 }] }));
+  const lines = (await registry.metrics()).split('\n');
+  const [ips, ports] = ['kube_apiserver_clusterip_allocator_', 'kube_apiserver_nodeport_allocator_'];
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      `${ips}allocation_total{cidr="10.96.0.0/28",scope="dynamic"} 2`,
+      `${ips}allocation_total{cidr="10.96.0.0/28",scope="static"} 1`,
+      `${ips}allocation_errors_total{cidr="10.96.0.0/28",scope="static"} 1`,
+      `${ips}allocated_ips{cidr="10.96.0.0/28"} 3`,
+      `${ips}available_ips{cidr="10.96.0.0/28"} 11`,
+      `${ports}allocation_total{scope="static"} 1`,
+      `${ports}allocated_ports 1`,
+      `${ports}available_ports 3`,
+    ]),
+  );
 });

@@ -20,6 +20,14 @@ export class Reservations {
     return this.#holders.has(value) || this.#pending.has(value);
   }
 
+  /** How many values of some sort anybody has. */
+  count(matches: (value: string) => boolean): number {
+    let count = 0;
+    for (const value of this.#holders.keys()) if (matches(value)) count++;
+    for (const value of this.#pending.keys()) if (!this.#holders.has(value) && matches(value)) count++;
+    return count;
+  }
+
   reserve(value: string, owner: string): void {
     this.#pending.set(value, owner);
   }

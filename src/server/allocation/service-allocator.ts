@@ -9,6 +9,7 @@ import {
   Service,
 } from '../../api/index.ts';
 import type { Random } from '../../time/index.ts';
+import type { AllocationMetrics, AllocationScope } from '../metrics/allocation-metrics.ts';
 import type { WriteHook } from '../request.ts';
 import { follow, type Storages } from '../storages.ts';
 import type { Claims } from './claims.ts';
@@ -30,6 +31,7 @@ export interface ServiceAllocatorOptions {
   onError(error: unknown): void;
   /** Where other servers give out of the same ranges. */
   claims?: Claims;
+  metrics?: AllocationMetrics;
 }
 
 export interface ServiceAllocator extends WriteHook<Service> {
@@ -45,7 +47,10 @@ const otherServer = '(another API server)';
 interface Taken {
   pool: Reservations;
   value: string;
+  scope: AllocationScope;
 }
+
+type Take = (pool: Reservations, value: string, scope: AllocationScope) => void;
 
 function failing(undo: () => void): (error: unknown) => never {
   return (error) => {
@@ -59,7 +64,7 @@ function failing(undo: () => void): (error: unknown) => never {
  * in the store: what is taken is what Services say.
  */
 export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAllocator {
-  const { ranges, ports, random, claims } = options;
+  const { ranges, ports, random, claims, metrics } = options;
   const present = serviceRanges(ranges, options);
   const addresses = new Reservations();
   const nodePorts = new Reservations();
@@ -84,6 +89,18 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     options,
   );
 
+  metrics?.observe(
+    () =>
+      present.all().map((range) => {
+        const taken = addresses.count((ip) => range.contains(ip));
+        return { cidr: range.cidr, taken, free: range.size - taken };
+      }),
+    () => {
+      const taken = nodePorts.count(() => true);
+      return { taken, free: ports.last - ports.first + 1 - taken };
+    },
+  );
+
   const synced = Promise.all([services, present.synced]).then(() => undefined);
 
   return {
@@ -101,17 +118,21 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
           const undo = () => {
             for (const { pool, value } of taken) pool.giveBack(value, owner);
           };
-          if (!claims || dryRun || taken.length === 0)
+          if (!claims || dryRun || taken.length === 0) {
+            if (!dryRun) count(taken);
             return (succeeded) => {
               if (!succeeded || dryRun) undo();
             };
+          }
           const others = new Set(await claims.claim(taken.map(claimOf), owner).catch(failing(undo)));
-          if (others.size === 0)
+          if (others.size === 0) {
+            count(taken);
             return (succeeded) => {
               if (succeeded) return;
               undo();
               claims.release(taken.map(claimOf), owner).catch(options.onError);
             };
+          }
           undo();
           for (const lost of taken.filter((t) => others.has(claimOf(t)))) {
             lost.pool.reserve(lost.value, otherServer);
@@ -125,12 +146,19 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     },
   };
 
+  function count(taken: readonly Taken[]): void {
+    for (const { pool, value, scope } of taken) {
+      if (pool === nodePorts) metrics?.port(scope);
+      else metrics?.address(present.all().find((range) => range.contains(value))?.cidr ?? '', scope);
+    }
+  }
+
   /** Gives the Service what it needs; it is reserved for it from here on. */
   function allocate(next: Service, prev: Service | undefined, owner: string): Taken[] {
     const taken: Taken[] = [];
-    const take = (pool: Reservations, value: string) => {
+    const take: Take = (pool, value, scope) => {
       pool.reserve(value, owner);
-      taken.push({ pool, value });
+      taken.push({ pool, value, scope });
     };
     try {
       settleFamilies(next, prev, ranges);
@@ -149,12 +177,7 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     return `${pool === addresses ? 'clusterips' : 'nodeports'}/${value}`;
   }
 
-  function allocateAddresses(
-    service: Service,
-    prev: Service | undefined,
-    held: ReadonlySet<string>,
-    take: (pool: Reservations, value: string) => void,
-  ): void {
+  function allocateAddresses(service: Service, prev: Service | undefined, held: ReadonlySet<string>, take: Take): void {
     const spec = service.spec ?? {};
     const had = prev !== undefined && needsClusterIp(prev);
     if (!needsClusterIp(service) || isHeadless(service) || (had && isHeadless(prev))) return;
@@ -175,14 +198,19 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
           : addresses.isFree(asked, owner)
             ? undefined
             : 'provided IP is already allocated';
-        if (why !== undefined)
+        if (why !== undefined) {
+          metrics?.addressFailed((possible.find((range) => range.contains(asked)) ?? possible[0])?.cidr ?? '', 'static');
           refuseService(service, (e) => e.invalid(specPath.child('clusterIPs'), given, `failed to allocate IP ${asked}: ${why}`));
-        take(addresses, asked);
+        }
+        take(addresses, asked, 'static');
         return asked;
       }
       const ip = freeAddress(possible);
-      if (ip === undefined) throw errors.internal('failed to allocate a serviceIP: range is full');
-      take(addresses, ip);
+      if (ip === undefined) {
+        for (const { cidr } of possible) metrics?.addressFailed(cidr, 'dynamic');
+        throw errors.internal('failed to allocate a serviceIP: range is full');
+      }
+      take(addresses, ip, 'dynamic');
       return ip;
     });
     const [first] = spec.clusterIPs;
@@ -197,12 +225,7 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     return undefined;
   }
 
-  function allocatePorts(
-    service: Service,
-    prev: Service | undefined,
-    held: ReadonlySet<number>,
-    take: (pool: Reservations, value: string) => void,
-  ): void {
+  function allocatePorts(service: Service, prev: Service | undefined, held: ReadonlySet<number>, take: Take): void {
     const spec = service.spec ?? {};
     const owner = keyOf(service);
     const size = ports.last - ports.first + 1;
@@ -211,14 +234,20 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       if (held.has(port)) return undefined;
       if (port < ports.first || port > ports.last)
         return `provided port is not in the valid range. The range of valid ports is ${ports.first}-${ports.last}`;
-      if (!nodePorts.isFree(String(port), owner)) return 'provided port is already allocated';
-      take(nodePorts, String(port));
+      if (!nodePorts.isFree(String(port), owner)) {
+        metrics?.portFailed('static');
+        return 'provided port is already allocated';
+      }
+      take(nodePorts, String(port), 'static');
       return undefined;
     };
     const pick = (): number => {
       const n = pickFree(size, portBand(size), random, (i) => nodePorts.isTaken(String(ports.first + i - 1)));
-      if (n === undefined) throw errors.internal('failed to allocate a nodePort: range is full');
-      take(nodePorts, String(ports.first + n - 1));
+      if (n === undefined) {
+        metrics?.portFailed('dynamic');
+        throw errors.internal('failed to allocate a nodePort: range is full');
+      }
+      take(nodePorts, String(ports.first + n - 1), 'dynamic');
       return ports.first + n - 1;
     };
     if (needsNodePort(service)) {

@@ -3,6 +3,8 @@ import { follow, type Storages } from '../storages.ts';
 import { type IpRange, parseIpRange } from './ip-range.ts';
 
 export interface ServiceRanges {
+  /** Of either family. */
+  all(): readonly IpRange[];
   /** What Services may have addresses of at present: the server's own range first, then others by name. */
   of(family: string): readonly IpRange[];
   /** Resolves once it knows the present ServiceCIDRs. */
@@ -44,5 +46,5 @@ export function serviceRanges(
     },
     options,
   );
-  return { of: (family) => all.filter((range) => range.family === family), synced };
+  return { all: () => all, of: (family) => all.filter((range) => range.family === family), synced };
 }

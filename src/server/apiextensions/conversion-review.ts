@@ -9,6 +9,7 @@ import {
   validateAnnotations,
   validateLabels,
 } from '../../api/index.ts';
+import type { ConversionFailure } from '../metrics/conversion-metrics.ts';
 
 export interface ConversionReview {
   apiVersion?: unknown;
@@ -28,12 +29,18 @@ export interface ConversionRequest {
   objects: readonly [KubeObject, ...KubeObject[]];
 }
 
-const failed = (request: ConversionRequest, how: string) =>
-  errors.internal(`conversion webhook for ${gvk(request.objects[0].apiVersion, request.objects[0].kind)} ${how}`);
+/** What failed conversions have failed of, as metrics are told. */
+export const failures = new WeakMap<object, ConversionFailure>();
+
+function failed(request: ConversionRequest, how: string, what: ConversionFailure = 'conversion_webhook_invalid_converted_object_failure') {
+  const error = errors.internal(`conversion webhook for ${gvk(request.objects[0].apiVersion, request.objects[0].kind)} ${how}`);
+  failures.set(error, what);
+  return error;
+}
 
 /** An error of calling the webhook. */
-export const callFailed = (request: ConversionRequest, error: unknown) =>
-  failed(request, `failed: ${error instanceof Error ? error.message : String(error)}`);
+export const callFailed = (request: ConversionRequest, error: unknown, what: ConversionFailure = 'conversion_webhook_call_failure') =>
+  failed(request, `failed: ${error instanceof Error ? error.message : String(error)}`, what);
 
 /** Why the review as a whole is none; of v1beta1 less is asked. */
 function reviewProblem({ apiVersion, uid }: ConversionRequest, review: ConversionReview | null): string | undefined {
@@ -98,10 +105,10 @@ function converted(request: ConversionRequest, answered: unknown, i: number): Ku
 /** The converted objects of an answer. Throws InternalError for one that is none to the request. */
 export function convertedObjects(request: ConversionRequest, review: ConversionReview | null): KubeObject[] {
   const problem = reviewProblem(request, review);
-  if (problem !== undefined) throw callFailed(request, problem);
+  if (problem !== undefined) throw callFailed(request, problem, 'conversion_webhook_malformed_response_failure');
   const answered = review?.response?.convertedObjects ?? [];
   const count = Array.isArray(answered) ? answered.length : 0;
   if (!Array.isArray(answered) || count !== request.objects.length)
-    throw failed(request, `returned ${count} objects, expected ${request.objects.length}`);
+    throw failed(request, `returned ${count} objects, expected ${request.objects.length}`, 'conversion_webhook_partial_response_failure');
   return answered.map((object, i) => converted(request, object, i));
 }

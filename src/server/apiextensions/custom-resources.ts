@@ -15,6 +15,7 @@ import {
 import type { Client } from '../../client/index.ts';
 import { type Clock, type Random, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
+import type { ConversionMetrics } from '../metrics/conversion-metrics.ts';
 import { follow } from '../storages.ts';
 import type { WebhookClient } from '../webhook/index.ts';
 import { finalizeDefinition } from './cleanup.ts';
@@ -27,6 +28,7 @@ export interface CustomResourcesOptions {
   client: Client;
   /** Calls conversion webhooks. */
   webhooks: WebhookClient;
+  conversionMetrics?: ConversionMetrics;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -71,7 +73,7 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
       known.definition = definition;
       return;
     }
-    const kind = customKind(definition, webhookConverter(definition, { webhooks, random }));
+    const kind = customKind(definition, webhookConverter(definition, { webhooks, random, metrics: options.conversionMetrics }));
     if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
     else server.addKind(kind);
     served.set(name, { kind, definition });

@@ -56,7 +56,7 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
       return rbac;
     },
     Node: () => {
-      const graph = NodeGraph.following(options.storages, options);
+      const graph = NodeGraph.following(options.storages, options, metrics.graphAction);
       waits.push(graph.synced);
       return nodeAuthorizer(graph, nodeRules);
     },

@@ -1,6 +1,7 @@
 /** What each authorizer has decided, and what asking webhooks took, with upstream's metric names. */
 import type { Registry } from 'prom-client';
 import { counters, histograms } from '../../observability/index.ts';
+import { type Clock, systemClock } from '../../time/index.ts';
 import type { Authorizer, Decision } from '../request.ts';
 
 export interface WebhookAuthorizerMetrics {
@@ -15,16 +16,23 @@ export interface WebhookAuthorizerMetrics {
 }
 
 export interface AuthorizerMetrics {
+  /** Does something to the node authorizer's graph, and notes what it took. */
+  graphAction(operation: string, act: () => void): void;
   /** The authorizer, its decisions counted. */
   counted(authorizer: Authorizer, type: string, name: string): Authorizer;
   webhook(name: string): WebhookAuthorizerMetrics;
 }
 
-export function createAuthorizerMetrics(registry: Registry): AuthorizerMetrics {
+export function createAuthorizerMetrics(registry: Registry, clock: Clock = systemClock): AuthorizerMetrics {
   const prefix = 'apiserver_authorization_';
   const decisions = counters(registry, {
     name: `${prefix}decisions_total`,
     help: 'Total number of terminal decisions made by an authorizer split by authorizer type, name, and decision.',
+  });
+  const graphActions = histograms(registry, {
+    name: 'node_authorizer_graph_actions_duration_seconds',
+    help: 'Histogram of duration of graph actions in node authorizer.',
+    buckets: Array.from({ length: 12 }, (_, i) => 0.0001 * 2 ** i),
   });
   const evaluations = counters(registry, { name: `${prefix}webhook_evaluations_total`, help: 'Round-trips to authorization webhooks.' });
   const durations = histograms(registry, {
@@ -50,6 +58,11 @@ export function createAuthorizerMetrics(registry: Registry): AuthorizerMetrics {
     help: 'Total number of exclusions when an authorization webhook is skipped because match conditions exclude it.',
   });
   return {
+    graphAction(operation, act) {
+      const startedMs = clock.monotonic();
+      act();
+      graphActions.with({ operation }).observe((clock.monotonic() - startedMs) / 1000);
+    },
     counted(authorizer, type, name) {
       const allowed = decisions.with({ type, name, decision: 'allowed' });
       const denied = decisions.with({ type, name, decision: 'denied' });

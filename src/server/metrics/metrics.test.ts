@@ -25,6 +25,7 @@ it('tells what was asked and stored, under the names, labels and buckets that up
     expect(lines).toContain(
       'apiserver_request_duration_seconds_count{verb="POST",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",dry_run=""} 1',
     );
+    expect(lines).toContain('field_validation_request_duration_seconds_count{field_validation=""} 1');
     const bounds = lines.flatMap((line) => /^apiserver_request_duration_seconds_bucket\{.*verb="POST".*le="(.*?)"/.exec(line)?.[1] ?? []);
     expect(bounds).toEqual(
       ['0.005', '0.025', '0.05', '0.1', '0.2', '0.4', '0.6', '0.8', '1', '1.25', '1.5', '2', '3', '4', '5', '6', '8', '10'].concat([

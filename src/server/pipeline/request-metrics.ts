@@ -27,6 +27,14 @@ const verbOf: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT'
 const readVerbs = new Set(['get', 'list', 'watch']);
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT']);
 
+const validating = new Set(['create', 'update', 'patch']);
+const fieldValidations = new Set(['', 'Ignore', 'Warn', 'Strict']);
+
+function fieldValidationOf({ query }: RequestContext): string {
+  const given = (query.size > 0 && query.get('fieldValidation')) || '';
+  return fieldValidations.has(given) ? given : 'invalid';
+}
+
 function reportedVerb({ info, method, body }: RequestContext): string {
   if (!info.isResourceRequest) return methods.has(method) ? method : 'other';
   if (connecting.has(info.subresource)) return 'CONNECT';
@@ -68,6 +76,11 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
   const sli = histograms(registry, {
     name: 'apiserver_request_sli_duration_seconds',
     help: 'Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.',
+    buckets: sliBuckets,
+  });
+  const validations = histograms(registry, {
+    name: 'field_validation_request_duration_seconds',
+    help: 'Response latency distribution in seconds for each field validation value',
     buckets: sliBuckets,
   });
   const sizes = histograms(registry, {
@@ -148,6 +161,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         series.duration.observe(seconds);
         if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
+        if (validating.has(context.info.verb)) validations.with({ field_validation: fieldValidationOf(context) }).observe(seconds);
         let cell = series.total.get(status);
         if (cell === undefined) {
           cell = total.with({ ...series.labels, dry_run: series.dryRun, code: String(status) });

@@ -1,6 +1,6 @@
 import type { KubeObject, NamedInPod, Pod, Resource, PersistentVolume as Volume } from '../../../api/index.ts';
 import { certificatesV1beta1, namesInPod, PersistentVolume, Pod as Pods, ResourceSlice, VolumeAttachment } from '../../../api/index.ts';
-import { follow, type Storages } from '../../storages.ts';
+import { type Follower, follow, type Storages } from '../../storages.ts';
 
 /** What a pod leads its node to. */
 export type Related = NamedInPod | 'serviceaccount' | 'pod';
@@ -28,24 +28,42 @@ export class NodeGraph {
   /** Resolves once pods, volumes and attachments have been read. */
   synced: Promise<void> = Promise.resolve();
 
-  static following(storages: Storages, options: { signal: AbortSignal; onError(error: unknown): void }): NodeGraph {
+  static following(
+    storages: Storages,
+    options: { signal: AbortSignal; onError(error: unknown): void },
+    /** Does an action, and takes its time where somebody wants to know. */
+    timed: (operation: string, act: () => void) => void = (_, act) => act(),
+  ): NodeGraph {
     const graph = new NodeGraph();
-    const owned = <T extends KubeObject & { spec: { nodeName?: string } }>(kind: Owned, resource: Resource<T>) => {
+    const following = <T extends KubeObject>(what: string, resource: Resource<T>, { reset, set, remove }: Follower<T>) =>
+      follow(
+        storages(resource),
+        {
+          reset,
+          set: (object) => timed(`Add${what}`, () => set(object)),
+          remove: (object) => timed(`Delete${what}`, () => remove(object)),
+        },
+        options,
+      );
+    const owned = <T extends KubeObject & { spec: { nodeName?: string } }>(kind: Owned, what: string, resource: Resource<T>) => {
       const nodes = graph.#owned[kind];
       const key = ({ metadata: { namespace = '', name = '' } }: T) => `${namespace}/${name}`;
-      const set = (object: T) => nodes.set(key(object), object.spec.nodeName ?? '');
-      return follow(storages(resource), { reset: () => nodes.clear(), set, remove: (object) => nodes.delete(key(object)) }, options);
+      return following(what, resource, {
+        reset: () => nodes.clear(),
+        set: (object) => nodes.set(key(object), object.spec.nodeName ?? ''),
+        remove: (object) => nodes.delete(key(object)),
+      });
     };
     graph.synced = Promise.all([
-      follow(storages(Pods), { reset: () => graph.clearPods(), set: (p) => graph.setPod(p), remove: (p) => graph.removePod(p) }, options),
-      follow(
-        storages(PersistentVolume),
-        { reset: () => graph.clearVolumes(), set: (v) => graph.setVolume(v), remove: (v) => graph.removeVolume(v) },
-        options,
-      ),
-      owned('volumeattachment', VolumeAttachment),
-      owned('resourceslice', ResourceSlice),
-      owned('podcertificaterequest', certificatesV1beta1.PodCertificateRequest),
+      following('Pod', Pods, { reset: () => graph.clearPods(), set: (p) => graph.setPod(p), remove: (p) => graph.removePod(p) }),
+      following('PV', PersistentVolume, {
+        reset: () => graph.clearVolumes(),
+        set: (v) => graph.setVolume(v),
+        remove: (v) => graph.removeVolume(v),
+      }),
+      owned('volumeattachment', 'VolumeAttachment', VolumeAttachment),
+      owned('resourceslice', 'ResourceSlice', ResourceSlice),
+      owned('podcertificaterequest', 'PodCertificateRequest', certificatesV1beta1.PodCertificateRequest),
     ]).then(() => undefined);
     return graph;
   }
