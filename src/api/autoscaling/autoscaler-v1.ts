@@ -1,7 +1,10 @@
 /** HorizontalPodAutoscaler in autoscaling/v1: a target for CPU alone; all that v2 added travels in annotations. */
+import { decodeValue } from '../decode.ts';
 import type * as v1 from '../generated/autoscaling.v1.ts';
 import type * as v2 from '../generated/autoscaling.v2.ts';
 import { isJsonObject } from '../json-object.ts';
+import { DecodeError, parseJson } from '../json-text.ts';
+import { structNode } from '../schema/table.ts';
 import type { Conversion } from '../served-version.ts';
 import { metricFromV1, metricToV1 } from './metrics-v1.ts';
 
@@ -15,16 +18,25 @@ const annotation = {
 const isCpuUtilization = ({ type, resource }: v2.MetricSpec) =>
   type === 'Resource' && resource?.name === 'cpu' && resource.target.averageUtilization !== undefined;
 
-/** An annotation's content; one that can't be read counts as absent, as upstream has it. */
-function parse<T>(text: string | undefined): T | undefined {
+/** What `read` makes of an annotation's content; what can't be read counts as absent, as upstream has it. */
+function parse<T>(text: string | undefined, read: (value: unknown) => T): T | undefined {
   if (text === undefined) return undefined;
   try {
-    // Only conversion writes these annotations; a client that writes one by hand has it validated as part of the spec.
-    return JSON.parse(text) as T;
+    const { value } = parseJson(text);
+    return value === null ? undefined : read(value);
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof DecodeError) return undefined;
     throw error;
   }
+}
+
+/** A list in an annotation; each item is of the type, whatever a client has written there. */
+function listOf<T>(text: string | undefined, type: string): T[] | undefined {
+  return parse(text, (value) => {
+    if (!Array.isArray(value)) throw new DecodeError('no list');
+    const node = structNode(type);
+    return value.map((item) => decodeValue(node, item ?? {}) as T); // decoded by T's own row of the table
+  });
 }
 
 const capitalized = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
@@ -54,7 +66,8 @@ function behaviorNote({ scaleUp, scaleDown }: v2.HorizontalPodAutoscalerBehavior
 
 /** Of fields in either spelling. */
 function readBehavior(text: string | undefined): v2.HorizontalPodAutoscalerBehavior | undefined {
-  const behavior = withoutNulls(renamed(parse(text), uncapitalized));
+  const node = structNode('autoscaling.v2.HorizontalPodAutoscalerBehavior');
+  const behavior = parse(text, (value) => decodeValue(node, withoutNulls(renamed(value, uncapitalized))));
   return isJsonObject(behavior) && Object.keys(behavior).length > 0 ? behavior : undefined;
 }
 
@@ -79,7 +92,7 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
   toStorage({ metadata, spec, status, ...hpa }) {
     const notes = metadata.annotations ?? {};
     const { targetCPUUtilizationPercentage: cpu, ...rest } = spec;
-    const others = parse<v1.MetricSpec[]>(notes[annotation.metrics])?.map(metricFromV1) ?? [];
+    const others = listOf<v1.MetricSpec>(notes[annotation.metrics], 'autoscaling.v1.MetricSpec')?.map(metricFromV1) ?? [];
     const cpuMetric: v2.MetricSpec[] =
       cpu === undefined ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }];
     const behavior = readBehavior(notes[annotation.behavior]);
@@ -121,9 +134,12 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
 
 function statusToV2(status: v1.HorizontalPodAutoscalerStatus, notes: Readonly<Record<string, string>>): v2.HorizontalPodAutoscalerStatus {
   const { currentCPUUtilizationPercentage: cpu, currentReplicas, ...counts } = status;
-  const conditions = parse<v2.HorizontalPodAutoscalerCondition[]>(notes[annotation.conditions]);
+  const conditions = listOf<v2.HorizontalPodAutoscalerCondition>(
+    notes[annotation.conditions],
+    'autoscaling.v2.HorizontalPodAutoscalerCondition',
+  );
   const currentMetrics =
-    parse<v2.MetricStatus[]>(notes[annotation.statuses]) ??
+    listOf<v2.MetricStatus>(notes[annotation.statuses], 'autoscaling.v2.MetricStatus') ??
     (cpu === undefined ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: cpu } } }]);
   // Left out in v2 where it is zero.
   return {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { accept, rejectUpdate } from '../testing/accept.ts';
+import { autoscalerV1 } from './autoscaler-v1.ts';
 
 const scaler = (target: object, spec: object = {}) => ({
   apiVersion: 'autoscaling/v2',
@@ -45,4 +46,33 @@ it('an autoscaler that scales to zero may go on doing so', () => {
   const [none, one] = [0, 1].map((minReplicas) => scaler(deployment, { minReplicas, ...describing('v1') }));
   expect(update(none as object, none as object)).toEqual([]);
   expect(update(none as object, one as object)).toEqual(['spec.minReplicas: Invalid value: 0: must be greater than or equal to 1']);
+});
+
+it.each([
+  ['metrics', '5'],
+  ['metrics', '[5]'],
+  ['metrics', '[{"type":"Resource","resource":5}]'],
+  ['behavior', '{"ScaleUp":5}'],
+  ['behavior', '{"ScaleUp":{"Policies":{}}}'],
+  ['behavior', '['.repeat(100_000) + ']'.repeat(100_000)],
+  ['conditions', '{}'],
+  ['current-metrics', '["x"]'],
+])('counts a v1 annotation %s that is none as absent: %.20s', (name, text) => {
+  const spec = { maxReplicas: 3, scaleTargetRef: { kind: 'Deployment', name: 'web' } };
+  const given = { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', spec, status: { currentReplicas: 1, desiredReplicas: 1 } };
+  const annotations = { [`autoscaling.alpha.kubernetes.io/${name}`]: text };
+  expect(autoscalerV1.toStorage({ ...given, metadata: { name: 'x', annotations } } as never)).toEqual(
+    autoscalerV1.toStorage({ ...given, metadata: { name: 'x' } } as never),
+  );
+});
+
+it('reads of a v1 annotation only what its type has', () => {
+  const metrics = '[{"type":"Pods","other":1,"pods":{"metricName":"m","targetAverageValue":"1","more":2}}]';
+  const { spec } = autoscalerV1.toStorage({
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'x', annotations: { 'autoscaling.alpha.kubernetes.io/metrics': metrics } },
+    spec: { maxReplicas: 3, scaleTargetRef: { kind: 'Deployment', name: 'web' } },
+  } as never);
+  expect(spec.metrics).toEqual([{ type: 'Pods', pods: { metric: { name: 'm' }, target: { type: 'AverageValue', averageValue: '1' } } }]);
 });

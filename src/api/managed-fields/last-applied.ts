@@ -3,6 +3,7 @@
  * kubectl keeps what that says is theirs, and the annotation up to date for the way back (KEP-555).
  */
 import { isJsonObject, sortedKeys } from '../json-object.ts';
+import { DecodeError, parseJson } from '../json-text.ts';
 import type { KubeObject } from '../resource.ts';
 import type { StructNode } from '../schema/node.ts';
 import { difference, emptySet, type FieldSet } from './field-set.ts';
@@ -21,12 +22,12 @@ export function lastAppliedFields(manager: string, live: KubeObject | undefined,
   const text = manager === kubectl ? live?.metadata.annotations?.[lastAppliedAnnotation] : undefined;
   if (!text) return emptySet;
   try {
-    const applied: unknown = JSON.parse(text);
+    const { value: applied } = parseJson(text);
     const since = compare(node, applied, live);
     return difference(difference(fieldsOf(node, applied), since.changed), since.removed);
   } catch (error) {
     // Anybody may write an annotation: what is no configuration gives no rights.
-    if (error instanceof SyntaxError) return emptySet;
+    if (error instanceof DecodeError) return emptySet;
     throw error;
   }
 }
