@@ -32,8 +32,10 @@ import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { identityOptions } from './identity-flags.ts';
 import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
+import { withoutPrivilegedPods } from './privileged-pods.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
+import { checkTakenFlags } from './taken-flags.ts';
 import { tlsOptions } from './tls-flags.ts';
 import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
@@ -56,6 +58,7 @@ export async function openApiServer(
 ): Promise<RunningApiServer> {
   const args = config.args.apiserver;
   checkFlags(args, apiserverFlags);
+  checkTakenFlags(args);
   const logger = await environment.loggerFor('kube-apiserver', args);
   const kept = storeFlags(args);
   const lifetime = new AbortController();
@@ -81,7 +84,7 @@ export async function openApiServer(
     metrics,
     tracer: await openTracer(args, { clock, random, logger, service: 'apiserver' }),
     auditor: await openAudit(auditOptions(args), { clock, random, logger, registry: metrics }),
-    kinds,
+    kinds: flag(args['allow-privileged'], true) ? kinds : withoutPrivilegedPods(kinds),
     ...versionOptions(args),
     ...servingOptions(args),
     isEnabled: gates.isEnabled,
@@ -118,7 +121,11 @@ export async function openApiServer(
       ...authenticationConfig.authentication,
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
-    kubelets: { ...kubeletClient(pki), addressOf: hollowNodeAddresses(layout, config) },
+    kubelets: {
+      ...kubeletClient(pki),
+      addressOf: hollowNodeAddresses(layout, config),
+      ...(args['kubelet-preferred-address-types'] ? { addressTypes: list(args['kubelet-preferred-address-types']) } : {}),
+    },
     proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },
     // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
     aggregatorRouting: flag(args['enable-aggregator-routing'], true),

@@ -7,6 +7,7 @@ import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
 import { logFlags } from './log-flags.ts';
 import { oidcFlags } from './oidc-flags.ts';
+import { takenFlags } from './taken-flags.ts';
 import { tlsFlags } from './tls-flags.ts';
 
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
@@ -41,6 +42,11 @@ export const servingFlags = [
   'strict-transport-security-directives',
   'permit-address-sharing',
   'permit-port-sharing',
+  'disable-http2-serving',
+  'external-hostname',
+  'http2-max-streams-per-connection',
+  'kubelet-preferred-address-types',
+  'shutdown-watch-termination-grace-period',
 ] as const;
 /** kube-apiserver's flags of who is let in. */
 export const authenticationFlags = [
@@ -72,6 +78,7 @@ export const authenticationFlags = [
   'token-auth-file',
 ] as const;
 export const apiserverFlags = [
+  'allow-privileged',
   'enable-admission-plugins',
   'admission-control-config-file',
   'disable-admission-plugins',
@@ -93,6 +100,7 @@ export const apiserverFlags = [
   ...tlsFlags,
   ...etcdFlags,
   ...logFlags,
+  ...takenFlags,
 ] as const;
 export const leaderElectionFlags = [
   'leader-elect',

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { FieldErrors, fieldErrorMessage, kinds } from '../api/index.ts';
 import { identityOptions } from './identity-flags.ts';
+import { withoutPrivilegedPods } from './privileged-pods.ts';
 import { servingOptions } from './serving-flags.ts';
+import { checkTakenFlags, takenFlags } from './taken-flags.ts';
 import { tlsOptions } from './tls-flags.ts';
 
 test('serving flags are read as kube-apiserver reads them', () => {
@@ -93,4 +96,67 @@ test('versions and suites of TLS have Go’s names', () => {
   });
   expect(() => tlsOptions({ 'tls-min-version': 'VersionSSL3' })).toThrow('unknown tls version "VersionSSL3"');
   expect(() => tlsOptions({ 'tls-cipher-suites': 'TLS_NULL' })).toThrow("Cipher suite TLS_NULL not supported or doesn't exist");
+});
+
+test('what can only be as it is anyway is taken, and held to upstream’s rules', () => {
+  const taken = {
+    'watch-cache': 'true',
+    'watch-cache-sizes': 'pods#100,deployments.apps#0',
+    'default-watch-cache-size': '100',
+    'etcd-count-metric-poll-period': '1m0s',
+    'delete-collection-workers': '4',
+    'enable-garbage-collector': 'true',
+    'emulated-version': 'kube=1.36',
+    'storage-initialization-timeout': '1m',
+    vmodule: 'a=1',
+  };
+  expect(() => checkTakenFlags(taken)).not.toThrow();
+  for (const name of Object.keys(taken)) expect(takenFlags).toContain(name);
+});
+
+test.each([
+  ['watch-cache', 'maybe', 'invalid argument "maybe" for "--watch-cache" flag: strconv.ParseBool: parsing "maybe": invalid syntax'],
+  ['watch-cache-sizes', 'pods=1', 'invalid value of watch cache size: pods=1'],
+  ['watch-cache-sizes', 'pods#x', 'invalid size of watch cache size: pods#x'],
+  ['watch-cache-sizes', 'pods#-1', 'watch cache size cannot be negative: pods#-1'],
+  ['storage-initialization-timeout', '-1s', '--storage-initialization-timeout can not be negative value'],
+  ['lease-reuse-duration-seconds', '1m', 'strconv.ParseInt: parsing "1m": invalid syntax'],
+  ['kubelet-timeout', '5', 'invalid argument "5" for "--kubelet-timeout" flag: time: invalid duration "5"'],
+  ['enable-garbage-collector', 'false', '--enable-garbage-collector invalid, allowed values: true.'],
+  ['emulated-version', '1.30', 'emulation version 1.30 is not between [1.36, 1.36]'],
+])('--%s=%s is refused', (name, text, why) => {
+  expect(() => checkTakenFlags({ [name]: text })).toThrow(why);
+});
+
+test('how connections, clients outside and ends are dealt with', () => {
+  expect(
+    servingOptions({
+      'disable-http2-serving': 'true',
+      'http2-max-streams-per-connection': '50',
+      'external-hostname': 'api.test',
+      'shutdown-watch-termination-grace-period': '10s',
+    }),
+  ).toMatchObject({ http: { withoutHttp2: true, maxStreams: 50 }, externalHostname: 'api.test', shutdown: { watchGraceSeconds: 10 } });
+  expect(() => servingOptions({ 'shutdown-watch-termination-grace-period': '-1s' })).toThrow(
+    'shutdown-watch-termination-grace-period, if provided, can not be a negative value',
+  );
+});
+
+test('without --allow-privileged no pod may have a privileged container, wherever pods are made of', () => {
+  const strict = withoutPrivilegedPods(kinds);
+  const wrong = (name: string, spec: object) => {
+    const errors = new FieldErrors();
+    const kind = strict.find(({ resource }) => resource.kind === name && resource.group !== 'extensions');
+    kind?.validate?.({ metadata: { name: 'x' }, spec } as never, errors);
+    return errors.list.map(fieldErrorMessage).filter((message) => message.includes('cluster policy'));
+  };
+  const container = { name: 'main', image: 'a', securityContext: { privileged: true } };
+  expect(wrong('Pod', { containers: [{ ...container, securityContext: { privileged: false } }], initContainers: [container] })).toEqual([
+    'spec.initContainers[0].securityContext.privileged: Forbidden: disallowed by cluster policy',
+  ]);
+  const template = { metadata: {}, spec: { containers: [container] } };
+  expect(wrong('Deployment', { selector: {}, template })).toEqual([
+    'spec.template.spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy',
+  ]);
+  expect(wrong('CronJob', { schedule: '', jobTemplate: { spec: { template } } })).toHaveLength(1);
 });

@@ -20,6 +20,13 @@ export function amount(args: ComponentArgs, name: string, read: (text: string) =
 const whole = (text: string) => (/^-?\d+$/.test(text) ? Number(text) : Number.NaN);
 export const seconds = (text: string) => durationMs(text) / 1000;
 
+/** How long watches are left to end, one after the other, when the server does. */
+function watchGrace(text: string | undefined): number {
+  const given = text === undefined ? 0 : seconds(text);
+  if (given < 0) throw new ClusterError('shutdown-watch-termination-grace-period, if provided, can not be a negative value');
+  return given;
+}
+
 /** How long a server that ends still serves. */
 export const shutdownDelaySeconds = (args: ComponentArgs): number => amount(args, 'shutdown-delay-duration', seconds) ?? 0;
 
@@ -68,7 +75,7 @@ export function servingOptions(
   args: ComponentArgs,
 ): Pick<
   ClusterApiServerOptions,
-  'flowControl' | 'http' | 'livezGraceSeconds' | 'minRequestTimeoutSeconds' | 'requestTimeoutSeconds' | 'shutdown'
+  'externalHostname' | 'flowControl' | 'http' | 'livezGraceSeconds' | 'minRequestTimeoutSeconds' | 'requestTimeoutSeconds' | 'shutdown'
 > {
   const reads = amount(args, 'max-requests-inflight', whole);
   const writes = amount(args, 'max-mutating-requests-inflight', whole);
@@ -77,6 +84,8 @@ export function servingOptions(
   const livezGraceSeconds = amount(args, 'livez-grace-period', seconds);
   const hsts = strictTransport(args['strict-transport-security-directives']);
   const browsers = { ...allowedOrigins(args['cors-allowed-origins']), ...(hsts.length > 0 ? { strictTransport: hsts } : {}) };
+  const maxStreams = amount(args, 'http2-max-streams-per-connection', whole);
+  const watchGraceSeconds = watchGrace(args['shutdown-watch-termination-grace-period']);
   const goawayChance = Number(args['goaway-chance'] ?? 0);
   // Where everybody is sent away all the time, nobody is served.
   if (!(goawayChance >= 0 && goawayChance <= highestGoawayChance))
@@ -92,10 +101,17 @@ export function servingOptions(
       goawayChance,
       ...(Object.keys(browsers).length > 0 ? { browsers } : {}),
       ...(flag(args['permit-port-sharing'], false) ? { sharesPort: true } : {}),
+      ...(maxStreams ? { maxStreams } : {}),
+      ...(flag(args['disable-http2-serving'], false) ? { withoutHttp2: true } : {}),
     },
     ...(livezGraceSeconds === undefined ? {} : { livezGraceSeconds }),
     ...(requestTimeoutSeconds === undefined ? {} : { requestTimeoutSeconds }),
     ...(minRequestTimeoutSeconds === undefined ? {} : { minRequestTimeoutSeconds }),
-    shutdown: { delaySeconds: shutdownDelaySeconds(args), sendRetryAfter: flag(args['shutdown-send-retry-after'], false) },
+    ...(args['external-hostname'] ? { externalHostname: args['external-hostname'] } : {}),
+    shutdown: {
+      delaySeconds: shutdownDelaySeconds(args),
+      sendRetryAfter: flag(args['shutdown-send-retry-after'], false),
+      ...(watchGraceSeconds > 0 ? { watchGraceSeconds } : {}),
+    },
   };
 }

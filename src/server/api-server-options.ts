@@ -49,6 +49,8 @@ export interface ApiServerOptions {
   port?: number;
   /** Where clients are told to find it; default: where it listens. */
   advertise?: { address: string; port: number };
+  /** The host by which clients from outside are told to find it (--external-hostname). Default: the advertised address. */
+  externalHostname?: string;
   version?: Partial<BuildInfo>;
   metrics: MetricsRegistry;
   /** What /statusz and /flagz tell; default: there are none. */

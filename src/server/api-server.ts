@@ -192,7 +192,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const merged = { table, handlers, aggregation: () => aggregation };
   const serverAddress = () => {
     const told = options.advertise ?? address;
-    return `${told.address.includes(':') ? `[${told.address}]` : told.address}:${told.port}`;
+    const host = options.externalHostname ?? told.address;
+    return `${host.includes(':') ? `[${host}]` : host}:${told.port}`;
   };
   const discovery = createDiscovery({ ...merged, serverAddress });
   const version = versionInfo(options.version);

@@ -240,7 +240,9 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     server.addHandler(handler);
   const streaming = options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer });
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
-  server.addRoute(openIdRoute(issuer, keys, options.advertise, options.authentication.jwksUri));
+  const { address: advertised, port: advertisedPort } = options.advertise;
+  const outside = { address: options.externalHostname ?? advertised, port: advertisedPort };
+  server.addRoute(openIdRoute(issuer, keys, outside, options.authentication.jwksUri));
   await Promise.all([authorization.synced, allocator.synced]);
   const started = postStartHooks();
   started.done('start-apiserver-admission-initializer', 'generic-apiserver-start-informers');

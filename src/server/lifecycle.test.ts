@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensurePki, type Pki } from '../pki/index.ts';
 import { systemClock, VirtualClock } from '../time/index.ts';
@@ -127,4 +129,43 @@ test('tells HTTP/2 clients to connect anew at the chance it is given', async () 
   expect(await away).toBe(0);
   session.close();
   await under.close();
+});
+
+test('what lives long is ended bit by bit where there is time for it', async () => {
+  const clock = new VirtualClock();
+  const lifecycle = new Lifecycle(clock, { watchGraceSeconds: 10 });
+  const lifetimes = Array.from({ length: 4 }, () => new RequestLifetime());
+  for (const lifetime of lifetimes) lifecycle.enter(lifetime, true);
+  const over = () => lifetimes.filter(({ isOver }) => isOver).length;
+  const down = lifecycle.shutDown(5000);
+  expect(over()).toBe(1);
+  await clock.advance(2500);
+  expect(over()).toBe(2);
+  expect(lifecycle.ending.aborted).toBe(false);
+  await clock.advance(7500);
+  await down;
+  expect(over()).toBe(4);
+  expect(lifecycle.ending.aborted).toBe(true);
+});
+
+test('it speaks HTTP/1.1 only where HTTP/2 is turned off, and takes as many requests at once as it is told', async () => {
+  const protocolOf = (port: number) =>
+    new Promise<string | false | null>((resolve, reject) => {
+      const socket = tlsConnect({ port, host: '127.0.0.1', ca: pki.ca.certificate, ALPNProtocols: ['h2', 'http/1.1'] }, () => {
+        resolve(socket.alpnProtocol);
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  const plain = await start({ http: { withoutHttp2: true } });
+  expect(await protocolOf(plain.port)).toBe('http/1.1');
+  expect((await get(plain.port, '/livez')).status).toBe(200);
+  await plain.under.close();
+  const narrow = await start({ http: { maxStreams: 7 } });
+  expect(await protocolOf(narrow.port)).toBe('h2');
+  const session = connect(`https://127.0.0.1:${narrow.port}`, { ca: pki.ca.certificate });
+  const [settings] = await once(session, 'remoteSettings');
+  expect(settings).toMatchObject({ maxConcurrentStreams: 7 });
+  session.destroy();
+  await narrow.under.close();
 });

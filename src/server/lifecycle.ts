@@ -10,6 +10,11 @@ export interface ShutdownOptions {
   delaySeconds?: number;
   /** Keeps listening while requests in flight finish, and sends others away for a while (--shutdown-send-retry-after). Default false. */
   sendRetryAfter?: boolean;
+  /**
+   * What lives long is ended bit by bit over so long, so that clients do not all come to the other servers at once
+   * (--shutdown-watch-termination-grace-period). Default 0: all at once.
+   */
+  watchGraceSeconds?: number;
 }
 
 const shuttingDown = new Error('the API server is shutting down');
@@ -58,6 +63,17 @@ export class Lifecycle {
     return () => void this.#long.delete(lifetime);
   }
 
+  /** Ends what lives long at an even rate. */
+  async #endGradually(graceMs: number): Promise<void> {
+    const lifetimes = [...this.#long];
+    for (const lifetime of lifetimes) {
+      // Whose client has gone meanwhile leaves more time to the others' servers.
+      if (!this.#long.delete(lifetime)) continue;
+      lifetime.end(shuttingDown);
+      await this.#clock.sleep(graceMs / lifetimes.length);
+    }
+  }
+
   /** Resolves when no more requests are to be taken: the caller then closes its listeners. */
   async shutDown(drainMs: number): Promise<void> {
     if (this.#isShuttingDown) return;
@@ -65,6 +81,7 @@ export class Lifecycle {
     const { delaySeconds = 0, sendRetryAfter = false } = this.#options;
     if (delaySeconds > 0) await this.#clock.sleep(delaySeconds * 1000);
     this.#isDelayOver = true;
+    if (this.#options.watchGraceSeconds) await this.#endGradually(this.#options.watchGraceSeconds * 1000);
     this.#ending.abort(shuttingDown);
     for (const lifetime of this.#long) lifetime.end(shuttingDown);
     this.#long.clear();

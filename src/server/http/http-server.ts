@@ -71,6 +71,10 @@ export interface HttpLimits {
   sharesPort?: boolean;
   /** With this probability an HTTP/2 client is told to connect anew, so that clients spread over servers (--goaway-chance). Default 0. */
   goawayChance: number;
+  /** Requests that an HTTP/2 connection may have open at once (--http2-max-streams-per-connection). Default 250. */
+  maxStreams?: number;
+  /** Everybody speaks HTTP/1.1 (--disable-http2-serving). Default false. */
+  withoutHttp2?: boolean;
 }
 
 export const defaultLimits: HttpLimits = { headersTimeoutMs: 30_000, stalledWriteMs: 60_000, drainMs: 5_000, goawayChance: 0 };
@@ -173,7 +177,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     minVersion: tls.minVersion ?? 'TLSv1.2',
     ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
     handshakeTimeout: handshakeTimeoutMs,
-    settings: { maxConcurrentStreams: 250, maxHeaderListSize: maxHeaderBytes },
+    settings: { maxConcurrentStreams: options.limits?.maxStreams ?? 250, maxHeaderListSize: maxHeaderBytes },
   });
   // Plain HTTP/1.1 settings, which the http2 server hands on to its fallback.
   Object.assign(server, {
@@ -182,6 +186,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     connectionsCheckingInterval: headersTimeoutMs,
     requestTimeout: 0,
     keepAliveTimeout: 90_000,
+    // As ALPN has it on the wire; createSecureServer always offers h2.
+    ...(options.limits?.withoutHttp2 ? { ALPNProtocols: Buffer.from('\x08http/1.1') } : {}),
   });
 
   lifetime.addEventListener('abort', () => {

@@ -9,8 +9,8 @@ import { errors, Node, StatusError } from '../../api/index.ts';
 import { dialErrorMessage, limitDialing, requestUpgrade, type UpgradeResult, type UpgradeTls } from '../../client/index.ts';
 import { readObject, type Storages } from '../storages.ts';
 
-/** --kubelet-preferred-address-types' default, with InternalIP first: certificates carry it, and no name server need know it. */
-const addressTypes = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
+/** With InternalIP first: certificates carry it, and no name server need know it. */
+const defaultAddressTypes: readonly string[] = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
 const defaultPort = 10250;
 
 /** What the API server shows to kubelets, and whom it takes for one. */
@@ -25,6 +25,8 @@ export interface KubeletTls {
    * its name.
    */
   addressOf?(hostname: string): string | undefined;
+  /** --kubelet-preferred-address-types: which of a node's addresses is tried; the first that it has. */
+  addressTypes?: readonly string[];
 }
 
 export interface NodeEndpoint {
@@ -59,7 +61,10 @@ export const hostPort = (host: string, port: number | string) => (host.includes(
 /** The address part of a URL as messages name it. */
 export const authorityOf = (url: URL) => hostPort(url.hostname.replace(/^\[|\]$/g, ''), url.port || (url.protocol === 'https:' ? 443 : 80));
 
-export function endpointOf(node: Node, addressOf: KubeletTls['addressOf']): NodeEndpoint {
+export function endpointOf(
+  node: Node,
+  { addressOf, addressTypes = defaultAddressTypes }: Pick<KubeletTls, 'addressOf' | 'addressTypes'>,
+): NodeEndpoint {
   const addresses = node.status?.addresses ?? [];
   const byName = addresses.find((a) => a.type === 'Hostname' && addressOf?.(a.address) !== undefined);
   const found = byName ?? addressTypes.map((type) => addresses.find((a) => a.type === type && a.address)).find((a) => a !== undefined);
@@ -104,7 +109,8 @@ function lookupIn(addressOf: NonNullable<KubeletTls['addressOf']>): LookupFuncti
   };
 }
 
-export function kubelets(storages: Storages, { ca, cert, key, addressOf }: KubeletTls): Kubelets {
+export function kubelets(storages: Storages, { ca, cert, key, addressOf, ...options }: KubeletTls): Kubelets {
+  const where = { ...(addressOf ? { addressOf } : {}), ...options };
   return {
     ...backend({
       cert,
@@ -112,11 +118,11 @@ export function kubelets(storages: Storages, { ca, cert, key, addressOf }: Kubel
       ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
       ...(addressOf === undefined ? {} : { lookup: lookupIn(addressOf) }),
     }),
-    endpointOf: (node) => endpointOf(node, addressOf),
+    endpointOf: (node) => endpointOf(node, where),
     async locate(nodeName) {
       const node = await readObject(storages, Node, '', nodeName);
       if (node === undefined) throw errors.notFound(Node, nodeName);
-      const { host, port } = endpointOf(node, addressOf);
+      const { host, port } = endpointOf(node, where);
       return new URL(`https://${hostPort(host, port)}`);
     },
   };

@@ -1,0 +1,115 @@
+/**
+ * kube-apiserver's flags that ask for what this server does anyway, or has no need of: they are taken, so that a command line that was
+ * written for upstream's starts this one too, and held to upstream's rules.
+ */
+import { ClusterError } from './cluster-error.ts';
+import type { ComponentArgs } from './config.ts';
+import { durationMs } from './flags.ts';
+
+type Check = (text: string, flag: string) => void;
+
+const invalid = (text: string, flag: string, why: string) =>
+  new ClusterError(`invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
+
+const boolean: Check = (text, flag) => {
+  if (!/^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False|)$/.test(text))
+    throw invalid(text, flag, `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+};
+const integer: Check = (text, flag) => {
+  if (!/^[+-]?\d+$/.test(text)) throw invalid(text, flag, `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+};
+const duration: Check = (text, flag) => {
+  try {
+    durationMs(text);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    throw invalid(text, flag, error.message);
+  }
+};
+const notNegative =
+  (check: Check): Check =>
+  (text, flag) => {
+    check(text, flag);
+    if (text.startsWith('-')) throw new ClusterError(`--${flag} can not be negative value`);
+  };
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (text, flag) => {
+    if (!values.includes(text)) throw new ClusterError(`--${flag} invalid, allowed values: ${values.join(', ')}.`);
+  };
+const anything: Check = () => {};
+
+const watchCacheSizes: Check = (text) => {
+  for (const each of text.split(',')) {
+    if (each === '') continue;
+    const [, size, more] = each.split('#');
+    if (size === undefined || more !== undefined) throw new ClusterError(`invalid value of watch cache size: ${each}`);
+    if (!/^[+-]?\d+$/.test(size)) throw new ClusterError(`invalid size of watch cache size: ${each}`);
+    if (Number(size) < 0) throw new ClusterError(`watch cache size cannot be negative: ${each}`);
+  }
+};
+
+/** As upstream's --emulated-version has it; nothing earlier is emulated. */
+const served = '1.36';
+const servedVersion: Check = (text, flag) => {
+  for (const each of text.split(',')) {
+    const version = each.replace(/^kube=/, '');
+    if (!/^v?\d+\.\d+(\.0)?$/.test(version)) throw invalid(text, flag, `illegal version string ${JSON.stringify(version)}`);
+    const short = version.replace(/^v/, '').replace(/^(\d+\.\d+)\.0$/, '$1');
+    if (short !== served) throw new ClusterError(`emulation version ${short} is not between [${served}, ${served}]`);
+  }
+};
+
+/** What the watch cache holds is bounded by what there is. */
+const watchCache = {
+  'watch-cache': boolean,
+  'watch-cache-sizes': watchCacheSizes,
+  'default-watch-cache-size': integer,
+};
+/** The store is asked when there is need, and counts as it goes. */
+const store = {
+  'etcd-count-metric-poll-period': duration,
+  'etcd-db-metric-poll-interval': duration,
+  'lease-reuse-duration-seconds': integer,
+  'storage-initialization-timeout': notNegative(duration),
+};
+/** Go's runtime, profiles and log library. */
+const runtime = {
+  'contention-profiling': boolean,
+  'log-flush-frequency': duration,
+  'log-json-info-buffer-size': anything,
+  'log-json-split-stream': boolean,
+  'log-text-info-buffer-size': anything,
+  'log-text-split-stream': boolean,
+  vmodule: anything,
+};
+/** Kubelets say their port, calls of them last as long as they are asked to, and what upstream itself no longer heeds. */
+const kubelets = {
+  'kubelet-port': integer,
+  'kubelet-read-only-port': integer,
+  'kubelet-timeout': duration,
+};
+/** What is so here in any case: deletions in a collection one by one, leases of API servers, no redirects from other servers. */
+const always = {
+  'delete-collection-workers': integer,
+  'endpoint-reconciler-type': oneOf('lease'),
+  'aggregator-reject-forwarding-redirect': oneOf('true'),
+  'enable-garbage-collector': oneOf('true'),
+  'max-connection-bytes-per-sec': oneOf('0'),
+  'emulated-version': servedVersion,
+  'min-compatibility-version': servedVersion,
+  'emulation-forward-compatible': boolean,
+  'runtime-config-emulation-forward-compatible': boolean,
+};
+
+const checks: Readonly<Record<string, Check>> = { ...watchCache, ...store, ...runtime, ...kubelets, ...always };
+
+export const takenFlags: readonly string[] = Object.keys(checks);
+
+/** Throws ClusterError in upstream's words for a value that upstream would not take either, or that asks for what can't be had here. */
+export function checkTakenFlags(args: ComponentArgs): void {
+  for (const [flag, check] of Object.entries(checks)) {
+    const text = args[flag];
+    if (text !== undefined) check(text, flag);
+  }
+}
