@@ -312,6 +312,16 @@ describe('kubectl that goes over from client-side apply', () => {
     expect(JSON.parse(told)).toEqual(config(4, 'nginx:2'));
   });
 
+  it.each(['{', 'null', '7', '{"x":'.repeat(40_000) + '1'.padEnd(40_001, '}')])(
+    'takes nothing by an annotation that is none: %.9s',
+    (none) => {
+      const metadata = { ...live.metadata, annotations: { [annotation]: none } };
+      const next = () =>
+        applyConfiguration({ ...operation, live: { ...live, metadata }, config: config(4, 'nginx:1'), manager: 'kubectl', force: false });
+      expect(next).toThrow('conflict with "kubectl-client-side-apply"');
+    },
+  );
+
   it('takes no more than that, and nobody else does', () => {
     const apply = (manager: string, replicas: number, more: object) =>
       applyConfiguration({ ...operation, live: changed, config: config(replicas, 'nginx:1', more), manager, force: false });
