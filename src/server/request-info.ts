@@ -1,4 +1,4 @@
-import { parseFieldSelector } from '../api/index.ts';
+import { isPathSegmentName, parseFieldSelector } from '../api/index.ts';
 import type { RequestInfo } from './request.ts';
 
 /** Subresources of a namespace; any other third step below /namespaces/NAME is a resource in it. */
@@ -77,14 +77,14 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
 /** A get without a name is a list or a watch, a delete without a name deletes a collection. */
 function nameless(info: RequestInfo, query: URLSearchParams): void {
   if (info.verb === 'delete') info.verb = 'deletecollection';
-  if (info.verb === 'get') info.verb = queryBoolean(query, 'watch') ? 'watch' : 'list';
-  if (info.verb !== 'list' && info.verb !== 'watch' && info.verb !== 'deletecollection') return;
+  if (info.verb !== 'get') return;
+  info.verb = queryBoolean(query, 'watch') ? 'watch' : 'list';
   const selector = query.get('fieldSelector');
   if (selector?.includes('metadata.name=') !== true) return;
   // So that a rule with resourceNames allows to list or watch one object by its name.
   try {
     const name = parseFieldSelector(selector).exactly('metadata.name');
-    if (name && !name.includes('/')) info.name = name;
+    if (name && isPathSegmentName(name).length === 0) info.name = name;
   } catch {
     // An unreadable selector names nothing here; the handler answers 400 for it.
   }
