@@ -3,6 +3,8 @@ import type { RewriteOptions } from './encryption-rewrite.ts';
 import type { ApiServerProcessOptions, LoopProcessOptions } from './separate-processes.ts';
 import type { LogSelection, ObjectChange } from './store-log.ts';
 import type { UpOptions } from './up.ts';
+import { controlPlaneV8Flags, leanV8Flags } from './v8-flags.ts';
+import { restartWithV8Flags } from './v8-restart.ts';
 
 export { ClusterError } from './cluster-error.ts';
 export { adminKubeconfig, logFiles } from './cluster-files.ts';
@@ -32,9 +34,15 @@ export const runControlPlaneProcess = async (dataDir: string) =>
   (await import('./control-plane-process.ts')).runControlPlaneProcess(dataDir);
 export const runNodeProcess = async (dataDir: string, node: string) => (await import('./node-process.ts')).runNodeProcess(dataDir, node);
 export const runHollowNodesProcess = async (dataDir: string) => (await import('./hollow-nodes-process.ts')).runHollowNodesProcess(dataDir);
-export const runApiServerProcess = async (options: ApiServerProcessOptions) =>
-  (await import('./separate-processes.ts')).runApiServerProcess(options);
-export const runControllerManagerProcess = async (options: LoopProcessOptions) =>
-  (await import('./separate-processes.ts')).runControllerManagerProcess(options);
-export const runSchedulerProcess = async (options: LoopProcessOptions) =>
-  (await import('./separate-processes.ts')).runSchedulerProcess(options);
+export const runApiServerProcess = async (options: ApiServerProcessOptions) => {
+  restartWithV8Flags(controlPlaneV8Flags);
+  return (await import('./separate-processes.ts')).runApiServerProcess(options);
+};
+export const runControllerManagerProcess = async (options: LoopProcessOptions) => {
+  restartWithV8Flags(leanV8Flags);
+  return (await import('./separate-processes.ts')).runControllerManagerProcess(options);
+};
+export const runSchedulerProcess = async (options: LoopProcessOptions) => {
+  restartWithV8Flags(leanV8Flags);
+  return (await import('./separate-processes.ts')).runSchedulerProcess(options);
+};
