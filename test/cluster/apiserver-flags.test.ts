@@ -19,6 +19,13 @@ const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 20
 /** An OpenID Connect provider. */
 let provider: Server;
 let issuer: string;
+let authorizationFile: string;
+const authorizationText = (...more: object[]) =>
+  JSON.stringify({
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'AuthorizationConfiguration',
+    authorizers: [{ type: 'Node', name: 'node' }, { type: 'RBAC', name: 'rbac' }, ...more],
+  });
 
 async function startProvider(): Promise<string> {
   const pki = await ensurePki(join(dir, 'provider'), { now: Date.now() });
@@ -51,6 +58,8 @@ beforeAll(async () => {
       anonymous: { enabled: true, conditions: [{ path: '/livez' }] },
     }),
   );
+  authorizationFile = join(dir, 'authorization.yaml');
+  writeFileSync(authorizationFile, authorizationText());
   writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }));
   const flags = {
     'cors-allowed-origins': '//example\\.com(:|$)',
@@ -64,6 +73,14 @@ beforeAll(async () => {
     'default-not-ready-toleration-seconds': '17',
     'feature-gates': 'ComponentFlagz=false',
     'authentication-config': configFile,
+    'authorization-config': authorizationFile,
+    'allow-privileged': 'false',
+    'external-hostname': 'api.test',
+    'http2-max-streams-per-connection': '100',
+    'watch-cache-sizes': 'pods#100',
+    'etcd-count-metric-poll-period': '1m',
+    'emulated-version': '1.36',
+    vmodule: 'handler=4',
   };
   cluster = await startCluster(
     '--runtime',
@@ -80,7 +97,7 @@ afterAll(async () => {
 
 const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
 
-function ask(method: string, path: string, headers: Record<string, string> = {}, admin = true) {
+function ask(method: string, path: string, headers: Record<string, string> = {}, admin = true, text?: string) {
   return new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
     const identity = { ca: pem('ca.crt'), ...(admin ? { cert: pem('admin.crt'), key: pem('admin.key') } : {}) };
     const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, ...identity }, (response) => {
@@ -91,7 +108,7 @@ function ask(method: string, path: string, headers: Record<string, string> = {},
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
     sent.on('error', reject);
-    sent.end();
+    sent.end(text);
   });
 }
 
@@ -187,4 +204,25 @@ it('drops the fields of features that are off', async () => {
   expect(spec.containers[0].lifecycle).toEqual({});
   expect(spec.schedulingGroup).toBeUndefined();
   expect(spec.volumes[0].image).toEqual({ reference: 'busybox', pullPolicy: 'Always' });
+});
+
+it('lets no container be privileged, and names its host to those outside', async () => {
+  const pod = JSON.stringify({
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'main', image: 'a', securityContext: { privileged: true } }] },
+  });
+  const refused = await ask('POST', '/api/v1/namespaces/default/pods', { 'content-type': 'application/json' }, true, pod);
+  expect(refused.status).toBe(422);
+  expect(refused.body).toContain('spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy');
+  const { serverAddressByClientCIDRs } = JSON.parse((await ask('GET', '/api')).body);
+  expect(serverAddressByClientCIDRs).toEqual([{ clientCIDR: '0.0.0.0/0', serverAddress: expect.stringMatching(/^api\.test:\d+$/) }]);
+});
+
+it('follows the file of its authorizers', async () => {
+  const stranger = () => ask('GET', '/api/v1/namespaces', { 'impersonate-user': 'jane' });
+  expect((await stranger()).status).toBe(403);
+  writeFileSync(authorizationFile, authorizationText({ type: 'AlwaysAllow', name: 'alwaysallow' }));
+  await expect.poll(async () => (await stranger()).status, { timeout: 10_000 }).toBe(200);
+  const { body } = await ask('GET', '/metrics');
+  expect(body).toMatch(/apiserver_authorization_config_controller_automatic_reloads_total\{[^}]*status="success"[^}]*\} 1/);
 });
