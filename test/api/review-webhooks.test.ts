@@ -114,6 +114,12 @@ it('takes its user from the token webhook, and what they may from the other', as
   // Both are remembered.
   await as('jane-token', 'GET', `${namespaces}/default`);
   expect(asked).toHaveLength(2);
+  // What is asked in very long words is not.
+  const values = Array.from({ length: 2000 }, (_, i) => `value${i}`);
+  for (const times of [3, 4]) {
+    expect((await as('jane-token', 'GET', `${namespaces}?labelSelector=${encodeURIComponent(`a in (${values})`)}`)).status).toBe(200);
+    expect(asked).toHaveLength(times);
+  }
 });
 
 it('is refused by the webhook, or left to the next', async () => {

@@ -175,8 +175,9 @@ export function accessWebhook(options: AccessWebhookOptions): Authorizer {
         return failed(error);
       }
       const sent = sentSpec(spec, version, attributes.user.extra !== undefined);
-      const { verb, apiGroup, apiVersion, namespace, resource, subresource, name, path } = attributes;
-      const length = [verb, apiGroup, apiVersion, namespace, resource, subresource, name, path].join('').length;
+      const { verb, apiGroup, apiVersion, namespace, resource, subresource, name, path, fieldSelector, labelSelector } = attributes;
+      const words = [verb, apiGroup, apiVersion, namespace, resource, subresource, name, path, fieldSelector, labelSelector];
+      const { length } = words.join('');
       let timedOut = false;
       const onTry = (result: PostOutcome, seconds: number) => {
         timedOut = result === 'timeout';
