@@ -32,7 +32,7 @@ const clock = new VirtualClock();
 const token = (claims: Record<string, unknown>, { privateKey, jwk }: Key = first, seconds: number | null = 600) => {
   const now = Math.floor(clock.now() / 1000);
   return new SignJWT({ aud: 'k8s', sub: 'jane', ...(seconds === null ? {} : { exp: now + seconds }), ...claims })
-    .setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '' })
+    .setProtectedHeader({ alg: 'RS256', ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
     .setIssuer((claims.iss as string | undefined) ?? options.issuer)
     .setIssuedAt(now)
     .sign(privateKey);
@@ -138,4 +138,14 @@ test('a token with an unknown key does not take away the keys that are known', a
   // Nor is the provider asked again at once.
   await expect(tokens.authenticateToken(unknown, [])).rejects.toThrow('oidc: verify token: no applicable key found');
   expect(asked).toHaveLength(3);
+});
+
+test('a token that does not name its key is good by any of them', async () => {
+  const second = await newKey('two');
+  published.push(second.jwk);
+  const tokens = oidcTokens(options, clock);
+  const { kid: _, ...unnamed } = second.jwk;
+  expect((await tokens.authenticateToken(await token({}, { ...second, jwk: unnamed }), []))?.user.name).toBe('id:jane');
+  const forged = await token({}, { ...(await newKey('three')), jwk: unnamed });
+  await expect(tokens.authenticateToken(forged, [])).rejects.toThrow('oidc: verify token: signature verification failed');
 });

@@ -1,6 +1,14 @@
 /** Tokens of an OpenID Connect provider: signed by its keys, for this cluster's client, with the user in their claims. */
 import { get } from 'node:https';
-import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet, type JWTPayload, errors as joseErrors } from 'jose';
+import {
+  type CryptoKey,
+  compactVerify,
+  createLocalJWKSet,
+  decodeJwt,
+  type JSONWebKeySet,
+  type JWTPayload,
+  errors as joseErrors,
+} from 'jose';
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { type ClaimMapping, userOfClaims } from './claim-mapping.ts';
@@ -127,7 +135,22 @@ export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticat
   const keysOf = providerKeys(options, clock);
   const algorithms = [...options.algorithms];
   const verify = async (token: string): Promise<void> => {
-    const check = async (isStale: boolean) => void (await compactVerify(token, await keysOf(isStale), { algorithms }));
+    const isBy = (key: CryptoKey) =>
+      compactVerify(token, key, { algorithms }).then(
+        () => true,
+        () => false,
+      );
+    const check = async (isStale: boolean): Promise<void> => {
+      const keys = await keysOf(isStale);
+      try {
+        await compactVerify(token, keys, { algorithms });
+      } catch (error) {
+        if (!(error instanceof joseErrors.JWKSMultipleMatchingKeys)) throw error;
+        // The token does not say by which.
+        for await (const key of error) if (await isBy(key)) return;
+        throw new joseErrors.JWSSignatureVerificationFailed();
+      }
+    };
     try {
       await check(false).catch((error: unknown) => {
         // Its provider may have new keys by now.
