@@ -195,7 +195,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const host = options.externalHostname ?? told.address;
     return `${host.includes(':') ? `[${host}]` : host}:${told.port}`;
   };
-  const discovery = createDiscovery({ ...merged, serverAddress });
+  const aggregations = counters(metrics, {
+    name: 'aggregator_discovery_aggregation_count_total',
+    help: 'Counter of number of times discovery was aggregated',
+  }).with({});
+  const discovery = createDiscovery({ ...merged, serverAddress, onAggregated: () => aggregations.inc() });
   const version = versionInfo(options.version);
   registerServerMetrics({
     registry: metrics,

@@ -24,6 +24,8 @@ export interface DiscoveryOptions {
   serverAddress(): string;
   /** What other servers serve in this one's name, where there are such. */
   aggregation(): Aggregation | undefined;
+  /** Told when all that is served has been put together anew. */
+  onAggregated?: () => void;
 }
 
 /** What one group version consists of: resources of this server, or another server's. */
@@ -164,6 +166,7 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     const present = `${table.generation} ${aggregation()?.generation ?? ''}`;
     if (generation !== present) {
       groups = grouped(table, aggregation()?.remotes() ?? []);
+      options.onAggregated?.();
       generation = present;
     }
     if (parts.length === 1) {

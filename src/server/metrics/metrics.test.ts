@@ -36,6 +36,8 @@ it('tells what was asked and stored, under the names, labels and buckets that up
       'apiserver_requested_deprecated_apis{group="extensions",version="v1beta1",resource="deployments",subresource="",removed_release="1.16"} 1',
     );
     expect(lines).toContain('apiserver_storage_objects{resource="configmaps"} 1');
+    expect(lines).toContain('apiserver_watch_cache_events_dispatched_total{group="",resource="configmaps"} 1');
+    expect(lines).toContain('apiserver_storage_events_received_total{group="",resource="configmaps"} 1');
     expect(lines).toContain('apiserver_resource_objects{group="apps",resource="deployments"} 0');
     expect(text).toMatch(
       /apiserver_admission_controller_admission_duration_seconds_count\{name="Nothing",type="validate",operation="CREATE",rejected="false"\} 1/,

@@ -52,6 +52,18 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
     name: 'apiserver_watch_cache_events_received_total',
     help: 'Counter of events received in watch cache broken by resource type.',
   });
+  const storageEvents = counters(registry, {
+    name: 'apiserver_storage_events_received_total',
+    help: 'Number of etcd events received split by kind.',
+  });
+  const dispatches = counters(registry, {
+    name: 'apiserver_watch_cache_events_dispatched_total',
+    help: 'Counter of events dispatched in watch cache broken by resource type.',
+  });
+  const terminations = counters(registry, {
+    name: 'apiserver_terminated_watchers_total',
+    help: 'Counter of watchers closed due to unresponsiveness broken by resource type.',
+  });
   const initializations = counters(registry, {
     name: 'apiserver_watch_cache_initializations_total',
     help: 'Counter of watch cache initializations broken by resource type.',
@@ -131,6 +143,8 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
         },
       };
       const events = received.with(labels);
+      const stored = storageEvents.with(labels);
+      const dispatched = dispatches.with(labels);
       const fills = initializations.with(labels);
       const revision = version.with(labels);
       return {
@@ -141,12 +155,15 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
         },
         received(count, at) {
           events.inc(count);
+          stored.inc(count);
           revision.value = at;
         },
         filled(at) {
           fills.inc();
           revision.value = at;
         },
+        dispatched: () => dispatched.inc(),
+        terminated: () => terminations.with(labels).inc(),
       };
     },
   };

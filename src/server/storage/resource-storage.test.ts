@@ -20,12 +20,14 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
   let store: Store;
   let pods: ResourceStorage<Pod>;
   let controller: AbortController;
+  let counts: { dispatched: number; terminated: number };
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'k8ts-storage-'));
     clock = new VirtualClock();
     store = await open(clock, dir);
     controller = new AbortController();
+    counts = { dispatched: 0, terminated: 0 };
     pods = openResourceStorage<Pod>({
       store,
       prefix: '/registry/pods',
@@ -33,6 +35,13 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
       clock,
       indexes: ['spec.nodeName'],
       watcherBuffer: 50,
+      observer: {
+        listed: () => {},
+        received: () => {},
+        filled: () => {},
+        dispatched: () => counts.dispatched++,
+        terminated: () => counts.terminated++,
+      },
     });
   });
   afterEach(async () => {
@@ -297,6 +306,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     for (let i = 0; i < 60; i++) await pods.create(pod('one', `p${i}`));
     await pods.list();
     await expect(iterator.next()).rejects.toMatchObject({ code: 410, reason: 'Expired' });
+    expect(counts).toEqual({ dispatched: 61, terminated: 1 });
   });
 
   test('a watch ends with its signal, its storage and its store', async () => {

@@ -87,6 +87,10 @@ export interface StorageObserver {
   received(events: number, revision: number): void;
   /** The cache holds everything as of this revision. */
   filled(revision: number): void;
+  /** A change has been offered to those who watch. */
+  dispatched(): void;
+  /** A watcher has been cut off: it did not keep up. */
+  terminated(): void;
 }
 
 export interface Preconditions {

@@ -234,6 +234,7 @@ export class WatchCache<T extends KubeObject> {
       const change = new Change<T>(event.modRevision, before, after, this.#options.clock.monotonic());
       this.log.push(change);
       this.watchers.offer(change, this.#scopes(change));
+      this.#options.observer?.dispatched();
     }
   }
 

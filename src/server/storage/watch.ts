@@ -5,7 +5,7 @@ import { errors, type KubeObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import { selects } from './selects.ts';
-import type { StorageWatchEvent, StorageWatchOptions } from './storage.ts';
+import type { StorageObserver, StorageWatchEvent, StorageWatchOptions } from './storage.ts';
 import { parseResourceVersion } from './versions.ts';
 import { below, everything, type WatchCache, withField } from './watch-cache.ts';
 
@@ -16,6 +16,7 @@ export interface WatchSource<T extends KubeObject> {
   prefixOf(namespace: string | undefined): string;
   /** A watcher with more events waiting is cut off. */
   watcherBuffer: number;
+  observer?: StorageObserver | undefined;
 }
 
 /** The last bookmark comes so long before the end of the watch (as upstream's). */
@@ -53,6 +54,7 @@ export async function* watch<T extends KubeObject>(
     // A version that lies ahead is waited for: what comes before it is not for this watcher.
     afterRevision: Math.max(from, cache.revision),
     capacity: source.watcherBuffer,
+    cutOff: () => source.observer?.terminated(),
   });
   if (wantsBookmarks) cache.armBookmarks();
   let isStopped = false;

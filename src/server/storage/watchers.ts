@@ -102,6 +102,8 @@ export interface WatcherOptions<T extends KubeObject> {
   afterRevision: number;
   /** With more events waiting than this it is cut off, rather than that they be kept for it. */
   capacity: number;
+  /** Told when it is. */
+  cutOff?: (() => void) | undefined;
 }
 
 export class Watcher<T extends KubeObject> {
@@ -113,6 +115,7 @@ export class Watcher<T extends KubeObject> {
   readonly #channel: Channel<T>;
   readonly #afterRevision: number;
   readonly #capacity: number;
+  readonly #cutOff: (() => void) | undefined;
   #bookmark: Events<T> | undefined;
   /** What waited when it was ended. */
   #rest: Events<T> = [];
@@ -126,6 +129,7 @@ export class Watcher<T extends KubeObject> {
     this.wantsBookmarks = options.wantsBookmarks;
     this.#afterRevision = options.afterRevision;
     this.#capacity = options.capacity;
+    this.#cutOff = options.cutOff;
   }
 
   bookmark(revision: number): void {
@@ -152,6 +156,7 @@ export class Watcher<T extends KubeObject> {
   checkPace(channelEnd: number): void {
     if (channelEnd - this.position <= this.#capacity) return;
     this.position = channelEnd;
+    this.#cutOff?.();
     this.end(errors.expired('the watch was closed: its reader is too slow and too many events are waiting'));
   }
 
