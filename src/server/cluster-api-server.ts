@@ -49,7 +49,7 @@ import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
 import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
 import { createConversionMetrics } from './metrics/conversion-metrics.ts';
-import { createExtensionMetrics } from './metrics/extension-metrics.ts';
+import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
 import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
@@ -183,7 +183,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   });
   lateAuthorizer.set(authorization.authorizer);
 
-  const webhooks = createWebhookClient({ storages, clock, random });
+  const webhooks = createWebhookClient({ storages, clock, random, missingSan: missingSanCounter(options.metrics, 'webhooks') });
   const extensions = {
     table: server.table,
     webhooks,

@@ -103,3 +103,12 @@ export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
     mutatingPolicy: (outcome) => policy('mutating', outcome),
   };
 }
+
+/** Counts servers that are called by the API server and whose certificates rely on their common name. */
+export function missingSanCounter(registry: Registry, what: 'webhooks' | 'kube_aggregator'): () => void {
+  const cell = counters(registry, {
+    name: `apiserver_${what}_x509_missing_san_total`,
+    help: 'Counts the number of requests to servers missing SAN extension in their serving certificate OR the number of connection failures due to the lack of x509 certificate SAN extension missing (either/or, based on the runtime environment)',
+  }).with({});
+  return () => cell.inc();
+}

@@ -29,9 +29,8 @@ export function connectionProblem(error: unknown): string {
     case 'CERT_NOT_YET_VALID':
       return x509('certificate has expired or is not yet valid');
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return x509(
-        error.message.replace(/^Hostname\/IP does not match certificate's altnames: /, 'certificate is not valid for this name: '),
-      );
+      // `serverIdentity` has found the words.
+      return x509(error.message);
     case 'ECONNREFUSED':
       return `${dial} connection refused`;
     case 'EHOSTUNREACH':

@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { connectionOf, loadKubeconfig } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import { connectionProblem } from './go-words.ts';
+import { serverIdentity } from './server-identity.ts';
 
 /** The receiver has answered, but not that all is well. */
 export class RefusedError extends Error {
@@ -43,6 +44,7 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
     cert: pem(connection.cert),
     key: pem(connection.key),
     rejectUnauthorized: !connection.insecureSkipTlsVerify,
+    checkServerIdentity: serverIdentity(),
     ...(connection.tlsServerName ? { servername: connection.tlsServerName } : {}),
   };
   return {

@@ -9,6 +9,7 @@ import { currentSpan, spanKind, traced } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Storages } from '../storages.ts';
 import { connectionProblem } from './go-words.ts';
+import { serverIdentity } from './server-identity.ts';
 import { resolveService } from './service-address.ts';
 
 /** Where a webhook is, as `clientConfig` of every kind that has webhooks says it. */
@@ -39,6 +40,8 @@ export interface WebhookClientOptions {
   storages: Storages;
   clock: Clock;
   random: Random;
+  /** Told of a webhook whose certificate names it by its common name only. */
+  missingSan?: () => void;
 }
 
 interface Target {
@@ -102,6 +105,7 @@ function serverProblem(status: number, body: string): string {
 }
 
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
+  const checkServerIdentity = serverIdentity(options.missingSan);
   const agent = new Agent({ keepAlive: true, maxFreeSockets: maxIdleConnections, scheduling: 'lifo' });
 
   const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<string> => {
@@ -119,6 +123,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
           // Addresses are no server names (RFC 6066); they are checked as addresses.
           servername: isIP(target.serverName) ? '' : target.serverName,
           ...(ca === undefined ? {} : { ca }),
+          checkServerIdentity,
           headers: {
             'content-type': 'application/json',
             accept: 'application/json, */*',
