@@ -50,6 +50,7 @@ import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
 import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
 import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
+import { createOidcMetrics } from './metrics/oidc-metrics.ts';
 import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
@@ -62,7 +63,7 @@ import { createWebhookClient } from './webhook/index.ts';
 
 export interface ClusterApiServerOptions
   extends Omit<ApiServerOptions, 'authorizer' | 'authenticators' | 'admission' | 'hooks' | 'anonymous'> {
-  authentication: Omit<AuthenticationOptions, 'storages' | 'clock' | 'serviceAccountKeys' | 'metrics' | 'labelSecret'> & {
+  authentication: Omit<AuthenticationOptions, 'storages' | 'clock' | 'serviceAccountKeys' | 'metrics' | 'oidcMetrics' | 'labelSecret'> & {
     /** --service-account-max-token-expiration, seconds. */
     maxTokenSeconds?: number;
     /** --service-account-extend-token-expiration; default true. */
@@ -163,6 +164,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     // Of what is asked for the filters know more.
     anonymousAuth: false,
     metrics: createServiceAccountMetrics(options.metrics),
+    oidcMetrics: createOidcMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
       const patch = { metadata: { uid, labels } };
       await ownClient.patch(Secret, name, 'merge', patch, { namespace }).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import { type Clock, type Random, systemRandom } from '../../time/index.ts';
+import type { OidcMetrics } from '../metrics/oidc-metrics.ts';
 import type { ServiceAccountMetrics } from '../metrics/service-account-metrics.ts';
 import type { Authenticator, UserInfo } from '../request.ts';
 import type { Storages } from '../storages.ts';
@@ -32,6 +33,7 @@ export interface AuthenticationOptions {
   metrics?: ServiceAccountMetrics | undefined;
   /** Labels the Secret of a token that is used. */
   labelSecret?: LegacyTokenTracking['label'];
+  oidcMetrics?: OidcMetrics;
   /** --oidc-*, --authentication-config. */
   oidc?: readonly OidcOptions[];
   /** --authentication-token-webhook-config-file: asked where nobody else knows a token. */
@@ -54,7 +56,8 @@ export function createAuthentication(options: AuthenticationOptions): {
 } {
   const { storages, clock } = options;
   const apiAudiences = options.apiAudiences ?? options.issuers.slice(0, 1);
-  const oidcOf = (providers: readonly OidcOptions[]) => unionTokens(providers.map((provider) => oidcTokens(provider, clock)));
+  const oidcOf = (providers: readonly OidcOptions[]) =>
+    unionTokens(providers.map((provider) => oidcTokens(provider, clock, options.oidcMetrics)));
   let oidc = oidcOf(options.oidc ?? []);
   const tokens = unionTokens([
     ...(options.tokens === undefined ? [] : [staticTokens(options.tokens)]),

@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ensurePki } from '../../pki/index.ts';
 import { VirtualClock } from '../../time/index.ts';
+import { createOidcMetrics } from '../metrics/oidc-metrics.ts';
 import { type OidcOptions, oidcTokens } from './oidc.ts';
 
 let dir: string;
@@ -148,4 +150,20 @@ test('a token that does not name its key is good by any of them', async () => {
   expect((await tokens.authenticateToken(await token({}, { ...second, jwk: unnamed }), []))?.user.name).toBe('id:jane');
   const forged = await token({}, { ...(await newKey('three')), jwk: unnamed });
   await expect(tokens.authenticateToken(forged, [])).rejects.toThrow('oidc: verify token: signature verification failed');
+});
+
+test('what tokens take and when keys came is counted', async () => {
+  const registry = new Registry();
+  const tokens = oidcTokens(options, clock, createOidcMetrics(registry, clock, 'server'));
+  await tokens.authenticateToken(await token({}), []);
+  await expect(tokens.authenticateToken(await token({ aud: 'other' }), [])).rejects.toThrow('expected audience');
+  const metrics = await registry.metrics();
+  const hash = '"sha256:[0-9a-f]{64}"';
+  for (const line of [
+    `latency_seconds_count{result="success",jwt_issuer_hash=${hash}} 1`,
+    `latency_seconds_count{result="failure",jwt_issuer_hash=${hash}} 1`,
+    `jwks_fetch_last_timestamp_seconds{result="success",jwt_issuer_hash=${hash},apiserver_id_hash=${hash}} \\d`,
+    `jwks_fetch_last_key_set_info{jwt_issuer_hash=${hash},apiserver_id_hash=${hash},hash=${hash}} 1`,
+  ])
+    expect(metrics).toMatch(new RegExp(`apiserver_authentication_jwt_authenticator_${line}`));
 });

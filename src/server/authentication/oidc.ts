@@ -11,6 +11,7 @@ import {
 } from 'jose';
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
+import type { OidcMetrics } from '../metrics/oidc-metrics.ts';
 import { type ClaimMapping, userOfClaims } from './claim-mapping.ts';
 import type { TokenAuthenticator } from './token.ts';
 
@@ -33,7 +34,7 @@ const maxDocumentBytes = 1024 * 1024;
 /** The provider is not asked for its keys again before this, whatever tokens come. */
 const refreshMs = 10_000;
 
-function fetchJson(url: string, ca: string | undefined): Promise<Record<string, unknown>> {
+function fetchJson(url: string, ca: string | undefined): Promise<{ value: Record<string, unknown>; text: string }> {
   return new Promise((resolve, reject) => {
     const failed = (why: string) => reject(new Error(`oidc: fetching ${url}: ${why}`));
     const sent = get(url, { ...(ca === undefined ? {} : { ca }), timeout: timeoutMs }, (response) => {
@@ -48,7 +49,7 @@ function fetchJson(url: string, ca: string | undefined): Promise<Record<string, 
         if (response.statusCode !== 200) return failed(`${response.statusCode} ${response.statusMessage}: ${text.slice(0, 1024)}`);
         try {
           const value: unknown = JSON.parse(text);
-          return isJsonObject(value) ? resolve(value) : failed('the answer is no object');
+          return isJsonObject(value) ? resolve({ value, text }) : failed('the answer is no object');
         } catch {
           return failed('the answer is no JSON');
         }
@@ -65,19 +66,27 @@ type Keys = ReturnType<typeof createLocalJWKSet>;
  * The provider's keys: asked for when first needed, and again when a token names one that is not known. What is known stays good
  * meanwhile, and where the provider does not answer: other people's tokens must not suffer from a bad one.
  */
-function providerKeys({ issuer, discoveryUrl, ca }: OidcOptions, clock: Clock): (isStale: boolean) => Keys | Promise<Keys> {
+function providerKeys(
+  { issuer, discoveryUrl, ca }: OidcOptions,
+  clock: Clock,
+  metrics: OidcMetrics | undefined,
+): (isStale: boolean) => Keys | Promise<Keys> {
   let known: Keys | undefined;
   let asked: Promise<Keys> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   const load = async (): Promise<Keys> => {
     askedMs = clock.monotonic();
     try {
-      const discovered = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
+      const { value: discovered } = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
       if (discovered.issuer !== issuer)
         throw new Error(
           `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
         );
-      const keys = await fetchJson(String(discovered.jwks_uri), ca);
+      const { value: keys, text } = await fetchJson(String(discovered.jwks_uri), ca).catch((error: unknown) => {
+        metrics?.keysFetched(issuer, undefined);
+        throw error;
+      });
+      metrics?.keysFetched(issuer, text);
       // jose looks at what it holds.
       known = createLocalJWKSet(keys as unknown as JSONWebKeySet);
       return known;
@@ -131,8 +140,8 @@ function checkClaims({ aud, exp, nbf }: JWTPayload, wanted: readonly string[], n
     throw refused(`current time ${goTime(nowSeconds)} before the nbf (not before) time: ${goTime(begins)}`);
 }
 
-export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticator {
-  const keysOf = providerKeys(options, clock);
+export function oidcTokens(options: OidcOptions, clock: Clock, metrics?: OidcMetrics): TokenAuthenticator {
+  const keysOf = providerKeys(options, clock, metrics);
   const algorithms = [...options.algorithms];
   const verify = async (token: string): Promise<void> => {
     const isBy = (key: CryptoKey) =>
@@ -167,10 +176,20 @@ export function oidcTokens(options: OidcOptions, clock: Clock): TokenAuthenticat
       if (token.split('.').length !== 3) return undefined;
       const claims = claimsOf(token);
       if (claims?.iss !== options.issuer) return undefined;
-      // What is easily seen first: for a token that is no good anyway the provider need not be asked for its keys.
-      checkClaims(claims, options.audiences, clock.now() / 1000);
-      await verify(token);
-      return { user: userOfClaims(claims, options.mapping) };
+      const startedMs = clock.monotonic();
+      const measured = (result: 'success' | 'failure') =>
+        metrics?.authenticated(options.issuer, result, (clock.monotonic() - startedMs) / 1000);
+      try {
+        // What is easily seen first: for a token that is no good anyway the provider need not be asked for its keys.
+        checkClaims(claims, options.audiences, clock.now() / 1000);
+        await verify(token);
+        const user = userOfClaims(claims, options.mapping);
+        measured('success');
+        return { user };
+      } catch (error) {
+        measured('failure');
+        throw error;
+      }
     },
   };
 }
