@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders,
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 
 export interface UpgradeTls {
   ca?: string | Buffer | (string | Buffer)[];
@@ -10,6 +11,8 @@ export interface UpgradeTls {
   key?: string | Buffer;
   rejectUnauthorized?: boolean;
   servername?: string;
+  /** Whether the server's certificate is for its name; default: as Node has it. */
+  checkServerIdentity?: ConnectionOptions['checkServerIdentity'];
   /** Default: the system's. */
   lookup?: LookupFunction;
 }

@@ -9,6 +9,7 @@ import type { Client } from '../../client/index.ts';
 import { type Clock, type Timer, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { missingSanCounter } from '../metrics/extension-metrics.ts';
 import type { ServiceResolver } from '../service-resolver.ts';
 import { follow, readObject } from '../storages.ts';
 import { readDocument } from './answers.ts';
@@ -95,6 +96,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
       for (const { apiService } of remotes.values()) this.set({ name: apiService.metadata.name }, isAvailable(apiService) ? 0 : 1);
     },
   });
+  const missingSan = missingSanCounter(options.metrics, 'kube_aggregator');
   const unavailableTotal = new Counter({
     name: 'aggregator_unavailable_apiservice_total',
     help: 'Counter of APIServices which are marked as unavailable broken down by APIService name and reason.',
@@ -274,7 +276,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     forget(path);
     remotes.set(path, {
       apiService,
-      server: remoteServer(apiService, options.identity, options.resolve),
+      server: remoteServer(apiService, options.identity, options.resolve, missingSan),
       resources: known?.resources ?? [],
       openApiV3: known?.openApiV3,
       failures: 0,

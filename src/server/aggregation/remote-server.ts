@@ -5,6 +5,7 @@ import { toHeader } from '../http/header-text.ts';
 import type { UserInfo } from '../request.ts';
 import type { ServiceResolver } from '../service-resolver.ts';
 import { type Backend, backend, hostPort } from '../streaming/kubelet-connection.ts';
+import { serverIdentity } from '../webhook/server-identity.ts';
 
 /** The certificate by which other API servers know this one, and believe its headers (--proxy-client-cert-file, -key-file), PEM. */
 export interface ProxyIdentity {
@@ -23,13 +24,23 @@ const defaultPort = 443;
 
 export const portOf = ({ spec }: APIService) => spec.service?.port ?? defaultPort;
 
-export function remoteServer(apiService: APIService, identity: ProxyIdentity | undefined, resolve: ServiceResolver): RemoteServer {
+/** `missingSan` is told of a certificate that names its server by a common name only. */
+export function remoteServer(
+  apiService: APIService,
+  identity: ProxyIdentity | undefined,
+  resolve: ServiceResolver,
+  missingSan?: () => void,
+): RemoteServer {
   const { service, caBundle, insecureSkipTLSVerify } = apiService.spec;
   const { namespace = '', name = '' } = service ?? {};
   const tls = { ...identity, servername: `${name}.${namespace}.svc` };
   const verified = insecureSkipTLSVerify
     ? { ...tls, rejectUnauthorized: false }
-    : { ...tls, ...(caBundle ? { ca: Buffer.from(caBundle, 'base64').toString('utf8') } : {}) };
+    : {
+        ...tls,
+        checkServerIdentity: serverIdentity(missingSan),
+        ...(caBundle ? { ca: Buffer.from(caBundle, 'base64').toString('utf8') } : {}),
+      };
   const own = backend(verified);
   const unverified = backend({ ...tls, rejectUnauthorized: false });
   return {
