@@ -3,7 +3,7 @@
  * quantities and times in canonical form, empty `omitempty` values dropped, structs that Go always writes (`status: {}`) present.
  */
 import { isJsonObject, type JsonObject } from './json-object.ts';
-import { DecodeError, parseJson } from './json-text.ts';
+import { DecodeError, maxStrictErrors, parseJson } from './json-text.ts';
 import { formatQuantity, quantityError, tryParseQuantity } from './quantity.ts';
 import { apiVersionOf, type KubeObject } from './resource.ts';
 import type { Field, ListNode, MapNode, StructNode, TypeNode, UnionNode } from './schema/node.ts';
@@ -13,9 +13,6 @@ import { strictErrors } from './strict-errors.ts';
 import { formatGoDuration, formatMicroTime, formatTime, isPlainTime, parseGoDuration, parseRfc3339 } from './time-format.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
-
-/** Upstream stops collecting here. */
-const maxStrictErrors = 100;
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'array';

@@ -96,11 +96,14 @@ function visitKeys(text: string, visit: (path: string, at: number, isRepeated: b
   }
 }
 
-/** Paths of the keys that valid JSON text repeats within one object. */
+/** Upstream stops collecting what strict decoding refuses here. */
+export const maxStrictErrors = 100;
+
+/** Paths of the keys that valid JSON text repeats within one object: the first of them. */
 function duplicatePaths(text: string): string[] {
   const found = new Set<string>();
   visitKeys(text, (path, _, isRepeated) => {
-    if (isRepeated) found.add(path);
+    if (isRepeated && found.size < maxStrictErrors) found.add(path);
   });
   return [...found];
 }

@@ -41,6 +41,16 @@ test.each([
   expect((await patched(type, body, '')).message).toBe(message);
 });
 
+test('of very many repetitions the first hundred are told', async () => {
+  const many = (item: string) => `[${Array.from({ length: 9000 }, () => item).join(',')}]`;
+  const test = '{"op":"test","path":"/metadata/name","path":"/metadata/name","value":"default"}';
+  const { warning = '' } = await patched('json-patch', many(test), 'Warn');
+  expect(String(warning).split('json patch duplicate field')).toHaveLength(101);
+  expect((await patched('json-patch', `[${'{"op":1,"op":1},'.repeat(150_000)}{}]`, 'Warn')).message).toBe(
+    'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 150001',
+  );
+});
+
 test('an object that its owners would make too large is stored without them; server-side apply is refused', async () => {
   const keys = Array.from({ length: 9999 }, (_, i) => [
     `a-key-that-is-as-long-as-it-takes-to-make-of-its-owners-what-a-store-does-not-take-${i}`,

@@ -8,6 +8,7 @@ import {
   isJsonObject,
   type KubeObject,
   kindNode,
+  maxStrictErrors,
   type ParsedJson,
   PatchError,
   parseJson,
@@ -108,13 +109,14 @@ const operationFields = new Set(['op', 'path', 'from', 'value']);
 function problemsOf({ value, duplicates }: ParsedJson, isJsonPatch: boolean): string[] {
   if (!isJsonPatch) return duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
   const operations = Array.isArray(value) ? value : [];
-  return operations.flatMap((operation: unknown, i) => {
+  const found: string[] = [];
+  for (const [i, operation] of operations.entries()) {
+    if (found.length >= maxStrictErrors) break;
     const unknown = isJsonObject(operation) ? Object.keys(operation).filter((field) => !operationFields.has(field)) : [];
-    return [
-      ...unknown.map((field) => `json patch unknown field ${JSON.stringify(`[${i}].${field}`)}`),
-      ...duplicates.filter((path) => path.startsWith(`[${i}].`)).map((path) => `json patch duplicate field ${JSON.stringify(path)}`),
-    ];
-  });
+    for (const field of unknown) found.push(`json patch unknown field ${JSON.stringify(`[${i}].${field}`)}`);
+    for (const path of duplicates) if (path.startsWith(`[${i}].`)) found.push(`json patch duplicate field ${JSON.stringify(path)}`);
+  }
+  return found.slice(0, maxStrictErrors);
 }
 
 function refused(error: PatchError): StatusError {
