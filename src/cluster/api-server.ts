@@ -144,7 +144,11 @@ export async function openApiServer(
   if (trusted)
     followConfiguration({
       ...{ ...following, ...trusted, subject: 'authentication' },
-      apply: async (text) => server.authenticateBy(parseAuthenticationConfiguration(text, trusted.file, args)),
+      apply: async (text) =>
+        server.authenticateBy({
+          anonymousAuth: flag(args['anonymous-auth'], true),
+          ...parseAuthenticationConfiguration(text, trusted.file, args),
+        }),
     });
   return {
     server,

@@ -42,6 +42,7 @@ export const servingFlags = [
   'strict-transport-security-directives',
   'permit-address-sharing',
   'permit-port-sharing',
+  'delete-collection-workers',
   'disable-http2-serving',
   'external-hostname',
   'http2-max-streams-per-connection',

@@ -104,7 +104,6 @@ test('what can only be as it is anyway is taken, and held to upstream’s rules'
     'watch-cache-sizes': 'pods#100,deployments.apps#0',
     'default-watch-cache-size': '100',
     'etcd-count-metric-poll-period': '1m0s',
-    'delete-collection-workers': '4',
     'enable-garbage-collector': 'true',
     'emulated-version': 'kube=1.36',
     'storage-initialization-timeout': '1m',
@@ -134,9 +133,15 @@ test('how connections, clients outside and ends are dealt with', () => {
       'disable-http2-serving': 'true',
       'http2-max-streams-per-connection': '50',
       'external-hostname': 'api.test',
+      'delete-collection-workers': '4',
       'shutdown-watch-termination-grace-period': '10s',
     }),
-  ).toMatchObject({ http: { withoutHttp2: true, maxStreams: 50 }, externalHostname: 'api.test', shutdown: { watchGraceSeconds: 10 } });
+  ).toMatchObject({
+    deleteCollectionWorkers: 4,
+    http: { withoutHttp2: true, maxStreams: 50 },
+    externalHostname: 'api.test',
+    shutdown: { watchGraceSeconds: 10 },
+  });
   expect(() => servingOptions({ 'shutdown-watch-termination-grace-period': '-1s' })).toThrow(
     'shutdown-watch-termination-grace-period, if provided, can not be a negative value',
   );

@@ -75,7 +75,14 @@ export function servingOptions(
   args: ComponentArgs,
 ): Pick<
   ClusterApiServerOptions,
-  'externalHostname' | 'flowControl' | 'http' | 'livezGraceSeconds' | 'minRequestTimeoutSeconds' | 'requestTimeoutSeconds' | 'shutdown'
+  | 'deleteCollectionWorkers'
+  | 'externalHostname'
+  | 'flowControl'
+  | 'http'
+  | 'livezGraceSeconds'
+  | 'minRequestTimeoutSeconds'
+  | 'requestTimeoutSeconds'
+  | 'shutdown'
 > {
   const reads = amount(args, 'max-requests-inflight', whole);
   const writes = amount(args, 'max-mutating-requests-inflight', whole);
@@ -85,6 +92,7 @@ export function servingOptions(
   const hsts = strictTransport(args['strict-transport-security-directives']);
   const browsers = { ...allowedOrigins(args['cors-allowed-origins']), ...(hsts.length > 0 ? { strictTransport: hsts } : {}) };
   const maxStreams = amount(args, 'http2-max-streams-per-connection', whole);
+  const deleteCollectionWorkers = amount(args, 'delete-collection-workers', whole);
   const watchGraceSeconds = watchGrace(args['shutdown-watch-termination-grace-period']);
   const goawayChance = Number(args['goaway-chance'] ?? 0);
   // Where everybody is sent away all the time, nobody is served.
@@ -107,6 +115,7 @@ export function servingOptions(
     ...(livezGraceSeconds === undefined ? {} : { livezGraceSeconds }),
     ...(requestTimeoutSeconds === undefined ? {} : { requestTimeoutSeconds }),
     ...(minRequestTimeoutSeconds === undefined ? {} : { minRequestTimeoutSeconds }),
+    ...(deleteCollectionWorkers === undefined ? {} : { deleteCollectionWorkers }),
     ...(args['external-hostname'] ? { externalHostname: args['external-hostname'] } : {}),
     shutdown: {
       delaySeconds: shutdownDelaySeconds(args),

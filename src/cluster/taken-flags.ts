@@ -89,9 +89,8 @@ const kubelets = {
   'kubelet-read-only-port': integer,
   'kubelet-timeout': duration,
 };
-/** What is so here in any case: deletions in a collection one by one, leases of API servers, no redirects from other servers. */
+/** What is so here in any case: leases of API servers, no redirects from other servers, one emulated version. */
 const always = {
-  'delete-collection-workers': integer,
   'endpoint-reconciler-type': oneOf('lease'),
   'aggregator-reject-forwarding-redirect': oneOf('true'),
   'enable-garbage-collector': oneOf('true'),

@@ -69,6 +69,8 @@ export interface ApiServerOptions {
   requestTimeoutSeconds?: number;
   /** Default 1800 (--min-request-timeout): how long watches live at least whose clients do not say. */
   minRequestTimeoutSeconds?: number;
+  /** Default 1 (--delete-collection-workers). */
+  deleteCollectionWorkers?: number | undefined;
   /** How it ends. */
   shutdown?: ShutdownOptions;
   /** Where keys begin (--etcd-prefix). Default `/registry`. */

@@ -313,6 +313,15 @@ describe('delete', () => {
     expect((await admin.list(ConfigMap, { namespace })).items.map((c) => c.metadata.name)).toEqual(['c']);
   });
 
+  test('of a collection is done by as many at a time as it is told', async () => {
+    const several = await openTestServer({ deleteCollectionWorkers: 3 });
+    const client = several.admin;
+    for (let i = 0; i < 7; i++) await client.create(ConfigMap, configMap(`c${i}`));
+    await client.deleteCollection(ConfigMap, { namespace });
+    expect((await client.list(ConfigMap, { namespace })).items).toEqual([]);
+    await several.close();
+  });
+
   test('of a namespace terminates it until it is finalized', async () => {
     await admin.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'gone' } } as unknown as Draft<Namespace>);
     await admin.delete(Namespace, 'gone');

@@ -101,6 +101,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     admissionMetrics: createAdmissionMetrics(metrics, clock),
     table,
     isEnabled: options.isEnabled,
+    deleteCollectionWorkers: options.deleteCollectionWorkers,
     ...(options.hooks ? { hooks: options.hooks } : {}),
   };
   const prefix = options.storagePrefix ?? '/registry';

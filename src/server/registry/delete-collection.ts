@@ -20,18 +20,27 @@ export async function deleteCollection(registry: Registry, context: RequestConte
     served,
     list.items.map(({ object }) => object),
   );
-  const items: Item[] = [];
-  for (const cached of list.items) {
-    context.signal.throwIfAborted();
-    const object: KubeObject = cached.object;
-    try {
-      const { item } = await deleteObject(registry, context, served, object.metadata.namespace ?? '', object.metadata.name, options);
-      items.push(item);
-    } catch (error) {
-      // Somebody else has deleted it in between, which is what was asked for.
-      if (!hasReason(error, 'NotFound')) throw error;
+  const deleted: (Item | undefined)[] = [];
+  let failed = false;
+  const waiting = list.items.entries();
+  /** All workers take from the same; where one fails the others take no more. */
+  const work = async (): Promise<void> => {
+    for (const [i, cached] of waiting) {
+      if (failed) return;
+      context.signal.throwIfAborted();
+      const object: KubeObject = cached.object;
+      try {
+        deleted[i] = (await deleteObject(registry, context, served, object.metadata.namespace ?? '', object.metadata.name, options)).item;
+      } catch (error) {
+        // Somebody else has deleted it in between, which is what was asked for.
+        if (hasReason(error, 'NotFound')) continue;
+        failed = true;
+        throw error;
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, registry.deleteCollectionWorkers ?? 1) }, work));
+  const items = deleted.filter((item) => item !== undefined);
   const metadata = { resourceVersion: String(list.revision), ...(list.continue === undefined ? {} : { continue: list.continue }) };
   return { type: 'list', resource: served, metadata, items };
 }

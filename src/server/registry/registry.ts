@@ -24,6 +24,8 @@ export interface Registry {
   readonly isEnabled?: ((gate: string) => boolean) | undefined;
   /** A watch without timeoutSeconds ends after this to twice this (--min-request-timeout). Default 1800. */
   readonly minRequestTimeoutSeconds?: number | undefined;
+  /** How many of a collection are deleted at a time (--delete-collection-workers). Default 1. */
+  readonly deleteCollectionWorkers?: number | undefined;
   /** By resource (`services`, `deployments.apps`): what reserves around writes of the object itself. */
   readonly hooks?: ReadonlyMap<string, WriteHook>;
 }
