@@ -89,7 +89,12 @@ export function upCommand(): Command {
     .option('--history <time|size>', 'how much of the past can be read: 1h, 512Mi, or both with a comma (default: 5m)')
     .option('--wait <duration>', 'how long nodes may take to become ready', duration, 60_000)
     .option('--foreground', 'stay until interrupted, then take the cluster down', false)
-    .option('--apiserver-arg <flag=value>', `flag of kube-apiserver; repeatable (${pairs})`, keyValue, {})
+    .option(
+      '--apiserver-arg <flag=value>',
+      `flag of kube-apiserver; repeatable (${pairs}); those of etcd's metrics, the watch cache and Go's runtime are taken without effect`,
+      keyValue,
+      {},
+    )
     .option('--controller-manager-arg <flag=value>', 'flag of kube-controller-manager', keyValue, {})
     .option('--scheduler-arg <flag=value>', 'flag of kube-scheduler', keyValue, {})
     .option('--kubelet-arg <flag=value>', 'flag of the kubelet', keyValue, {})
