@@ -246,6 +246,27 @@ describe('patch', () => {
     });
   });
 
+  test('by server-side apply of a Scale owns the number of replicas, and conflicts with who does', async () => {
+    const config = { ...deployment('web'), spec: { ...deployment('web').spec, replicas: 1 } };
+    await admin.patch(Deployment, 'web', 'apply', config, { namespace, fieldManager: 'one' });
+    const scaled = (replicas: number, fieldManager: string, force = false) => {
+      const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web', namespace }, spec: { replicas } };
+      return admin.patch(Deployment, 'web', 'apply', scale, { namespace, fieldManager, force, subresource: 'scale' });
+    };
+    await expect(scaled(17, 'two')).rejects.toMatchObject({
+      code: 409,
+      message: 'Apply failed with 1 conflict: conflict with "one": .spec.replicas',
+    });
+    expect(await scaled(17, 'two', true)).toMatchObject({ kind: 'Scale', spec: { replicas: 17 } });
+    const { metadata, spec } = await admin.get(Deployment, 'web', { namespace });
+    expect(spec.replicas).toBe(17);
+    const owner = metadata.managedFields?.find(({ manager }) => manager === 'two');
+    expect(owner).toMatchObject({ subresource: 'scale', apiVersion: 'apps/v1', fieldsV1: { 'f:spec': { 'f:replicas': {} } } });
+    await expect(admin.patch(Deployment, 'web', 'apply', config, { namespace, fieldManager: 'one' })).rejects.toMatchObject({ code: 409 });
+    const untyped = admin.patch(Deployment, 'web', 'apply', { kind: 'Deployment', apiVersion: 'v1' }, { namespace, fieldManager: 'one' });
+    await expect(untyped).rejects.toMatchObject({ code: 400, message: 'invalid object type: /v1, Kind=Deployment' });
+  });
+
   test('nobody owns the request for a certificate, and who approves it nothing but the decision', async () => {
     const { request } = await createSigningRequest({ commonName: 'x' });
     const spec = { request: btoa(request), signerName: 'example.com/x', usages: ['client auth'] };

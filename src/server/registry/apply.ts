@@ -1,5 +1,15 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
-import { applySteps, checkTyped, deepCopy, errors, hasReason, inVersions, isJsonObject, type KubeObject } from '../../api/index.ts';
+import {
+  applySteps,
+  checkTyped,
+  deepCopy,
+  errors,
+  hasReason,
+  inVersions,
+  isJsonObject,
+  type KubeObject,
+  parseApiVersion,
+} from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
@@ -9,7 +19,7 @@ import { managedVersions, resetFields } from './field-ownership.ts';
 import { type Document, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
-import { changeObject } from './update.ts';
+import { changeObject, type ShownObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
 export const applyType = 'application/apply-patch+yaml';
@@ -28,16 +38,31 @@ async function configurationOf(context: RequestContext, { resource }: ServedReso
     : parseCborDocument(bytes, resource.kind);
 }
 
-export async function apply(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+/** How what a client applies to a subresource of another kind is applied to the object. */
+export interface AppliedThrough {
+  /** Of the type that the client speaks. */
+  resource: ServedResource;
+  /** The configuration of the object itself. */
+  whole(value: Record<string, unknown>): Record<string, unknown>;
+  shown: ShownObject;
+}
+
+export async function apply(
+  registry: Registry,
+  context: RequestContext,
+  served: ServedResource,
+  through?: AppliedThrough,
+): Promise<Answer & { type: 'object' }> {
   const { info, query } = context;
   const options = writeOptions(context, 'PatchOptions');
   if ((query.get('fieldManager') ?? '') === '')
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       { type: 'FieldValueRequired', field: 'fieldManager', body: 'Required value: is required for apply patch' },
     ]);
-  const { value, repeated } = await configurationOf(context, served);
-  if (!isJsonObject(value)) throw errors.badRequest(`error decoding YAML: expected an object`);
-  context.audit?.request(undefined, () => value);
+  const asked = through?.resource ?? served;
+  const { value: sent, repeated } = await configurationOf(context, asked);
+  if (!isJsonObject(sent)) throw errors.badRequest(`error decoding YAML: expected an object`);
+  context.audit?.request(undefined, () => sent);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
   if (repeated !== undefined) {
@@ -45,8 +70,13 @@ export async function apply(registry: Registry, context: RequestContext, served:
     if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
     if (options.fieldValidation === 'Warn') context.warn(why);
   }
-  const isOfKind = value.kind === served.resource.kind && value.apiVersion === served.apiVersion;
-  if (isOfKind) checkTyped({ apiVersion: served.apiVersion, node, config: value });
+  if (sent.kind !== asked.resource.kind || sent.apiVersion !== asked.apiVersion) {
+    const { group, version } = parseApiVersion(String(sent.apiVersion ?? ''));
+    throw errors.badRequest(`invalid object type: ${group}/${version}, Kind=${String(sent.kind ?? '')}`);
+  }
+  const askedNode = nodeOf(asked);
+  if (askedNode) checkTyped({ apiVersion: asked.apiVersion, node: askedNode, config: sent });
+  const value = through ? through.whole(sent) : sent;
   // Checks kind and version; fields that there are not have been refused.
   const config = decodeServed(context, { value, duplicates: [] }, served, 'Ignore');
   checkNames(context, served, config);
@@ -77,6 +107,7 @@ export async function apply(registry: Registry, context: RequestContext, served:
         preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
         next: merged,
         ownFields: true,
+        ...(through ? { shown: through.shown } : {}),
       });
       return { type: 'object', status: 200, item, resource: served };
     } catch (error) {

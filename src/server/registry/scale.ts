@@ -14,13 +14,14 @@ import {
   type ScalePaths,
 } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { apply, isApply } from './apply.ts';
 import { decodeDocument } from './codec.ts';
 import { readPatch } from './patch-document.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import type { ServedResource } from './served-resource.ts';
 import { checkConvertible, storageOf } from './served-resource.ts';
-import { changeObject } from './update.ts';
+import { changeObject, type ShownObject } from './update.ts';
 import { writeOptions } from './write-options.ts';
 
 /** Its constant is not generated: Scale is no REST resource of its own. */
@@ -118,6 +119,20 @@ export async function scale(registry: Registry, context: RequestContext, served:
     return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
   }
   if (info.verb !== 'update' && info.verb !== 'patch') throw errors.methodNotSupported(served.resource, info.verb);
+  const shown: ShownObject = {
+    kind: scaleKind,
+    of: (object) => scaleOf(object, paths),
+    take: (shown, into) => {
+      const { spec } = shown as autoscalingV1.Scale; // it was made a Scale just above
+      write(into, paths.specReplicas, checkedReplicas(info.name, spec?.replicas));
+    },
+  };
+  if (info.verb === 'patch' && isApply(context)) {
+    const through = { resource: scaleResource, whole: (value: object) => wholeConfiguration(served, paths, value), shown };
+    const { item } = await apply(registry, context, served, through);
+    // It answers the object that it has written.
+    return { type: 'object', status: 200, item: { object: scaleOf(item.object as KubeObject, paths) }, resource: scaleResource };
+  }
   const options = writeOptions(context, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
   const wanted = await scaleReader(context, served, paths, options.fieldValidation);
   const item = await changeObject(registry, context, served, {
@@ -141,16 +156,21 @@ export async function scale(registry: Registry, context: RequestContext, served:
       write(next, paths.specReplicas, checkedReplicas(info.name, spec.replicas));
       return next;
     },
-    shown: {
-      kind: scaleKind,
-      of: (object) => scaleOf(object, paths),
-      take: (shown, into) => {
-        const { spec } = shown as autoscalingV1.Scale; // it was made a Scale just above
-        write(into, paths.specReplicas, checkedReplicas(info.name, spec?.replicas));
-      },
-    },
+    shown,
   });
   return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
+}
+
+/** What an applied Scale says of the object that it is of. */
+function wholeConfiguration(
+  { apiVersion, resource }: ServedResource,
+  paths: ScalePaths,
+  value: Partial<autoscalingV1.Scale>,
+): Record<string, unknown> {
+  const { metadata = {}, spec } = value;
+  const whole = { apiVersion, kind: resource.kind, metadata };
+  if (spec?.replicas !== undefined) write(whole, paths.specReplicas, checkedReplicas(value.metadata?.name ?? '', spec.replicas));
+  return whole;
 }
 
 function checkedReplicas(name: string, replicas = 0): number {
