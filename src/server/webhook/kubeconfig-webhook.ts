@@ -1,6 +1,6 @@
 /** A receiver that a kubeconfig names: of audit events, of reviews. */
 import { type RequestOptions as HttpRequestOptions, request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import { connectionOf, loadKubeconfig } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import { connectionProblem } from './go-words.ts';
@@ -39,20 +39,22 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
   };
   // A kubeconfig's PEM is text; only in process it may be a function.
   const pem = (value: typeof connection.ca) => (typeof value === 'function' ? value() : value);
-  const tls = {
+  const agent = new Agent({
+    keepAlive: true,
+    // As Node's own agent.
+    timeout: 5000,
     ca: pem(connection.ca),
     cert: pem(connection.cert),
     key: pem(connection.key),
     rejectUnauthorized: !connection.insecureSkipTlsVerify,
     checkServerIdentity: serverIdentity(),
     ...(connection.tlsServerName ? { servername: connection.tlsServerName } : {}),
-  };
+  });
   return {
     url: connection.server,
     post: (body, signal) =>
       new Promise((resolve, reject) => {
-        const sent =
-          url.protocol === 'http:' ? httpRequest(url, { ...options, signal }) : httpsRequest(url, { ...options, ...tls, signal });
+        const sent = url.protocol === 'http:' ? httpRequest(url, { ...options, signal }) : httpsRequest(url, { ...options, agent, signal });
         sent.on('response', (response) => {
           let text = '';
           response.setEncoding('utf8');

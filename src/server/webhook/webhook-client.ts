@@ -105,8 +105,13 @@ function serverProblem(status: number, body: string): string {
 }
 
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
-  const checkServerIdentity = serverIdentity(options.missingSan);
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: maxIdleConnections, scheduling: 'lifo' });
+  const agent = new Agent({
+    keepAlive: true,
+    maxFreeSockets: maxIdleConnections,
+    scheduling: 'lifo',
+    // Not a request's own: requests with one share no connections.
+    checkServerIdentity: serverIdentity(options.missingSan),
+  });
 
   const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<string> => {
     const span = currentSpan();
@@ -123,7 +128,6 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
           // Addresses are no server names (RFC 6066); they are checked as addresses.
           servername: isIP(target.serverName) ? '' : target.serverName,
           ...(ca === undefined ? {} : { ca }),
-          checkServerIdentity,
           headers: {
             'content-type': 'application/json',
             accept: 'application/json, */*',
