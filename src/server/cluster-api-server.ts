@@ -158,7 +158,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const { signingKey, publicKey, serviceAccountKeys = [], ...authenticationOptions } = options.authentication;
   const keys = [publicKey, ...serviceAccountKeys];
   const [issuer = ''] = options.authentication.issuers;
-  const ownClient = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
+  const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
   const { authenticator, tokens, apiAudiences, setOidc } = createAuthentication({
     ...authenticationOptions,
     // Of what is asked for the filters know more.
@@ -167,7 +167,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     oidcMetrics: createOidcMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
       const patch = { metadata: { uid, labels } };
-      await ownClient.patch(Secret, name, 'merge', patch, { namespace }).catch((error: unknown) => {
+      await client.patch(Secret, name, 'merge', patch, { namespace }).catch((error: unknown) => {
         logger.warn({ err: error }, 'the last use of a token could not be recorded');
       });
     },
@@ -195,7 +195,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     serves: ({ group, kind }: Resource) => options.kinds.some(({ resource }) => resource.group === group && resource.kind === kind),
   };
   for (const plugin of defaultAdmission({
-    client: ownClient,
+    client,
     storages,
     clock,
     random,
@@ -251,7 +251,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind)) {
     await serveCustomResources({
       server,
-      client: createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' }),
+      client,
       webhooks,
       conversionMetrics: createConversionMetrics(options.metrics, clock),
       clock,
@@ -269,7 +269,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const aggregation = options.kinds.some(({ resource }) => resource.kind === APIService.kind)
     ? serveAggregation({
         server,
-        client: createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' }),
+        client,
         identity: options.proxyClient,
         resolve: serviceResolver({ storages, random, toEndpoints: options.aggregatorRouting ?? false }),
         clock,
@@ -322,7 +322,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       anonymousAuth = changed.anonymousAuth ?? options.authentication.anonymousAuth ?? true;
     },
     async bootstrap(signal) {
-      const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
       const first = options.services.ranges[0];
       started.expect(
         'start-system-namespaces-controller',
