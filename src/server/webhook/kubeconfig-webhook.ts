@@ -89,6 +89,8 @@ export interface PatienceOptions {
   initialBackoffMs: number;
   /** For one try. Default 30 seconds. */
   timeoutMs?: number;
+  /** Whether another try may help after this. Default: what reviews are asked again after. */
+  mayHelp?(error: unknown): boolean;
   /** Told of each try and the seconds that it took. */
   onTry?(outcome: PostOutcome, seconds: number): void;
 }
@@ -103,7 +105,7 @@ const defaultTimeoutMs = 30_000;
 export async function postPatiently(
   webhook: KubeconfigWebhook,
   body: string,
-  { clock, random, initialBackoffMs, timeoutMs = defaultTimeoutMs, onTry }: PatienceOptions,
+  { clock, random, initialBackoffMs, timeoutMs = defaultTimeoutMs, mayHelp = isPassing, onTry }: PatienceOptions,
 ): Promise<string> {
   const attempt = async (): Promise<string> => {
     const deadline = new AbortController();
@@ -128,7 +130,7 @@ export async function postPatiently(
     try {
       return await attempt();
     } catch (error) {
-      if (step >= steps || !isPassing(error)) throw error;
+      if (step >= steps || !mayHelp(error)) throw error;
     }
     await clock.sleep(delayMs * (1 + random.next() * jitter));
     delayMs *= factor;
