@@ -1,5 +1,4 @@
 /** Configuration files that the server reads again when they change (--authorization-config, --authentication-config). */
-import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -7,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { type Cell, counters, gauges } from '../observability/index.ts';
 import type { Clock } from '../time/index.ts';
+import { hashOf } from './metrics/hash-of.ts';
 
 /** Editors and kubelets write in several steps: a file is read when it has been quiet for this long. */
 export const settleMs = 50;
@@ -21,11 +21,9 @@ export function watchFile(file: string, onChange: () => void, onError: (error: u
   signal.addEventListener('abort', () => watcher.close(), { once: true });
 }
 
-const sha256 = (text: string): string => (text === '' ? '' : `sha256:${createHash('sha256').update(text).digest('hex')}`);
-
 /** Of apiserver_authorization_config_controller_* and its fellow. */
 function reloadMetrics(registry: Registry, subject: FollowOptions['subject'], clock: Clock, serverId: string) {
-  const id = { apiserver_id_hash: sha256(serverId) };
+  const id = { apiserver_id_hash: hashOf(serverId) };
   const prefix = `apiserver_${subject}_config_controller_`;
   const reloads = counters(registry, {
     name: `${prefix}automatic_reloads_total`,
@@ -47,7 +45,7 @@ function reloadMetrics(registry: Registry, subject: FollowOptions['subject'], cl
     },
     configured(text: string) {
       if (configured) configured.value = 0;
-      configured = info.with({ ...id, hash: sha256(text) });
+      configured = info.with({ ...id, hash: hashOf(text) });
       configured.value = 1;
     },
   };

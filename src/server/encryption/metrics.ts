@@ -1,8 +1,8 @@
 /** Metrics of encryption at rest, with upstream's names and labels. */
-import { createHash } from 'node:crypto';
 import { exponentialBuckets, type Registry } from 'prom-client';
 import { counters, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
+import { hashOf } from '../metrics/hash-of.ts';
 
 type Direction = 'from_storage' | 'to_storage';
 
@@ -27,9 +27,6 @@ export interface EncryptionMetrics {
 
 /** Key ids are told apart by the last so many, as upstream's LRU does. */
 const rememberedKeys = 10;
-
-/** `sha256:...`; nothing of nothing. */
-export const hashOf = (text: string): string => (text === '' ? '' : `sha256:${createHash('sha256').update(text).digest('hex')}`);
 
 /** The names of gRPC's codes as Go prints them. */
 const codeNames = [

@@ -1,8 +1,8 @@
 /** What tokens of OpenID Connect's providers take, and how current their keys are, with upstream's metric names. */
-import { createHash } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { type Cell, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
+import { hashOf } from './hash-of.ts';
 
 export interface OidcMetrics {
   /** A token of this issuer has been looked at. */
@@ -11,12 +11,10 @@ export interface OidcMetrics {
   keysFetched(issuer: string, keySet: string | undefined): void;
 }
 
-const sha256 = (text: string): string => (text === '' ? '' : `sha256:${createHash('sha256').update(text).digest('hex')}`);
-
 /** `serverId`: which API server this is among those of a cluster; told by its hash. */
 export function createOidcMetrics(registry: Registry, clock: Clock, serverId: string): OidcMetrics {
   const prefix = 'apiserver_authentication_jwt_authenticator_';
-  const id = { apiserver_id_hash: sha256(serverId) };
+  const id = { apiserver_id_hash: hashOf(serverId) };
   const latencies = histograms(registry, {
     name: `${prefix}latency_seconds`,
     help: 'Latency of jwt authentication operations in seconds. This is the time spent authenticating a token for cache miss only (i.e. when the token is not found in the cache).',
@@ -33,14 +31,14 @@ export function createOidcMetrics(registry: Registry, clock: Clock, serverId: st
   /** By issuer. */
   const present = new Map<string, Cell>();
   return {
-    authenticated: (issuer, result, seconds) => latencies.with({ result, jwt_issuer_hash: sha256(issuer) }).observe(seconds),
+    authenticated: (issuer, result, seconds) => latencies.with({ result, jwt_issuer_hash: hashOf(issuer) }).observe(seconds),
     keysFetched(issuer, keySet) {
-      const labels = { jwt_issuer_hash: sha256(issuer), ...id };
+      const labels = { jwt_issuer_hash: hashOf(issuer), ...id };
       fetches.with({ result: keySet === undefined ? 'failure' : 'success', ...labels }).value = clock.now() / 1000;
       if (keySet === undefined) return;
       const before = present.get(issuer);
       if (before) before.value = 0;
-      const cell = keySets.with({ ...labels, hash: sha256(keySet) });
+      const cell = keySets.with({ ...labels, hash: hashOf(keySet) });
       cell.value = 1;
       present.set(issuer, cell);
     },

@@ -1,8 +1,9 @@
 /** Envelope encryption by a KMS v2 provider: data by a key derived from a seed, the seed by the KMS. */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../time/index.ts';
+import { hashOf } from '../../metrics/hash-of.ts';
 import { aesGcm, aesGcmFromSeed } from '../aes.ts';
-import { type EncryptionMetrics, hashOf } from '../metrics.ts';
+import type { EncryptionMetrics } from '../metrics.ts';
 import type { Opened, Transformer } from '../transformer.ts';
 import {
   decodeEncryptedObject,

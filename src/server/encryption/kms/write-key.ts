@@ -5,8 +5,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../../../time/index.ts';
+import { hashOf } from '../../metrics/hash-of.ts';
 import { aesGcmFromSeed, derivedBytes } from '../aes.ts';
-import { type EncryptionMetrics, hashOf } from '../metrics.ts';
+import type { EncryptionMetrics } from '../metrics.ts';
 import { aggregate, type Transformer } from '../transformer.ts';
 import { type EncryptedObject, keyIdProblem, keyOf, keySource, validateEncryptedObject } from './encrypted-object.ts';
 import type { KeyService } from './key-service.ts';
