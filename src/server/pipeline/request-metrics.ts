@@ -108,6 +108,16 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     name: 'apiserver_selfrequest_total',
     help: 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.',
   });
+  const validationCells = new Map<string, HistogramCell>();
+  const validationOf = (context: RequestContext): HistogramCell => {
+    const field_validation = fieldValidationOf(context);
+    let cell = validationCells.get(field_validation);
+    if (cell === undefined) {
+      cell = validations.with({ field_validation });
+      validationCells.set(field_validation, cell);
+    }
+    return cell;
+  };
   const inflight = inflightGauges(registry);
   const known = new Map<string, Series>();
 
@@ -161,7 +171,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         series.duration.observe(seconds);
         if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
-        if (validating.has(context.info.verb)) validations.with({ field_validation: fieldValidationOf(context) }).observe(seconds);
+        if (validating.has(context.info.verb)) validationOf(context).observe(seconds);
         let cell = series.total.get(status);
         if (cell === undefined) {
           cell = total.with({ ...series.labels, dry_run: series.dryRun, code: String(status) });
