@@ -59,8 +59,11 @@ export function applicationSteps(): void {
     const port = await nodePort('saythx-frontend');
     await k('-n work delete pod -l app=redis');
     await k('-n work rollout status deploy/saythx-redis --timeout=60s');
+    const before = (await k('-n work get pod -l app=work -o name')).trim();
     await k('-n work rollout restart deploy/saythx-work');
     await k('-n work rollout status deploy/saythx-work --timeout=60s');
+    // What redis hands to a worker that is ending is lost: the queue knows no receipts.
+    await k(`-n work wait --for=delete ${before} --timeout=60s`);
     await eventually('a request is taken', async () => (await get(`http://127.0.0.1:${port}/api/say?who=dee`, 'POST')) === '200 accepted');
     await eventually('and counted', async () => (await get(`http://127.0.0.1:${port}/api/done`)) === '200 $1\r\n1');
   });
