@@ -6,7 +6,7 @@ import { isJsonObject } from '../json-object.ts';
 import { DecodeError, parseJson } from '../json-text.ts';
 import { structNode } from '../schema/table.ts';
 import type { Conversion } from '../served-version.ts';
-import { metricFromV1, metricToV1 } from './metrics-v1.ts';
+import { metricFromV1, metricStatusFromV1, metricStatusToV1, metricToV1 } from './metrics-v1.ts';
 
 const annotation = {
   metrics: 'autoscaling.alpha.kubernetes.io/metrics',
@@ -116,7 +116,7 @@ export const autoscalerV1: Conversion<v1.HorizontalPodAutoscaler, v2.HorizontalP
         [annotation.metrics]: others.length > 0 ? others : undefined,
         [annotation.behavior]: behavior && behaviorNote(behavior),
         [annotation.conditions]: conditions?.length ? conditions : undefined,
-        [annotation.statuses]: currentMetrics?.length ? currentMetrics : undefined,
+        [annotation.statuses]: currentMetrics?.length ? currentMetrics.map(metricStatusToV1) : undefined,
       }),
       spec: { ...rest, ...(cpu === undefined ? {} : { targetCPUUtilizationPercentage: cpu }) },
       ...(status
@@ -139,7 +139,7 @@ function statusToV2(status: v1.HorizontalPodAutoscalerStatus, notes: Readonly<Re
     'autoscaling.v2.HorizontalPodAutoscalerCondition',
   );
   const currentMetrics =
-    listOf<v2.MetricStatus>(notes[annotation.statuses], 'autoscaling.v2.MetricStatus') ??
+    listOf<v1.MetricStatus>(notes[annotation.statuses], 'autoscaling.v1.MetricStatus')?.map(metricStatusFromV1) ??
     (cpu === undefined ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: cpu } } }]);
   // Left out in v2 where it is zero.
   return {

@@ -76,3 +76,32 @@ it('reads of a v1 annotation only what its type has', () => {
   } as never);
   expect(spec.metrics).toEqual([{ type: 'Pods', pods: { metric: { name: 'm' }, target: { type: 'AverageValue', averageValue: '1' } } }]);
 });
+
+it('carries what was measured in v1 as v1 has it, and back without a loss', () => {
+  const describedObject = { kind: 'Service', name: 's', apiVersion: 'v1' };
+  const selector = { matchLabels: { a: 'b' } };
+  const currentMetrics = [
+    { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 40, averageValue: '4m' } } },
+    { type: 'ContainerResource', containerResource: { name: 'memory', container: 'c', current: { averageValue: '1Mi' } } },
+    { type: 'Pods', pods: { metric: { name: 'p' }, current: { averageValue: '3' } } },
+    { type: 'Object', object: { metric: { name: 'o', selector }, describedObject, current: { value: '7' } } },
+    { type: 'Object', object: { metric: { name: 'o' }, describedObject, current: { averageValue: '7' } } },
+    { type: 'External', external: { metric: { name: 'e', selector }, current: { averageValue: '2' } } },
+    { type: 'External', external: { metric: { name: 'e' }, current: { value: '0' } } },
+  ];
+  const stored = { ...scaler(deployment), status: { desiredReplicas: 1, currentMetrics } };
+  const served = autoscalerV1.fromStorage(stored as never);
+  expect(served.metadata.annotations?.['autoscaling.alpha.kubernetes.io/current-metrics']).toBe(
+    JSON.stringify([
+      { type: 'Resource', resource: { name: 'cpu', currentAverageUtilization: 40, currentAverageValue: '4m' } },
+      { type: 'ContainerResource', containerResource: { name: 'memory', currentAverageValue: '1Mi', container: 'c' } },
+      { type: 'Pods', pods: { metricName: 'p', currentAverageValue: '3' } },
+      { type: 'Object', object: { target: describedObject, metricName: 'o', currentValue: '7', selector } },
+      { type: 'Object', object: { target: describedObject, metricName: 'o', currentValue: '0', averageValue: '7' } },
+      { type: 'External', external: { metricName: 'e', metricSelector: selector, currentValue: '0', currentAverageValue: '2' } },
+      { type: 'External', external: { metricName: 'e', currentValue: '0' } },
+    ]),
+  );
+  expect(served.status?.currentCPUUtilizationPercentage).toBe(40);
+  expect(autoscalerV1.toStorage(served as never).status).toEqual({ desiredReplicas: 1, currentMetrics });
+});
