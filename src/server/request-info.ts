@@ -58,9 +58,11 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   info.isResourceRequest = true;
   info.apiVersion = parts[0] ?? '';
   parts = parts.slice(1);
-  if ((parts[0] === 'watch' || parts[0] === 'proxy') && parts.length > 1) {
+  if (parts[0] === 'watch' || parts[0] === 'proxy') {
     info.verb = parts[0];
     parts = parts.slice(1);
+    // Of what, the path doesn't say: the filters refuse it.
+    if (parts.length === 0) return info;
   } else info.verb = verbOfMethod[method] ?? '';
   if (parts[0] === 'namespaces' && parts.length > 1) {
     info.namespace = parts[1] ?? '';

@@ -188,6 +188,7 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     const group = root === 'api' ? '' : (first ?? '');
     const versions = root === 'apis' && group === '' ? undefined : groups.get(group);
     const version = root === 'api' ? first : second;
+    context.isRouted = root === 'api' || table.isBuiltIn(group);
     if (versions === undefined) throw notFound();
     if (version === undefined) return objectAnswer({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions.keys()) });
     const list = versions.get(version)?.local;

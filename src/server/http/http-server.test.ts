@@ -124,10 +124,42 @@ describe('bad input', () => {
     });
   });
 
-  test('an unknown path is a plain 404', async () => {
-    const reply = await send('GET', '/apis/none/v1/things');
+  test.each(['/apis/none/v1/things', '/apis/none', '/none', '/openapi/v3/apis/none'])('%s is a plain 404', async (path) => {
+    const reply = await send('GET', path);
     expect([reply.status, reply.body.toString()]).toEqual([404, '404 page not found\n']);
   });
+
+  test.each([
+    '/api/v1/things',
+    '/api/v1/watch/things',
+    '/api/v2',
+    '/api/v2/things',
+    '/apis/apps/v9',
+    '/apis/apps/v1/namespaces/default/deployments/a/things',
+    '/api/v1/namespaces/default/pods/a/log/more',
+  ])('where a route of built-in resources ends, %s is a Status', async (path) => {
+    const reply = await send('GET', path);
+    expect([reply.status, reply.json()]).toEqual([
+      404,
+      {
+        ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason: 'NotFound', details: {}, code: 404 },
+        message: 'the server could not find the requested resource',
+      },
+    ]);
+  });
+
+  test.each(['/api/v1/watch', '/api/v1/watch/', '/apis/apps/v1/watch', '/apis/none/v1/proxy', '/api/v1/watch?a=b&c=d'])(
+    '%s does not say of what',
+    async (path) => {
+      const reply = await send('GET', path);
+      const url = path.replace('&', '&amp;');
+      expect([reply.status, reply.headers['content-type'], reply.body.toString()]).toEqual([
+        500,
+        'text/plain; charset=utf-8',
+        `Internal Server Error: "${url}": failed to create RequestInfo: unable to determine kind and namespace from url, ${url}\n`,
+      ]);
+    },
+  );
 });
 
 describe('answers', () => {

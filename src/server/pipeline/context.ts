@@ -32,6 +32,7 @@ export class PipelineContext implements RequestContext {
   elsewhereMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };
+  isRouted?: boolean;
   readonly lifetime: RequestLifetime;
 
   constructor(incoming: Incoming, anonymous: UserInfo, random: Random) {

@@ -90,6 +90,15 @@ const sentAway: Answer = {
   headers: { connection: 'close', 'retry-after': '5', 'x-content-type-options': 'nosniff' },
 };
 
+/** What clients are told that ask to watch, or proxy, and don't say what (k8s.io/apiserver's WithRequestInfo). */
+function unclear({ path, query }: RequestContext): Answer {
+  const url = query.size > 0 ? `${path}?${query}` : path;
+  const text = `Internal Server Error: ${JSON.stringify(url)}: failed to create RequestInfo: unable to determine kind and namespace from url, ${url}\n`;
+  // Nothing that a browser would take for HTML.
+  const body = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return { type: 'raw', status: 500, contentType: 'text/plain; charset=utf-8', body, headers: { 'x-content-type-options': 'nosniff' } };
+}
+
 export function statusAnswer(error: StatusError): Answer {
   return { type: 'object', status: error.code, item: { object: error.status } };
 }
@@ -182,6 +191,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const spans = new WeakMap<RequestContext, Span>();
 
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
+    if (context.info.isResourceRequest && context.info.parts.length === 0) return unclear(context);
     if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);

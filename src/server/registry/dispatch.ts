@@ -44,7 +44,10 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
   const answerOf = (context: RequestContext): Answer | Promise<Answer> => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
-    if (served === undefined || !fitsScope(context, served)) throw notFound();
+    if (served === undefined || !fitsScope(context, served)) {
+      context.isRouted = registry.table.isBuiltIn(info.apiGroup);
+      throw notFound();
+    }
     if (served.warning !== undefined) noteDeprecation(context, served);
     const wrong = info.parts.length > 1 ? isPathSegmentName(info.name) : [];
     if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
@@ -54,7 +57,10 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     if (info.subresource !== '') {
       const answer = subresource(registry, context, served);
       if (answer !== undefined) return answer;
-      throw own.length > 0 ? notAllowed() : notFound();
+      if (own.length > 0) throw notAllowed();
+      if (served.custom !== undefined) throw errors.notFound(served.resource, info.name);
+      context.isRouted = true;
+      throw notFound();
     }
     return wholeObject(registry, context, served);
   };

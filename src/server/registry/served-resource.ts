@@ -130,6 +130,12 @@ export class ResourceTable {
     return this.#served.values();
   }
 
+  /** Whether the group is one that the server brings along, not one of custom resources. */
+  isBuiltIn(group: string): boolean {
+    for (const { resource, custom } of this.#served.values()) if (resource.group === group && custom === undefined) return true;
+    return false;
+  }
+
   hasVersion(group: string, version: string): boolean {
     for (const { resource } of this.#served.values()) if (resource.group === group && resource.version === version) return true;
     return false;
