@@ -22,6 +22,7 @@ const accounts: Readonly<Record<string, string>> = {
   'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
   'service-cidr-controller': 'service-cidrs-controller',
   'serviceaccount-controller': 'service-account-controller',
+  'taint-eviction-controller': 'node-controller',
   'token-cleaner-controller': 'token-cleaner',
 };
 

@@ -28,6 +28,7 @@ import {
 } from './authentication/index.ts';
 import {
   type AuthorizationOptions,
+  bootstrapPolicy,
   type ConfiguredAuthorizer,
   createAuthorization,
   rbacEscalation,
@@ -178,6 +179,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   lateAuthenticator.set(authenticator);
   const authorization = createAuthorization({
     ...options.authorization,
+    isEnabled: options.isEnabled,
     storages,
     metrics: createAuthorizerMetrics(options.metrics, clock),
     signal: lifetime.signal,
@@ -338,7 +340,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       started.list(server.addReadyCheck, () => clock.now() < beganMs + 1000 * (options.livezGraceSeconds ?? 0));
       await started.run('start-system-namespaces-controller', ensureSystemNamespaces(client, signal));
       await Promise.all([
-        started.run('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, signal === undefined ? {} : { signal })),
+        started.run('rbac/bootstrap-roles', reconcileBootstrapPolicy(client, { signal, policy: bootstrapPolicy(options.isEnabled) })),
         started.run('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
         started.run(
           'start-legacy-token-tracking-controller',

@@ -85,6 +85,39 @@ describe('RBAC', () => {
     for (const [a, expected] of cases) expect(await may(a), `${a.user.name} ${a.verb} ${a.resource}${a.path}`).toBe(expected);
   });
 
+  test('roles and rules come and go with what feature gates add, sorted as upstream has them', () => {
+    const rolesWith = (...gates: string[]) => {
+      const policy = bootstrapPolicy((gate) => gates.includes(gate));
+      const bound = policy.clusterRoleBindings.map(({ roleRef }) => roleRef.name);
+      return { bound, rules: new Map(policy.clusterRoles.map((role) => [role.metadata.name, role.rules])) };
+    };
+    const none = rolesWith();
+    const some = rolesWith('ClusterTrustBundle', 'DRADeviceTaints', 'ComponentFlagz');
+    const trust = 'system:cluster-trust-bundle-discovery';
+    expect([...some.rules.keys()].filter((name) => !none.rules.has(name))).toEqual([
+      trust,
+      'system:controller:device-taint-eviction-controller',
+      'system:controller:kube-apiserver-serving-clustertrustbundle-publisher',
+    ]);
+    expect(some.bound.filter((name) => !none.bound.includes(name))).toHaveLength(3);
+    expect(some.rules.get('system:monitoring')?.at(-1)).toEqual({ nonResourceURLs: ['/flagz'], verbs: ['get'] });
+    expect(none.rules.get('system:monitoring')).toHaveLength(1);
+    expect(none.rules.get('system:controller:statefulset-controller')?.[7]).toEqual({
+      apiGroups: [''],
+      resources: ['persistentvolumeclaims'],
+      verbs: ['delete', 'update'],
+    });
+    // What a controller's account may do beyond its own business is upstream's: no write of the objects that it only reads.
+    expect(none.rules.get('system:controller:node-controller')?.map(({ resources }) => resources?.join())).toEqual([
+      'nodes',
+      'nodes/status',
+      'pods/status',
+      'pods',
+      'leases',
+      'events',
+    ]);
+  });
+
   test('a binding holds in its namespace from the moment it is written until it is deleted', async () => {
     await memory.put(Role, {
       metadata: { name: 'reader', namespace: 'ns' },

@@ -22,6 +22,8 @@ export interface AuthorizationOptions {
   authorizers?: readonly ConfiguredAuthorizer[];
   /** --authorization-policy-file's text, for ABAC. */
   policy?: string;
+  /** Whether a feature gate is on; default: all are. */
+  isEnabled?: ((gate: string) => boolean) | undefined;
   metrics: AuthorizerMetrics;
   signal: AbortSignal;
   onError(error: unknown): void;
@@ -58,7 +60,7 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
     Node: () => {
       const graph = NodeGraph.following(options.storages, options, metrics.graphAction);
       waits.push(graph.synced);
-      return nodeAuthorizer(graph, nodeRules);
+      return nodeAuthorizer(graph, nodeRules(options.isEnabled ?? (() => true)));
     },
   };
   const lasting = new Map<AuthorizationMode, Authorizer>([

@@ -11,7 +11,7 @@ import {
 } from '../../../api/index.ts';
 import { componentRoles } from './component-roles.ts';
 import { controllerRules } from './controller-roles.ts';
-import { read, rule } from './rule.ts';
+import { type IsEnabled, read, rule } from './rule.ts';
 import { adminRules, editRules, viewRules } from './user-roles.ts';
 
 export { nodeRules } from './component-roles.ts';
@@ -79,6 +79,9 @@ const boundRoles: [string, Subject[]][] = [
   ['system:node', []],
   ['system:service-account-issuer-discovery', [groupSubject('system:serviceaccounts')]],
 ];
+const boundTrustBundles: (typeof boundRoles)[number] = ['system:cluster-trust-bundle-discovery', [groupSubject('system:serviceaccounts')]];
+
+const leaderLocking = ['leases', 'leasecandidates'].map((resource) => rule('create get list update watch', 'coordination', resource));
 
 /** What upstream keeps in single namespaces: NAMESPACE, role, rules, subjects. */
 const namespaced: [string, string, PolicyRule[], Subject[]][] = [
@@ -92,7 +95,7 @@ const namespaced: [string, string, PolicyRule[], Subject[]][] = [
   [
     'kube-system',
     'system:controller:cloud-provider',
-    [rule('create get list update watch', 'core', 'configmaps')],
+    [rule('create get list watch', 'core', 'configmaps')],
     [account('kube-system', 'cloud-provider')],
   ],
   [
@@ -104,13 +107,17 @@ const namespaced: [string, string, PolicyRule[], Subject[]][] = [
   [
     'kube-system',
     'system::leader-locking-kube-controller-manager',
-    [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-controller-manager')],
-    [user('system:kube-controller-manager'), account('kube-system', 'kube-controller-manager')],
+    leaderLocking,
+    [
+      user('system:kube-controller-manager'),
+      account('kube-system', 'kube-controller-manager'),
+      account('kube-system', 'leader-election-controller'),
+    ],
   ],
   [
     'kube-system',
     'system::leader-locking-kube-scheduler',
-    [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-scheduler')],
+    leaderLocking,
     [user('system:kube-scheduler'), account('kube-system', 'kube-scheduler')],
   ],
   [
@@ -130,11 +137,13 @@ const bindingNames: Record<string, string> = {
   'extension-apiserver-authentication-reader': 'system::extension-apiserver-authentication-reader',
 };
 
-export function bootstrapPolicy(): BootstrapPolicy {
-  const controllers = Object.entries(controllerRules);
+/** With the roles and rules of those feature gates that are on; by default all are. */
+export function bootstrapPolicy(isEnabled: IsEnabled = () => true): BootstrapPolicy {
+  const controllers = Object.entries(controllerRules(isEnabled));
+  const bound = isEnabled('ClusterTrustBundle') ? [...boundRoles, boundTrustBundles] : boundRoles;
   return {
     clusterRoles: [
-      ...Object.entries(componentRoles).map(([name, rules]) => clusterRole(name, rules)),
+      ...Object.entries(componentRoles(isEnabled)).map(([name, rules]) => clusterRole(name, rules)),
       aggregated('admin'),
       aggregated('edit', { [aggregateTo('admin')]: 'true' }),
       aggregated('view', { [aggregateTo('edit')]: 'true' }),
@@ -144,7 +153,7 @@ export function bootstrapPolicy(): BootstrapPolicy {
       ...controllers.map(([name, rules]) => clusterRole(`system:controller:${name}`, rules)),
     ],
     clusterRoleBindings: [
-      ...boundRoles.map(([name, subjects]) => clusterBinding(name, name, subjects)),
+      ...bound.map(([name, subjects]) => clusterBinding(name, name, subjects)),
       ...controllers.map(([name]) =>
         clusterBinding(`system:controller:${name}`, `system:controller:${name}`, [account('kube-system', name)]),
       ),

@@ -1,17 +1,17 @@
 /** The rules of nodes, scheduler, proxy and the other components, and what every user may (upstream's policy.go). */
 import type { PolicyRule } from '../../../api/index.ts';
 import { controllerManagerRules, discoveryPaths } from './controller-roles.ts';
-import { paths, read, recordEvents, rule } from './rule.ts';
+import { type IsEnabled, paths, read, recordEvents, rule, when, write } from './rule.ts';
 
 /** What a kubelet may beside what the Node authorizer decides by relation. */
-export const nodeRules: readonly PolicyRule[] = [
+export const nodeRules = (isEnabled: IsEnabled): readonly PolicyRule[] => [
   rule('create', 'authentication', 'tokenreviews'),
   rule('create', 'authorization', 'localsubjectaccessreviews subjectaccessreviews'),
   rule(read, 'core', 'services'),
   rule('create get list watch', 'core', 'nodes'),
   rule('patch update', 'core', 'nodes/status'),
   rule('patch update', 'core', 'nodes'),
-  rule('create patch update', 'core events', 'events'),
+  rule('create patch update', 'core', 'events'),
   rule(read, 'core', 'pods'),
   rule('create delete', 'core', 'pods'),
   rule('patch update', 'core', 'pods/status'),
@@ -28,14 +28,18 @@ export const nodeRules: readonly PolicyRule[] = [
   rule('create delete get patch update', 'storage', 'csinodes'),
   rule(read, 'node', 'runtimeclasses'),
   rule('get', 'resource', 'resourceclaims'),
-  rule('create delete deletecollection get list patch update watch', 'resource', 'resourceslices'),
+  // Single ones are the Node authorizer's business, which takes node names out of selectors.
+  rule('deletecollection', 'resource', 'resourceslices'),
+  ...when(isEnabled('ClusterTrustBundle'), rule(read, 'certificates', 'clustertrustbundles')),
+  ...when(isEnabled('KubeletServiceAccountTokenForCredentialProviders'), rule('get', 'core', 'serviceaccounts')),
+  ...when(isEnabled('PodCertificateRequest'), rule('create get list watch', 'certificates', 'podcertificaterequests')),
 ];
 
-const schedulerRules: readonly PolicyRule[] = [
+const schedulerRules = (isEnabled: IsEnabled): readonly PolicyRule[] => [
   recordEvents,
   rule('create', 'coordination', 'leases'),
-  rule('get list update watch', 'coordination', 'leases'),
-  rule('create delete get list patch update watch', 'coordination', 'leasecandidates'),
+  rule('get list update watch', 'coordination', 'leases', 'kube-scheduler'),
+  rule(`${write} get list watch`, 'coordination', 'leasecandidates'),
   rule(read, 'core', 'nodes'),
   rule('delete get list watch', 'core', 'pods'),
   rule('create', 'core', 'bindings pods/binding'),
@@ -44,14 +48,26 @@ const schedulerRules: readonly PolicyRule[] = [
   rule(read, 'apps extensions', 'replicasets'),
   rule(read, 'apps', 'statefulsets'),
   rule(read, 'policy', 'poddisruptionbudgets'),
-  rule('get list patch update watch', 'core', 'persistentvolumeclaims persistentvolumes'),
+  rule(read, 'core', 'persistentvolumeclaims persistentvolumes'),
   rule('create', 'authentication', 'tokenreviews'),
   rule('create', 'authorization', 'subjectaccessreviews'),
-  rule(read, 'storage', 'csinodes csidrivers csistoragecapacities volumeattachments'),
+  rule(read, 'storage', 'csinodes'),
+  rule(read, 'storage', 'volumeattachments'),
   rule(read, 'core', 'namespaces'),
-  rule(read, 'resource', 'deviceclasses resourceslices'),
+  rule(read, 'storage', 'csidrivers'),
+  rule(read, 'storage', 'csistoragecapacities'),
+  rule(read, 'resource', 'deviceclasses'),
   rule('get list patch update watch', 'resource', 'resourceclaims'),
-  rule('patch update', 'resource', 'resourceclaims/status'),
+  rule('get list patch update watch', 'resource', 'resourceclaims/status'),
+  rule('get list patch update watch', 'core', 'pods/finalizers'),
+  rule(read, 'resource', 'resourceslices'),
+  ...when(isEnabled('DRAExtendedResource'), rule('create delete', 'resource', 'resourceclaims')),
+  ...when(isEnabled('DRADeviceTaintRules'), rule(read, 'resource', 'devicetaintrules')),
+  ...when(
+    isEnabled('GenericWorkload'),
+    rule(read, 'scheduling', 'podgroups workloads'),
+    rule('patch update', 'scheduling', 'podgroups/status'),
+  ),
 ];
 
 const selfReviews = [
@@ -59,32 +75,37 @@ const selfReviews = [
   rule('create', 'authentication', 'selfsubjectreviews'),
 ];
 
-export const componentRoles: Record<string, readonly PolicyRule[]> = {
+export const componentRoles = (isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> => ({
   'cluster-admin': [rule('*', '*', '*'), paths('*', '*')],
   'system:discovery': [discoveryPaths],
-  'system:monitoring': [paths('get', '/flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz')],
+  'system:monitoring': [
+    paths('get', '/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*'),
+    ...when(isEnabled('ComponentFlagz'), paths('get', '/flagz')),
+    ...when(isEnabled('ComponentStatusz'), paths('get', '/statusz')),
+  ],
   'system:basic-user': selfReviews,
   'system:public-info-viewer': [paths('get', '/healthz /livez /readyz /version /version/')],
   'system:heapster': [rule(read, 'core', 'events namespaces nodes pods'), rule(read, 'extensions', 'deployments')],
-  'system:node': nodeRules,
+  'system:node': nodeRules(isEnabled),
   'system:node-problem-detector': [rule('get', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), recordEvents],
   'system:node-proxier': [
     rule('list watch', 'core', 'endpoints services'),
     rule(read, 'core', 'nodes'),
     recordEvents,
-    rule('list watch', 'discovery', 'endpointslices'),
     rule('list watch', 'networking', 'servicecidrs'),
+    rule('list watch', 'discovery', 'endpointslices'),
   ],
   'system:kubelet-api-admin': [
     rule(read, 'core', 'nodes'),
     rule('proxy', 'core', 'nodes'),
-    rule('*', 'core', 'nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats'),
+    rule('*', 'core', 'nodes/log nodes/metrics nodes/proxy nodes/stats'),
+    rule('*', 'core', 'nodes/configz nodes/healthz nodes/pods'),
   ],
   'system:node-bootstrapper': [rule('create get list watch', 'certificates', 'certificatesigningrequests')],
   'system:auth-delegator': [rule('create', 'authentication', 'tokenreviews'), rule('create', 'authorization', 'subjectaccessreviews')],
   'system:kube-aggregator': [rule(read, 'core', 'endpoints services')],
   'system:kube-controller-manager': controllerManagerRules,
-  'system:kube-scheduler': schedulerRules,
+  'system:kube-scheduler': schedulerRules(isEnabled),
   'system:kube-dns': [rule('list watch', 'core', 'endpoints services')],
   'system:persistent-volume-provisioner': [
     rule('create delete get list watch', 'core', 'persistentvolumes'),
@@ -115,4 +136,7 @@ export const componentRoles: Record<string, readonly PolicyRule[]> = {
   'system:service-account-issuer-discovery': [
     paths('get', '/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/'),
   ],
-};
+  ...(isEnabled('ClusterTrustBundle')
+    ? { 'system:cluster-trust-bundle-discovery': [rule(read, 'certificates', 'clustertrustbundles')] }
+    : {}),
+});

@@ -1,10 +1,11 @@
 /** The rules of each controller's service account kube-system/NAME (upstream's controller_policy.go). */
 import type { PolicyRule } from '../../../api/index.ts';
-import { paths, read, recordEvents, rule } from './rule.ts';
+import { type IsEnabled, paths, read, recordEvents, rule, when } from './rule.ts';
 
 const ev = recordEvents;
 
-export const controllerRules: Record<string, readonly PolicyRule[]> = {
+/** Those of every cluster. */
+const always = (isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> => ({
   'attachdetach-controller': [
     rule('list watch', 'core', 'persistentvolumes persistentvolumeclaims'),
     rule(read, 'core', 'nodes'),
@@ -12,7 +13,8 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule('list watch', 'core', 'pods'),
     ev,
     rule('get create delete list watch', 'storage', 'volumeattachments'),
-    rule(read, 'storage', 'csidrivers csinodes'),
+    rule(read, 'storage', 'csidrivers'),
+    rule(read, 'storage', 'csinodes'),
   ],
   'certificate-controller': [
     rule('delete get list watch', 'certificates', 'certificatesigningrequests'),
@@ -31,13 +33,15 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
   'cronjob-controller': [
     rule('get list update watch', 'batch', 'cronjobs'),
     rule('create delete get list patch update watch', 'batch', 'jobs'),
-    rule('update', 'batch', 'cronjobs/status cronjobs/finalizers'),
-    rule('delete list', 'core', 'pods'),
+    rule('update', 'batch', 'cronjobs/status'),
+    rule('update', 'batch', 'cronjobs/finalizers'),
+    rule('delete list watch', 'core', 'pods'),
     ev,
   ],
   'daemon-set-controller': [
     rule(read, 'extensions apps', 'daemonsets'),
-    rule('update', 'extensions apps', 'daemonsets/status daemonsets/finalizers'),
+    rule('update', 'extensions apps', 'daemonsets/status'),
+    rule('update', 'extensions apps', 'daemonsets/finalizers'),
     rule('list watch', 'core', 'nodes'),
     rule('create delete list patch watch', 'core', 'pods'),
     rule('create', 'core', 'pods/binding'),
@@ -46,16 +50,10 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
   ],
   'deployment-controller': [
     rule('get list update watch', 'extensions apps', 'deployments'),
-    rule('update', 'extensions apps', 'deployments/status deployments/finalizers'),
+    rule('update', 'extensions apps', 'deployments/status'),
+    rule('update', 'extensions apps', 'deployments/finalizers'),
     rule('create delete get list patch update watch', 'apps extensions', 'replicasets'),
     rule('get list update watch', 'core', 'pods'),
-    ev,
-  ],
-  'device-taint-eviction-controller': [
-    rule('delete get list watch', 'core', 'pods'),
-    rule('patch update', 'core', 'pods/status'),
-    rule(read, 'resource', 'resourceclaims resourceslices devicetaintrules deviceclasses'),
-    rule('patch update', 'resource', 'devicetaintrules/status'),
     ev,
   ],
   'disruption-controller': [
@@ -65,14 +63,13 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule(read, 'policy', 'poddisruptionbudgets'),
     rule(read, 'apps', 'statefulsets'),
     rule('update', 'policy', 'poddisruptionbudgets/status'),
-    rule('get list watch', 'core', 'pods'),
     rule('patch update', 'core', 'pods/status'),
     rule('get', '*', '*/scale'),
     ev,
   ],
   'endpoint-controller': [
     rule(read, 'core', 'pods services'),
-    rule('create delete get list update', 'core', 'endpoints'),
+    rule('create delete get list update watch', 'core', 'endpoints'),
     rule('create', 'core', 'endpoints/restricted'),
     ev,
   ],
@@ -80,14 +77,13 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule(read, 'core', 'nodes pods services'),
     rule('update', 'core', 'services/finalizers'),
     rule('create delete get list update watch', 'discovery', 'endpointslices'),
-    rule('create', 'discovery', 'endpointslices/restricted'),
     ev,
   ],
   'endpointslicemirroring-controller': [
     rule(read, 'core', 'endpoints services'),
-    rule('update', 'core', 'endpoints/finalizers services/finalizers'),
+    rule('update', 'core', 'services/finalizers'),
+    rule('update', 'core', 'endpoints/finalizers'),
     rule('create delete get list update watch', 'discovery', 'endpointslices'),
-    rule('create', 'discovery', 'endpointslices/restricted'),
     ev,
   ],
   'ephemeral-volume-controller': [
@@ -100,8 +96,6 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule('get list patch update watch', 'core', 'persistentvolumes'),
     rule('patch update', 'core', 'persistentvolumeclaims/status'),
     rule(read, 'core', 'persistentvolumeclaims'),
-    rule(read, 'storage', 'storageclasses'),
-    rule('get', 'core', 'endpoints services'),
     ev,
   ],
   'generic-garbage-collector': [rule('delete get list patch update watch', '*', '*'), ev],
@@ -109,34 +103,35 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule(read, 'autoscaling', 'horizontalpodautoscalers'),
     rule('update', 'autoscaling', 'horizontalpodautoscalers/status'),
     rule('get update', '*', '*/scale'),
-    rule('list', 'core', 'pods'),
-    rule('list', 'metrics', 'pods'),
-    rule('get list', 'custom.metrics.k8s.io', '*'),
-    rule('get list', 'external.metrics.k8s.io', '*'),
+    rule('list watch', 'core', 'pods'),
+    rule('list watch', 'metrics', 'pods'),
+    rule(read, 'custom.metrics.k8s.io', '*'),
+    rule(read, 'external.metrics.k8s.io', '*'),
     ev,
   ],
   'job-controller': [
     rule('get list patch update watch', 'batch', 'jobs'),
-    rule('update', 'batch', 'jobs/status jobs/finalizers'),
+    rule('update', 'batch', 'jobs/status'),
+    rule('update', 'batch', 'jobs/finalizers'),
     rule('create delete list patch watch', 'core', 'pods'),
     ev,
+    ...when(isEnabled('WorkloadWithJob'), rule('create get list patch update watch', 'scheduling', 'podgroups workloads')),
   ],
   'legacy-service-account-token-cleaner': [
     rule('get', 'core', 'configmaps', 'kube-apiserver-legacy-service-account-token-tracking'),
-    rule('delete list patch watch', 'core', 'secrets'),
+    rule('delete patch', 'core', 'secrets'),
   ],
   'namespace-controller': [
     rule('delete get list watch', 'core', 'namespaces'),
     rule('update', 'core', 'namespaces/finalize namespaces/status'),
-    rule('delete deletecollection get list', '*', '*'),
+    rule('delete deletecollection get list watch', '*', '*'),
   ],
   'node-controller': [
-    rule('delete get list patch update', 'core', 'nodes'),
+    rule('delete get list patch update watch', 'core', 'nodes'),
     rule('patch update', 'core', 'nodes/status'),
     rule('patch update', 'core', 'pods/status'),
-    rule('delete get list', 'core', 'pods'),
-    rule('get', 'core', 'nodes/proxy'),
-    rule('create delete get list patch update watch', 'networking', 'clustercidrs'),
+    rule('delete get list watch', 'core', 'pods'),
+    rule(read, 'coordination', 'leases'),
     ev,
   ],
   'persistent-volume-binder': [
@@ -146,28 +141,24 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule('update', 'core', 'persistentvolumeclaims/status'),
     rule('create delete get list watch', 'core', 'pods'),
     rule(read, 'storage', 'storageclasses'),
-    rule('create delete get', 'core', 'endpoints services'),
-    rule('get list', 'core', 'secrets'),
-    rule('get list', 'core', 'nodes'),
-    rule('watch', 'core', 'events'),
+    rule('list watch', 'core', 'nodes'),
     ev,
+    rule('watch', 'core', 'events'),
   ],
-  'pod-garbage-collector': [
-    rule('delete list watch', 'core', 'pods'),
-    rule('get list', 'core', 'nodes'),
-    rule('patch update', 'core', 'pods/status'),
-  ],
+  'pod-garbage-collector': [rule('delete list watch', 'core', 'pods'), rule(read, 'core', 'nodes'), rule('patch', 'core', 'pods/status')],
   'pv-protection-controller': [rule('get list update watch', 'core', 'persistentvolumes'), ev],
   'pvc-protection-controller': [rule('get list update watch', 'core', 'persistentvolumeclaims'), rule(read, 'core', 'pods'), ev],
   'replicaset-controller': [
     rule('get list update watch', 'apps extensions', 'replicasets'),
-    rule('update', 'apps extensions', 'replicasets/status replicasets/finalizers'),
+    rule('update', 'apps extensions', 'replicasets/status'),
+    rule('update', 'apps extensions', 'replicasets/finalizers'),
     rule('create delete list patch watch', 'core', 'pods'),
     ev,
   ],
   'replication-controller': [
     rule('get list update watch', 'core', 'replicationcontrollers'),
-    rule('update', 'core', 'replicationcontrollers/status replicationcontrollers/finalizers'),
+    rule('update', 'core', 'replicationcontrollers/status'),
+    rule('update', 'core', 'replicationcontrollers/finalizers'),
     rule('create delete list patch watch', 'core', 'pods'),
     ev,
   ],
@@ -175,23 +166,31 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     rule(read, 'core', 'pods'),
     rule('update', 'core', 'pods/finalizers'),
     rule('create delete get list watch', 'resource', 'resourceclaims'),
-    rule('get list watch', 'resource', 'resourceclaimtemplates'),
     rule('patch update', 'resource', 'resourceclaims resourceclaims/status'),
     rule('patch update', 'core', 'pods/status'),
     ev,
+    ...when(
+      isEnabled('DRAWorkloadResourceClaims'),
+      rule(read, 'scheduling', 'podgroups'),
+      rule('patch update', 'scheduling', 'podgroups/status'),
+    ),
+    rule('patch update', 'resource', 'resourceclaims/binding'),
   ],
   'resourcequota-controller': [rule('list watch', '*', '*'), rule('update', 'core', 'resourcequotas/status'), ev],
   'root-ca-cert-publisher': [rule('create update', 'core', 'configmaps'), ev],
   'route-controller': [rule('list watch', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), ev],
   'selinux-warning-controller': [
-    rule(read, 'core', 'persistentvolumeclaims persistentvolumes pods'),
-    rule(read, 'storage', 'csidrivers'),
     ev,
+    rule(read, 'core', 'persistentvolumes'),
+    rule(read, 'core', 'persistentvolumeclaims'),
+    rule(read, 'core', 'pods'),
+    rule(read, 'storage', 'csidrivers'),
   ],
   'service-account-controller': [rule('create', 'core', 'serviceaccounts'), ev],
   'service-cidrs-controller': [
     rule('get list patch update watch', 'networking', 'servicecidrs'),
-    rule('patch update', 'networking', 'servicecidrs/finalizers servicecidrs/status'),
+    rule('patch update', 'networking', 'servicecidrs/finalizers'),
+    rule('patch update', 'networking', 'servicecidrs/status'),
     rule(read, 'networking', 'ipaddresses'),
     ev,
   ],
@@ -204,23 +203,13 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
   'statefulset-controller': [
     rule('list watch', 'core', 'pods'),
     rule(read, 'apps', 'statefulsets'),
-    rule('update', 'apps', 'statefulsets/status statefulsets/finalizers'),
+    rule('update', 'apps', 'statefulsets/status'),
+    rule('update', 'apps', 'statefulsets/finalizers'),
     rule('create delete get patch update', 'core', 'pods'),
     rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
-    rule('create get', 'core', 'persistentvolumeclaims'),
-    rule('delete list update watch', 'core', 'persistentvolumeclaims'),
-    ev,
-  ],
-  'storage-version-migrator-controller': [
-    rule('list patch', '*', '*'),
-    rule('update', 'storagemigration', 'storageversionmigrations/status'),
-    rule(read, 'storagemigration', 'storageversionmigrations'),
-    ev,
-  ],
-  'taint-eviction-controller': [
-    rule('delete get list watch', 'core', 'pods'),
-    rule('patch update', 'core', 'pods/status'),
-    rule(read, 'core', 'nodes'),
+    rule('create get list watch', 'core', 'persistentvolumeclaims'),
+    rule('delete update', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'pods/finalizers'),
     ev,
   ],
   'ttl-after-finished-controller': [rule('delete get list watch', 'batch', 'jobs'), ev],
@@ -231,11 +220,72 @@ export const controllerRules: Record<string, readonly PolicyRule[]> = {
     ev,
   ],
   'volumeattributesclass-protection-controller': [
+    rule(read, 'core', 'persistentvolumeclaims'),
+    rule(read, 'core', 'persistentvolumes'),
     rule('get list update watch', 'storage', 'volumeattributesclasses'),
-    rule(read, 'core', 'persistentvolumeclaims persistentvolumes'),
     ev,
   ],
-};
+});
+
+/** Those of controllers that run only where a feature gate is on: the gate, the account, its rules. */
+const gated = (isEnabled: IsEnabled): [gate: string, name: string, rules: readonly PolicyRule[]][] => [
+  [
+    'DRADeviceTaints',
+    'device-taint-eviction-controller',
+    [
+      rule('delete get list watch', 'core', 'pods'),
+      rule('patch update', 'core', 'pods/status'),
+      rule(read, 'resource', 'resourceclaims'),
+      rule(read, 'resource', 'resourceslices'),
+      rule(read, 'resource', 'deviceclasses'),
+      ev,
+      ...when(
+        isEnabled('DRADeviceTaintRules'),
+        rule('patch update', 'resource', 'devicetaintrules/status'),
+        rule(read, 'resource', 'devicetaintrules'),
+      ),
+    ],
+  ],
+  [
+    'ClusterTrustBundle',
+    'kube-apiserver-serving-clustertrustbundle-publisher',
+    [
+      rule('attest', 'certificates', 'signers', 'kubernetes.io/kube-apiserver-serving'),
+      rule('create delete list update watch', 'certificates', 'clustertrustbundles'),
+      ev,
+    ],
+  ],
+  ['PodCertificateRequest', 'podcertificaterequestcleaner', [rule('delete get list watch', 'certificates', 'podcertificaterequests')]],
+  [
+    'GenericWorkload',
+    'podgroup-protection-controller',
+    [rule('get list update watch', 'scheduling', 'podgroups'), rule(read, 'core', 'pods')],
+  ],
+  [
+    'StorageVersionAPI',
+    'storage-version-garbage-collector',
+    [
+      rule(read, 'coordination', 'leases'),
+      rule('delete get list patch update watch', 'internal', 'storageversions'),
+      rule('get patch update', 'internal', 'storageversions/status'),
+    ],
+  ],
+  [
+    'StorageVersionMigrator',
+    'storage-version-migrator-controller',
+    [
+      rule('list patch', '*', '*'),
+      rule('get', 'apiextensions', 'customresourcedefinitions'),
+      rule('patch', 'apiextensions', 'customresourcedefinitions/status'),
+      rule('update', 'storagemigration', 'storageversionmigrations/status'),
+    ],
+  ],
+];
+
+export function controllerRules(isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> {
+  const present = gated(isEnabled).filter(([gate]) => isEnabled(gate));
+  return { ...always(isEnabled), ...Object.fromEntries(present.map(([, name, rules]) => [name, rules])) };
+}
 
 /** kube-controller-manager's own identity, beside its controllers'. */
 export const controllerManagerRules: readonly PolicyRule[] = [
@@ -248,8 +298,8 @@ export const controllerManagerRules: readonly PolicyRule[] = [
   rule('update', 'core', 'secrets serviceaccounts'),
   rule('create', 'authentication', 'tokenreviews'),
   rule('create', 'authorization', 'subjectaccessreviews'),
-  rule('create', 'core', 'serviceaccounts/token'),
   rule('list watch', '*', '*'),
+  rule('create', 'core', 'serviceaccounts/token'),
 ];
 
 export const discoveryPaths = paths('get', '/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/');

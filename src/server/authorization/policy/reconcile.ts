@@ -28,7 +28,7 @@ interface Rbac extends KubeObject {
  */
 export async function reconcileBootstrapPolicy(
   client: Client,
-  options: { signal?: AbortSignal; policy?: BootstrapPolicy } = {},
+  options: { signal?: AbortSignal | undefined; policy?: BootstrapPolicy } = {},
 ): Promise<void> {
   const policy = options.policy ?? bootstrapPolicy();
   await Promise.all([

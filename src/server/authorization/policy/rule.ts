@@ -26,19 +26,27 @@ const groups: Record<string, string> = {
   internal: 'internal.apiserver.k8s.io',
 };
 
-/** `rule('get list', 'core apps', 'pods deployments/status')`, with names: `rule('get', 'core', 'configmaps', 'a b')`. */
+/** `rule('get list', 'core apps', 'pods deployments/status')`, with names: `rule('get', 'core', 'configmaps', 'a b')`. All sorted, as upstream's. */
 export function rule(verbs: string, apiGroups: string, resources: string, names = ''): PolicyRule {
   return {
-    apiGroups: words(apiGroups).map((g) => groups[g] ?? g),
-    ...(names === '' ? {} : { resourceNames: words(names) }),
-    resources: words(resources),
-    verbs: words(verbs),
+    apiGroups: words(apiGroups)
+      .map((g) => groups[g] ?? g)
+      .sort(),
+    ...(names === '' ? {} : { resourceNames: words(names).sort() }),
+    resources: words(resources).sort(),
+    verbs: words(verbs).sort(),
   };
 }
 
 export function paths(verbs: string, urls: string): PolicyRule {
-  return { nonResourceURLs: words(urls), verbs: words(verbs) };
+  return { nonResourceURLs: words(urls).sort(), verbs: words(verbs).sort() };
 }
+
+/** Whether a feature gate is on: some rules and roles are there for what it adds. */
+export type IsEnabled = (gate: string) => boolean;
+
+/** The rules, if the gate is on. */
+export const when = (isOn: boolean, ...rules: PolicyRule[]): readonly PolicyRule[] => (isOn ? rules : []);
 
 export const read = 'get list watch';
 export const write = 'create delete deletecollection patch update';
