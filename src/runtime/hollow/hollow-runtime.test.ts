@@ -28,7 +28,7 @@ describe('hollow runtime', () => {
     })();
     expect((await state())?.state).toBe('CONTAINER_RUNNING');
     await runtime.stopContainer({ containerId, timeout: 30 });
-    expect(await state()).toMatchObject({ state: 'CONTAINER_EXITED', exitCode: 0, reason: 'Completed' });
+    expect(await state()).toMatchObject({ state: 'CONTAINER_EXITED', exitCode: 143, reason: 'Error' });
     await runtime.removePodSandbox({ podSandboxId });
     await reading;
     expect(events.map((e) => e.type)).toEqual(['stopped', 'deleted', 'deleted']);

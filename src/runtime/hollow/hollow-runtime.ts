@@ -30,6 +30,10 @@ export interface HollowRuntime extends Runtime {
   setNetworkReady(ready: boolean): void;
 }
 
+/** How a program ends that a signal ends: 128 and the signal's number. */
+const terminated = 128 + 15;
+const killed = 128 + 9;
+
 interface Sandbox {
   status: cri.PodSandboxStatus;
   annotations: Record<string, string>;
@@ -90,7 +94,7 @@ export function hollowRuntime(options: HollowRuntimeOptions): HollowRuntime {
   const members = (sandboxId: string | undefined) => [...containers.values()].filter((c) => c.sandboxId === sandboxId);
 
   function removeOne(container: Container): void {
-    finish(container, 137, 'Error');
+    finish(container, killed, 'Error');
     containers.delete(container.status.id ?? '');
     emit('deleted', container.status.id ?? '');
   }
@@ -152,7 +156,7 @@ export function hollowRuntime(options: HollowRuntimeOptions): HollowRuntime {
     async stopPodSandbox({ podSandboxId }) {
       const sandbox = sandboxes.get(podSandboxId ?? '');
       if (!sandbox || sandbox.status.state === 'SANDBOX_NOTREADY') return {};
-      for (const container of members(podSandboxId)) finish(container, 137, 'Error');
+      for (const container of members(podSandboxId)) finish(container, killed, 'Error');
       release(sandbox);
       sandbox.status = { ...sandbox.status, state: 'SANDBOX_NOTREADY', network: { ip: '' } };
       emit('stopped', podSandboxId ?? '');
@@ -223,8 +227,9 @@ export function hollowRuntime(options: HollowRuntimeOptions): HollowRuntime {
     },
     async stopContainer({ containerId, timeout }) {
       const container = containers.get(containerId ?? '');
-      // A well-behaved program: it ends on SIGTERM at once; only without a grace period is it killed.
-      if (container) finish(container, timeout === 0 ? 137 : 0, timeout === 0 ? 'Error' : 'Completed');
+      // It ends on SIGTERM at once, as programs without a handler do: what was cut short has not succeeded, so that a Job whose pod
+      // is evicted runs it again. Only without a grace period is it killed.
+      if (container) finish(container, timeout === 0 ? killed : terminated, 'Error');
       return {};
     },
     async removeContainer({ containerId }) {
