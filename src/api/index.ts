@@ -93,7 +93,7 @@ export {
   union,
 } from './managed-fields/field-set.ts';
 export { lastAppliedAnnotation } from './managed-fields/last-applied.ts';
-export { managedFieldsProblem } from './managed-fields/managers.ts';
+export { managedFieldsProblem, unlessOnlyTimes } from './managed-fields/managers.ts';
 export {
   type ApplyOperation,
   applyConfiguration,

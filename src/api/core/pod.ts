@@ -180,7 +180,9 @@ export const pod = defineKind<Pod>({
       update(next, prev) {
         next.spec = prev.spec;
         // Old kubelets write owner references that break garbage collection, so theirs don't count.
-        next.metadata.ownerReferences = prev.metadata.ownerReferences;
+        const { ownerReferences } = prev.metadata;
+        if (ownerReferences === undefined) delete next.metadata.ownerReferences;
+        else next.metadata.ownerReferences = ownerReferences;
         next.status ??= {};
         next.status.qosClass ??= prev.status?.qosClass;
         next.status.observedGeneration ??= prev.status?.observedGeneration;

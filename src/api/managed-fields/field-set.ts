@@ -125,10 +125,36 @@ export function step(set: FieldSet, element: string): { member: boolean; below: 
   return { member: node !== undefined && isMember(node), below: node };
 }
 
-function isSorted(set: FieldSet): boolean {
+/** What a value in a path element is compared as: numbers come before texts, those before anything else. */
+const rank = (value: unknown) => (typeof value === 'number' ? 0 : typeof value === 'string' ? 1 : 2);
+
+function compareValues(a: unknown, b: unknown): number {
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  const [x, y] = rank(a) === 2 ? [JSON.stringify(a), JSON.stringify(b)] : [a as string, b as string]; // numbers compare as well
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Upstream's order of path elements: by their text, but for the values in list items' keys, which are compared as such. */
+export function compareElements(a: string, b: string): number {
+  const kind = a.slice(0, 2);
+  if (a === b || (kind !== 'k:' && kind !== 'v:' && kind !== 'i:') || !b.startsWith(kind)) return a < b ? -1 : a > b ? 1 : 0;
+  const [x, y]: unknown[] = [JSON.parse(a.slice(2)), JSON.parse(b.slice(2))];
+  if (kind !== 'k:') return compareValues(x, y);
+  // Both are objects of scalars, whose names are in order.
+  const [xs, ys] = [Object.entries(x as object), Object.entries(y as object)];
+  for (const [i, [name, value]] of xs.entries()) {
+    const [other, otherValue] = ys[i] ?? [];
+    if (other === undefined) return 1;
+    const order = name === other ? compareValues(value, otherValue) : name < other ? -1 : 1;
+    if (order !== 0) return order;
+  }
+  return xs.length - ys.length;
+}
+
+export function isSorted(set: FieldSet): boolean {
   let before = '';
   for (const key in set) {
-    if (key < before || !isSorted(set[key] ?? leaf)) return false;
+    if (compareElements(key, before) < 0 || !isSorted(set[key] ?? leaf)) return false;
     before = key;
   }
   return true;
@@ -138,16 +164,45 @@ function isSorted(set: FieldSet): boolean {
 export function sorted(set: FieldSet): FieldSet {
   if (isSorted(set)) return set;
   const out: Record<string, FieldSet> = {};
-  for (const key of Object.keys(set).sort()) out[key] = sorted(set[key] ?? leaf);
+  for (const key of Object.keys(set).sort(compareElements)) out[key] = sorted(set[key] ?? leaf);
   return out;
 }
+
+function isJson(text: string, isValue: (value: unknown) => boolean): boolean {
+  try {
+    return isValue(JSON.parse(text));
+  } catch {
+    // Said by what is answered.
+    return false;
+  }
+}
+
+function isElement(key: string): boolean {
+  switch (key.slice(0, 2)) {
+    case 'f:':
+      return true;
+    case 'v:':
+      return isJson(key.slice(2), () => true);
+    case 'k:':
+      return isJson(key.slice(2), (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
+    case 'i:':
+      return /^\d+$/.test(key.slice(2));
+    default:
+      return key === '.';
+  }
+}
+
+/** Trees that have been looked at; most come with every write of their object. */
+const known = new WeakSet<object>();
 
 /** Whether a tree that a client sent is one. Its depth has been limited when its text was parsed. */
 export function isFieldSet(value: unknown): value is FieldSet {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (known.has(value)) return true;
   // Just seen to be an object.
   const node = value as Record<string, unknown>;
-  for (const key of Object.keys(node)) if ((key !== '.' && !/^[fkvi]:/.test(key)) || !isFieldSet(node[key])) return false;
+  for (const key of Object.keys(node)) if (!isElement(key) || !isFieldSet(node[key])) return false;
+  known.add(value);
   return true;
 }
 
@@ -170,13 +225,10 @@ export function elementText(element: string): string {
   }
 }
 
-/** All members as paths: `.spec.template.spec.containers[name="web"].image`. */
+/** All members as paths, in upstream's order: `.spec.template.spec.containers[name="web"].image`, those of a node before those below it. */
 export function paths(set: FieldSet, prefix = '', found: string[] = []): string[] {
-  for (const key of childrenOf(set).sort()) {
-    const path = prefix + elementText(key);
-    const node = set[key] ?? leaf;
-    if (isMember(node)) found.push(path);
-    paths(node, path, found);
-  }
+  const keys = childrenOf(set).sort(compareElements);
+  for (const key of keys) if (isMember(set[key] ?? leaf)) found.push(prefix + elementText(key));
+  for (const key of keys) paths(set[key] ?? leaf, prefix + elementText(key), found);
   return found;
 }

@@ -1,7 +1,8 @@
 /** The managers of an object's fields, between their stored form (`metadata.managedFields`) and sets. */
 import { goQuote } from '../fields.ts';
 import type { ManagedFieldsEntry } from '../generated/meta.v1.ts';
-import { emptySet, type FieldSet, isEmptySet, isFieldSet, sorted, union } from './field-set.ts';
+import type { KubeObject } from '../resource.ts';
+import { emptySet, type FieldSet, isEmptySet, isFieldSet, isSorted, sorted, union } from './field-set.ts';
 
 export interface Manager {
   manager: string;
@@ -25,34 +26,46 @@ export function managerIdentity(m: Pick<Manager, 'manager' | 'operation' | 'apiV
 /** Reads stored entries; undefined if one of them is none, whereupon upstream falls back to the live object's. */
 export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
   const managers: Managers = new Map();
-  for (const entry of entries ?? []) {
-    const { operation } = entry;
-    if ((operation !== 'Apply' && operation !== 'Update') || (entry.fieldsType && entry.fieldsType !== 'FieldsV1')) return undefined;
-    const fields: unknown = entry.fieldsV1 ?? emptySet;
-    if (!isFieldSet(fields)) return undefined;
+  for (const [i, entry] of (entries ?? []).entries()) {
+    if (entryProblem(entry, i) !== undefined) return undefined;
+    const { operation, apiVersion = '' } = entry;
+    // Just seen to be a set.
+    const fields = (entry.fieldsV1 ?? emptySet) as FieldSet;
     const manager: Manager = {
       manager: entry.manager ?? '',
-      operation,
-      apiVersion: entry.apiVersion ?? '',
+      // Just seen to be one of the two.
+      operation: operation as Manager['operation'],
+      apiVersion,
       subresource: entry.subresource ?? '',
       time: entry.time,
       fields,
-      entry,
+      entry: isSorted(fields) ? entry : undefined,
     };
     managers.set(managerIdentity(manager), manager);
   }
   return managers;
 }
 
+function entryProblem({ operation, apiVersion, fieldsType, fieldsV1 }: ManagedFieldsEntry, index: number): string | undefined {
+  if (operation !== 'Apply' && operation !== 'Update') return 'operation must be `Apply` or `Update`';
+  if (!apiVersion) return 'apiVersion must not be empty';
+  if (!fieldsType) return `missing fieldsType in managed fields entry ${index}`;
+  if (fieldsType !== 'FieldsV1') return `invalid fieldsType ${goQuote(fieldsType)} in managed fields entry ${index}`;
+  return isFieldSet(fieldsV1 ?? emptySet) ? undefined : `error decoding versioned set from managed fields entry ${index}`;
+}
+
 /** Why entries can't be read as managers; undefined where they can. */
 export function managedFieldsProblem(entries: readonly ManagedFieldsEntry[] | undefined): string | undefined {
-  for (const [i, { fieldsType, fieldsV1 }] of (entries ?? []).entries()) {
-    if (!fieldsType) return `missing fieldsType in managed fields entry ${i}`;
-    if (fieldsType !== 'FieldsV1') return `invalid fieldsType ${goQuote(fieldsType)} in managed fields entry ${i}`;
-    if (!isFieldSet(fieldsV1 ?? emptySet)) return `error decoding versioned set from managed fields entry ${i}`;
+  for (const [i, entry] of (entries ?? []).entries()) {
+    const problem = entryProblem(entry, i);
+    if (problem !== undefined) return problem;
   }
   return undefined;
 }
+
+/** Whether a client asks for all to be forgotten: by an empty list, or by one empty entry. */
+export const isReset = (entries: readonly ManagedFieldsEntry[] | null | undefined): boolean =>
+  Array.isArray(entries) && entries.length <= 1 && entries.every((entry) => Object.values(entry).every((value) => !value));
 
 export function writeManager(m: Manager): ManagedFieldsEntry {
   m.entry ??= {
@@ -77,7 +90,7 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] {
     .sort(
       (a, b) =>
         order(a.operation, b.operation) ||
-        (a.time && b.time ? order(a.time, b.time) : 0) ||
+        order(a.time ?? '', b.time ?? '') ||
         order(a.manager, b.manager) ||
         order(a.apiVersion, b.apiVersion) ||
         order(a.subresource, b.subresource),
@@ -89,26 +102,45 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] {
 const maxUpdateManagers = 10;
 const ancientChanges = 'ancient-changes';
 
-/** Keeps the list short, as upstream's cap does. Changes `managers`. */
+/** Keeps the list short, as upstream's cap does: the first of a version is merged with the second, and they with the next. Changes `managers`. */
 export function capManagers(managers: Managers): void {
-  if (managers.size <= maxUpdateManagers) return;
-  const updaters = [...managers].filter(([, m]) => m.operation === 'Update').sort(([, a], [, b]) => order(a.time ?? '', b.time ?? ''));
+  const updaters = [...managers].filter(([, m]) => m.operation === 'Update');
+  if (updaters.length <= maxUpdateManagers) return;
+  updaters.sort(([a, m], [b, n]) => order(m.time ?? '', n.time ?? '') || order(a, b));
   let count = updaters.length;
-  const buckets = new Map(updaters.filter(([, m]) => m.manager === ancientChanges).map(([, m]) => [m.apiVersion, m]));
+  const oldest = new Map<string, string>();
   for (const [identity, m] of updaters) {
     if (count <= maxUpdateManagers) return;
-    if (m.manager === ancientChanges) continue;
-    const bucket = buckets.get(m.apiVersion);
-    const merged: Manager = {
-      ...m,
-      entry: undefined,
-      manager: ancientChanges,
-      subresource: '',
-      fields: bucket ? union(bucket.fields, m.fields) : m.fields,
-    };
+    const first = oldest.get(m.apiVersion);
+    if (first === undefined) {
+      oldest.set(m.apiVersion, identity);
+      continue;
+    }
+    const bucket = managerIdentity({ ...m, manager: ancientChanges, subresource: '' });
+    if (identity === bucket) continue;
+    const before = managers.get(bucket) ?? managers.get(first);
+    if (!managers.has(bucket)) managers.delete(first);
     managers.delete(identity);
-    managers.set(managerIdentity(merged), merged);
-    buckets.set(m.apiVersion, merged);
-    if (bucket) count--;
+    const fields = before ? union(before.fields, m.fields) : m.fields;
+    managers.set(bucket, { ...m, entry: undefined, manager: ancientChanges, subresource: '', fields });
+    count--;
   }
+}
+
+/**
+ * The object as it was where a write would change no more than when its managers have last written; `next` shares with `prev` what did
+ * not change. Else it would be written again, and everybody told, for nothing.
+ */
+export function unlessOnlyTimes<T extends KubeObject>(prev: T, next: T): T {
+  const sameBut = (a: object, b: object, except: string) => {
+    const [was, is] = [Object.entries(a), Object.entries(b)];
+    // Just told apart by their entries.
+    const other = a as Record<string, unknown>;
+    return was.length === is.length && is.every(([key, value]) => key === except || other[key] === value);
+  };
+  const { managedFields: before = [] } = prev.metadata;
+  const { managedFields: after = [] } = next.metadata;
+  if (before.length === 0 || before.length !== after.length) return next;
+  if (!sameBut(prev, next, 'metadata') || !sameBut(prev.metadata, next.metadata, 'managedFields')) return next;
+  return after.every((entry, i) => sameBut(before[i] ?? {}, entry, 'time')) ? prev : next;
 }

@@ -9,7 +9,17 @@ import type { StructNode } from '../schema/node.ts';
 import { errors, StatusError } from '../status-error.ts';
 import { difference, emptySet, type FieldFilter, type FieldSet, filtered, intersection, isEmptySet, paths, union } from './field-set.ts';
 import { lastAppliedFields, withLastApplied } from './last-applied.ts';
-import { capManagers, type Manager, type Managers, managerIdentity, readManagers, writeManager, writeManagers } from './managers.ts';
+import {
+  capManagers,
+  isReset,
+  type Manager,
+  type Managers,
+  managedFieldsProblem,
+  managerIdentity,
+  readManagers,
+  writeManagers,
+} from './managers.ts';
+import { reconciled } from './reconcile.ts';
 import { typedProblems } from './typed-problems.ts';
 import { ApplyError, type Comparison, compare, fieldsOf, merge, namedFields, removeItems, withNamedFields } from './typed-value.ts';
 import { type InVersion, inOneVersion, inVersion, type Steps, type VersionView } from './versions.ts';
@@ -67,10 +77,6 @@ function withManagedFields<T extends KubeObject>(object: T, entries: readonly Ma
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata: entries.length > 0 ? { ...metadata, managedFields: entries } : metadata };
 }
-
-/** A client that sends one empty entry asks for all to be forgotten. */
-const isReset = (entries: readonly ManagedFieldsEntry[] | undefined) =>
-  entries?.length === 1 && entries[0] !== undefined && !entries[0].operation && !entries[0].fieldsV1;
 
 function compareOwned(node: StructNode, live: unknown, next: unknown, resetFields: FieldFilter | undefined): Comparison {
   const { changed, removed } = compare(node, live, next);
@@ -143,26 +149,25 @@ function recordUpdate(managers: Managers, changes: ReadonlyMap<string, Compariso
  */
 export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>): Steps<T> {
   const { live, next, node, manager, apiVersion, time, resetFields, subresource = '' } = operation;
-  const sent = next.metadata.managedFields;
-  const kept = live?.metadata.managedFields ?? [];
-  if (isReset(sent)) return withManagedFields(next, []);
-  // A create sends none; an update that sends none, or sends nonsense, keeps the live object's.
-  const given = sent && sent.length > 0 ? readManagers(sent) : undefined;
+  const managers = reconciled(managersOf(live, next, subresource), operation);
+  // Of an object without managers nobody is told until somebody applies to it.
+  if (live && managers.size === 0) return withManagedFields(next, []);
   const comparison = compareOwned(node, before(node, live), next, resetFields);
-  if (unchanged(comparison)) {
-    const entries = given && sent ? sent : kept;
-    return next.metadata.managedFields === entries ? next : withManagedFields(next, entries);
-  }
-  // Of what is new there is nobody to compare with.
-  if (given === undefined && kept.length === 0) {
-    const { changed: fields } = comparison;
-    const first: Manager = { manager, operation: 'Update', apiVersion, subresource, time, fields };
-    return withManagedFields(next, isEmptySet(fields) ? [] : [writeManager(first)]);
-  }
-  const managers = given ?? readManagers(kept) ?? new Map();
+  const isOwn = [...managers.values()].every((m) => m.apiVersion === apiVersion);
+  if (isOwn && unchanged(comparison)) return withManagedFields(next, writeManagers(managers));
   const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live, comparison);
   recordUpdate(managers, changes, { manager, apiVersion, subresource, time });
   return withManagedFields(next, writeManagers(managers));
+}
+
+/** Whom the client names, which is its right on the object itself; else whom the object as it is names. */
+function managersOf(live: KubeObject | undefined, { metadata }: KubeObject, subresource: string): Managers {
+  if (subresource === '') {
+    if (isReset(metadata.managedFields)) return new Map();
+    const sent = readManagers(metadata.managedFields);
+    if (sent && sent.size > 0) return sent;
+  }
+  return readManagers(live?.metadata.managedFields) ?? new Map();
 }
 
 /** As updateSteps, where all managers speak one version. */
@@ -175,15 +180,16 @@ function managerText(m: Manager): string {
 
 /** The 409 that names each field and its owner. */
 function conflictError(conflicts: readonly { owner: Manager; fields: FieldSet }[]): StatusError {
-  const list = conflicts.flatMap(({ owner, fields }) => [...paths(fields)].map((path) => ({ owner: managerText(owner), path })));
+  const byOwner = conflicts
+    .map(({ owner, fields }) => ({ id: managerIdentity(owner), owner: managerText(owner), found: paths(fields) }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const list = byOwner.flatMap(({ owner, found }) => found.map((path) => ({ owner, path })));
   const [first] = list;
   const text =
     list.length === 1 && first
       ? `1 conflict: conflict with ${first.owner}: ${first.path}`
-      : `${list.length} conflicts: ${conflicts
-          .map(({ owner, fields }) =>
-            [`conflicts with ${managerText(owner)}:`, ...[...paths(fields)].map((path) => `- ${path}`)].join('\n'),
-          )
+      : `${list.length} conflicts: ${byOwner
+          .map(({ owner, found }) => [`conflicts with ${owner}:`, ...found.map((path) => `- ${path}`)].join('\n'))
           .join('\n')}`;
   return new StatusError(409, 'Conflict', `Apply failed with ${text}`, {
     causes: list.map(({ owner, path }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${owner}`, field: path })),
@@ -241,12 +247,14 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
   const { live, node, manager, apiVersion, time, subresource = '', resetFields, force } = operation;
   const decode = operation.decode ?? ((value: unknown) => decodeValue(node, value));
   const config = operation.config as { metadata?: { managedFields?: unknown[] } };
-  if (config.metadata?.managedFields?.length) throw errors.badRequest('metadata.managedFields must be nil');
+  if (Array.isArray(config.metadata?.managedFields)) throw errors.badRequest('metadata.managedFields must be nil');
   const base = live ?? decode({});
-  const managers = readManagers(live?.metadata.managedFields) ?? new Map();
+  const problem = managedFieldsProblem(live?.metadata.managedFields);
+  if (problem !== undefined) throw new StatusError(500, '', `failed to decode managed fields: ${problem}`, {});
+  const managers = reconciled(readManagers(live?.metadata.managedFields) ?? new Map(), operation);
   if (live && managers.size === 0) {
-    const all = compareOwned(node, decode({}), live, undefined);
-    recordUpdate(managers, new Map([[apiVersion, all]]), { manager: 'before-first-apply', apiVersion, subresource: '', time });
+    const all = compareOwned(node, decode({}), live, resetFields);
+    recordUpdate(managers, new Map([[apiVersion, all]]), { manager: 'before-first-apply', apiVersion, subresource, time });
   }
   const identity = managerIdentity({ manager, operation: 'Apply', apiVersion, subresource });
   const last = managers.get(identity);

@@ -17,7 +17,7 @@ export class ApplyError extends Error {
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
 /** How a place in an object is merged. */
-interface Place {
+export interface Place {
   /** Undefined where nothing is known: the values say what they are, objects are merged, lists are not. */
   node: TypeNode | undefined;
   atomic: boolean;
@@ -52,7 +52,7 @@ function placeOfField(field: Field): Place {
 const nodePlaces = new WeakMap<TypeNode, Place>();
 
 /** The place of a list's item or a map's value, of which the table says no more than the type. */
-function placeOfNode(node: TypeNode): Place {
+export function placeOfNode(node: TypeNode): Place {
   let place = nodePlaces.get(node);
   if (!place) {
     const { listType = 'atomic', listMapKeys = [] } = node.kind === 'list' ? node : {};
@@ -63,12 +63,18 @@ function placeOfNode(node: TypeNode): Place {
   return place;
 }
 
-function placeBelow(node: TypeNode | undefined, key: string): Place {
+export function placeBelow(node: TypeNode | undefined, key: string): Place {
   if (!node) return unknownPlace;
   if (node.kind === 'map') return placeOfNode(node.value);
   const field = node.kind === 'struct' ? node.byName.get(key) : undefined;
   return field ? placeOfField(field) : unknownPlace;
 }
+
+/** The place of a list's items, where it is one. */
+export const placeOfItem = ({ node }: Place): Place => (node?.kind === 'list' ? placeOfNode(node.item) : unknownPlace);
+
+/** Whether what would have parts is owned as a whole: the type says that it is atomic. */
+export const isWhole = ({ node, atomic, listType }: Place): boolean => atomic || (node?.kind === 'list' && listType === 'atomic');
 
 /** The path element of a field or a map's key; `place`: what is below it. */
 const elementOf = (place: Place, key: string): string => place.element ?? `f:${key}`;
@@ -219,7 +225,7 @@ function mapPairs({ node }: Place, left: unknown, right: unknown): Pair[] {
     pairs.push({ element: elementOf(inner, key), before: old, after: after[key], inner });
   }
   for (const key of Object.keys(before))
-    if (!Object.hasOwn(after, key))
+    if (before[key] !== undefined && !Object.hasOwn(after, key))
       pairs.push({ element: `f:${key}`, before: before[key], after: undefined, inner: placeBelow(node, key) });
   return pairs;
 }
@@ -330,7 +336,7 @@ function named(place: Place, set: FieldSet): FieldSet {
     if (element === '.' || isEmptySet(below)) out[element] = emptySet;
     else {
       const isName = element.startsWith('f:');
-      const inner = isName ? placeBelow(node, element.slice(2)) : node?.kind === 'list' ? placeOfNode(node.item) : unknownPlace;
+      const inner = isName ? placeBelow(node, element.slice(2)) : placeOfItem(place);
       const isField = isName && node?.kind === 'struct' && node.byName.has(element.slice(2));
       out[element] = { ...(isField ? { '.': emptySet } : {}), ...named(inner, below) };
     }

@@ -83,6 +83,15 @@ const cannotBeHandled = ({ kind, version }: Resource, why: string) =>
 
 /** As decodeDocument, for a served resource: custom ones by their definition's schema. */
 export function decodeServed(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
+  const { value } = document;
+  const object = decoded(context, document, served, validation);
+  // No managers is not what no word of them is: an empty list asks for them to be forgotten.
+  const sent = isJsonObject(value) && isJsonObject(value.metadata) ? value.metadata.managedFields : undefined;
+  if (Array.isArray(sent) && sent.length === 0) object.metadata.managedFields = [];
+  return object;
+}
+
+function decoded(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
   const { custom, resource } = served;
   const { value, duplicates, repeated } = document;
   if (custom === undefined || !isJsonObject(value)) return decodeDocument(context, document, resource, validation);

@@ -7,6 +7,7 @@ import {
   type KubeObject,
   type Resource,
   shareUnchanged,
+  unlessOnlyTimes,
 } from '../../api/index.ts';
 import { RequestTooLargeError } from '../../store/index.ts';
 import { timestamp } from '../../time/index.ts';
@@ -186,7 +187,7 @@ async function nextState(
     next = tracked instanceof Promise ? await tracked : tracked;
   }
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
-  const shared = shareUnchanged(prev, next);
+  const shared = unlessOnlyTimes(prev, shareUnchanged(prev, next));
   validateUpdate(kind, shared, prev, { strategy, problems });
   for (const warning of problems.warnings) context.warn(warning);
   if (strategy === undefined) warnings(kind, context, shared, prev);
