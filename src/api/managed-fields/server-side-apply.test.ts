@@ -203,6 +203,21 @@ describe('server-side apply', () => {
     expect(next.spec.replicas).toBeUndefined();
   });
 
+  it('keeps what names the object where a configuration gives up all its metadata', () => {
+    const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '7' };
+    const labelled = applyConfiguration({
+      ...operation,
+      manager: 'me',
+      force: false,
+      live: undefined,
+      config: { metadata: { ...metadata, labels: { app: 'web' } }, spec: { replicas: 1 } },
+    }) as Deployment;
+    const bare = apply(labelled, 'me', { metadata: { name: 'web', namespace: 'default' }, spec: { replicas: 1 } });
+    const { managedFields: _, ...left } = bare.metadata;
+    expect(left).toEqual(metadata);
+    expect(ownedPaths(bare, 'me')).toEqual(['.spec.replicas']);
+  });
+
   it('takes the configuration order and replaces atomic lists', () => {
     const pod = structNode('core.v1.Pod');
     const make = (names: string[], args: string[]) => ({

@@ -198,15 +198,20 @@ function conflictError(conflicts: readonly { owner: Manager; fields: FieldSet }[
 
 const allOf = (node: StructNode, object: unknown) => withNamedFields(node, fieldsOf(node, object));
 
-/** Takes away what this manager applied last time, does not name any more, and nobody else owns. */
-function* prune(whole: InVersion & VersionView, managers: Managers, last: Manager | undefined): Steps<KubeObject> {
+/**
+ * Takes away what this manager applied last time, does not name any more, and nobody else owns. `named`: what it names now, also of
+ * what nobody owns: a configuration with a name keeps its metadata, whatever was the last label in it.
+ */
+function* prune(whole: InVersion & VersionView, managers: Managers, last: Manager | undefined, named: FieldSet): Steps<KubeObject> {
   if (!last || isEmptySet(last.fields)) return whole.object;
   const merged = yield* inVersion(whole, last.apiVersion);
   if (!merged) return whole.object;
   const { node } = merged;
   const lastNamed = withNamedFields(node, last.fields);
   const owned = new Map<string, FieldSet>([[last.apiVersion, emptySet]]);
-  for (const m of managers.values()) owned.set(m.apiVersion, union(owned.get(m.apiVersion) ?? emptySet, m.fields));
+  const own = (apiVersion: string, fields: FieldSet) => owned.set(apiVersion, union(owned.get(apiVersion) ?? emptySet, fields));
+  for (const m of managers.values()) own(m.apiVersion, m.fields);
+  own(whole.apiVersion, named);
   // Where others' fields are needed for a conversion, they are back before it: the version at hand comes first.
   let pruned = { ...merged, object: removeItems(node, merged.object, lastNamed) as KubeObject };
   for (const [apiVersion, fields] of owned) {
@@ -259,13 +264,14 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
   const identity = managerIdentity({ manager, operation: 'Apply', apiVersion, subresource });
   const last = managers.get(identity);
   try {
-    const named = namedFields(node, config);
-    const fields = difference(resetFields ? filtered(named, resetFields) : named, ownedByNobody);
+    const all = namedFields(node, config);
+    const named = resetFields ? filtered(all, resetFields) : all;
+    const fields = difference(named, ownedByNobody);
     const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
     managers.set(identity, applied);
     // What an object and a configuration merge into is an object.
     const whole = { apiVersion, object: merge(node, base, config) as KubeObject, node, resetFields };
-    const merged = yield* prune(whole, managers, last);
+    const merged = yield* prune(whole, managers, last, named);
     const changes = yield* comparisons(managers, { ...whole, object: merged }, live);
     const ours = (version: string) => (version === apiVersion ? lastAppliedFields(manager, live, node) : emptySet);
     const conflicts = force ? [] : [...conflictsOf(managers, changes, identity, ours)];
