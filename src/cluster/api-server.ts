@@ -29,7 +29,7 @@ import { parseFeatureGates } from './feature-gates.ts';
 import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
-import { identityOptions } from './identity-flags.ts';
+import { allowsAnonymous, identityOptions } from './identity-flags.ts';
 import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
@@ -72,6 +72,7 @@ export async function openApiServer(
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
   const authorization = await authorizationOptions(args);
+  const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args);
   const server = await createClusterApiServer({
     ...{ store, storeOf },
@@ -115,6 +116,7 @@ export async function openApiServer(
       publicKey: pki.serviceAccount.publicKey,
       clientCa: pki.ca.certificate,
       requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
+      anonymousAuth,
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
       ...(await oidcOptions(args)),
@@ -146,7 +148,7 @@ export async function openApiServer(
       ...{ ...following, ...trusted, subject: 'authentication' },
       apply: async (text) =>
         server.authenticateBy({
-          anonymousAuth: flag(args['anonymous-auth'], true),
+          anonymousAuth,
           ...parseAuthenticationConfiguration(text, trusted.file, args),
         }),
     });
@@ -180,7 +182,6 @@ async function authenticationFlags(config: ClusterConfig) {
   const tokenFile = args['token-auth-file'];
   const serviceAccountKeys = await Promise.all(list(args['service-account-key-file']).map((file) => readFile(file, 'utf8')));
   return {
-    anonymousAuth: flag(args['anonymous-auth'], true),
     ...(serviceAccountKeys.length > 0 ? { serviceAccountKeys } : {}),
     ...(tokenFile ? { tokens: parseTokenFile(await readFile(tokenFile, 'utf8')) } : {}),
     ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),

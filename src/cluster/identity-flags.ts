@@ -4,6 +4,16 @@ import type { ComponentArgs } from './config.ts';
 import { flag, list } from './flags.ts';
 import { amount, seconds } from './serving-flags.ts';
 
+/** Whether requests without credentials are `system:anonymous`: never where everybody may do everything, as upstream. */
+export function allowsAnonymous(args: ComponentArgs, warn: (message: string) => void): boolean {
+  if (!flag(args['anonymous-auth'], true)) return false;
+  if (!list(args['authorization-mode']).includes('AlwaysAllow')) return true;
+  warn(
+    'AnonymousAuth is not allowed with the AlwaysAllow authorizer. Resetting AnonymousAuth to false. You should use a different authorizer',
+  );
+  return false;
+}
+
 const leastTokenSeconds = 3600;
 const mostTokenSeconds = 2 ** 32;
 
