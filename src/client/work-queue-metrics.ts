@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { WorkQueue, WorkQueueObserver } from './work-queue.ts';
 
-/** Powers of ten from 10 ns to 1000 s, as upstream's workqueue metrics have them. */
-const buckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
+/** Powers of ten from 10 ns to 10 s, as upstream's workqueue metrics have them. */
+const buckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10];
 
 export interface WorkQueueMetrics {
   observer(name: string): WorkQueueObserver;
@@ -32,7 +32,7 @@ export function createWorkQueueMetrics(registry: Registry): WorkQueueMetrics {
   new Gauge({
     ...common,
     name: 'workqueue_unfinished_work_seconds',
-    help: "How many seconds of work has done that is in progress and hasn't been observed by work_duration.",
+    help: "How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values indicate stuck threads. One can deduce the number of stuck threads by observing the rate at which this increases.",
     collect() {
       for (const [name, queue] of queues) this.set({ name }, sum(queue.running()));
     },

@@ -162,8 +162,8 @@ it('asks the webhook where all conditions hold, with selectors', async () => {
   expect((await as('jane', 'GET', '/api/v1/namespaces/kube-system/pods')).status).toBe(403);
   expect(asked).toHaveLength(1);
   expect(await metric('webhook_evaluations_total{name="example.com",result="success"}')).toBe(1);
-  expect(await metric('decisions_total{type="Webhook",name="example.com",decision="allowed"}')).toBe(1);
-  expect(await metric('match_condition_exclusions_total{type="Webhook",name="example.com"}')).toBe(3);
+  expect(await metric('decisions_total{decision="allowed",name="example.com",type="Webhook"}')).toBe(1);
+  expect(await metric('match_condition_exclusions_total{name="example.com",type="Webhook"}')).toBe(3);
 });
 
 it('sees selectors in conditions', async () => {
@@ -190,7 +190,7 @@ it('refuses by the failure policy where a condition or the webhook fails, or say
   const status = JSON.parse((await review('jane')).body).status;
   expect(status).toMatchObject({ allowed: false, denied: true });
   expect(status.evaluationError).toBe(`cel evaluation error: expression '${failing}' resulted in error: no such key: none`);
-  expect(await metric('match_condition_evaluation_errors_total{type="Webhook",name="example.com"}')).toBe(1);
+  expect(await metric('match_condition_evaluation_errors_total{name="example.com",type="Webhook"}')).toBe(1);
 
   await configure(configuration('NoOpinion'));
   answer = { status: 403, body: {} };

@@ -82,11 +82,12 @@ it('tells what pods ask for and may use, as the scheduler sees it', async () => 
   await cluster.kubectl('run', 'asks', '--image=nginx', `--overrides=${JSON.stringify(overrides)}`);
   await cluster.kubectl('wait', '--for=condition=Ready', 'pod/asks', '--timeout=20s');
   const told = async () => (await get(ports.scheduler, '/metrics/resources', { admin: true })).body;
-  const pod = (node: string) => `{namespace="default",pod="asks",node="${node}",scheduler="default-scheduler",priority="0"`;
+  const labels = (resource: string, unit: string) =>
+    `{namespace="default",node="${node}",pod="asks",priority="0",resource="${resource}",scheduler="default-scheduler",unit="${unit}"}`;
   const node = (await cluster.kubectl('get', 'pod', 'asks', '-o', 'jsonpath={.spec.nodeName}')).trim();
-  await expect.poll(told).toContain(`kube_pod_resource_request${pod(node)},resource="cpu",unit="cores"} 0.25\n`);
-  expect(await told()).toContain(`kube_pod_resource_request${pod(node)},resource="memory",unit="bytes"} 67108864\n`);
-  expect(await told()).toContain(`kube_pod_resource_limit${pod(node)},resource="cpu",unit="cores"} 1.5\n`);
+  await expect.poll(told).toContain(`kube_pod_resource_request${labels('cpu', 'cores')} 0.25\n`);
+  expect(await told()).toContain(`kube_pod_resource_request${labels('memory', 'bytes')} 6.7108864e+07\n`);
+  expect(await told()).toContain(`kube_pod_resource_limit${labels('cpu', 'cores')} 1.5\n`);
   expect(await told()).not.toContain('registered_metrics_total');
   expect((await get(ports.controllerManager, '/metrics/resources', { admin: true })).status).toBe(404);
 });

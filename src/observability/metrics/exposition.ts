@@ -1,5 +1,6 @@
-/** Prometheus' text as upstream's components write it: each metric's help begins with how stable it is. */
-import type { Registry } from 'prom-client';
+/** What a component tells of itself, as upstream's components write it: each metric's help begins with how stable it is. */
+import type { Metric, Registry } from 'prom-client';
+import { familyHead, labelText, type Sample, sampleLine } from './text-format.ts';
 
 /** Metrics whose names, labels and buckets upstream promises to keep (its stable-metrics-list). */
 const stable = new Set([
@@ -35,6 +36,10 @@ const stable = new Set([
 ]);
 
 const beta = new Set([
+  'apiserver_authentication_config_controller_automatic_reload_last_timestamp_seconds',
+  'apiserver_authentication_config_controller_automatic_reloads_total',
+  'apiserver_authorization_config_controller_automatic_reload_last_timestamp_seconds',
+  'apiserver_authorization_config_controller_automatic_reloads_total',
   'apiserver_cel_compilation_duration_seconds',
   'apiserver_cel_evaluation_duration_seconds',
   'apiserver_flowcontrol_current_executing_requests',
@@ -46,57 +51,104 @@ const beta = new Set([
   'apiserver_flowcontrol_request_wait_duration_seconds',
   'apiserver_validating_admission_policy_check_duration_seconds',
   'apiserver_validating_admission_policy_check_total',
-  'kubernetes_feature_enabled',
   'apiserver_validation_declarative_validation_mismatch_total',
   'apiserver_validation_declarative_validation_panic_total',
+  'apiserver_watch_list_duration_seconds',
+  'disabled_metrics_total',
+  'hidden_metrics_total',
+  'kubelet_image_volume_mounted_errors_total',
+  'kubelet_image_volume_mounted_succeed_total',
+  'kubelet_image_volume_requested_total',
+  'kubernetes_build_info',
+  'kubernetes_feature_enabled',
   'prober_probe_total',
-  'statefulset_controller_statefulset_max_unavailable',
-  'statefulset_controller_statefulset_unavailable_replicas',
+  'registered_metrics_total',
+  'running_managed_controllers',
   'scheduler_pod_scheduling_sli_duration_seconds',
+  'workqueue_adds_total',
+  'workqueue_depth',
+  'workqueue_longest_running_processor_seconds',
+  'workqueue_queue_duration_seconds',
+  'workqueue_retries_total',
+  'workqueue_unfinished_work_seconds',
+  'workqueue_work_duration_seconds',
 ]);
+
+/** Those that are to go, by the release that has said so. A stable one is shown for three releases more. */
+const deprecated = new Map([['apiserver_storage_objects', '1.34.0']]);
 
 /** The process' own metrics have no such word upstream either. */
 const unlabelled = /^(process|nodejs|go)_/;
 
-function stability(name: string): string {
-  if (unlabelled.test(name)) return '';
-  return stable.has(name) ? '[STABLE] ' : beta.has(name) ? '[BETA] ' : '[ALPHA] ';
+function levelOf(name: string): string | undefined {
+  if (unlabelled.test(name)) return undefined;
+  return stable.has(name) ? 'STABLE' : beta.has(name) ? 'BETA' : 'ALPHA';
+}
+
+function helpOf(name: string, help: string): string {
+  const level = levelOf(name);
+  const since = deprecated.get(name);
+  return `${level === undefined ? '' : `[${level}] `}${since === undefined ? '' : `(Deprecated since ${since}) `}${help}`;
 }
 
 export const expositionType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** How many metrics there are, told by themselves as upstream's registry does; none is hidden or disabled. */
-function registered(names: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const name of names) {
-    const level = /\w+/.exec(stability(name))?.[0];
-    if (level !== undefined) counts.set(level, (counts.get(level) ?? 0) + 1);
-  }
-  const lines = [...counts].map(
-    ([level, count]) => `registered_metrics_total{stability_level="${level}",deprecated_version=""} ${count}\n`,
-  );
-  const head = (name: string, help: string) => `# HELP ${name} [BETA] ${help}\n# TYPE ${name} counter\n`;
-  return [
-    `${head('disabled_metrics_total', 'The count of disabled metrics.')}disabled_metrics_total 0\n`,
-    `${head('hidden_metrics_total', 'The count of hidden metrics.')}hidden_metrics_total 0\n`,
-    head('registered_metrics_total', 'The count of registered metrics broken by stability level and deprecation version.'),
-    ...lines,
-  ].join('');
+/** What is asked for often writes its own lines (family.ts). */
+interface Told {
+  help: string;
+  type: string;
+  text(): string;
 }
 
-/** What /metrics answers. `only`: just the metrics of these names. */
+async function told(metric: Metric): Promise<Told> {
+  // The library's metrics have their samples only, and their types as the text has them.
+  if ('text' in metric) return metric as unknown as Told;
+  const { help, type, name, values } = (await metric.get()) as unknown as { help: string; type: string; name: string; values: Sample[] };
+  return {
+    help,
+    type,
+    text: () => values.map(({ metricName, labels, value }) => sampleLine(metricName ?? name, labelText(labels), value)).join(''),
+  };
+}
+
+const family = (name: string, help: string, type: string, lines: string) => familyHead(name, helpOf(name, help), type) + lines;
+
+/** How many metrics there are, told by themselves as upstream's registry does; none is hidden or disabled. */
+function registered(names: readonly string[]): [name: string, text: string][] {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const level = levelOf(name);
+    const labels = labelText({ stability_level: level ?? '', deprecated_version: deprecated.get(name) ?? '' });
+    if (level !== undefined) counts.set(labels, (counts.get(labels) ?? 0) + 1);
+  }
+  const total = 'registered_metrics_total';
+  const lines = [...counts].map(([labels, count]) => sampleLine(total, labels, count)).sort();
+  const none = (what: string): [string, string] => {
+    const name = `${what}_metrics_total`;
+    return [name, family(name, `The count of ${what} metrics.`, 'counter', sampleLine(name, '', 0))];
+  };
+  return [
+    none('disabled'),
+    none('hidden'),
+    [total, family(total, 'The count of registered metrics broken by stability level and deprecation version.', 'counter', lines.join(''))],
+  ];
+}
+
+/** What /metrics answers, by name. `only`: just the metrics of these names. */
 export async function exposition(registry: Registry, only?: ReadonlySet<string>): Promise<string> {
-  const texts = await Promise.all(
-    registry
-      .getMetricsAsArray()
-      .flatMap(({ name }) => (only === undefined || only.has(name) ? [registry.getSingleMetricAsString(name)] : [])),
-  );
-  return (
-    texts
-      // A family that nothing was counted in yet is not told of, as upstream.
-      .filter((text) => /^[^#\n]/m.test(text))
-      .map((text) => `${text.replace(/^# HELP (\S+) /, (_, name: string) => `# HELP ${name} ${stability(name)}`)}\n`)
-      .join('')
-      .concat(only === undefined ? registered(registry.getMetricsAsArray().map(({ name }) => name)) : '')
-  );
+  // Every metric has a name; the library's type does not say so.
+  const metrics = registry.getMetricsAsArray() as unknown as (Metric & { name: string })[];
+  const families: [name: string, text: string][] = only === undefined ? registered(metrics.map(({ name }) => name)) : [];
+  for (const metric of metrics) {
+    const { name } = metric;
+    if (only !== undefined && !only.has(name)) continue;
+    const of = await told(metric);
+    const text = of.text();
+    // A family that nothing was counted in yet is not told of, as upstream.
+    if (text !== '') families.push([name, family(name, of.help, of.type, text)]);
+  }
+  return families
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, text]) => text)
+    .join('');
 }

@@ -4,6 +4,7 @@
  * Families are registered with prom-client like its own metrics.
  */
 import type { Metric, Registry } from 'prom-client';
+import { labelText, type Sample, sampleLine } from './text-format.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -12,27 +13,35 @@ interface FamilyOptions {
   help: string;
 }
 
-interface Value {
-  value: number;
-  labels: Record<string, string | number>;
-  metricName?: string;
+/** What a registry asks of a child: its samples; and its lines, which are made of text that is kept. */
+interface Child {
+  samples(name: string): Sample[];
+  text(name: string): string;
 }
 
-function register(registry: Registry, options: FamilyOptions, type: string, values: () => Value[], reset: () => void): void {
+function register(registry: Registry, options: FamilyOptions, type: string, all: Map<string, Child>): void {
+  const { name, help } = options;
   const family = {
-    ...options,
+    name,
+    help,
     type,
     aggregator: 'sum',
-    get: () => Promise.resolve({ ...options, type, aggregator: 'sum', values: values() }),
-    reset,
+    get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: [...all.values()].flatMap((child) => child.samples(name)) }),
+    text() {
+      let text = '';
+      for (const child of all.values()) text += child.text(name);
+      return text;
+    },
+    reset: () => all.clear(),
   };
   // All that a registry asks of a metric.
   registry.registerMetric(family as unknown as Metric<string>);
 }
 
-export class Cell {
+export class Cell implements Child {
   value = 0;
   readonly labels: Labels;
+  #label: string | undefined;
 
   constructor(labels: Labels) {
     this.labels = labels;
@@ -40,6 +49,15 @@ export class Cell {
 
   inc(by = 1): void {
     this.value += by;
+  }
+
+  samples(): Sample[] {
+    return [{ value: this.value, labels: this.labels }];
+  }
+
+  text(name: string): string {
+    this.#label ??= labelText(this.labels);
+    return sampleLine(name, this.#label, this.value);
   }
 }
 
@@ -66,20 +84,20 @@ function family<T extends { labels: Labels }>(make: (labels: Labels) => T): Fami
 
 function cells(registry: Registry, type: 'counter' | 'gauge', options: FamilyOptions): Family<Cell> {
   const { all, with: child } = family((labels) => new Cell(labels));
-  const values = () => [...all.values()].map(({ value, labels }) => ({ value, labels: { ...labels } }));
-  register(registry, options, type, values, () => all.clear());
+  register(registry, options, type, all);
   return { with: child };
 }
 
 export const counters = (registry: Registry, options: FamilyOptions): Family<Cell> => cells(registry, 'counter', options);
 export const gauges = (registry: Registry, options: FamilyOptions): Family<Cell> => cells(registry, 'gauge', options);
 
-export class HistogramCell {
+export class HistogramCell implements Child {
   readonly labels: Labels;
   readonly #bounds: readonly number[];
   /** Observations by the smallest bucket that takes them; the last is +Inf's. */
   readonly #counts: number[];
   #sum = 0;
+  #label: string | undefined;
 
   constructor(labels: Labels, bounds: readonly number[]) {
     this.labels = labels;
@@ -87,7 +105,7 @@ export class HistogramCell {
     this.#counts = new Array(bounds.length + 1).fill(0);
   }
 
-  /** `times`: so many observations that were so on average. */
+  /** `times`: so many observations that were so on average, or one that lasted so long. */
   observe(value: number, times = 1): void {
     const bounds = this.#bounds;
     let i = 0;
@@ -96,28 +114,35 @@ export class HistogramCell {
     this.#sum += value * times;
   }
 
-  values(name: string): Value[] {
-    const out: Value[] = [];
+  samples(name: string): Sample[] {
+    const out: Sample[] = [];
     let count = 0;
     for (const [i, own] of this.#counts.entries()) {
       count += own;
       out.push({ metricName: `${name}_bucket`, labels: { ...this.labels, le: this.#bounds[i] ?? '+Inf' }, value: count });
     }
-    out.push({ metricName: `${name}_sum`, labels: { ...this.labels }, value: this.#sum });
-    out.push({ metricName: `${name}_count`, labels: { ...this.labels }, value: count });
+    out.push({ metricName: `${name}_sum`, labels: this.labels, value: this.#sum });
+    out.push({ metricName: `${name}_count`, labels: this.labels, value: count });
     return out;
+  }
+
+  text(name: string): string {
+    this.#label ??= labelText(this.labels);
+    const label = this.#label;
+    const before = label === '' ? '' : `${label},`;
+    let text = '';
+    let count = 0;
+    for (let i = 0; i < this.#counts.length; i++) {
+      count += this.#counts[i] ?? 0;
+      text += sampleLine(`${name}_bucket`, `${before}${labelText({ le: this.#bounds[i] ?? '+Inf' })}`, count);
+    }
+    return text + sampleLine(`${name}_sum`, label, this.#sum) + sampleLine(`${name}_count`, label, count);
   }
 }
 
 export function histograms(registry: Registry, options: FamilyOptions & { buckets: readonly number[] }): Family<HistogramCell> {
   const { buckets, ...rest } = options;
   const { all, with: child } = family((labels) => new HistogramCell(labels, buckets));
-  register(
-    registry,
-    rest,
-    'histogram',
-    () => [...all.values()].flatMap((cell) => cell.values(rest.name)),
-    () => all.clear(),
-  );
+  register(registry, rest, 'histogram', all);
   return { with: child };
 }

@@ -50,7 +50,7 @@ export class Buckets {
 
 const secondsBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const queueLengthBuckets = [0, 10, 25, 50, 100, 250, 500, 1000];
-const seatBuckets = [1, 2, 4, 10];
+const seatBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
 
 /** What is counted of one schema's requests. */
 export class FlowCounters {

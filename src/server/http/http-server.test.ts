@@ -196,7 +196,7 @@ describe('answers', () => {
     expect((await send('GET', '/readyz/etcd')).body.toString()).toBe('ok');
     expect((await send('GET', '/version')).json()).toMatchObject({ major: '1', minor: '36' });
     expect((await send('GET', '/metrics')).body.toString()).toContain(
-      'apiserver_request_total{verb="POST",group="",version="v1",resource="configmaps"',
+      'apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="configmaps"',
     );
     expect((await send('GET', '/')).json().paths).toContain('/apis/apps/v1');
     expect((await send('GET', '/apis/apps')).json()).toMatchObject({ kind: 'APIGroup', preferredVersion: { groupVersion: 'apps/v1' } });

@@ -20,10 +20,10 @@ it('tells what was asked and stored, under the names, labels and buckets that up
       '# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb, dry run value,',
     );
     expect(lines).toContain(
-      'apiserver_request_total{verb="POST",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",dry_run="",code="201"} 1',
+      'apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="configmaps",scope="resource",subresource="",verb="POST",version="v1"} 1',
     );
     expect(lines).toContain(
-      'apiserver_request_duration_seconds_count{verb="POST",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",dry_run=""} 1',
+      'apiserver_request_duration_seconds_count{component="apiserver",dry_run="",group="",resource="configmaps",scope="resource",subresource="",verb="POST",version="v1"} 1',
     );
     expect(lines).toContain('field_validation_request_duration_seconds_count{field_validation=""} 1');
     const bounds = lines.flatMap((line) => /^apiserver_request_duration_seconds_bucket\{.*verb="POST".*le="(.*?)"/.exec(line)?.[1] ?? []);
@@ -33,21 +33,25 @@ it('tells what was asked and stored, under the names, labels and buckets that up
       ]),
     );
     expect(lines).toContain(
-      'apiserver_requested_deprecated_apis{group="extensions",version="v1beta1",resource="deployments",subresource="",removed_release="1.16"} 1',
+      'apiserver_requested_deprecated_apis{group="extensions",removed_release="1.16",resource="deployments",subresource="",version="v1beta1"} 1',
     );
     expect(lines).toContain('apiserver_storage_objects{resource="configmaps"} 1');
     expect(lines).toContain('apiserver_watch_cache_events_dispatched_total{group="",resource="configmaps"} 1');
     expect(lines).toContain('apiserver_storage_events_received_total{group="",resource="configmaps"} 1');
     expect(lines).toContain('apiserver_resource_objects{group="apps",resource="deployments"} 0');
     expect(text).toMatch(
-      /apiserver_admission_controller_admission_duration_seconds_count\{name="Nothing",type="validate",operation="CREATE",rejected="false"\} 1/,
+      /apiserver_admission_controller_admission_duration_seconds_count\{name="Nothing",operation="CREATE",rejected="false",type="validate"\} 1/,
     );
-    expect(text).toMatch(/apiserver_admission_step_admission_duration_seconds_count\{type="admit",operation="CREATE",rejected="false"\} 1/);
-    expect(text).toContain('kubernetes_build_info{major="1",minor="36"');
+    expect(text).toMatch(/apiserver_admission_step_admission_duration_seconds_count\{operation="CREATE",rejected="false",type="admit"\} 1/);
+    expect(text).toMatch(/^kubernetes_build_info\{build_date=.*,major="1",minor="36",platform=/m);
+    expect(lines).toContain('version_info{binary="1.36",component="kube",emulation="1.36",min_compat="1.35"} 1');
+    expect(text).toContain('# HELP apiserver_storage_objects [STABLE] (Deprecated since 1.34.0) [DEPRECATED, consider using');
+    expect(lines).toContain('registered_metrics_total{deprecated_version="1.34.0",stability_level="STABLE"} 1');
+    expect(lines.filter((line) => line.startsWith('# TYPE'))).toEqual(lines.filter((line) => line.startsWith('# TYPE')).sort());
     // What nobody serves is no label, however many ask for it.
     expect(text).not.toContain('nonsense');
     const slis = String((await get('/metrics/slis')).body);
-    expect(slis).toContain('kubernetes_healthcheck{type="healthz",name="ping"} 1');
+    expect(slis).toContain('kubernetes_healthcheck{name="ping",type="healthz"} 1');
     expect(slis).not.toContain('apiserver_request_total');
   } finally {
     await close();

@@ -6,7 +6,8 @@ export interface WatchSeries {
   events: Cell;
   sizes: HistogramCell;
   initial: Cell;
-  listDuration: HistogramCell;
+  /** How long the beginning of a watch list took; `scope`: of the request's path. */
+  listed(scope: string, seconds: number): void;
 }
 
 export interface WatchMetrics {
@@ -28,7 +29,7 @@ export function createWatchMetrics(registry: Registry): WatchMetrics {
   const listDuration = histograms(registry, {
     name: 'apiserver_watch_list_duration_seconds',
     help: 'Response latency distribution in seconds for watch list requests broken by group, version, resource and scope.',
-    buckets: [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60],
+    buckets: [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300],
   });
   const known = new Map<string, WatchSeries>();
   return {
@@ -41,7 +42,7 @@ export function createWatchMetrics(registry: Registry): WatchMetrics {
           events: events.with(labels),
           sizes: sizes.with(labels),
           initial: initial.with({ group, resource }),
-          listDuration: listDuration.with({ ...labels, scope: 'cluster' }),
+          listed: (scope, seconds) => listDuration.with({ ...labels, scope }).observe(seconds),
         };
         known.set(key, series);
       }

@@ -24,7 +24,7 @@ import type { Delivery } from './delivery.ts';
 import { asksToImpersonate, impersonate } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
-import type { RequestMetrics } from './request-metrics.ts';
+import { type RequestMetrics, scopeOf } from './request-metrics.ts';
 import { beginRequestSpan, inRequestSpan } from './trace-request.ts';
 
 /** A request as a transport hands it in. */
@@ -239,7 +239,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         // The first batch that is not full of the present objects.
         series.initial.inc(events);
         begins = events >= initialBatch;
-        if (!begins) series.listDuration.observe((clock.monotonic() - startedMs) / 1000);
+        if (!begins) series.listed(scopeOf(context.info), (clock.monotonic() - startedMs) / 1000);
       },
     };
   };

@@ -43,7 +43,7 @@ function reportedVerb({ info, method, body }: RequestContext): string {
 }
 
 /** By the path: a collection of which one object is selected is still that. */
-function scopeOf({ isResourceRequest, parts, namespace, verb }: RequestInfo): string {
+export function scopeOf({ isResourceRequest, parts, namespace, verb }: RequestInfo): string {
   if (!isResourceRequest) return '';
   if (parts.length > 1 || verb === 'create') return 'resource';
   return namespace === '' ? 'cluster' : 'namespace';
