@@ -73,7 +73,7 @@ export async function openApiServer(
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
   const authorization = await authorizationOptions(args);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
-  const authenticationConfig = await authenticationConfiguration(args);
+  const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
     ...{ store, storeOf },
     components: components ?? defaultComponents,
@@ -119,7 +119,7 @@ export async function openApiServer(
       anonymousAuth,
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
-      ...(await oidcOptions(args)),
+      ...(await oidcOptions(args, identity.issuers)),
       ...authenticationConfig.authentication,
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
@@ -149,7 +149,7 @@ export async function openApiServer(
       apply: async (text) =>
         server.authenticateBy({
           anonymousAuth,
-          ...parseAuthenticationConfiguration(text, trusted.file, args),
+          ...parseAuthenticationConfiguration(text, trusted.file, args, identity.issuers),
         }),
     });
   return {

@@ -15,7 +15,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const read = async (parts: object, args: Record<string, string> = {}) => {
   writeFileSync(file, JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', ...parts }));
-  return (await authenticationConfiguration({ 'authentication-config': file, ...args })).authentication;
+  return (await authenticationConfiguration({ 'authentication-config': file, ...args }, ['https://own.test'])).authentication;
 };
 const issuer = { url: 'https://id.test', audiences: ['k8s'] };
 const jwt = (parts: object = {}) => ({ issuer, claimMappings: { username: { claim: 'sub', prefix: '' } }, ...parts });
@@ -51,7 +51,47 @@ test('users are made of claims and expressions over them', async () => {
     'oidc: required claim kind value does not match. Got = robot, want = person',
   );
   expect(() => userOfClaims({ ...claims, name: 3 }, mapping)).toThrow('oidc: error evaluating username claim expression: ');
-  expect(() => userOfClaims({ ...claims, roles: undefined }, mapping)).toThrow('oidc: error evaluating group claim expression: ');
+  const { roles: _, ...withoutRoles } = claims;
+  expect(() => userOfClaims(withoutRoles, mapping)).toThrow(
+    `oidc: error evaluating group claim expression: expression 'claims.roles.split(",")' resulted in error: no such key: roles`,
+  );
+  const { tenant: __, ...withoutTenant } = claims;
+  expect(() => userOfClaims(withoutTenant, mapping)).toThrow("expression 'claims.tenant' resulted in error: no such key: tenant");
+  expect(() => userOfClaims({ ...claims, tenant: 7 }, mapping)).toThrow(
+    'oidc: error evaluating extra claim expression: claims.tenant: expression must return a string or a list of strings',
+  );
+  expect(userOfClaims({ ...claims, roles: ',a', tenant: ['', 'y'] }, mapping)).toMatchObject({
+    groups: ['a'],
+    extra: { 'example.com/tenant': ['y'] },
+  });
+});
+
+test('claims are named as expressions can say them, and users have their fields and no others', async () => {
+  const username = { expression: 'claims.kubernetes__dot__io.a__slash__b' };
+  const { oidc } = await read({ jwt: [jwt({ claimMappings: { username } })] });
+  const mapping = oidc?.[0]?.mapping;
+  if (!mapping) throw new Error('one provider has been configured');
+  expect(userOfClaims({ 'kubernetes.io': { 'a/b': 'jane' } }, mapping).name).toBe('jane');
+  const revoked = `!(user.extra[?'authentication.kubernetes.io/credential-id'][0].orValue('') in ["JTI=7"])`;
+  const rules = { ...mapping, ...(await read({ jwt: [jwt({ userValidationRules: [{ expression: revoked }] })] })).oidc?.[0]?.mapping };
+  expect(userOfClaims({ sub: 'jane', jti: '8' }, rules).name).toBe('jane');
+  expect(() => userOfClaims({ sub: 'jane', jti: '7' }, rules)).toThrow(`validation expression '${revoked}' failed: `);
+  for (const [expression, why] of [
+    ['user.name == "x"', "undefined field 'name'"],
+    ['user.username == 3', "found no matching overload for '_==_' applied to '(string, int)'"],
+  ] as const)
+    await expect(read({ jwt: [jwt({ userValidationRules: [{ expression }] })] })).rejects.toThrow(why);
+});
+
+test('an address is taken for a name where it is looked at whether it is verified', async () => {
+  for (const verified of [
+    'claims.email_verified',
+    'claims.?email_verified.orValue(true)',
+    'has(claims.email_verified) && claims.email_verified',
+  ]) {
+    const username = { expression: `${verified} ? claims.email : claims.sub` };
+    expect((await read({ jwt: [jwt({ claimMappings: { username } })] })).oidc).toHaveLength(1);
+  }
 });
 
 test('strangers may ask for what is listed', async () => {
@@ -89,9 +129,39 @@ test.each([
     'jwt[0].claimValidationRules[0].expression: Invalid value: "\\"a\\"": must evaluate to bool',
   ],
   [{ anonymous: { enabled: false, conditions: [{ path: '/livez' }] } }, 'enabled should be set to true when conditions are defined'],
+  [
+    { jwt: [jwt({ claimMappings: { username: { expression: 'claims.email' } } })] },
+    'jwt[0].claimMappings.username.expression: Invalid value: "claims.email": claims.email_verified must be used in claimMappings.username.expression or claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression',
+  ],
+  [
+    { jwt: [jwt({ userValidationRules: [{ expression: 'true' }, { expression: 'true' }] })] },
+    'jwt[0].userValidationRules[1].expression: Duplicate value: "true"',
+  ],
+  [
+    { jwt: [jwt({ issuer: { ...issuer, egressSelectorType: 'etcd' } })] },
+    'jwt[0].issuer.egressSelectorType: Invalid value: "etcd": egress selector must be either controlplane or cluster',
+  ],
+  [
+    { jwt: [jwt({ issuer: { ...issuer, url: 'https://own.test' } })] },
+    'jwt[0].issuer.url: Invalid value: "https://own.test": URL must not overlap with disallowed issuers: [https://own.test]',
+  ],
   [{ kind: 'Pod' }, 'no kind "Pod" is registered for version "apiserver.config.k8s.io/v1"'],
 ])('what is wrong is said: %#', async (parts, why) => {
   await expect(read(parts)).rejects.toThrow(why);
+});
+
+test.each([
+  ['foo', 'Invalid value: "foo": must be a domain-prefixed path (such as "acme.io/foo")'],
+  ['', 'Required value'],
+  ['example.org/Foo', 'Invalid value: "example.org/Foo": must be lowercase'],
+  ['example.org/a b', "Invalid value: \"a b\": Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"],
+  ['k8s.io/x', 'Invalid value: "k8s.io/x": k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use'],
+  ['a.kubernetes.io/x', 'Invalid value: "a.kubernetes.io/x": k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use'],
+])('an extra value has no key %j', async (key, why) => {
+  const claimMappings = { username: { claim: 'sub', prefix: '' }, extra: [{ key, valueExpression: '"x"' }] };
+  await expect(read({ jwt: [jwt({ claimMappings })] })).rejects.toThrow(
+    `error validating authentication configuration: jwt[0].claimMappings.extra[0].key: ${why}`,
+  );
 });
 
 test('two ways to say it are one too many', async () => {

@@ -8,10 +8,11 @@ import {
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
+  isDns1123Subdomain,
   isJsonObject,
   type JsonObject,
 } from '../api/index.ts';
-import type { ClaimMapping, ClaimSource, ClusterApiServerOptions, OidcOptions, TokenRule } from '../server/index.ts';
+import type { ClaimMapping, ClaimSource, ClusterApiServerOptions, OidcOptions, SourcedExpression, TokenRule } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { oidcFlags } from './oidc-flags.ts';
@@ -25,7 +26,10 @@ const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : 
 const listOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function validateUrl(url: string, at: FieldPath, errors: FieldErrors): void {
+/** `disallowed`: issuers that a URL must not be, since they are this server's own. */
+function validateUrl(url: string, at: FieldPath, errors: FieldErrors, disallowed: readonly string[] = []): void {
+  if (disallowed.includes(url))
+    errors.invalid(at, url, `URL must not overlap with disallowed issuers: [${[...disallowed].sort().join(' ')}]`);
   if (!URL.canParse(url)) {
     errors.invalid(at, url, `parse ${JSON.stringify(url)}: invalid URI for request`);
     return;
@@ -38,13 +42,19 @@ function validateUrl(url: string, at: FieldPath, errors: FieldErrors): void {
 }
 
 /** Compiled, or what is wrong with it noted; what comes of that is never used. */
-function expressionOf(source: string, variable: 'claims' | 'user', kind: 'mapping' | 'rule', at: FieldPath, errors: FieldErrors) {
+function expressionOf(
+  source: string,
+  variable: 'claims' | 'user',
+  kind: 'mapping' | 'rule',
+  at: FieldPath,
+  errors: FieldErrors,
+): SourcedExpression {
   try {
-    return compileTokenExpression(source, variable, kind);
+    return { expression: compileTokenExpression(source, variable, kind), source };
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     errors.invalid(at, source, error.message);
-    return () => undefined;
+    return { expression: Object.assign(() => undefined, { selects: () => false }), source };
   }
 }
 
@@ -52,10 +62,13 @@ function expressionOf(source: string, variable: 'claims' | 'user', kind: 'mappin
 function sourceOf(value: unknown, at: FieldPath, errors: FieldErrors, hasPrefix: boolean): ClaimSource | undefined {
   const given = objectOf(value);
   const [claim, source] = [textOf(given.claim), textOf(given.expression)];
-  if (claim !== '' && source !== '') errors.invalid(at, '', "claim and expression can't both be set");
+  if (claim !== '' && source !== '') {
+    errors.invalid(at, '', "claim and expression can't both be set");
+    return { claim, prefix: '' };
+  }
   if (source !== '') {
-    if (given.prefix !== undefined) errors.invalid(at.child('prefix'), textOf(given.prefix), "prefix can't be set when expression is set");
-    return { expression: expressionOf(source, 'claims', 'mapping', at.child('expression'), errors) };
+    if (given.prefix !== undefined) errors.invalid(at.child('prefix'), textOf(given.prefix), 'may not be specified when expression is set');
+    return expressionOf(source, 'claims', 'mapping', at.child('expression'), errors);
   }
   if (claim === '') return undefined;
   if (hasPrefix && given.prefix === undefined)
@@ -63,51 +76,118 @@ function sourceOf(value: unknown, at: FieldPath, errors: FieldErrors, hasPrefix:
   return { claim, prefix: textOf(given.prefix) };
 }
 
-function rulesOf(value: unknown, variable: 'claims' | 'user', at: FieldPath, errors: FieldErrors): TokenRule[] {
-  return listOf(value).flatMap((rule, i) => {
+/** Each expression once. */
+function expressionRules(rules: readonly JsonObject[], variable: 'claims' | 'user', at: FieldPath, errors: FieldErrors): TokenRule[] {
+  const seen = new Set<string>();
+  return rules.flatMap((rule, i) => {
     const source = textOf(rule.expression);
-    if (source === '') return [];
-    const expression = expressionOf(source, variable, 'rule', at.index(i).child('expression'), errors);
-    return [{ expression, source, message: textOf(rule.message) }];
+    const place = at.index(i).child('expression');
+    if (source === '' || textOf(rule.claim) !== '') return [];
+    if (seen.has(source)) errors.duplicate(place, source);
+    else {
+      seen.add(source);
+      return [{ ...expressionOf(source, variable, 'rule', place, errors), message: textOf(rule.message) }];
+    }
+    return [];
+  });
+}
+
+function requiredClaimsOf(rules: readonly JsonObject[], at: FieldPath, errors: FieldErrors): Record<string, string> {
+  const required: Record<string, string> = {};
+  for (const [i, rule] of rules.entries()) {
+    const place = at.index(i);
+    const [claim, expression] = [textOf(rule.claim), textOf(rule.expression)];
+    if (claim !== '' && expression !== '') errors.invalid(place, claim, "claim and expression can't both be set");
+    else if (claim === '' && expression === '') errors.required(place, 'claim or expression is required');
+    else if (claim === '') {
+      if (rule.requiredValue)
+        errors.invalid(place.child('requiredValue'), textOf(rule.requiredValue), 'may not be specified when expression is set');
+    } else {
+      if (rule.message) errors.invalid(place.child('message'), textOf(rule.message), 'may not be specified when claim is set');
+      if (Object.hasOwn(required, claim)) errors.duplicate(place.child('claim'), claim);
+      required[claim] = textOf(rule.requiredValue);
+    }
+  }
+  return required;
+}
+
+const pathCharacters = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const reserved = ['kubernetes.io', 'k8s.io'];
+
+/** Keys of extra values are paths below the domain of who means something by them, and not of Kubernetes'. */
+function validateExtraKey(key: string, at: FieldPath, errors: FieldErrors): void {
+  const slash = key.indexOf('/');
+  const [domain, path] = [key.slice(0, Math.max(slash, 0)), key.slice(slash + 1)];
+  if (key === '') errors.required(at);
+  else if (domain === '' || path === '') errors.invalid(at, key, 'must be a domain-prefixed path (such as "acme.io/foo")');
+  else {
+    for (const message of isDns1123Subdomain(domain)) errors.invalid(at, domain, message);
+    if (!new RegExp(`^${pathCharacters}$`).test(path))
+      errors.invalid(at, path, `Invalid path (regex used for validation is '${pathCharacters}')`);
+  }
+  if (key !== key.toLowerCase()) errors.invalid(at, key, 'must be lowercase');
+  if (reserved.some((own) => domain === own || domain.endsWith(`.${own}`)))
+    errors.invalid(at, key, 'k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use');
+}
+
+function extraOf(extra: readonly JsonObject[], at: FieldPath, errors: FieldErrors): ({ key: string } & SourcedExpression)[] {
+  const seen = new Set<string>();
+  return extra.flatMap((mapping, i) => {
+    const item = at.index(i);
+    const [key, source] = [textOf(mapping.key), textOf(mapping.valueExpression)];
+    validateExtraKey(key, item.child('key'), errors);
+    if (seen.has(key)) errors.duplicate(item.child('key'), key);
+    else if (source === '') errors.required(item.child('valueExpression'));
+    else {
+      seen.add(key);
+      return [{ key, ...expressionOf(source, 'claims', 'mapping', item.child('valueExpression'), errors) }];
+    }
+    seen.add(key);
+    return [];
   });
 }
 
 function mappingOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): ClaimMapping {
+  const rules = listOf(jwt.claimValidationRules);
+  const requiredClaims = requiredClaimsOf(rules, at.child('claimValidationRules'), errors);
+  const claimRules = expressionRules(rules, 'claims', at.child('claimValidationRules'), errors);
+
   const mappings = objectOf(jwt.claimMappings);
   const below = at.child('claimMappings');
   const username = sourceOf(mappings.username, below.child('username'), errors, true);
   if (!username) errors.required(below.child('username'), 'claim or expression is required');
-  const requiredClaims: Record<string, string> = {};
-  const rules = at.child('claimValidationRules');
-  for (const [i, rule] of listOf(jwt.claimValidationRules).entries()) {
-    const [claim, expression] = [textOf(rule.claim), textOf(rule.expression)];
-    if (claim !== '' && expression !== '') errors.invalid(rules.index(i), claim, "claim and expression can't both be set");
-    if (claim === '' && expression === '') errors.required(rules.index(i), 'claim or expression is required');
-    if (claim !== '' && rule.message)
-      errors.invalid(rules.index(i).child('message'), textOf(rule.message), 'may not be specified when claim is set');
-    if (claim !== '' && Object.hasOwn(requiredClaims, claim)) errors.duplicate(rules.index(i).child('claim'), claim);
-    if (claim !== '') requiredClaims[claim] = textOf(rule.requiredValue);
+  const groups = sourceOf(mappings.groups, below.child('groups'), errors, true);
+  const uid = sourceOf(mappings.uid, below.child('uid'), errors, false);
+  const extra = extraOf(listOf(mappings.extra), below.child('extra'), errors);
+  // An address that nobody has verified could be anybody's.
+  if (username && 'expression' in username && username.expression.selects('email')) {
+    const looks = [username, ...extra, ...claimRules].some(({ expression }) => expression.selects('email_verified'));
+    if (!looks)
+      errors.invalid(
+        below.child('username', 'expression'),
+        username.source,
+        'claims.email_verified must be used in claimMappings.username.expression or claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression',
+      );
   }
+
+  const userRules = listOf(jwt.userValidationRules);
+  for (const [i, rule] of userRules.entries())
+    if (textOf(rule.expression) === '') errors.required(at.child('userValidationRules').index(i).child('expression'));
   return {
     username: username ?? { claim: '', prefix: '' },
-    groups: sourceOf(mappings.groups, below.child('groups'), errors, true),
-    uid: sourceOf(mappings.uid, below.child('uid'), errors, false),
-    extra: listOf(mappings.extra).map((extra, i) => {
-      const item = below.child('extra').index(i);
-      const key = textOf(extra.key);
-      if (key === '') errors.required(item.child('key'));
-      else if (key !== key.toLowerCase()) errors.invalid(item.child('key'), key, 'key must be lowercase');
-      const source = textOf(extra.valueExpression);
-      if (source === '') errors.required(item.child('valueExpression'), 'valueExpression is required');
-      return { key, expression: expressionOf(source || 'null', 'claims', 'mapping', item.child('valueExpression'), errors) };
-    }),
-    requiredClaims,
-    claimRules: rulesOf(jwt.claimValidationRules, 'claims', rules, errors),
-    userRules: rulesOf(jwt.userValidationRules, 'user', at.child('userValidationRules'), errors),
+    ...{ groups, uid, extra, requiredClaims, claimRules },
+    userRules: expressionRules(userRules, 'user', at.child('userValidationRules'), errors),
   };
 }
 
-function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): OidcOptions {
+/** Servers of this sort reach everything directly: there is no network that a provider could be in instead. */
+function validateEgress(type: string, at: FieldPath, errors: FieldErrors): void {
+  if (type === '') return;
+  if (type !== 'controlplane' && type !== 'cluster') errors.invalid(at, type, 'egress selector must be either controlplane or cluster');
+  else errors.invalid(at, type, `oidc: egress lookup required with egress selector type ${JSON.stringify(type)}`);
+}
+
+function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallowed: readonly string[]): OidcOptions {
   const issuer = objectOf(jwt.issuer);
   const below = at.child('issuer');
   const [url, discoveryUrl, ca, policy] = [issuer.url, issuer.discoveryURL, issuer.certificateAuthority, issuer.audienceMatchPolicy].map(
@@ -115,7 +195,7 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): OidcOp
   );
   const audiences = Array.isArray(issuer.audiences) ? issuer.audiences.map(textOf) : [];
   if (!url) errors.required(below.child('url'));
-  else validateUrl(url, below.child('url'), errors);
+  else validateUrl(url, below.child('url'), errors, disallowed);
   if (discoveryUrl) {
     if (url?.replace(/\/+$/, '') === discoveryUrl.replace(/\/+$/, ''))
       errors.invalid(below.child('discoveryURL'), discoveryUrl, 'discoveryURL must be different from URL');
@@ -135,6 +215,7 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): OidcOp
   } catch {
     errors.invalid(below.child('certificateAuthority'), '<omitted>', 'data does not contain any valid RSA or ECDSA certificates');
   }
+  validateEgress(textOf(issuer.egressSelectorType), below.child('egressSelectorType'), errors);
   return {
     ...{ issuer: url ?? '', audiences, algorithms, mapping: mappingOf(jwt, at, errors) },
     ...(discoveryUrl ? { discoveryUrl } : {}),
@@ -144,8 +225,13 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors): OidcOp
 
 type Authentication = Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>;
 
-/** What the file's text says; throws ClusterError in upstream's words. */
-export function parseAuthenticationConfiguration(text: string, file: string, args: ComponentArgs): Authentication {
+/** What the file's text says; throws ClusterError in upstream's words. `disallowed`: this server's own issuers. */
+export function parseAuthenticationConfiguration(
+  text: string,
+  file: string,
+  args: ComponentArgs,
+  disallowed: readonly string[] = [],
+): Authentication {
   let document: unknown;
   try {
     document = parse(text);
@@ -162,10 +248,13 @@ export function parseAuthenticationConfiguration(text: string, file: string, arg
   const providers = listOf(jwt);
   if (providers.length > maxProviders)
     throw new ClusterError(`jwt: Too many: ${providers.length}: must have at most ${maxProviders} items`);
-  const oidc = providers.map((provider, i) => providerOf(provider, root.index(i), errors));
-  for (const [i, { issuer }] of oidc.entries())
+  const oidc = providers.map((provider, i) => providerOf(provider, root.index(i), errors, disallowed));
+  for (const [i, { issuer, discoveryUrl }] of oidc.entries()) {
     if (issuer !== '' && oidc.findIndex((other) => other.issuer === issuer) < i)
       errors.duplicate(root.index(i).child('issuer', 'url'), issuer);
+    if (discoveryUrl !== undefined && oidc.findIndex((other) => other.discoveryUrl === discoveryUrl) < i)
+      errors.duplicate(root.index(i).child('issuer', 'discoveryURL'), discoveryUrl);
+  }
   const { enabled, conditions } = objectOf(anonymous);
   const paths = listOf(conditions).map(({ path }) => textOf(path));
   if (anonymous !== undefined && args['anonymous-auth'] !== undefined)
@@ -181,6 +270,7 @@ export function parseAuthenticationConfiguration(text: string, file: string, arg
 /** Nothing without the flag. */
 export async function authenticationConfiguration(
   args: ComponentArgs,
+  disallowed: readonly string[] = [],
 ): Promise<{ authentication: Authentication; followed?: { file: string; text: string } }> {
   const file = args['authentication-config'];
   if (!file) return { authentication: {} };
@@ -188,5 +278,5 @@ export async function authenticationConfiguration(
   const text = await readFile(file, 'utf8').catch((error: Error) => {
     throw new ClusterError(`failed to read authentication config file ${JSON.stringify(file)}: ${error.message}`);
   });
-  return { authentication: parseAuthenticationConfiguration(text, file, args), followed: { file, text } };
+  return { authentication: parseAuthenticationConfiguration(text, file, args, disallowed), followed: { file, text } };
 }

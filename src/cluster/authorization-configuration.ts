@@ -110,6 +110,8 @@ function validateConnection(connection: JsonObject, at: FieldPath, errors: Field
   oneOf(errors, at.child('type'), type, ['InClusterConfig', 'KubeConfigFile']);
   if (type === 'InClusterConfig' && connection.kubeConfigFile !== undefined)
     errors.invalid(below, file, 'can only be set when type=KubeConfigFile');
+  // Of other servers: there is no cluster that the one at its heart could be in.
+  if (type === 'InClusterConfig') errors.invalid(at.child('type'), type, 'this mode is not allowed for kube-apiserver');
   if (type !== 'KubeConfigFile') return '';
   if (file === '') errors.required(below);
   else if (!isAbsolute(file)) errors.invalid(below, file, 'must be an absolute path');
@@ -209,8 +211,6 @@ function decode(text: string): JsonObject {
 async function opened(authorizer: Authorizer): Promise<ConfiguredAuthorizer> {
   if (authorizer.type !== 'Webhook') return authorizer;
   const { kubeConfigFile, ...webhook } = authorizer.webhook;
-  if (kubeConfigFile === '')
-    throw new ClusterError('unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined');
   return { ...authorizer, webhook: { ...webhook, webhook: await openKubeconfigWebhook(kubeConfigFile) } };
 }
 

@@ -19,13 +19,18 @@ export const oidcFlags = [
 
 const algorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 
-export async function oidcOptions(args: ComponentArgs): Promise<Pick<ClusterApiServerOptions['authentication'], 'oidc'>> {
+/** `disallowed`: this server's own issuers. */
+export async function oidcOptions(
+  args: ComponentArgs,
+  disallowed: readonly string[] = [],
+): Promise<Pick<ClusterApiServerOptions['authentication'], 'oidc'>> {
   if (!oidcFlags.some((name) => args[name])) return {};
   const issuer = args['oidc-issuer-url'] ?? '';
   const clientId = args['oidc-client-id'] ?? '';
   if (issuer === '' || clientId === '')
     throw new ClusterError('oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set');
   const invalid = (why: string) => new ClusterError(`issuer.url: Invalid value: ${JSON.stringify(issuer)}: ${why}`);
+  if (disallowed.includes(issuer)) throw invalid(`URL must not overlap with disallowed issuers: [${[...disallowed].sort().join(' ')}]`);
   if (!URL.canParse(issuer)) throw invalid(`parse ${JSON.stringify(issuer)}: invalid URI for request`);
   const { protocol, search, hash, username } = new URL(issuer);
   if (protocol !== 'https:') throw invalid('URL scheme must be https');

@@ -14,7 +14,7 @@ export { type IpRange, type PortRange, parseIpRange, parsePortRange } from './al
 export { type ApiServer, createApiServer } from './api-server.ts';
 export type { ApiServerOptions, Route } from './api-server-options.ts';
 export { type AuditOptions, type Auditor, auditFlags, auditOptions, openAudit } from './audit/index.ts';
-export type { ClaimMapping, ClaimSource, TokenRule } from './authentication/claim-mapping.ts';
+export type { ClaimMapping, ClaimSource, SourcedExpression, TokenRule } from './authentication/claim-mapping.ts';
 export { parseTokenFile } from './authentication/index.ts';
 export type { OidcOptions } from './authentication/oidc.ts';
 export type { AuthorizationMode, ConfiguredAuthorizer } from './authorization/index.ts';

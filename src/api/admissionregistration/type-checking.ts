@@ -2,8 +2,8 @@
  * What is wrong with a policy's expressions given the types that its rules name: warnings only, as a policy may be for objects of
  * many types (KEP-3488, "Type Checking").
  */
-import { declareSchema, escapeName } from '../apiextensions/rule-types.ts';
-import { type CelType, CompileError, type Environment, celTypes as t } from '../cel/index.ts';
+import { declareSchema } from '../apiextensions/rule-types.ts';
+import { type CelType, CompileError, type Environment, escapeName, celTypes as t } from '../cel/index.ts';
 import type { ExpressionWarning, ValidatingAdmissionPolicy } from '../generated/admissionregistration.v1.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { kinds } from '../kinds.ts';

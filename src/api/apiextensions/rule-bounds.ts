@@ -2,9 +2,10 @@
  * How large what a schema describes can be, given that a request has 3 MB at most: what the cost of rules is estimated by
  * (k8s.io/apiserver/pkg/cel/common/schemas.go, KEP-2876 "Resource constraints").
  */
+
 import type { Bounds } from '../cel/index.ts';
+import { escapeName } from '../cel/index.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { escapeName } from './rule-types.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
 
 /** Bytes that a request can have. */

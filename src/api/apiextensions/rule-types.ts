@@ -3,6 +3,7 @@ import {
   CelError,
   type CelType,
   type Environment,
+  escapeName,
   keyedList,
   Optional,
   parseDuration,
@@ -13,19 +14,6 @@ import {
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
-
-const reserved = new Set(
-  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(' '),
-);
-
-/** How CEL spells a field's name that it can't say; undefined for one that it can't reach. */
-export function escapeName(name: string): string | undefined {
-  if (reserved.has(name)) return `__${name}__`;
-  const escaped = name.replace(/__|[./-]/g, (c) =>
-    c === '__' ? '__underscores__' : c === '.' ? '__dot__' : c === '-' ? '__dash__' : '__slash__',
-  );
-  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(escaped) ? escaped : undefined;
-}
 
 /** A type, and how a value of JSON becomes one of it. */
 export interface RuleType {

@@ -55,6 +55,8 @@ export interface Expression {
   /** What it evaluates to. */
   readonly type: CelType;
   mentions(variable: string): boolean;
+  /** Whether it reads `variable.field`, optionally (`variable.?field`) or not. */
+  selects(variable: string, field: string): boolean;
   /** What an evaluation may cost at most, if variables are as large as `bounds` allow. */
   maxCost(bounds?: Bounds): number;
   /** Throws CelError, CostError, BudgetError. */
@@ -97,6 +99,16 @@ export function compileExpression(environment: Environment, source: string, cons
     type: tree.type ?? dynType,
     mentions(variable) {
       for (const node of nodesOf(tree)) if (node.kind === 'ident' && node.name === variable) return true;
+      return false;
+    },
+    selects(variable, field) {
+      const isVariable = (node: CelNode | undefined) => node?.kind === 'ident' && node.name === variable;
+      for (const node of nodesOf(tree)) {
+        if (node.kind === 'select' && node.field === field && isVariable(node.operand)) return true;
+        if (node.kind !== 'call' || node.name !== '_?._') continue;
+        const [operand, name] = node.args;
+        if (isVariable(operand) && name?.kind === 'literal' && name.value === field) return true;
+      }
       return false;
     },
     maxCost: (bounds) => estimateCost(tree, bounds).max,

@@ -1,6 +1,7 @@
 export type { Bounds } from './cost-estimate.ts';
 export { Environment, type FieldTypes, member, overload } from './declarations.ts';
 export { CompileError, celEnvironment, compileExpression, type EnvironmentOptions, type Expression } from './environment.ts';
+export { escapeName, unescapeName } from './escaped-names.ts';
 export type { Construct } from './interpreter.ts';
 export { declareIncludes } from './list-functions.ts';
 export { type Budget, BudgetError, CostError, perCallLimit } from './metering.ts';

@@ -3,13 +3,16 @@ import type { JWTPayload } from 'jose';
 import type { TokenExpression } from '../../api/index.ts';
 import type { UserInfo } from '../request.ts';
 
-/** A claim by name, with what comes in front of it, or an expression. */
-export type ClaimSource = { claim: string; prefix: string } | { expression: TokenExpression };
-
-export interface TokenRule {
+/** An expression, and how it stands in the configuration, for messages. */
+export interface SourcedExpression {
   expression: TokenExpression;
-  /** As it stands in the configuration, for messages. */
   source: string;
+}
+
+/** A claim by name, with what comes in front of it, or an expression. */
+export type ClaimSource = { claim: string; prefix: string } | SourcedExpression;
+
+export interface TokenRule extends SourcedExpression {
   message?: string;
 }
 
@@ -17,7 +20,7 @@ export interface ClaimMapping {
   username: ClaimSource;
   groups?: ClaimSource | undefined;
   uid?: ClaimSource | undefined;
-  extra?: readonly { key: string; expression: TokenExpression }[];
+  extra?: readonly ({ key: string } & SourcedExpression)[];
   requiredClaims: Readonly<Record<string, string>>;
   claimRules?: readonly TokenRule[];
   userRules?: readonly TokenRule[];
@@ -26,72 +29,113 @@ export interface ClaimMapping {
 const because = (what: string, error: unknown) =>
   new Error(`oidc: error evaluating ${what}: ${error instanceof Error ? error.message : String(error)}`);
 
-function evaluated(what: string, expression: TokenExpression, value: unknown): unknown {
+function evaluated({ expression, source }: SourcedExpression, value: unknown): unknown {
   try {
     return expression(value);
+  } catch (error) {
+    throw new Error(`expression '${source}' resulted in error: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function evaluatedFor(what: string, sourced: SourcedExpression, value: unknown): unknown {
+  try {
+    return evaluated(sourced, value);
   } catch (error) {
     throw because(what, error);
   }
 }
 
+/** What Go's JSON decoder calls a value, when it should have been something else. */
+function jsonKind(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+const unmarshalProblem = (value: unknown, type: string) => `json: cannot unmarshal ${jsonKind(value)} into Go value of type ${type}`;
+
+/** A claim's text; null is the empty one, as for Go. */
 function textClaim(claims: JWTPayload, name: string, what: string): string {
   const value = claims[name];
-  const wrong = (why: string) => new Error(`oidc: parse ${what} ${JSON.stringify(name)}: ${why}`);
+  const wrong = (why: string) => new Error(`oidc: parse ${what}: ${why}`);
   if (value === undefined) throw wrong('claim not present');
-  if (typeof value !== 'string') throw wrong('json: cannot unmarshal into Go value of type string');
+  if (value === null) return '';
+  if (typeof value !== 'string') throw wrong(unmarshalProblem(value, 'string'));
   return value;
+}
+
+/** Where a provider says nothing of it, an address is taken for verified. */
+function checkEmail({ email_verified: verified }: JWTPayload): void {
+  if (verified === undefined || verified === true) return;
+  if (verified !== false && verified !== null) throw new Error(`oidc: parse 'email_verified' claim: ${unmarshalProblem(verified, 'bool')}`);
+  throw new Error('oidc: email not verified');
 }
 
 function usernameOf(claims: JWTPayload, source: ClaimSource): string {
   if ('expression' in source) {
-    const value = evaluated('username claim expression', source.expression, claims);
+    const value = evaluatedFor('username claim expression', source, claims);
     if (typeof value !== 'string') throw because('username claim expression', 'username claim expression must return a string');
     if (value === '') throw new Error('oidc: empty username via CEL expression is not allowed');
     return value;
   }
-  const name = textClaim(claims, source.claim, 'username claims');
-  // Where a provider says nothing of it, it is taken for verified.
-  if (source.claim === 'email' && claims.email_verified !== undefined && claims.email_verified !== true)
-    throw new Error('oidc: email not verified');
+  const name = textClaim(claims, source.claim, `username claims ${JSON.stringify(source.claim)}`);
+  if (source.claim === 'email') checkEmail(claims);
   return source.prefix + name;
 }
 
-/** Text, a list of text, or nothing. */
-function texts(value: unknown, problem: () => Error): string[] {
-  if (value === undefined || value === null || value === '') return [];
+/** Of an expression: text, a list of text, or nothing; empty texts count for nothing. */
+function texts(value: unknown, problem: (why: string) => Error): string[] {
+  if (value === null) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  return list.map((item) => {
-    if (typeof item !== 'string') throw problem();
-    return item;
+  return list.flatMap((item) => {
+    if (typeof item !== 'string') throw problem('expression must return a string or a list of strings');
+    return item === '' ? [] : [item];
   });
 }
-
-const textsExpected = 'expression must return a string or a list of strings';
 
 function groupsOf(claims: JWTPayload, source: ClaimSource | undefined): string[] {
   if (source === undefined) return [];
   if ('expression' in source) {
     const what = 'group claim expression';
-    return texts(evaluated(what, source.expression, claims), () => because(what, textsExpected));
+    return texts(evaluatedFor(what, source, claims), (why) => because(what, why));
   }
-  const wrong = () =>
-    new Error(`oidc: parse groups claim ${JSON.stringify(source.claim)}: json: cannot unmarshal into Go value of type string`);
-  return texts(claims[source.claim], wrong).map((group) => source.prefix + group);
+  const value = claims[source.claim];
+  if (value === undefined || value === null) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (!list.every((group) => typeof group === 'string'))
+    throw new Error(`oidc: parse groups claim ${JSON.stringify(source.claim)}: ${unmarshalProblem(value, 'string')}`);
+  return list.map((group) => source.prefix + group);
 }
 
 function uidOf(claims: JWTPayload, source: ClaimSource | undefined): string {
   if (source === undefined) return '';
-  if (!('expression' in source)) return textClaim(claims, source.claim, 'uid claim');
-  const value = evaluated('uid claim expression', source.expression, claims);
+  if (!('expression' in source)) return textClaim(claims, source.claim, `uid claim ${JSON.stringify(source.claim)}`);
+  const value = evaluatedFor('uid claim expression', source, claims);
   if (typeof value !== 'string') throw because('uid claim expression', 'uid claim expression must return a string');
   return value;
 }
 
+function extraOf(claims: JWTPayload, { extra: mappings = [] }: ClaimMapping): Record<string, string[]> {
+  const extra: Record<string, string[]> = {};
+  if (typeof claims.jti === 'string' && claims.jti !== '') extra['authentication.kubernetes.io/credential-id'] = [`JTI=${claims.jti}`];
+  for (const { key, ...sourced } of mappings) {
+    const values = texts(evaluated(sourced, claims), (why) => because('extra claim expression', `${sourced.source}: ${why}`));
+    if (values.length > 0) extra[key] = values;
+  }
+  return extra;
+}
+
+function checkRequired(claims: JWTPayload, required: Readonly<Record<string, string>>): void {
+  for (const [claim, wanted] of Object.entries(required)) {
+    if (claims[claim] === undefined) throw new Error(`oidc: required claim ${claim} not present in ID token`);
+    const given = textClaim(claims, claim, `claim ${claim}`);
+    if (given !== wanted) throw new Error(`oidc: required claim ${claim} value does not match. Got = ${given}, want = ${wanted}`);
+  }
+}
+
 function holds(what: string, rules: readonly TokenRule[] | undefined, value: unknown): void {
-  for (const { expression, source, message = '' } of rules ?? []) {
-    const result = evaluated(what, expression, value);
+  for (const rule of rules ?? []) {
+    const result = evaluatedFor(what, rule, value);
     if (typeof result !== 'boolean') throw because(what, 'validation expression must return a boolean');
-    if (!result) throw because(what, `validation expression '${source}' failed: ${message}`);
+    if (!result) throw because(what, `validation expression '${rule.source}' failed: ${rule.message ?? ''}`);
   }
 }
 
@@ -100,18 +144,8 @@ export function userOfClaims(claims: JWTPayload, mapping: ClaimMapping): UserInf
   const name = usernameOf(claims, mapping.username);
   const groups = groupsOf(claims, mapping.groups);
   const uid = uidOf(claims, mapping.uid);
-  const extra: Record<string, string[]> = {};
-  for (const { key, expression } of mapping.extra ?? []) {
-    const what = 'extra claim expression';
-    const values = texts(evaluated(what, expression, claims), () => because(what, textsExpected));
-    if (values.length > 0) extra[key] = values;
-  }
-  if (claims.jti) extra['authentication.kubernetes.io/credential-id'] = [`JTI=${claims.jti}`];
-  for (const [claim, wanted] of Object.entries(mapping.requiredClaims)) {
-    if (claims[claim] === undefined) throw new Error(`oidc: required claim ${claim} not present in ID token`);
-    if (claims[claim] !== wanted)
-      throw new Error(`oidc: required claim ${claim} value does not match. Got = ${claims[claim]}, want = ${wanted}`);
-  }
+  const extra = extraOf(claims, mapping);
+  checkRequired(claims, mapping.requiredClaims);
   holds('claim validation expression', mapping.claimRules, claims);
   holds('user info validation rule', mapping.userRules, { username: name, uid, groups, extra });
   return { name, groups, ...(uid ? { uid } : {}), ...(Object.keys(extra).length > 0 ? { extra } : {}) };

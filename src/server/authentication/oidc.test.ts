@@ -15,6 +15,9 @@ let dir: string;
 let provider: Server;
 let options: OidcOptions;
 let published: JWK[];
+/** What it answers at /groups, and the credentials that it was asked with. */
+let distributed: string;
+let askedAs: (string | undefined)[];
 let asked: string[];
 /** Answers so often that it is not there. */
 let absent = 0;
@@ -28,6 +31,7 @@ async function newKey(kid: string): Promise<Key> {
   return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
 }
 
+const noSignature = 'oidc: verify token: failed to verify signature: failed to verify id token signature';
 let first: Key;
 const clock = new VirtualClock();
 /** `seconds`: how long it is good; null: without end. */
@@ -45,6 +49,10 @@ beforeAll(async () => {
   const pki = await ensurePki(join(dir, 'pki'), { now: Date.now() });
   provider = createServer({ cert: pki.apiserver.certificate, key: pki.apiserver.key }, (request, response) => {
     asked.push(request.url ?? '');
+    if (request.url === '/groups') {
+      askedAs.push(request.headers.authorization);
+      return response.end(distributed);
+    }
     if (absent-- > 0) return response.writeHead(503).end('later');
     const { issuer } = options;
     return response.end(JSON.stringify(request.url === '/keys' ? { keys: published } : { issuer, jwks_uri: `${issuer}/keys` }));
@@ -67,6 +75,7 @@ beforeAll(async () => {
 beforeEach(() => {
   published = [first.jwk];
   asked = [];
+  askedAs = [];
 });
 afterAll(() => {
   provider?.close();
@@ -87,13 +96,63 @@ test('a token of the provider names its user and groups', async () => {
   expect(await tokens.authenticateToken('no.jwt.', [])).toBeUndefined();
 });
 
+test('what a token says is taken as upstream takes it', async () => {
+  const user = async (claims: Record<string, unknown>, given = options) =>
+    (await oidcTokens(given, clock).authenticateToken(await token(claims), []))?.user;
+  expect(await user({ groups: null, jti: 5 })).toEqual({ name: 'id:jane', groups: [] });
+  expect((await user({ groups: '' }))?.groups).toEqual(['g:']);
+  expect((await user({ sub: '' }))?.name).toBe('id:');
+  const google = { ...options, issuer: 'https://accounts.google.com' };
+  await expect(oidcTokens(google, clock).authenticateToken(await token({ iss: 'accounts.google.com', aud: 'x' }), [])).rejects.toThrow(
+    'expected audience',
+  );
+});
+
+test('groups that another provider has are asked for there', async () => {
+  const far = { endpoint: `${options.issuer}/groups`, access_token: 'secret' };
+  const elsewhere = { _claim_names: { groups: 'src' }, _claim_sources: { src: far } };
+  const tokens = oidcTokens(options, clock);
+  const groups = async (claims: Record<string, unknown>) => (await tokens.authenticateToken(await token(claims), []))?.user.groups;
+  distributed = await token({ groups: ['far'] });
+  expect(await groups(elsewhere)).toEqual(['g:far']);
+  expect(askedAs).toEqual(['Bearer secret']);
+  expect(await groups({ ...elsewhere, groups: ['near'] })).toEqual(['g:near']);
+  expect(await groups({ ...elsewhere, _claim_sources: { src: { JWT: 'x' } } })).toEqual([]);
+  expect(await groups({ ...elsewhere, _claim_names: { other: 'src' } })).toEqual([]);
+  expect(askedAs).toHaveLength(1);
+
+  const prefix = 'oidc: could not expand distributed claims: ';
+  for (const [answer, why] of [
+    [
+      await token({ groups: ['far'], aud: 'other' }),
+      `${prefix}verify distributed claim token: oidc: expected audience "k8s" got ["other"]`,
+    ],
+    [await token({ groups: ['far'] }, first, -10), `${prefix}verify distributed claim token: oidc: token is expired (Token Expiry: `],
+    [await token({}), `${prefix}jwt returned by distributed claim endpoint "${far.endpoint}" did not contain claim: groups`],
+    [
+      await token({ groups: ['far'] }, await newKey('one')),
+      `${prefix}verify distributed claim token: failed to verify signature: failed to verify id token signature`,
+    ],
+    ['nonsense', `${prefix}getting untrusted issuer from endpoint ${far.endpoint} failed for claim "groups": malformed token`],
+  ] as const) {
+    distributed = answer;
+    await expect(groups(elsewhere)).rejects.toThrow(why);
+  }
+  await expect(groups({ ...elsewhere, _claim_sources: { src: { endpoint: `${options.issuer}/keys` } } })).rejects.toThrow(
+    'malformed token',
+  );
+  await expect(groups({ ...elsewhere, _claim_sources: { src: { endpoint: 'https://127.0.0.1:1/x' } } })).rejects.toThrow(
+    `${prefix}while getting distributed claim "groups": Get "https://127.0.0.1:1/x": `,
+  );
+});
+
 test('what is wrong with a token is said', async () => {
   const forger = await newKey('one');
   const soon = Math.floor(clock.now() / 1000);
   const strict = { ...options, mapping: { ...options.mapping, requiredClaims: { team: 'blue' } } };
   const byMail = { ...options, mapping: { ...options.mapping, username: { claim: 'email', prefix: 'id:' } } };
   for (const [given, of, why] of [
-    [await token({ aud: 'other' }), options, 'oidc: verify token: oidc: expected audience in ["k8s"] got ["other"]'],
+    [await token({ aud: 'other' }), options, 'oidc: verify token: oidc: expected audience "k8s" got ["other"]'],
     [
       await token({}, first, -10),
       options,
@@ -101,11 +160,38 @@ test('what is wrong with a token is said', async () => {
     ],
     [await token({}, first, null), options, 'oidc: verify token: oidc: token is expired (Token Expiry: 0001-01-01 00:00:00 +0000 UTC)'],
     [await token({ nbf: soon + 90 }), options, /^oidc: verify token: oidc: current time .* before the nbf \(not before\) time: /],
-    [await token({}, forger), options, 'oidc: verify token: signature verification failed'],
+    [
+      await token({ aud: ['a', 'b'] }),
+      { ...options, audiences: ['y', 'x'] },
+      'oidc: verify token: oidc: expected audience in ["x" "y"] got ["a" "b"]',
+    ],
+    [await token({}, forger), options, noSignature],
+    [
+      await token({}),
+      { ...options, algorithms: ['ES256', 'PS256'] },
+      'oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["ES256" "PS256"] got "RS256"',
+    ],
+    [
+      await token({ _claim_names: { groups: 'far' }, _claim_sources: { near: {} } }),
+      options,
+      'oidc: verify token: oidc: source does not exist',
+    ],
+    [await token({ groups: 42 }), options, 'oidc: parse groups claim "groups": json: cannot unmarshal number into Go value of type string'],
+    [
+      await token({ groups: ['a', 1] }),
+      options,
+      'oidc: parse groups claim "groups": json: cannot unmarshal array into Go value of type string',
+    ],
     [await token({}), strict, 'oidc: required claim team not present in ID token'],
     [await token({ team: 'red' }), strict, 'oidc: required claim team value does not match. Got = red, want = blue'],
     [await token({}), byMail, 'oidc: parse username claims "email": claim not present'],
     [await token({ email: 'a@b', email_verified: false }), byMail, 'oidc: email not verified'],
+    [
+      await token({ email: 'a@b', email_verified: 'false' }),
+      byMail,
+      "oidc: parse 'email_verified' claim: json: cannot unmarshal string into Go value of type bool",
+    ],
+    [await token({ team: ['blue'] }), strict, 'oidc: parse claim team: json: cannot unmarshal array into Go value of type string'],
   ] as const)
     await expect(oidcTokens(of, clock).authenticateToken(given, [])).rejects.toThrow(why);
   expect((await oidcTokens(byMail, clock).authenticateToken(await token({ email: 'a@b' }), []))?.user.name).toBe('id:a@b');
@@ -119,7 +205,7 @@ test('new keys of the provider are found, but not asked for with every token', a
   await expect(tokens.authenticateToken(await token({}), [])).rejects.toThrow('503 Service Unavailable: later');
   expect((await tokens.authenticateToken(await token({}), []))?.user.name).toBe('id:jane');
   const second = await newKey('two');
-  await expect(tokens.authenticateToken(await token({}, second), [])).rejects.toThrow('oidc: verify token: no applicable key found');
+  await expect(tokens.authenticateToken(await token({}, second), [])).rejects.toThrow(noSignature);
   published.push(second.jwk);
   await clock.advance(10_001);
   expect((await tokens.authenticateToken(await token({}, second), []))?.user.name).toBe('id:jane');
@@ -138,7 +224,7 @@ test('a token with an unknown key does not take away the keys that are known', a
   await refused;
   expect(await known()).toBe('id:jane');
   // Nor is the provider asked again at once.
-  await expect(tokens.authenticateToken(unknown, [])).rejects.toThrow('oidc: verify token: no applicable key found');
+  await expect(tokens.authenticateToken(unknown, [])).rejects.toThrow(noSignature);
   expect(asked).toHaveLength(3);
 });
 
@@ -149,7 +235,7 @@ test('a token that does not name its key is good by any of them', async () => {
   const { kid: _, ...unnamed } = second.jwk;
   expect((await tokens.authenticateToken(await token({}, { ...second, jwk: unnamed }), []))?.user.name).toBe('id:jane');
   const forged = await token({}, { ...(await newKey('three')), jwk: unnamed });
-  await expect(tokens.authenticateToken(forged, [])).rejects.toThrow('oidc: verify token: signature verification failed');
+  await expect(tokens.authenticateToken(forged, [])).rejects.toThrow(noSignature);
 });
 
 test('what tokens take and when keys came is counted', async () => {
