@@ -77,6 +77,19 @@ describe('a pod', () => {
     ]);
   });
 
+  it('is taken by a node that was labelled for it a moment ago', async () => {
+    t = await startTestKubelet();
+    await t.client.patch(Node, 'node-1', 'merge', { metadata: { labels: { color: 'blue' } } });
+    await t.create('web', { nodeSelector: { color: 'blue' } });
+    expect((await t.pod('web')).status?.phase).toBe('Running');
+    await t.create('other', { nodeSelector: { color: 'green' } });
+    expect((await t.pod('other')).status).toMatchObject({
+      phase: 'Failed',
+      reason: 'NodeAffinity',
+      message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    });
+  });
+
   it('is removed from the API and the runtime once its containers have ended', async () => {
     t = await startTestKubelet();
     await t.create('web');
@@ -176,7 +189,7 @@ describe('a pod', () => {
     await t.advance(5000);
     expect((await t.pod('batch')).status).toMatchObject({
       phase: 'Succeeded',
-      initContainerStatuses: [{ state: { terminated: { exitCode: 0 } } }],
+      initContainerStatuses: [{ state: { terminated: { exitCode: 143 } } }],
     });
   });
 
