@@ -80,6 +80,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const node = {
     node: () => agent?.node(),
     allocatable: () => agent?.allocatable() ?? nodeAllocatable(nodeCapacity(options.machine, config.maxPods), config),
+    refresh: async (signal: AbortSignal) => agent?.refresh(signal),
     pressure: () => evictions.pressure(),
     networkNotReady: () => agent?.networkNotReady(),
   };

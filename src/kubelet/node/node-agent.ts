@@ -12,6 +12,8 @@ export interface NodeAgent {
   /** The node as the API has it, as far as is known. */
   node(): Node | undefined;
   allocatable(): ResourceList;
+  /** Asks the API for the node now: what is known of it may be as old as the last report. */
+  refresh(signal: AbortSignal): Promise<void>;
   /** Why pods with a network of their own cannot start; undefined: they can. */
   networkNotReady(): string | undefined;
   runtimeNotReady(): string | undefined;
@@ -204,6 +206,9 @@ export function nodeAgent({ context, identity, pressure, announces, onPodCIDR }:
   return {
     node: () => node,
     allocatable: () => node?.status?.allocatable ?? allocatable,
+    async refresh(signal) {
+      node = await client.get(Node, nodeName, { signal });
+    },
     networkNotReady: () => problems.network,
     runtimeNotReady: () => problems.runtime,
     touch() {

@@ -19,6 +19,11 @@ export interface Rejection {
 
 /** `others`: pods that this node runs already. Undefined: the pod is welcome. */
 export function admitPod(pod: Pod, others: readonly Pod[], node: Pick<Node, 'metadata'>, allocatable: ResourceList): Rejection | undefined {
+  const os = pod.metadata.labels?.[osLabel];
+  if (os !== undefined && os !== 'linux')
+    return rejected('PodOSSelectorNodeLabelDoesNotMatch', `Failed to admit pod as the \`${osLabel}\` label doesn't match node label`);
+  if (pod.spec.os && pod.spec.os.name !== 'linux')
+    return rejected('PodOSNotSupported', "Failed to admit pod as the OS field doesn't match node OS");
   if (!matchesRequiredNodeAffinity(pod.spec, node.metadata.name, node.metadata.labels ?? {}))
     return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   const wanted = hostPortsOf(pod);
@@ -29,10 +34,10 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: Pick<Node, 'met
   return refusedResources(pod, others, allocatable);
 }
 
-const failed = (predicate: string, why: string): Rejection => ({
-  reason: predicate,
-  message: `Pod was rejected: Predicate ${predicate} failed: ${why}`,
-});
+const osLabel = 'kubernetes.io/os';
+
+const rejected = (reason: string, why: string): Rejection => ({ reason, message: `Pod was rejected: ${why}` });
+const failed = (predicate: string, why: string) => rejected(predicate, `Predicate ${predicate} failed: ${why}`);
 
 interface HostPort {
   ip: string;

@@ -189,9 +189,23 @@ export function podWorker(
     terminate({ verdict: rejection });
   }
 
+  /** The scheduler may know of labels that the kubelet has not heard of yet. */
+  async function judgeAdmission(cancel: AbortSignal): Promise<Rejection | undefined> {
+    const rejection = deps.admit(pod);
+    if (rejection?.reason !== 'NodeAffinity') return rejection;
+    try {
+      await deps.refreshNode(cancel);
+    } catch (error) {
+      cancel.throwIfAborted();
+      log.warn({ err: error }, 'could not ask what the node is like now');
+      return rejection;
+    }
+    return deps.admit(pod);
+  }
+
   async function sync(cancel: AbortSignal): Promise<void> {
     if (!admitted) {
-      const rejection = deps.admit(pod);
+      const rejection = await judgeAdmission(cancel);
       if (rejection) return reject(rejection);
       admitted = true;
     }

@@ -27,8 +27,10 @@ export interface PodWorkerDependencies {
   resolver(): Promise<ResolverConfig>;
   /** The runtime's handler for a RuntimeClass. Throws where there is no such class. */
   runtimeHandler(className: string): Promise<string>;
-  /** Whether the node takes the pod. */
+  /** Whether the node takes the pod, as far as is known of it. */
   admit(pod: Pod): Rejection | undefined;
+  /** Asks the API what the node is like now. */
+  refreshNode(signal: AbortSignal): Promise<void>;
   /** Whether the node can give a pod that it runs what it wants now. */
   admitResize(pod: Pod): ResizeRefusal | undefined;
   /** The pod has left resources to others. */

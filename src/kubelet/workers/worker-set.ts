@@ -18,6 +18,7 @@ import type { PodWorker, PodWorkerDependencies } from './worker-contract.ts';
 export interface NodeView {
   node(): Node | undefined;
   allocatable(): ResourceList;
+  refresh(signal: AbortSignal): Promise<void>;
   pressure(): Pressure;
   networkNotReady(): string | undefined;
 }
@@ -102,6 +103,7 @@ export function workerSet(options: WorkerSetOptions, signal: AbortSignal): Worke
             admitPod(candidate, othersThan(candidate), object, node.allocatable())
           );
         },
+        refreshNode: (cancel) => node.refresh(cancel),
         admitResize: (candidate) => judgeResize(candidate, othersThan(candidate), node.allocatable()),
         onFreed() {
           for (const other of workers.values()) if (other.resizeDeferred) other.wake();
