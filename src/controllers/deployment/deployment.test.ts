@@ -102,6 +102,18 @@ test('going back to an old template takes its replica set up again, under a new 
   });
 });
 
+test('takes a replica set over and counts on from its revision, were it beyond what numbers hold', async () => {
+  const revision = '3546343826724305832';
+  await h.create(ReplicaSet, {
+    metadata: { name: 'older', labels: { app: 'web' }, annotations: { 'deployment.kubernetes.io/revision': revision } },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:0') },
+  });
+  await make(1);
+  await rollOut();
+  expect(await sizes()).toEqual([0, 1]);
+  expect((await get()).metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3546343826724305833');
+});
+
 test('goes back to a revision by annotation, with the annotations that it had', async () => {
   const note = (annotations: Record<string, string>) =>
     h.update(Deployment, 'web', (d) => ({ ...d, metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, ...annotations } } }));

@@ -120,7 +120,7 @@ export const deploymentController = defineController('deployment-controller', ({
   const syncNewReplicaSet = async (rollout: Rollout, make: boolean): Promise<ReplicaSet | undefined> => {
     const { deployment, signal } = rollout;
     const found = newReplicaSet(deployment, rollout.sets);
-    const revision = highestRevision(old(rollout, found)) + 1;
+    const revision = highestRevision(old(rollout, found)) + 1n;
     if (!found) return make ? createReplicaSet(rollout, revision) : undefined;
     const annotations = newReplicaSetAnnotations(deployment, found.metadata.annotations, revision);
     const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
@@ -137,7 +137,7 @@ export const deploymentController = defineController('deployment-controller', ({
     return current;
   };
 
-  const createReplicaSet = async (rollout: Rollout, revision: number): Promise<ReplicaSet | undefined> => {
+  const createReplicaSet = async (rollout: Rollout, revision: bigint): Promise<ReplicaSet | undefined> => {
     const { deployment, signal } = rollout;
     const { namespace } = deployment.metadata;
     const { template, selector } = deployment.spec;

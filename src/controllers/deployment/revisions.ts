@@ -41,23 +41,32 @@ export function newReplicaSet(deployment: Deployment, sets: readonly ReplicaSet[
 
 export const replicasOf = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + (set.spec.replicas ?? 0), 0);
 
-export function revisionOf(object: { metadata: { annotations?: Record<string, string> } }): number {
-  const revision = Number(object.metadata.annotations?.[revisionAnnotation] ?? '0');
-  return Number.isSafeInteger(revision) ? revision : 0;
+/** Go's int64, which numbers do not hold. 0 where there is none that can be read. */
+export function revisionOf(object: { metadata: { annotations?: Record<string, string> } }): bigint {
+  const revision = object.metadata.annotations?.[revisionAnnotation] ?? '';
+  return /^\d+$/.test(revision) && BigInt(revision) === BigInt.asIntN(64, BigInt(revision)) ? BigInt(revision) : 0n;
 }
 
-export const highestRevision = (sets: readonly ReplicaSet[]): number => Math.max(0, ...sets.map(revisionOf));
+export const compareRevisions = (a: ReplicaSet, b: ReplicaSet): number => {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
+};
+
+export function highestRevision(sets: readonly ReplicaSet[]): bigint {
+  const highest = [...sets].sort(compareRevisions).at(-1);
+  return highest ? revisionOf(highest) : 0n;
+}
 
 /** The annotations of the new replica set: what the Deployment hands down, its revision, and the revisions that it had before. */
 export function newReplicaSetAnnotations(
   deployment: Deployment,
   present: Record<string, string> | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const result = { ...present };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) if (!ownAnnotations.has(key)) result[key] = value;
   const before = present?.[revisionAnnotation];
-  if (before === undefined || Number(before) < revision) {
+  if (revisionOf({ metadata: { annotations: present ?? {} } }) < revision) {
     result[revisionAnnotation] = String(revision);
     const history = (present?.[revisionHistoryAnnotation] ?? '').split(',').filter((r) => r !== '');
     if (before !== undefined) {
@@ -81,7 +90,7 @@ export function surplusHistory(deployment: Deployment, old: readonly ReplicaSet[
   const surplus = alive.length - limit;
   if (surplus <= 0) return [];
   return [...alive]
-    .sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .sort((a, b) => compareRevisions(a, b) || byAge(a, b))
     .slice(0, surplus)
     .filter((set) => settledAtZero(set));
 }
