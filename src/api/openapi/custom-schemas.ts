@@ -21,8 +21,37 @@ const kind: Json = {
     'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
 };
 
+/** Those of an object within an object. */
+const embedded: Record<'apiVersion' | 'kind', Json> = {
+  apiVersion: {
+    type: 'string',
+    description:
+      'apiVersion defines the versioned schema of this representation of an object. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
+  },
+  kind: {
+    type: 'string',
+    description:
+      'kind is a string value representing the type of this object. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
+  },
+};
+
 /** Not for version 2: its readers do not know them, or read them wrongly. */
-const onlyVersion3 = new Set(['nullable', 'default', 'anyOf', 'oneOf', 'allOf', 'not', 'x-kubernetes-validations']);
+const onlyVersion3 = new Set(['nullable', 'default', 'anyOf', 'oneOf', 'allOf', 'not']);
+
+/** What may be null is there, in version 2, as what may be missing. */
+function requiredInVersion2({ required = [], properties, additionalProperties }: JSONSchemaProps, withoutProperties: boolean): string[] {
+  if (typeof additionalProperties === 'object' && additionalProperties.nullable) return [];
+  return required.filter((name) => withoutProperties || !properties?.[name]?.nullable);
+}
+
+/** Which keywords of a schema version 2 leaves out: of what may hold anything, or null, its readers would refuse what the server takes. */
+function withoutForVersion2({ type, items, nullable }: JSONSchemaProps, preserves: boolean): ReadonlySet<string> {
+  const left = new Set(onlyVersion3);
+  if (nullable || preserves) left.add('items').add('properties');
+  const noItems = items === undefined || left.has('items');
+  if (nullable || (type === 'array' && noItems) || (preserves && type === 'object')) left.add('type');
+  return left;
+}
 
 class Publisher {
   readonly #version: Version;
@@ -43,16 +72,19 @@ class Publisher {
   schema(schema: JSONSchemaProps): Json {
     const v2 = this.#version === 2;
     const preserves = schema['x-kubernetes-preserve-unknown-fields'] === true;
-    // Of what may hold anything, or null, version 2 can say no type: clients would refuse what the server takes.
-    const untyped = v2 && (schema.nullable === true || (preserves && !schema['x-kubernetes-embedded-resource']));
+    const left = v2 ? withoutForVersion2(schema, preserves) : undefined;
     const out: Json = {};
     for (const [key, value] of Object.entries(schema)) {
-      if (value === undefined || (v2 && onlyVersion3.has(key))) continue;
-      if (untyped && (key === 'type' || key === 'items' || key === 'properties' || key === 'additionalProperties')) continue;
+      if (value === undefined || left?.has(key)) continue;
       out[key] = this.#keyword(key, value);
     }
-    if (schema['x-kubernetes-embedded-resource'])
-      out.properties = { ...(out.properties ?? {}), apiVersion, kind, metadata: this.#metadata() };
+    const required = v2 ? requiredInVersion2(schema, left?.has('properties') ?? false) : [...(schema.required ?? [])];
+    if (schema['x-kubernetes-embedded-resource'] && !(v2 && preserves)) {
+      out.properties = { ...(out.properties ?? {}), ...embedded, metadata: this.#metadata() };
+      for (const field of ['kind', 'apiVersion']) if (!required.includes(field)) required.push(field);
+    }
+    if (required.length > 0) out.required = required;
+    else delete out.required;
     return out;
   }
 
@@ -67,10 +99,11 @@ class Publisher {
   }
 
   root(schema: JSONSchemaProps | undefined, gvk: { group: string; version: string; kind: string }): Json {
-    const own = schema ? this.schema(schema) : { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
     const group = [{ group: gvk.group, kind: gvk.kind, version: gvk.version }];
-    if (this.#version === 2 && schema?.['x-kubernetes-preserve-unknown-fields'])
-      return { ...own, type: 'object', 'x-kubernetes-group-version-kind': group };
+    // Readers would refuse whatever is not among the properties, if there were any.
+    if (schema === undefined || (this.#version === 2 && schema['x-kubernetes-preserve-unknown-fields']))
+      return { type: 'object', 'x-kubernetes-group-version-kind': group };
+    const own = this.schema(schema);
     return {
       ...own,
       // Restrictions of metadata are the server's affair.
