@@ -85,7 +85,7 @@ export async function openApiServer(
     metrics,
     tracer: await openTracer(args, { clock, random, logger, service: 'apiserver' }),
     auditor: await openAudit(auditOptions(args), { clock, random, logger, registry: metrics }),
-    kinds: flag(args['allow-privileged'], true) ? kinds : withoutPrivilegedPods(kinds),
+    kinds: flag(args['allow-privileged'], false) ? kinds : withoutPrivilegedPods(kinds),
     ...versionOptions(args),
     ...servingOptions(args),
     isEnabled: gates.isEnabled,

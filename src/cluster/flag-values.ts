@@ -6,7 +6,7 @@ const logDefaults = { v: '0', 'logging-format': 'text' };
 export const apiserverDefaults: Readonly<Record<string, string>> = {
   ...logDefaults,
   'aggregator-reject-forwarding-redirect': 'true',
-  'allow-privileged': 'true',
+  'allow-privileged': 'false',
   'anonymous-auth': 'true',
   'audit-log-batch-buffer-size': '10000',
   'audit-log-batch-max-size': '1',

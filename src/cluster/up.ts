@@ -148,6 +148,8 @@ async function settle(config: ClusterConfig, before: ClusterConfig | undefined):
   const containers = config.runtime === 'containerd';
   return {
     ...config,
+    // As kubeadm has it: kube-proxy and network plugins are privileged pods in most clusters.
+    args: { ...config.args, apiserver: { 'allow-privileged': 'true', ...config.args.apiserver } },
     // Nodes are added; what runs already is not forgotten.
     nodes: Math.max(config.nodes, before?.nodes ?? 0),
     hollowNodes: Math.max(config.hollowNodes, before?.hollowNodes ?? 0),

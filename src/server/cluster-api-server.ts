@@ -77,6 +77,8 @@ export interface ClusterApiServerOptions
     signingKey: string;
     /** Its public half, PEM. */
     publicKey: string;
+    /** --anonymous-auth; default true. By path: for these requests only. */
+    anonymousAuth?: boolean | ((path: string) => boolean);
   };
   authorization?: Pick<AuthorizationOptions, 'authorizers' | 'policy'>;
   admissionPlugins?: Pick<
@@ -112,7 +114,7 @@ export interface ClusterApiServer extends ApiServer {
   /** Has others decide who may do what, from now on; throws where a type is among them that was not at the start. */
   authorizeBy(authorizers: readonly ConfiguredAuthorizer[]): void;
   /** Lets others in, from now on. */
-  authenticateBy(changed: Pick<AuthenticationOptions, 'oidc' | 'anonymousAuth'>): void;
+  authenticateBy(changed: Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>): void;
 }
 
 /** Who the server is to itself. */
@@ -162,8 +164,6 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
   const { authenticator, tokens, apiAudiences, setOidc } = createAuthentication({
     ...authenticationOptions,
-    // Of what is asked for the filters know more.
-    anonymousAuth: false,
     metrics: createServiceAccountMetrics(options.metrics),
     oidcMetrics: createOidcMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {

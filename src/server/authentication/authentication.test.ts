@@ -1,3 +1,5 @@
+import { createPrivateKey } from 'node:crypto';
+import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Node, type ObjectMeta, Pod, Secret, ServiceAccount } from '../../api/index.ts';
 import { createCertificateAuthority, generateKeyPair, issueCertificate } from '../../pki/index.ts';
@@ -110,9 +112,50 @@ describe('service-account tokens', () => {
   });
 });
 
-test('without credentials the user is anonymous; a wrong token never is', async () => {
+describe('tokens of Secrets', () => {
+  const prefix = 'kubernetes.io/serviceaccount/';
+  const legacyToken = async (claims: Record<string, unknown> = {}) => {
+    const whole = {
+      iss: 'kubernetes/serviceaccount',
+      sub: 'system:serviceaccount:ns:sa',
+      [`${prefix}namespace`]: 'ns',
+      [`${prefix}secret.name`]: 'secret',
+      [`${prefix}service-account.name`]: 'sa',
+      [`${prefix}service-account.uid`]: 'uid',
+      ...claims,
+    };
+    return new SignJWT(whole).setProtectedHeader({ alg: 'ES256' }).sign(createPrivateKey(keys.privateKey));
+  };
+
+  test('are good without Secret and account only where these are not looked up (--service-account-lookup=false)', async () => {
+    const token = await legacyToken();
+    const authenticate = (lookup: boolean, given = token) =>
+      setUp({ serviceAccountLookup: lookup })
+        .tokens.authenticateToken(given, [])
+        .then((result) => result?.user);
+    await expect(authenticate(true)).rejects.toThrow('Token has been invalidated');
+    expect(await authenticate(false)).toMatchObject({ name: 'system:serviceaccount:ns:sa', uid: 'uid' });
+    for (const [claims, why] of [
+      [{ sub: undefined }, 'sub claim is missing'],
+      [{ sub: 'system:serviceaccount:ns:other' }, 'sub claim is invalid'],
+      [{ [`${prefix}secret.name`]: undefined }, 'secretName claim is missing'],
+      [{ [`${prefix}service-account.uid`]: undefined }, 'serviceAccountUID claim is missing'],
+    ] as const)
+      await expect(authenticate(false, await legacyToken(claims))).rejects.toThrow(why);
+  });
+
+  test('are not what tokens that were requested are: their account is always looked up', async () => {
+    await memory.put(ServiceAccount, { metadata: { name: 'sa', namespace: 'ns' } });
+    const { request, tokens } = setUp({ serviceAccountLookup: false });
+    const { status } = await request('ns', 'sa', {});
+    await memory.storages(ServiceAccount).delete('ns', 'sa', {});
+    await expect(tokens.authenticateToken(status?.token ?? '', [])).rejects.toThrow('service account ns/sa has been deleted');
+  });
+});
+
+test('without credentials there is no user; a wrong token is refused', async () => {
   const { authenticator } = setUp();
-  expect(await authenticator.authenticate(credentials({}))).toEqual({ name: 'system:anonymous', groups: ['system:unauthenticated'] });
+  expect(await authenticator.authenticate(credentials({}))).toBeUndefined();
   await expect(authenticator.authenticate(bearer('nonsense'))).rejects.toMatchObject({ code: 401 });
 });
 
@@ -172,5 +215,5 @@ test('certificates: the client CA gives users, the front-proxy CA the word of th
     groups: ['ops', 'system:authenticated'],
   });
   expect(await authenticator.authenticate(credentials(headers, await present(ca, 'alice', [])))).toMatchObject({ name: 'alice' });
-  expect(await authenticator.authenticate(credentials({}, await present(proxyCa, 'x', [])))).toMatchObject({ name: 'system:anonymous' });
+  expect(await authenticator.authenticate(credentials({}, await present(proxyCa, 'x', [])))).toBeUndefined();
 });

@@ -4,7 +4,6 @@ import type { ServiceAccountMetrics } from '../metrics/service-account-metrics.t
 import type { Authenticator, UserInfo } from '../request.ts';
 import type { Storages } from '../storages.ts';
 import { type TokenWebhookOptions, tokenWebhook } from '../webhook/reviews.ts';
-import { anonymous } from './anonymous.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
 import { type OidcOptions, oidcTokens } from './oidc.ts';
@@ -28,7 +27,7 @@ export interface AuthenticationOptions {
   /** --token-auth-file, parsed. */
   tokens?: ReadonlyMap<string, UserInfo>;
   requestHeader?: RequestHeaderOptions;
-  /** --service-account-lookup; default true. */
+  /** --service-account-lookup: whether tokens of Secrets are good only while these are there; default true. */
   serviceAccountLookup?: boolean;
   metrics?: ServiceAccountMetrics | undefined;
   /** Labels the Secret of a token that is used. */
@@ -41,12 +40,13 @@ export interface AuthenticationOptions {
   random?: Random;
   /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
   bootstrapTokenAuth?: boolean;
-  /** --anonymous-auth; default true. By path: for these requests only. */
-  anonymousAuth?: boolean | ((path: string) => boolean);
   onError?(error: unknown): void;
 }
 
-/** The server's authenticators in upstream's order, and the token part of them alone for TokenReview. */
+/**
+ * The server's authenticators in upstream's order, and the token part of them alone for TokenReview. Who is nobody's user may be
+ * anonymous, which the filters decide: they know what is asked for.
+ */
 export function createAuthentication(options: AuthenticationOptions): {
   authenticator: Authenticator;
   tokens: TokenAuthenticator;
@@ -66,11 +66,11 @@ export function createAuthentication(options: AuthenticationOptions): {
       storages,
       clock,
       apiAudiences,
-      lookup: options.serviceAccountLookup ?? true,
       metrics: options.metrics,
     }),
     legacySecretTokens({
       ...{ keys: options.serviceAccountKeys, storages, apiAudiences },
+      lookup: options.serviceAccountLookup ?? true,
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
@@ -93,16 +93,6 @@ export function createAuthentication(options: AuthenticationOptions): {
     setOidc(providers) {
       oidc = oidcOf(providers);
     },
-    authenticator:
-      // Of what is asked for the filters know more.
-      options.anonymousAuth === false || typeof options.anonymousAuth === 'function'
-        ? authenticator
-        : {
-            authenticate(credentials) {
-              const user = authenticator.authenticate(credentials);
-              if (user instanceof Promise) return user.then((known) => known ?? anonymous.authenticate(credentials));
-              return user ?? anonymous.authenticate(credentials);
-            },
-          },
+    authenticator,
   };
 }

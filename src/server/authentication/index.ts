@@ -1,4 +1,3 @@
-export { anonymous } from './anonymous.ts';
 export { bootstrapTokens } from './bootstrap-token.ts';
 export { clientCertificates, requestHeaders } from './certificate.ts';
 export { type AuthenticationOptions, createAuthentication } from './create-authentication.ts';

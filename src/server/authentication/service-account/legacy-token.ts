@@ -24,11 +24,13 @@ export interface LegacyTokenTracking {
   label(secret: Secret, labels: Record<string, string>): Promise<void>;
 }
 
-/** Tokens without expiry in Secrets of type kubernetes.io/service-account-token: good as long as the Secret holds them. */
+/** Tokens without expiry in Secrets of type kubernetes.io/service-account-token: good as long as the Secret holds them, where that is looked up. */
 export function legacySecretTokens(options: {
   keys: readonly string[];
   storages: Storages;
   apiAudiences: readonly string[];
+  /** --service-account-lookup: whether account and Secret must still be there; their use is noted only then. */
+  lookup: boolean;
   tracking: LegacyTokenTracking;
 }): TokenAuthenticator {
   const { clock, metrics, label } = options.tracking;
@@ -79,17 +81,27 @@ export function legacySecretTokens(options: {
       const verified = await Promise.allSettled(keys.map((key) => compactVerify(token, key, { algorithms: [algorithmOf(key)] })));
       if (!verified.some((v) => v.status === 'fulfilled')) throw new Error('invalid bearer token');
       const claim = (name: string) => String(claims[`kubernetes.io/serviceaccount/${name}`] ?? '');
-      const namespace = claim('namespace');
-      const name = claim('service-account.name');
-      const uid = claim('service-account.uid');
-      const secret = await readObject(options.storages, Secret, namespace, claim('secret.name'));
-      if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) throw new Error('Token has been invalidated');
-      if (Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8') !== token) throw new Error("Token does not match server's copy");
-      const account = await readObject(options.storages, ServiceAccount, namespace, name);
-      if (account === undefined) throw errors.notFound(ServiceAccount, name);
-      if (account.metadata.deletionTimestamp !== undefined) throw new Error(`ServiceAccount ${namespace}/${name} has been deleted`);
-      if (account.metadata.uid !== uid) throw new Error(`ServiceAccount UID (${account.metadata.uid}) does not match claim (${uid})`);
-      await track(secret, account, notes);
+      const named = {
+        namespace: claim('namespace'),
+        secretName: claim('secret.name'),
+        serviceAccountName: claim('service-account.name'),
+        serviceAccountUID: claim('service-account.uid'),
+      };
+      if (!claims.sub) throw new Error('sub claim is missing');
+      for (const [what, value] of Object.entries(named)) if (value === '') throw new Error(`${what} claim is missing`);
+      const { namespace, secretName, serviceAccountName: name, serviceAccountUID: uid } = named;
+      if (claims.sub !== serviceAccountUserName(namespace, name)) throw new Error('sub claim is invalid');
+      if (options.lookup) {
+        const secret = await readObject(options.storages, Secret, namespace, secretName);
+        if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) throw new Error('Token has been invalidated');
+        if (Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8') !== token)
+          throw new Error("Token does not match server's copy");
+        const account = await readObject(options.storages, ServiceAccount, namespace, name);
+        if (account === undefined) throw errors.notFound(ServiceAccount, name);
+        if (account.metadata.deletionTimestamp !== undefined) throw new Error(`ServiceAccount ${namespace}/${name} has been deleted`);
+        if (account.metadata.uid !== uid) throw new Error(`ServiceAccount UID (${account.metadata.uid}) does not match claim (${uid})`);
+        await track(secret, account, notes);
+      }
       const wanted = audiences.length > 0 ? audiences : options.apiAudiences;
       const common = wanted.filter((a) => options.apiAudiences.includes(a));
       if (common.length === 0) throw new Error('token audiences are invalid for the target audiences');

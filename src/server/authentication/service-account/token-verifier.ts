@@ -65,11 +65,9 @@ export function serviceAccountTokens(options: {
   storages: Storages;
   clock: Clock;
   apiAudiences: readonly string[];
-  /** --service-account-lookup; default true: the account and the bound objects must still be there. */
-  lookup?: boolean;
   metrics?: ServiceAccountMetrics | undefined;
 }): TokenAuthenticator {
-  const { verifier, storages, clock, lookup = true } = options;
+  const { verifier, storages, clock } = options;
   const requireObject = async <T extends KubeObject>(resource: Resource<T>, namespace: string, identity: ObjectIdentity): Promise<T> => {
     const object = await readObject(storages, resource, namespace, identity.name);
     const label = resource.kind === 'ServiceAccount' ? 'service account' : resource.kind.toLowerCase();
@@ -98,13 +96,11 @@ export function serviceAccountTokens(options: {
           `token audiences [${aud.map((a) => JSON.stringify(a)).join(' ')}] is invalid for the target audiences [${wanted.map((a) => JSON.stringify(a)).join(' ')}]`,
         );
       const { namespace, serviceaccount, pod, secret, node } = claims['kubernetes.io'];
-      if (lookup) {
-        await requireObject(ServiceAccount, namespace, serviceaccount);
-        if (secret !== undefined) await requireObject(Secret, namespace, secret);
-        if (pod !== undefined) await requireObject(Pod, namespace, pod);
-        // With a pod, the node is information only; alone, it is what the token lives by.
-        else if (node !== undefined) await requireObject(Node, '', node);
-      }
+      await requireObject(ServiceAccount, namespace, serviceaccount);
+      if (secret !== undefined) await requireObject(Secret, namespace, secret);
+      if (pod !== undefined) await requireObject(Pod, namespace, pod);
+      // With a pod, the node is information only; alone, it is what the token lives by.
+      else if (node !== undefined) await requireObject(Node, '', node);
       const { warnafter } = claims['kubernetes.io'];
       // Its client has not read it again in time: one day it will be too late.
       if (warnafter !== undefined && warnafter > 0 && now > warnafter) {
