@@ -49,8 +49,11 @@ export interface FieldError {
   field: string;
   /** What follows the field in the message: `Invalid value: "x": must be ...`. */
   body: string;
-  /** An update may keep what is wrong so, as objects have it from before it was refused. */
-  ratchets?: true;
+  /**
+   * An update may keep what is wrong so, as objects have it from before it was refused; with the name of a rule, whatever there is that breaks
+   * this rule.
+   */
+  ratchets?: true | string;
 }
 
 /** `spec.replicas: Invalid value: -1: must be greater than or equal to 0`. */
@@ -91,15 +94,18 @@ export class FieldErrors {
 
   #add(type: FieldErrorType, path: FieldPath, label: string, detail: string): void {
     const body = detail === '' ? label : `${label}: ${detail}`;
-    this.list.push({ type, field: path.toString() || '<nil>', body, ...(this.#ratchets ? { ratchets: true } : {}) });
+    this.list.push({ type, field: path.toString() || '<nil>', body, ...(this.#ratchets ? { ratchets: this.#ratchets } : {}) });
   }
 
-  #ratchets = false;
+  #ratchets: boolean | string = false;
 
-  /** What `check` reports is no reason to refuse an update of an object that has the same wrong already. */
-  ratcheting(check: () => void): void {
+  /**
+   * What `check` reports is no reason to refuse an update of an object that has the same wrong already; with the name of a `rule`, of one that
+   * breaks it anywhere.
+   */
+  ratcheting(check: () => void, rule: true | string = true): void {
     const outer = this.#ratchets;
-    this.#ratchets = true;
+    this.#ratchets = rule;
     check();
     this.#ratchets = outer;
   }
@@ -107,8 +113,9 @@ export class FieldErrors {
   /** Drops what may stay as it was in the object before, of which `previous` tells what is wrong; called only where there is such. */
   dropKept(previous: () => FieldErrors): void {
     if (!this.list.some((error) => error.ratchets)) return;
-    const known = new Set(previous().list.flatMap((error) => (error.ratchets ? [error.body] : [])));
-    const left = this.list.filter((error) => !error.ratchets || !known.has(error.body));
+    const toleratedAs = ({ ratchets, body }: FieldError) => (ratchets === true ? body : ratchets);
+    const known = new Set(previous().list.map(toleratedAs));
+    const left = this.list.filter((error) => !error.ratchets || !known.has(toleratedAs(error)));
     this.list.splice(0, this.list.length, ...left);
   }
 
@@ -135,6 +142,11 @@ export class FieldErrors {
 
   duplicate(path: FieldPath, value: unknown, detail = ''): void {
     this.#add('FieldValueDuplicate', path, `Duplicate value: ${quoted(value)}`, detail);
+  }
+
+  /** As `duplicate`, where the value is too much to show. */
+  duplicateWhole(path: FieldPath): void {
+    this.#add('FieldValueDuplicate', path, 'Duplicate value', '');
   }
 
   /** Upstream names the values in the order of its code: `"OnFailure", "Never"`; sets come sorted. */

@@ -43,11 +43,18 @@ const formats: Record<string, (text: string) => boolean> = {
   uuid5: (text) => uuid.test(text) && text.replaceAll('-', '')[12] === '5',
 };
 
-/** The formats of strings in a schema that mean nothing here, in the order in which it has them; each as often as it has it. */
+const numberFormats: Readonly<Record<string, readonly string[]>> = { integer: ['int32', 'int64'], number: ['float', 'double'] };
+
+/** The format of a schema's values; empty where there is none, or none that means something for the schema's type. */
+export function knownFormat({ format = '', type = '' }: JSONSchemaProps): string {
+  if (type === '' || type === 'string') return Object.hasOwn(formats, format.replaceAll('-', '')) ? format : '';
+  return numberFormats[type]?.includes(format) ? format : '';
+}
+
+/** The formats in a schema that mean nothing for their types, in the order in which it has them; each as often as it has it. */
 export function unknownFormats(schema: JSONSchemaProps | undefined): string[] {
   if (!schema) return [];
-  const { format, type } = schema;
-  const own = type === 'string' && format && formats[format.replaceAll('-', '')] === undefined ? [format] : [];
+  const own = schema.format && knownFormat(schema) === '' ? [schema.format] : [];
   const items = Array.isArray(schema.items) ? schema.items : [schema.items];
   const {
     additionalItems,

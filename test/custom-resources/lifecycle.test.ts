@@ -198,7 +198,7 @@ test('rules in CEL hold, and see what was before', async () => {
   await established(definition);
   await api.admin.create(CronTab, cronTab('a', { cronSpec: '* * * * *', replicas: 5 }), { namespace });
   await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 3 } }, { namespace })).rejects.toThrow(
-    'CronTab.stable.example.com "a" is invalid: spec: Invalid value: "object": replicas may not fall below 5',
+    'CronTab.stable.example.com "a" is invalid: spec: Invalid value: replicas may not fall below 5',
   );
   await expect(api.admin.patch(CronTab, 'a', 'merge', { spec: { port: 0 } }, { namespace })).rejects.toThrow('port 0 is for none');
   await api.admin.patch(CronTab, 'a', 'merge', { spec: { replicas: 7 } }, { namespace });
@@ -209,7 +209,7 @@ test('rules in CEL hold, and see what was before', async () => {
     const path = '/apis/stable.example.com/v1/namespaces/default/crontabs/a';
     const body = JSON.stringify({ metadata: { labels: { at: String(performance.now()) } } });
     const { status, headers } = await api.http('PATCH', path, body, { 'content-type': 'application/merge-patch+json' });
-    expect([status, headers.warning]).toEqual([200, '299 - "spec: Invalid value: \\"object\\": fewer than 7"']);
+    expect([status, headers.warning]).toEqual([200, '299 - "spec: Invalid value: fewer than 7"']);
     return true;
   });
 });

@@ -5,7 +5,9 @@ import { declareOldSelf, declareSchema, type RuleType } from './rule-types.ts';
 
 export interface CompiledRule {
   rule: ValidationRule;
-  condition: Expression;
+  /** Undefined for what does not compile. */
+  condition: Expression | undefined;
+  problem?: string;
   message: Expression | undefined;
   isTransition: boolean;
 }
@@ -51,7 +53,13 @@ export function compileMessage(declared: Declared, rule: ValidationRule): Expres
   return message;
 }
 
+/** A rule of a definition that was stored when more was allowed may not compile: no object can keep to it. */
 export function compileRule(declared: Declared, rule: ValidationRule): CompiledRule {
-  const condition = compileCondition(declared, rule);
-  return { rule, condition, message: compileMessage(declared, rule), isTransition: condition.mentions('oldSelf') };
+  try {
+    const condition = compileCondition(declared, rule);
+    return { rule, condition, message: compileMessage(declared, rule), isTransition: condition.mentions('oldSelf') };
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    return { rule, condition: undefined, problem: error.message, message: undefined, isTransition: false };
+  }
 }

@@ -124,8 +124,83 @@ test.each<[string, JSONSchemaProps, string[]]>([
     { type: 'object', default: { x: 1 } },
     [`${at}.default: Invalid value: {"x":1}: must not have unknown fields`],
   ],
+  [
+    'a default that breaks a rule, also one that only looks at what is new',
+    {
+      type: 'object',
+      properties: {
+        name: { type: 'string', default: 'x', 'x-kubernetes-validations': [{ rule: "self.startsWith('kube')" }] },
+        pair: {
+          ...{ type: 'object', properties: { a: { type: 'integer' } }, default: { a: 1 } },
+          'x-kubernetes-validations': [{ rule: 'oldSelf.hasValue()', optionalOldSelf: true }],
+        },
+      },
+    },
+    [
+      `${at}.properties[name].default: Invalid value: "x": failed rule: self.startsWith('kube')`,
+      `${at}.properties[pair].default: Invalid value: failed rule: oldSelf.hasValue()`,
+    ],
+  ],
+  [
+    'a default that makes no object',
+    {
+      ...{ type: 'object', 'x-kubernetes-embedded-resource': true, default: { kind: 42 } },
+      properties: { metadata: { type: 'object', properties: { name: { type: 'string', default: 'UPPER/' } } } },
+    },
+    [
+      `${at}.default.kind: Invalid value: 42: must be a string`,
+      `${at}.properties[metadata].properties[name].default: Invalid value: "UPPER/": must result in valid metadata: metadata.name: Invalid value: "UPPER/": may not contain '/'`,
+    ],
+  ],
+  [
+    'rules beside what else is wrong, but not about it',
+    {
+      type: 'object',
+      'x-kubernetes-validations': [{ rule: 'self.nope' }],
+      properties: {
+        wrong: { type: 'string', uniqueItems: true, 'x-kubernetes-validations': [{ rule: 'self.nope' }] },
+        fine: { type: 'string', maxLength: 9, 'x-kubernetes-validations': [{ rule: 'self == 1' }] },
+      },
+    },
+    [
+      `${at}.properties[wrong].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic`,
+      `${at}.properties[fine].x-kubernetes-validations[0].rule: Invalid value: {"rule":"self == 1"}: compilation failed: ERROR: <input>:1:6: found no matching overload for '_==_' applied to '(string, int)'\n | self == 1\n | .....^`,
+    ],
+  ],
 ])('refuses %s', (_, schema, messages) => {
   expect(problems(definition(schemaOf(schema)))).toEqual(messages);
+});
+
+test.each<[string, JSONSchemaProps, JSONSchemaProps]>([
+  ['types that nobody knows', { type: 'text' }, { type: 'word' }],
+  [
+    'sets of what can be told apart in parts only',
+    { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object' } },
+    { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object', properties: {} } },
+  ],
+  [
+    'nullable items of sets',
+    { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string', nullable: true } },
+    { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'integer', nullable: true } },
+  ],
+  [
+    'unknown fields in defaults',
+    { type: 'object', properties: { a: { type: 'string' } }, default: { x: 1 } },
+    { type: 'object', properties: { a: { type: 'string' } }, default: { y: 1 } },
+  ],
+])('old definitions may go on with %s', (_, before, after) => {
+  const [prev, next] = [definition(schemaOf(before)), definition(schemaOf(after))];
+  const found = (made: CustomResourceDefinition) => {
+    const errors = new FieldErrors();
+    customResourceDefinition.validate?.(made, errors);
+    return errors;
+  };
+  const errors = found(next);
+  expect(errors.ok).toBe(false);
+  errors.dropKept(() => found(definition(good)));
+  expect(errors.ok).toBe(false);
+  errors.dropKept(() => found(prev));
+  expect(errors.list).toEqual([]);
 });
 
 test('int-or-string takes the two forms in which it is written', () => {
@@ -150,11 +225,7 @@ test.each<[string, Partial<Spec>, string]>([
     { versions: [true, false].map((storage) => ({ name: 'v1', served: true, storage, schema: { openAPIV3Schema: good } })) },
     'must contain unique version names',
   ],
-  [
-    'no schema',
-    { versions: [{ name: 'v1', served: true, storage: true }] },
-    'spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required',
-  ],
+  ['no schema', { versions: [{ name: 'v1', served: true, storage: true }] }, 'spec.versions[0].schema.openAPIV3Schema: Required value'],
   [
     'preserving all',
     { preserveUnknownFields: true },

@@ -13,6 +13,7 @@ import { validateApproval } from './definition-approval.ts';
 import { definitionV1beta1 } from './definition-v1beta1.ts';
 import {
   validateDefinition,
+  validateDefinitionName,
   validateDefinitionRules,
   validateDefinitionUpdate,
   validateStatus,
@@ -111,6 +112,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   },
   validate: validateDefinition,
   validateCreate(definition, errors) {
+    validateDefinitionName(definition, errors);
     validateDefinitionRules(definition, undefined, errors);
     validateStoredVersions(definition, errors);
     validateApproval(definition, undefined, errors);

@@ -17,7 +17,7 @@ import { byteLength, isDns1035Label, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { caBundleProblem, validateWebhookLocation } from '../webhook-client-config.ts';
 import { validateRules } from './rule-definitions.ts';
-import { validateSchema } from './structural-schema.ts';
+import { structuralProblems, validateSchema } from './structural-schema.ts';
 
 const specPath = new FieldPath('spec');
 const maxSelectableFields = 8;
@@ -93,7 +93,7 @@ function validateConversion(conversion: CustomResourceConversion | undefined, er
     if (versions.indexOf(version) < i) errors.invalid(versionsPath.index(i), version, 'duplicate version');
     else for (const message of isDns1035Label(version)) errors.invalid(versionsPath.index(i), version, message);
   if (versions.length > 0 && !versions.some((v) => v === 'v1' || v === 'v1beta1'))
-    errors.ratcheting(() => errors.invalid(versionsPath, versions, 'must include at least one of v1, v1beta1'));
+    errors.ratcheting(() => errors.invalid(versionsPath, versions, 'must include at least one of v1, v1beta1'), 'known review versions');
 }
 
 function validateSimplePath(text: string, path: FieldPath, errors: FieldErrors): boolean {
@@ -168,7 +168,8 @@ function validateSelectableFields(
     if (seen.has(jsonPath)) errors.duplicate(at, jsonPath);
     seen.add(jsonPath);
   }
-  if (seen.size > maxSelectableFields) errors.tooMany(path, seen.size, maxSelectableFields);
+  if (seen.size > maxSelectableFields)
+    errors.ratcheting(() => errors.tooMany(path, seen.size, maxSelectableFields), `selectable fields: ${JSON.stringify(fields)}`);
 }
 
 interface Said<T> {
@@ -206,8 +207,8 @@ const schemasOf = (versions: readonly CustomResourceDefinitionVersion[]) =>
   );
 
 /**
- * The expressions of rules, in schemas that are otherwise valid. What a version that has not changed may cost was found right, or nobody
- * minded, when it was stored.
+ * The expressions of rules, in schemas with a valid structure and valid defaults. What a version that has not changed may cost was found
+ * right, or nobody minded, when it was stored.
  */
 export function validateDefinitionRules(
   { spec }: CustomResourceDefinition,
@@ -215,18 +216,26 @@ export function validateDefinitionRules(
   errors: FieldErrors,
 ): void {
   for (const { value, path, version } of schemasOf(spec.versions)) {
-    if (errors.list.some(({ field }) => field.startsWith(path.toString()))) continue;
+    const wrongFields = errors.list.map(({ field }) => field).filter((field) => field.startsWith(`${path}.`));
+    if (structuralProblems(value, path).length > 0 || wrongFields.some((field) => /\.default\b/.test(field))) continue;
     const before = prev?.spec.versions.find(({ name }) => name === version.name)?.schema?.openAPIV3Schema;
-    validateRules(value, path, errors, { unchanged: before !== undefined && deepEqual(before, value) });
+    validateRules(value, path, errors, { unchanged: before !== undefined && deepEqual(before, value), wrongFields });
   }
 }
 
 /** The parts that a version says by itself, or (without an index) all say alike. */
-function validateParts({ versions }: CustomResourceDefinitionSpec, index: number | undefined, errors: FieldErrors): void {
+function validateParts(
+  { versions, preserveUnknownFields }: CustomResourceDefinitionSpec,
+  index: number | undefined,
+  errors: FieldErrors,
+): void {
   const mine = <T>(said: readonly Said<T>[]) => said.filter((one) => one.index === index);
   const hasStatus = (version: CustomResourceDefinitionVersion) => version.subresources?.status !== undefined;
   for (const { value, path, version } of mine(schemasOf(versions)))
-    validateSchema(value, path, errors, { statusSubresource: index === undefined ? versions.some(hasStatus) : hasStatus(version) });
+    validateSchema(value, path, errors, {
+      statusSubresource: index === undefined ? versions.some(hasStatus) : hasStatus(version),
+      mayStayUnstructured: preserveUnknownFields === true && !versions.some(({ schema }) => needsStructure(schema?.openAPIV3Schema)),
+    });
   const subresources = placesOf(
     versions,
     (v) => v.subresources,
@@ -254,7 +263,12 @@ function validateVersions(spec: CustomResourceDefinitionSpec, errors: FieldError
   const { versions } = spec;
   const at = specPath.child('versions');
   for (const [i, version] of versions.entries())
-    if (!version.schema?.openAPIV3Schema) errors.required(at.index(i).child('schema', 'openAPIV3Schema'), 'schemas are required');
+    if (!version.schema?.openAPIV3Schema) {
+      const refuse = () => errors.required(at.index(i).child('schema', 'openAPIV3Schema'));
+      // Without one, what is served has no fields left if unknown ones go.
+      if (version.served && !spec.preserveUnknownFields) refuse();
+      else errors.ratcheting(refuse, 'schemas');
+    }
   for (const [i, version] of versions.entries()) {
     const problems = isDns1035Label(version.name ?? '');
     if (problems.length > 0) errors.invalid(at.index(i).child('name'), version.name ?? '', problems.join(','));
@@ -270,6 +284,14 @@ function validateVersions(spec: CustomResourceDefinitionSpec, errors: FieldError
   if (problems.length > 0) errors.invalid(specPath.child('version'), first, problems.join(','));
 }
 
+/** Whether a schema has defaults or extensions, which no schema without a structure can have. */
+const needsStructure = (schema: unknown): boolean =>
+  typeof schema === 'object' &&
+  schema !== null &&
+  Object.entries(schema).some(
+    ([key, value]) => key === 'default' || (key.startsWith('x-kubernetes-') && value !== undefined) || needsStructure(value),
+  );
+
 const hasDefaults = (schema: unknown): boolean =>
   typeof schema === 'object' && schema !== null && ('default' in schema || Object.values(schema).some(hasDefaults));
 
@@ -278,10 +300,8 @@ export function validateStatus({ status }: CustomResourceDefinition, errors: Fie
 }
 
 export function validateDefinition(definition: CustomResourceDefinition, errors: FieldErrors): void {
-  const { metadata, spec } = definition;
+  const { spec } = definition;
   const names = spec.names ?? { plural: '', kind: '' };
-  if (metadata.name !== `${names.plural}.${spec.group}`)
-    errors.invalid(new FieldPath('metadata').child('name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
   validateGroupAndScope(spec, errors);
   if (spec.preserveUnknownFields && spec.versions.some(({ schema }) => hasDefaults(schema?.openAPIV3Schema)))
     errors.invalid(specPath.child('preserveUnknownFields'), true, 'must be false in order to use defaults in the schema');
@@ -306,6 +326,12 @@ export function validateDefinition(definition: CustomResourceDefinition, errors:
         'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
       ),
     );
+}
+
+/** A definition's name says what it defines. */
+export function validateDefinitionName({ metadata, spec }: CustomResourceDefinition, errors: FieldErrors): void {
+  if (metadata.name !== `${spec.names?.plural}.${spec.group}`)
+    errors.invalid(new FieldPath('metadata').child('name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
 }
 
 export function validateDefinitionUpdate(

@@ -2,7 +2,7 @@
 import { FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject, sortedKeys } from '../json-object.ts';
-import { itemSchema, propertySchema, somewhere } from './schema-parts.ts';
+import { itemSchema, propertySchema, somewhere, valueSchema } from './schema-parts.ts';
 
 /** What tells a list's items apart. */
 function keyReader(schema: JSONSchemaProps): (item: unknown) => unknown {
@@ -29,6 +29,11 @@ const hasKeyedLists = somewhere((schema) => ['map', 'set'].includes(schema['x-ku
 function validateList(schema: JSONSchemaProps, list: readonly unknown[], path: FieldPath, errors: FieldErrors): void {
   const listType = schema['x-kubernetes-list-type'];
   if (listType !== 'map' && listType !== 'set') return;
+  const stranger = listType === 'map' ? list.findIndex((item) => item !== null && !isJsonObject(item)) : -1;
+  if (stranger >= 0) {
+    errors.invalid(path.index(stranger), list[stranger], 'must be an object for an array of list-type map');
+    return;
+  }
   const keyOf = keyReader(schema);
   const times = new Map<string, number>();
   for (const [i, item] of list.entries()) {
@@ -49,7 +54,7 @@ function validate(schema: JSONSchemaProps, value: unknown, path: FieldPath, erro
   } else if (isJsonObject(value)) {
     for (const key of Object.keys(value)) {
       const property = propertySchema(schema, key);
-      if (property) validate(property, value[key], path.child(key), errors);
+      if (property) validate(property, value[key], property === valueSchema(schema) ? path.key(key) : path.child(key), errors);
     }
   }
 }

@@ -17,17 +17,17 @@ const hasLineBreak = (text: string) => /[\n\r]/.test(text);
 function validateText(schema: JSONSchemaProps, given: ValidationRule, at: FieldPath, errors: FieldErrors): void {
   const { rule = '', message = '', messageExpression = '', reason, fieldPath = '' } = given;
   if (rule.trim() === '') errors.required(at.child('rule'), 'rule is not specified');
-  else if (message !== '' && message.trim() === '') errors.invalid(at.child('message'), message, 'message must be non-empty if specified');
-  else if (hasLineBreak(message.trim())) errors.invalid(at.child('message'), message, 'message must not contain line breaks');
+  else if (message !== '' && message.trim() === '') errors.invalid(at.child('message'), message, 'must be non-empty if specified');
+  else if (hasLineBreak(message.trim())) errors.invalid(at.child('message'), message, 'must not contain line breaks');
   else if (hasLineBreak(rule.trim()) && message.trim() === '')
     errors.required(at.child('message'), 'message must be specified if rule contains line breaks');
   if (messageExpression !== '' && messageExpression.trim() === '')
     errors.required(at.child('messageExpression'), 'messageExpression must be non-empty if specified');
   if (reason !== undefined && !reasons.includes(reason)) errors.notSupported(at.child('reason'), reason, reasons);
   if (fieldPath === '') return;
-  if (fieldPath.trim() === '') errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must be non-empty if specified');
-  if (hasLineBreak(fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must not contain line breaks');
-  if (!placeAt(schema, at, fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'fieldPath must be a valid path');
+  if (fieldPath.trim() === '') errors.invalid(at.child('fieldPath'), fieldPath, 'must be non-empty if specified');
+  if (hasLineBreak(fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'must not contain line breaks');
+  if (!placeAt(schema, at, fieldPath)) errors.invalid(at.child('fieldPath'), fieldPath, 'must be a valid path');
 }
 
 /** Adds what is wrong with the rules at one place of a schema before their expressions are looked at. */
@@ -36,9 +36,14 @@ export function validateRuleTexts(schema: JSONSchemaProps, path: FieldPath, erro
     validateText(schema, rule, path.child('x-kubernetes-validations').index(i), errors);
 }
 
+/** What rules may compare with their earlier state: maps of kinds that are yet to come may not. */
+const isCorrelatable = ({ 'x-kubernetes-map-type': type }: JSONSchemaProps) => [undefined, 'granular', 'atomic'].includes(type);
+
 export interface RuleOptions {
   /** The schema is the one that is stored: its rules may cost what they did. */
   unchanged?: boolean;
+  /** Where else the schema is wrong: rules about it, or about what it is part of, are not looked at. */
+  wrongFields?: readonly string[];
 }
 
 /** A place in a schema. */
@@ -68,12 +73,13 @@ class RuleDefinitions {
     const below = (child: FieldPath): Place => ({ path: child, isResource: false, count, uncorrelatable });
     const values = valueSchema(schema);
     if (values) this.validate(values, below(path.child('additionalProperties')));
+    const uncorrelatableFields = uncorrelatable ?? (isCorrelatable(schema) ? undefined : path);
     for (const [name, property] of Object.entries(schema.properties ?? {}))
-      this.validate(property, below(path.child('properties').key(name)));
+      this.validate(property, { ...below(path.child('properties').key(name)), uncorrelatable: uncorrelatableFields });
     const items = itemSchema(schema);
     const isMap = schema['x-kubernetes-list-type'] === 'map';
     if (items) this.validate(items, { ...below(path.child('items')), uncorrelatable: uncorrelatable ?? (isMap ? undefined : path) });
-    this.#rules(schema, place);
+    if (!this.#options.wrongFields?.some((field) => field.startsWith(`${path}.`))) this.#rules(schema, place);
   }
 
   #rules(schema: JSONSchemaProps, place: Place): void {

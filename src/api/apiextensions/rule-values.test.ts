@@ -52,6 +52,8 @@ const cases: Record<string, Case> = {
       "self.at.getHours('01:00') == 19 && self.at.getHours('UTC') == 18 && string(self.at) == '2011-08-18T19:03:37.01+01:00'",
       "self.at == timestamp('2011-08-18T00:00:00.000+01:00') + duration('19h3m37s10ms')",
       "self.bytes == b'AB' && size(self.bytes) == 2 && type(self.bytes) == bytes && string(self.d) == self.text",
+      "'%d %s %f %s'.format([1, 'abc', 1.0, self.d]) == '1 abc 1.000000 3723.004s'",
+      "optional.ofNonZeroValue(timestamp('0001-01-01T00:00:00Z')) == optional.none()",
       "type(self.n) == double && string(self.n) == '10' && int(self.n) == 10",
     ],
   },
@@ -176,6 +178,7 @@ const cases: Record<string, Case> = {
     schema: { true: integer, namespace: integer, self: integer, 'dash-dash': integer, a__b: integer, size: text },
     value: { true: 1, namespace: 17, self: 201, 'dash-dash': 402, a__b: 405, size: '204' },
     valid: [
+      'self.namespace == 17 && has(self.namespace) && self.__namespace__ == self.namespace',
       "self.__true__ == 1 && self.__namespace__ == 17 && self.self == 201 && self.dash__dash__dash == 402 && self.a__underscores__b == 405 && self.size == '204'",
     ],
     errors: {

@@ -24,6 +24,10 @@ function compileProperty(name: string, schema: JSONSchemaProps, isMetadata: bool
   };
 }
 
+/** What takes the place of a null in a list or map that may have none. */
+const insteadOfNull = (schema: JSONSchemaProps): unknown =>
+  schema.default === undefined || schema.nullable ? undefined : pruneToSchema(schema, schema.default, []);
+
 /** What gives a value its defaults, or undefined where nothing in the schema has any. */
 function compile(schema: JSONSchemaProps): Apply | undefined {
   const known = compiled.get(schema);
@@ -32,20 +36,30 @@ function compile(schema: JSONSchemaProps): Apply | undefined {
   const each = items && compile(items);
   const values = valueSchema(schema);
   const every = values && compile(values);
+  const itemDefault = items && insteadOfNull(items);
+  const valueDefault = values && insteadOfNull(values);
   const isResource = schema['x-kubernetes-embedded-resource'] === true && schema.properties?.metadata !== undefined;
   const fields = Object.entries(schema.properties ?? {}).flatMap(
     ([name, property]) => compileProperty(name, property, isResource && name === 'metadata') ?? [],
   );
   const apply: Apply | undefined =
-    each || every || fields.length > 0
+    each || every || fields.length > 0 || itemDefault !== undefined || valueDefault !== undefined
       ? (value) => {
           if (Array.isArray(value)) {
-            if (each) value.forEach(each);
+            for (const [i, item] of value.entries()) {
+              if (item === null && itemDefault !== undefined) value[i] = deepCopy(itemDefault);
+              each?.(value[i]);
+            }
           } else if (isJsonObject(value)) {
             for (const field of fields) field(value);
             if (isResource && isJsonObject(value.metadata))
               setKey(value, 'metadata', decodeValue(structNode('meta.v1.ObjectMeta'), value.metadata, []));
-            if (every) for (const key of Object.keys(value)) if (!schema.properties?.[key]) every(value[key]);
+            if (!every && valueDefault === undefined) return;
+            for (const key of Object.keys(value)) {
+              if (schema.properties?.[key]) continue;
+              if (value[key] === null && valueDefault !== undefined) setKey(value, key, deepCopy(valueDefault));
+              every?.(value[key]);
+            }
           }
         }
       : undefined;

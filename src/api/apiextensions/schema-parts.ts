@@ -1,5 +1,8 @@
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 
+/** What every object has, whatever its schema says. */
+export const metaFields: ReadonlySet<string> = new Set(['metadata', 'kind', 'apiVersion']);
+
 /** The one schema of a list's items: lists of schemas are refused elsewhere. */
 export function itemSchema(schema: JSONSchemaProps): JSONSchemaProps | undefined {
   return Array.isArray(schema.items) ? undefined : schema.items;

@@ -5,55 +5,66 @@ import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { DecodeError } from '../json-text.ts';
 import { decodeMetadata, type MetadataRules } from './custom-metadata.ts';
-import { itemSchema, propertySchema } from './schema-parts.ts';
+import { itemSchema, metaFields, propertySchema } from './schema-parts.ts';
 
 /** Upstream stops collecting here. */
 const maxUnknown = 100;
 
-/** Every object has these, whatever its schema says. */
-const objectFields = new Set(['apiVersion', 'kind', 'metadata']);
+/** The type or metadata of an object within another is none. */
+export class EmbeddedObjectError extends DecodeError {
+  readonly path: string;
+  readonly value: unknown;
+  readonly detail: string;
+
+  constructor(path: string, value: unknown, detail: string) {
+    super(`${path}: Invalid value: ${JSON.stringify(value)}: ${detail}`);
+    this.path = path;
+    this.value = value;
+    this.detail = detail;
+  }
+}
 
 /** Metadata is metadata, whatever the schema says of it. */
 function embeddedMetadata(value: unknown, path: string, rules: MetadataRules): unknown {
   try {
     return decodeMetadata(value, path, rules);
   } catch (error) {
-    if (error instanceof DecodeError) throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: ${error.message}`);
+    if (error instanceof DecodeError) throw new EmbeddedObjectError(path, value, error.message);
     throw error;
   }
 }
 
 interface Pruning extends MetadataRules {
-  /** Embedded objects' metadata stays as it is. */
+  /** Embedded objects' metadata and types stay as they are. */
   keepsMetadata: boolean;
 }
 
 function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, pruning: Pruning): unknown {
   const { unknown, keepsMetadata } = pruning;
-  if (schema === undefined) return deepCopy(value);
+  const preserves = schema?.['x-kubernetes-preserve-unknown-fields'] === true;
   if (Array.isArray(value)) {
-    const items = itemSchema(schema);
-    if (items)
-      return value.map((item, i) => prune(items, item, `${path}[${i}]`, items['x-kubernetes-embedded-resource'] === true, pruning));
-    return deepCopy(value);
+    const items = schema && itemSchema(schema);
+    if (!items && preserves) return deepCopy(value);
+    return value.map((item, i) => prune(items, item, `${path}[${i}]`, items?.['x-kubernetes-embedded-resource'] === true, pruning));
   }
   if (!isJsonObject(value)) return value;
-  const preserves = schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
     const at = path === '' ? key : `${path}.${key}`;
-    if (isResource && objectFields.has(key)) {
-      const isWrong = key !== 'metadata' && typeof value[key] !== 'string' && path !== '';
+    if (isResource && metaFields.has(key)) {
+      const isWrong = key !== 'metadata' && typeof value[key] !== 'string' && !keepsMetadata;
       if (isWrong && pruning.dropsInvalid) continue;
-      if (isWrong) throw new DecodeError(`${at}: Invalid value: ${JSON.stringify(value[key])}: must be a string`);
-      const isEmbedded = key === 'metadata' && !keepsMetadata && isJsonObject(value[key]);
+      if (isWrong) throw new EmbeddedObjectError(at, value[key], 'must be a string');
+      const isEmbedded = key === 'metadata' && !keepsMetadata && value[key] !== null;
       setKey(out, key, isEmbedded ? embeddedMetadata(value[key], at, pruning) : deepCopy(value[key]));
       continue;
     }
-    const property = propertySchema(schema, key);
+    const property = schema && propertySchema(schema, key);
     // Where there is a default, that takes the place of null.
     if (property && value[key] === null && !property.nullable && property.default === undefined) continue;
-    if (property) setKey(out, key, prune(property, value[key], at, property['x-kubernetes-embedded-resource'] === true, pruning));
+    // Of values that may be any, as booleans have it, objects lose all they have.
+    if (property || schema?.additionalProperties !== undefined)
+      setKey(out, key, prune(property, value[key], at, property?.['x-kubernetes-embedded-resource'] === true, pruning));
     else if (preserves) setKey(out, key, deepCopy(value[key]));
     else if (unknown.length < maxUnknown) unknown.push(at);
   }
@@ -70,6 +81,7 @@ export function pruneToSchema(
   unknown: string[],
   { isResource = false, keepsMetadata = false, dropsInvalid = false } = {},
 ): unknown {
-  const embedded = isResource || schema?.['x-kubernetes-embedded-resource'] === true;
+  if (schema === undefined) return deepCopy(value);
+  const embedded = isResource || schema['x-kubernetes-embedded-resource'] === true;
   return prune(schema, value, '', embedded, { unknown, keepsMetadata, dropsInvalid });
 }

@@ -16,8 +16,52 @@ function problems(schema: JSONSchemaProps, value: unknown, prev?: unknown): stri
 
 test.each<[JSONSchemaProps, unknown, string[]]>([
   [{ type: 'integer' }, 'x', ['spec: Invalid value: "string": spec in body must be of type integer: "string"']],
-  [{ type: 'integer' }, 1.5, ['spec: Invalid value: "number": spec in body must be of type integer: "number"']],
+  [
+    { type: 'integer' },
+    1.5,
+    [
+      'spec: Invalid value: "number": spec in body must be of type integer: "number"',
+      '<nil>: Invalid value: "": Checked value must be of type integer (default format) in spec',
+    ],
+  ],
   [{ type: 'number' }, 1, []],
+  [
+    { type: 'integer', format: 'int32' },
+    2 ** 31,
+    ['<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec'],
+  ],
+  [
+    { type: 'integer', format: 'int64' },
+    1e19,
+    [
+      'spec: Invalid value: "float64": spec in body must be of type int64: "float64"',
+      '<nil>: Invalid value: "": Checked value must be of type integer with format int64 in spec',
+    ],
+  ],
+  [{ type: 'number', format: 'float' }, 1e39, ['<nil>: Invalid value: "": Checked value must be of type number with format float in spec']],
+  [{ type: 'string', format: 'date-time' }, true, ['spec: Invalid value: "": spec in body must be of type date-time: ""']],
+  [
+    { type: 'string', enum: ['a'] },
+    true,
+    [
+      'spec: Invalid value: "boolean": spec in body must be of type string: "boolean"',
+      'spec: Unsupported value: true: supported values: "a"',
+    ],
+  ],
+  [
+    { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
+    true,
+    [
+      'spec: Invalid value: "boolean": spec in body must be of type integer,string: "boolean"',
+      '<nil>: Invalid value: "": "spec" must validate at least one schema (anyOf)',
+      'spec: Invalid value: "boolean": spec in body must be of type integer: "boolean"',
+    ],
+  ],
+  [
+    { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' } },
+    { k: ['a', 'a'] },
+    ['spec[k][1]: Duplicate value: "a"'],
+  ],
   [{ type: 'string' }, null, ['spec: Invalid value: "null": spec in body must be of type string: "null"']],
   [{ type: 'string', nullable: true }, null, []],
   [{ type: 'string', minLength: 2 }, 'x', ['spec: Invalid value: "x": spec in body should be at least 2 chars long']],
@@ -112,6 +156,32 @@ test('defaults fill what is missing, and null where null may not stand', () => {
   const value = { a: null, c: null, list: [{}, { d: 'z' }] };
   applySchemaDefaults(schema, value);
   expect(value).toEqual({ a: { b: 1 }, c: null, list: [{ d: 'y' }, { d: 'z' }] });
+});
+
+test('null in lists and maps gives way to a default, and what may be anything keeps no objects', () => {
+  const schema: JSONSchemaProps = {
+    type: 'object',
+    properties: {
+      list: { type: 'array', items: { type: 'string', default: 'x' } },
+      map: { type: 'object', additionalProperties: { type: 'integer', default: 1 } },
+      any: { type: 'object', additionalProperties: true },
+    },
+  };
+  const unknown: string[] = [];
+  const value = pruneToSchema(schema, { list: [null, 'y'], map: { a: null }, any: { a: 1, b: { c: 2 }, d: [{ e: 3 }] } }, unknown);
+  applySchemaDefaults(schema, value);
+  expect(value).toEqual({ list: ['x', 'y'], map: { a: 1 }, any: { a: 1, b: {}, d: [{}] } });
+  expect(unknown).toEqual(['any.b.c', 'any.d[0].e']);
+});
+
+test('of alternatives, the parts that did not change are not refused', () => {
+  const schema: JSONSchemaProps = {
+    type: 'object',
+    properties: { a: { type: 'integer' }, b: { type: 'integer' } },
+    allOf: [{ properties: { a: { maximum: 1 } } }],
+  };
+  expect(problems(schema, { a: 2, b: 2 }, { a: 2, b: 1 })).toEqual([]);
+  expect(problems(schema, { a: 3, b: 1 }, { a: 2, b: 1 })).toHaveLength(2);
 });
 
 test('patterns that take too long are not looked for', () => {

@@ -6,11 +6,9 @@ import { deepEqual } from '../equality.ts';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { patternProblem } from '../regular-expression.ts';
+import { validateDefaults } from './default-validation.ts';
 import { validateRuleTexts } from './rule-definitions.ts';
-import { applySchemaDefaults } from './schema-defaults.ts';
-import { itemSchema, valueSchema } from './schema-parts.ts';
-import { pruneToSchema } from './schema-pruning.ts';
-import { validateValue } from './schema-validation.ts';
+import { itemSchema, metaFields, valueSchema } from './schema-parts.ts';
 
 type Level = 'root' | 'item' | 'field';
 
@@ -33,7 +31,8 @@ function validateDialect(schema: JSONSchemaProps, path: FieldPath, { inMeta, noD
   const forbid = (field: string, present: unknown, detail = `${field} is not supported`) => {
     if (present) errors.forbidden(path.child(field), detail);
   };
-  if (schema.type && !types.includes(schema.type)) errors.notSupported(path.child('type'), schema.type, types);
+  const { type } = schema;
+  if (type && !types.includes(type)) errors.ratcheting(() => errors.notSupported(path.child('type'), type, types), 'valid types');
   forbid('default', schema.default !== undefined && noDefaults !== undefined, `must not be set ${noDefaults}`);
   for (const field of unsupported) forbid(field, says(schema[field]));
   forbid('type', schema.type === 'null', 'type cannot be set to null, use nullable as an alternative');
@@ -56,8 +55,6 @@ interface Place {
   /** Why there may be no defaults. */
   noDefaults?: string;
 }
-
-const metaFields = new Set(['metadata', 'kind', 'apiVersion']);
 
 /** What a schema of OpenAPI v3 with Kubernetes' extensions may say; parts before the whole. */
 function validateOpenApi(schema: JSONSchemaProps, level: Level, path: FieldPath, place: Place, errors: FieldErrors): void {
@@ -173,28 +170,8 @@ function validateMapKeys(items: JSONSchemaProps, keys: readonly string[], path: 
   }
 }
 
-function validateListType(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
-  const listType = schema['x-kubernetes-list-type'];
-  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
-  const typePath = path.child('x-kubernetes-list-type');
-  const items = itemSchema(schema);
-  if (listType !== undefined && schema.type !== 'array') {
-    if (!schema.type) errors.required(path.child('type'), 'must be array if x-kubernetes-list-type is specified');
-    else errors.invalid(path.child('type'), schema.type, 'must be array if x-kubernetes-list-type is specified');
-  } else if (listType === 'set' && items) validateSetItems(items, path.child('items'), errors);
-  if (listType !== undefined && !listTypes.includes(listType)) errors.notSupported(typePath, listType, listTypes);
-  const detail = 'must be map if x-kubernetes-list-map-keys is non-empty';
-  if (keys.length > 0 && listType === undefined) errors.required(typePath, detail);
-  else if (keys.length > 0 && listType !== 'map') errors.invalid(typePath, listType, detail);
-  if (listType === 'map') {
-    if (keys.length === 0) errors.required(path.child('x-kubernetes-list-map-keys'), 'must not be empty if x-kubernetes-list-type is map');
-    if (schema.items === undefined) errors.required(path.child('items'), 'must have a schema if x-kubernetes-list-type is map');
-    else if (!items) errors.invalid(path.child('items'), schema.items, 'must only have a single schema if x-kubernetes-list-type is map');
-    else if (items.type !== 'object')
-      errors.invalid(path.child('items', 'type'), items.type ?? '', "must be object if parent array's x-kubernetes-list-type is map");
-    else validateMapKeys(items, keys, path, errors);
-  }
-  if (!items || (listType !== 'set' && listType !== 'map')) return;
+/** Neither an item nor a key can be missing. */
+function validateKeyedItems(items: JSONSchemaProps, listType: string, keys: readonly string[], path: FieldPath, errors: FieldErrors): void {
   if (items.nullable) errors.forbidden(path.child('items', 'nullable'), `cannot be nullable when x-kubernetes-list-type is ${listType}`);
   for (const key of listType === 'map' ? keys : []) {
     const property = items.properties?.[key];
@@ -207,6 +184,32 @@ function validateListType(schema: JSONSchemaProps, path: FieldPath, errors: Fiel
     if (property?.nullable)
       errors.forbidden(at.child('nullable'), 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable');
   }
+}
+
+function validateListType(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
+  const listType = schema['x-kubernetes-list-type'];
+  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
+  const typePath = path.child('x-kubernetes-list-type');
+  const items = itemSchema(schema);
+  if (listType !== undefined && schema.type !== 'array') {
+    if (!schema.type) errors.required(path.child('type'), 'must be array if x-kubernetes-list-type is specified');
+    else errors.invalid(path.child('type'), schema.type, 'must be array if x-kubernetes-list-type is specified');
+  } else if (listType === 'set' && items)
+    errors.ratcheting(() => validateSetItems(items, path.child('items'), errors), 'atomic items of sets');
+  if (listType !== undefined && !listTypes.includes(listType)) errors.notSupported(typePath, listType, listTypes);
+  const detail = 'must be map if x-kubernetes-list-map-keys is non-empty';
+  if (keys.length > 0 && listType === undefined) errors.required(typePath, detail);
+  else if (keys.length > 0 && listType !== 'map') errors.invalid(typePath, listType, detail);
+  if (listType === 'map') {
+    if (keys.length === 0) errors.required(path.child('x-kubernetes-list-map-keys'), 'must not be empty if x-kubernetes-list-type is map');
+    if (schema.items === undefined) errors.required(path.child('items'), 'must have a schema if x-kubernetes-list-type is map');
+    else if (!items) errors.invalid(path.child('items'), schema.items, 'must only have a single schema if x-kubernetes-list-type is map');
+    else if (items.type !== 'object')
+      errors.invalid(path.child('items', 'type'), items.type ?? '', "must be object if parent array's x-kubernetes-list-type is map");
+    else validateMapKeys(items, keys, path, errors);
+  }
+  if (items && (listType === 'set' || listType === 'map'))
+    errors.ratcheting(() => validateKeyedItems(items, listType, keys, path, errors), 'items that can be told apart');
 }
 
 function validateMapType(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors): void {
@@ -257,21 +260,10 @@ function validateType(schema: JSONSchemaProps, level: Level, path: FieldPath, { 
   const metadataPath = path.child('properties').key('metadata');
   if (metadata.type !== 'object') errors.invalid(metadataPath.child('type'), metadata.type ?? '', 'must be object');
   if (level !== 'root') return;
-  const { type: _type, properties = {}, description: _description, ...more } = metadata;
+  const { type: _type, properties = {}, description: _description, default: _default, ...more } = metadata;
   const said = Object.entries(more).filter(([, value]) => value !== undefined && value !== false && value !== '');
   if (said.length > 0 || Object.keys(properties).some((name) => name !== 'name' && name !== 'generateName'))
     errors.forbidden(metadataPath, 'must not specify anything other than name and generateName, but metadata is implicitly specified');
-}
-
-/** `inMetadata`: of an embedded resource's metadata, what is unknown is dropped from the default. */
-function validateDefault(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, inMetadata: boolean): void {
-  if (schema.default === undefined) return;
-  const at = path.child('default');
-  const unknown: string[] = [];
-  const pruned = pruneToSchema(schema, schema.default, unknown, { keepsMetadata: true });
-  if (unknown.length > 0 && !inMetadata) errors.invalid(at, schema.default, 'must not have unknown fields');
-  applySchemaDefaults(schema, pruned);
-  validateValue(schema, pruned, at, errors);
 }
 
 function validateStructural(schema: JSONSchemaProps, level: Level, path: FieldPath, context: Context): void {
@@ -319,6 +311,7 @@ const rootFields: Record<string, string> = {
 /** Whether a schema, or one within, says what can't be said at all; its structure is then not looked at. */
 function isUnsupported(schema: JSONSchemaProps): boolean {
   if (unsupported.some((field) => says(schema[field])) || Array.isArray(schema.items)) return true;
+  if (schema['x-kubernetes-preserve-unknown-fields'] === false) return true;
   const { properties = {}, allOf = [], anyOf = [], oneOf = [], not } = schema;
   const within = [...Object.values(properties), ...allOf, ...anyOf, ...oneOf, not, itemSchema(schema), valueSchema(schema)];
   return within.some((part) => part !== undefined && isUnsupported(part));
@@ -338,11 +331,17 @@ export function structuralProblems(schema: JSONSchemaProps, path: FieldPath): st
   return isUnsupported(schema) ? [] : [...new Set(violations(schema, path).list.map(fieldErrorMessage))];
 }
 
+export interface SchemaOptions {
+  statusSubresource: boolean;
+  /** Of a definition that keeps what it does not know, and has no need of a structure: old ones may go on without. */
+  mayStayUnstructured?: boolean;
+}
+
 export function validateSchema(
   schema: JSONSchemaProps,
   path: FieldPath,
   errors: FieldErrors,
-  { statusSubresource }: { statusSubresource: boolean },
+  { statusSubresource, mayStayUnstructured = false }: SchemaOptions,
 ): void {
   const inUse = Object.entries(schema).filter(([, value]) => value !== undefined && value !== false && value !== '');
   // Upstream goes by the order of its struct, in which what is not allowed first comes before or after the type.
@@ -363,27 +362,7 @@ export function validateSchema(
     const structural = violations(schema, path);
     // Defaults are held against the schema only once that makes sense.
     if (structural.ok) validateDefaults(schema, path, errors);
-    errors.list.push(...structural.list);
+    errors.list.push(...structural.list.map((error) => (mayStayUnstructured ? { ...error, ratchets: 'structure' } : error)));
   }
   validateOpenApi(schema, 'root', path, {}, errors);
-}
-
-function validateDefaults(schema: JSONSchemaProps, path: FieldPath, errors: FieldErrors, { root = true, inMetadata = false } = {}): void {
-  validateDefault(schema, path, errors, inMetadata);
-  const items = itemSchema(schema);
-  const embedded = schema['x-kubernetes-embedded-resource'] === true;
-  const below = { root: false, inMetadata: inMetadata && !embedded };
-  if (items) validateDefaults(items, path.child('items'), errors, below);
-  for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    // Those of what every object has are forbidden.
-    if (root && metaFields.has(name)) continue;
-    validateDefaults(
-      property,
-      path.child('properties').key(name),
-      errors,
-      embedded && metaFields.has(name) ? { root: false, inMetadata: true } : below,
-    );
-  }
-  const values = valueSchema(schema);
-  if (values) validateDefaults(values, path.child('additionalProperties'), errors, below);
 }

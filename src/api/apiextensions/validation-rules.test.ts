@@ -75,19 +75,19 @@ test.each<[string, unknown]>([
 test('a broken rule says its message, its expression, or itself', () => {
   const value = { min: 3, max: 2 };
   const rule = 'self.min <= self.max';
-  expect(problems(rule, value)).toEqual(['spec: Invalid value: "object": failed rule: self.min <= self.max']);
-  expect(problems({ rule, message: 'min over max' }, value)).toEqual(['spec: Invalid value: "object": min over max']);
+  expect(problems(rule, value)).toEqual(['spec: Invalid value: failed rule: self.min <= self.max']);
+  expect(problems({ rule, message: 'min over max' }, value)).toEqual(['spec: Invalid value: min over max']);
   expect(problems({ rule, message: 'fixed', messageExpression: "'%d is over %d'.format([self.min, self.max])" }, value)).toEqual([
-    'spec: Invalid value: "object": 3 is over 2',
+    'spec: Invalid value: 3 is over 2',
   ]);
-  expect(problems({ rule, message: 'fixed', messageExpression: 'self.name' }, value)).toEqual(['spec: Invalid value: "object": fixed']);
+  expect(problems({ rule, message: 'fixed', messageExpression: 'self.name' }, value)).toEqual(['spec: Invalid value: fixed']);
   expect(problems({ rule, message: 'no', reason: 'FieldValueForbidden', fieldPath: '.min' }, value)).toEqual(['spec.min: Forbidden: no']);
 });
 
 test('transition rules see the earlier state, and are not asked where there is none', () => {
   const rule = { rule: 'self.name == oldSelf.name', message: 'name is immutable' };
   expect(problems(rule, { name: 'b' })).toEqual([]);
-  expect(problems(rule, { name: 'b' }, { name: 'a' })).toEqual(['spec: Invalid value: "object": name is immutable']);
+  expect(problems(rule, { name: 'b' }, { name: 'a' })).toEqual(['spec: Invalid value: name is immutable']);
   const optional = { rule: "oldSelf.hasValue() || self.name == 'first'", optionalOldSelf: true };
   expect(problems(optional, { name: 'b' })).toHaveLength(1);
   expect(problems(optional, { name: 'first' })).toEqual([]);
@@ -116,7 +116,7 @@ test('a rule of a list item is asked of each, with what it was before by its key
     ],
   };
   applyRules(schema, after, new FieldPath('spec'), errors, before);
-  expect(errors.list.map(fieldErrorMessage)).toEqual(['spec.ports[0]: Invalid value: "object": only up']);
+  expect(errors.list.map(fieldErrorMessage)).toEqual(['spec.ports[0]: Invalid value: only up']);
 });
 
 test('what did not change is no reason to refuse, but to warn', () => {
@@ -124,8 +124,8 @@ test('what did not change is no reason to refuse, but to warn', () => {
   const errors = new FieldErrors();
   const value = { min: 3, max: 2 };
   applyRules(schemaWith(rules), value, new FieldPath('spec'), errors, { ...value });
-  expect(errors.list.map(fieldErrorMessage)).toEqual(['spec: Invalid value: "object": failed rule: oldSelf.min < self.min']);
-  expect(errors.warnings).toEqual(['spec.min: Invalid value: "object": failed rule: self.min <= self.max']);
+  expect(errors.list.map(fieldErrorMessage)).toEqual(['spec: Invalid value: failed rule: oldSelf.min < self.min']);
+  expect(errors.warnings).toEqual(['spec.min: Invalid value: failed rule: self.min <= self.max']);
 });
 
 test.each([
@@ -172,9 +172,9 @@ test.each<[ValidationRule, string]>([
   [{ rule: 'self.min >' }, "compilation failed: ERROR: <input>:1:11: Syntax error: mismatched input '<EOF>' expecting {"],
   [{ rule: 'self.min' }, 'cel expression must evaluate to a bool'],
   [{ rule: ' ' }, 'Required value: rule is not specified'],
-  [{ rule: 'true', message: 'a\nb' }, 'message must not contain line breaks'],
+  [{ rule: 'true', message: 'a\nb' }, 'message: Invalid value: "a\\nb": must not contain line breaks'],
   [{ rule: 'self.min > 1', messageExpression: 'self.min' }, 'messageExpression must evaluate to a string'],
-  [{ rule: 'self.min > 1', fieldPath: '.nope' }, 'fieldPath must be a valid path'],
+  [{ rule: 'self.min > 1', fieldPath: '.nope' }, 'fieldPath: Invalid value: ".nope": must be a valid path'],
 ])('a definition with the rule %j is refused', (rule, message) => {
   const errors = new FieldErrors();
   validateRuleTexts(schemaWith([rule]), new FieldPath('spec'), errors);

@@ -11,8 +11,8 @@ import { placeAt } from './rule-paths.ts';
 import { optionalOf, type RuleType } from './rule-types.ts';
 import { itemSchema, propertySchema, somewhere, valueSchema } from './schema-parts.ts';
 
-/** What all rules of one object may cost together (upstream's RuntimeCELCostBudget). */
-const objectBudget = 10_000_000;
+/** What all rules of one object, or of all defaults of a schema, may cost together (upstream's RuntimeCELCostBudget). */
+export const objectBudget = (): Budget => ({ left: 10_000_000 });
 const maxMessageBytes = 5 * 1024;
 
 interface CompiledRules {
@@ -22,7 +22,6 @@ interface CompiledRules {
 
 const compiledRules = new WeakMap<JSONSchemaProps, CompiledRules | undefined>();
 
-/** The rules of a schema that validation has admitted; those that no longer compile can't hold. */
 function rulesOf(schema: JSONSchemaProps, isResource: boolean): CompiledRules | undefined {
   const known = compiledRules.get(schema);
   if (known) return known;
@@ -50,7 +49,9 @@ interface Place {
   isUnchanged: boolean;
 }
 
-function report(rule: ValidationRule, place: FieldPath, typeName: string, message: string, errors: FieldErrors): void {
+/** Says that a rule does not hold. Of lists and objects, the value is not shown. */
+function report(rule: ValidationRule, place: FieldPath, value: unknown, message: string, errors: FieldErrors): void {
+  const isWhole = typeof value === 'object';
   switch (rule.reason) {
     case 'FieldValueForbidden':
       errors.forbidden(place, message);
@@ -59,26 +60,32 @@ function report(rule: ValidationRule, place: FieldPath, typeName: string, messag
       errors.required(place, message);
       break;
     case 'FieldValueDuplicate':
-      errors.duplicate(place, typeName);
+      if (isWhole) errors.duplicateWhole(place);
+      else errors.duplicate(place, value);
       break;
     default:
-      errors.invalid(place, typeName, message);
+      if (isWhole) errors.invalidWhole(place, message);
+      else errors.invalid(place, value, message);
   }
 }
 
 class RuleValidation {
   readonly #errors: FieldErrors;
-  readonly #budget: Budget = { left: objectBudget };
+  readonly #budget: Budget;
+  readonly #ratchets: boolean;
   #stopped = false;
 
-  constructor(errors: FieldErrors) {
+  /** `ratchets`: what did not change may go on breaking rules. */
+  constructor(errors: FieldErrors, { budget = objectBudget(), ratchets = true } = {}) {
     this.#errors = errors;
+    this.#budget = budget;
+    this.#ratchets = ratchets;
   }
 
   value(schema: JSONSchemaProps, value: unknown, place: Place): void {
     if (this.#stopped || value === undefined || value === null || !hasRules(schema)) return;
     const { prev, path } = place;
-    const isUnchanged = place.isUnchanged || (prev !== undefined && deepEqual(prev, value));
+    const isUnchanged = place.isUnchanged || (this.#ratchets && prev !== undefined && deepEqual(prev, value));
     this.#rules(schema, value, { ...place, isUnchanged });
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
@@ -116,7 +123,11 @@ class RuleValidation {
     const old = prev === undefined || prev === null ? undefined : read(prev);
     const self = read(value);
     for (const each of compiled.rules) {
-      const { rule, condition, isTransition } = each;
+      const { rule, condition, problem, isTransition } = each;
+      if (!condition) {
+        this.#errors.invalid(path, typeName, `rule compile error: ${problem}`);
+        continue;
+      }
       if (isTransition && prev === undefined && !rule.optionalOldSelf) continue;
       const variables = { self, oldSelf: rule.optionalOldSelf ? optionalOf(old) : old };
       try {
@@ -129,7 +140,7 @@ class RuleValidation {
       const place = rule.fieldPath ? (placeAt(schema, path, rule.fieldPath) ?? path) : path;
       const broken = new FieldErrors();
       const message = this.#message(each, variables, (why) => this.#stop(place, typeName, why, broken));
-      if (!this.#stopped) report(rule, place, typeName, message, broken);
+      if (!this.#stopped) report(rule, place, value, message, broken);
       if (isUnchanged && !isTransition) this.#errors.warnings.push(...broken.list.map(fieldErrorMessage));
       else this.#errors.list.push(...broken.list);
       if (this.#stopped) return;
@@ -188,4 +199,13 @@ export function applyRules(schema: JSONSchemaProps, value: unknown, path: FieldP
     return;
   }
   new RuleValidation(errors).value(schema, value, { path, isResource: true, prev, isUnchanged: false });
+}
+
+/** Adds which rules the default of a schema breaks, of a new value and of one that stays as it is. */
+export function applyRulesToDefault(schema: JSONSchemaProps, path: FieldPath, budget: Budget, errors: FieldErrors): void {
+  const { default: value } = schema;
+  for (const prev of [value, undefined]) {
+    new RuleValidation(errors, { budget, ratchets: false }).value(schema, value, { path, isResource: false, prev, isUnchanged: false });
+    if (!errors.ok) return;
+  }
 }

@@ -137,10 +137,20 @@ class Checker {
     const target = unwrapOptional(operandType);
     let result: CelType = dynType;
     if (target.kind === 'map') result = target.params[1] ?? dynType;
-    else if (target.kind === 'struct') result = this.#fieldType(node, target.name, field);
-    else if (target.kind === 'param') assign(this.#types, [dynType], [target]);
+    else if (target.kind === 'struct') {
+      const name = this.#fieldName(target.name, field);
+      if (node.kind === 'select') node.field = name;
+      result = this.#fieldType(node, target.name, name);
+    } else if (target.kind === 'param') assign(this.#types, [dynType], [target]);
     else if (!isDynOrError(target)) this.#report(node, `type '${formatType(target)}' does not support field selection`);
     return isOptionalSelection || isOptional(operandType) ? optionalOfType(result) : result;
+  }
+
+  /** A keyword is the name of the field that is declared in its place (`namespace`: `__namespace__`). */
+  #fieldName(typeName: string, field: string): string {
+    const fields = this.#environment.findStruct(typeName);
+    const escaped = `__${field}__`;
+    return fields && !fields(field) && fields(escaped) ? escaped : field;
   }
 
   #fieldType(node: { at: number }, typeName: string, field: string): CelType {
@@ -227,17 +237,17 @@ class Checker {
     return unwrapOptional(type);
   }
 
-  #joined(node: CelNode, before: CelType | undefined, type: CelType): CelType {
+  #joined(before: CelType | undefined, type: CelType): CelType {
     if (!before) return type;
-    if (assign(this.#types, [before], [type])) return mostGeneral(before, type);
-    return this.#mismatch(node, before, type);
+    // That items are of one type is checked later, and not of all lists.
+    return assign(this.#types, [before], [type]) ? mostGeneral(before, type) : dynType;
   }
 
   #list({ items }: ListNode): CelType {
     let type: CelType | undefined;
     for (const { value, isOptional: optional } of items) {
       const own = this.check(value);
-      type = this.#joined(value, type, optional ? this.#optionalValue(value, own) : own);
+      type = this.#joined(type, optional ? this.#optionalValue(value, own) : own);
     }
     return listOf(type ?? this.#freeType());
   }
@@ -246,9 +256,9 @@ class Checker {
     let keys: CelType | undefined;
     let values: CelType | undefined;
     for (const { key, value, isOptional: optional } of entries) {
-      keys = this.#joined(key, keys, this.check(key));
+      keys = this.#joined(keys, this.check(key));
       const own = this.check(value);
-      values = this.#joined(value, values, optional ? this.#optionalValue(value, own) : own);
+      values = this.#joined(values, optional ? this.#optionalValue(value, own) : own);
     }
     return mapOf(keys ?? this.#freeType(), values ?? this.#freeType());
   }

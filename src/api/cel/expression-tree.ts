@@ -26,7 +26,8 @@ export interface Ident extends NodeBase {
 export interface Select extends NodeBase {
   readonly kind: 'select';
   readonly operand: CelNode;
-  readonly field: string;
+  /** The checker spells a keyword as the declared field is spelled: `__if__`. */
+  field: string;
   /** `has(operand.field)`. */
   readonly isTest: boolean;
   /** The variable or constant that the whole, as a qualified name, is. */

@@ -6,28 +6,30 @@ import { patternProblem } from '../regular-expression.ts';
 import { type Call, type CelNode, childrenOf } from './expression-tree.ts';
 import type { SourceProblem } from './source.ts';
 import { clauseProblem, parseFormat } from './string-format.ts';
-import { parseDuration, parseTimestamp } from './times.ts';
+import { parseDuration, parseTimestamp, timestampOfSeconds } from './times.ts';
 import { dynType, formatType, sameType } from './types.ts';
 import { CelError } from './values.ts';
 
-const readers: Readonly<Record<string, (text: string) => boolean>> = {
-  duration: (text) => parseDuration(text) !== undefined,
-  timestamp(text) {
+const readers: Readonly<Record<string, (text: string | bigint) => boolean>> = {
+  duration: (text) => typeof text !== 'string' || parseDuration(text) !== undefined,
+  timestamp(given) {
     try {
-      return parseTimestamp(text) !== undefined;
+      return (typeof given === 'string' ? parseTimestamp(given) : timestampOfSeconds(given)) !== undefined;
     } catch (error) {
       if (error instanceof CelError) return false;
       throw error;
     }
   },
-  matches: (text) => patternProblem(text) === undefined,
+  matches: (text) => typeof text !== 'string' || patternProblem(text) === undefined,
 };
 
 function checkText({ resolved, args }: Call, problems: SourceProblem[]): void {
   const name = resolved?.name ?? '';
   const isGood = Object.hasOwn(readers, name) ? readers[name] : undefined;
   const [first] = args;
-  if (isGood && first?.kind === 'literal' && typeof first.value === 'string' && !isGood(first.value))
+  if (!isGood || first?.kind !== 'literal') return;
+  const { value } = first;
+  if ((typeof value === 'string' || typeof value === 'bigint') && !isGood(value))
     problems.push({ at: first.at, message: `invalid ${name} argument` });
 }
 

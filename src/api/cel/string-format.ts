@@ -38,14 +38,14 @@ function grouped(value: number, digits: number): string {
   return fraction === undefined ? parts : `${parts}.${fraction}`;
 }
 
-/** As upstream's American English has it: `1.052033 × 10⁰³`. */
+/** As upstream's American English has it: `1.052033×10⁰³`. */
 function scientific(value: number, digits: number): string {
   const [mantissa = '', exponent = '+00'] = formatScientific(value, digits).split('e');
   const raised = exponent
     .replace('+', '')
     .replace('-', '⁻')
     .replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] ?? '');
-  return `${mantissa}\u202f×\u202f10${raised}`;
+  return `${mantissa}×10${raised}`;
 }
 
 /** Values within lists and maps are written as the literals that they would be. */

@@ -3,8 +3,8 @@ import { parseRfc3339 } from '../time-format.ts';
 import { CelError, Duration, Timestamp } from './values.ts';
 
 const second = 1_000_000_000n;
-/** Years 1 to 9999, in seconds since 1970. */
-const minSeconds = -62_135_596_800n;
+/** Years 1 to 9999, in seconds since 1970; the first is Go's zero time. */
+export const minSeconds = -62_135_596_800n;
 const maxSeconds = 253_402_300_799n;
 const minInt = -(2n ** 63n);
 const maxInt = 2n ** 63n - 1n;
