@@ -189,10 +189,10 @@ export function podWorker(
     terminate({ verdict: rejection });
   }
 
-  /** The scheduler may know of labels that the kubelet has not heard of yet. */
+  /** The scheduler may know of labels and resources that the kubelet has not heard of yet. */
   async function judgeAdmission(cancel: AbortSignal): Promise<Rejection | undefined> {
     const rejection = deps.admit(pod);
-    if (rejection?.reason !== 'NodeAffinity') return rejection;
+    if (!rejection || !/^(NodeAffinity$|OutOf)/.test(rejection.reason)) return rejection;
     try {
       await deps.refreshNode(cancel);
     } catch (error) {
