@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { StatusError } from '../api/index.ts';
 import type { Clock } from '../time/index.ts';
 import type { Transport } from './client.ts';
@@ -28,6 +28,12 @@ export function measuredTransports({ registry, clock, host }: RequestMetricsOpti
     buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60],
     registers,
   });
+  // Nothing here runs a plugin for its credentials.
+  new Gauge({
+    name: 'rest_client_exec_plugin_ttl_seconds',
+    help: 'Gauge of the shortest TTL (time-to-live) of the client certificate(s) managed by the auth exec plugin. The value is in seconds until certificate expiry (negative if already expired). If auth exec plugins are unused or manage no TLS certificates, the value will be +INF.',
+    registers,
+  }).set(Number.POSITIVE_INFINITY);
   const note = (method: string, code: string, startedMs: number) => {
     requests.inc({ code, host, method });
     durations.observe({ host, verb: method }, (clock.monotonic() - startedMs) / 1000);

@@ -30,8 +30,9 @@ import { createFlowControl, type FlowControl } from './flowcontrol/index.ts';
 import { createHttpServer, defaultLimits, type HttpServer } from './http/http-server.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
-import { createAuthenticationMetrics, measuredAuthorizer } from './metrics/access-metrics.ts';
+import { createAuthenticationMetrics, filterDurations, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
+import { createOpenApiMetrics } from './metrics/open-api-metrics.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
 import { createStorageMetrics } from './metrics/storage-metrics.ts';
 import { createWatchMetrics } from './metrics/watch-metrics.ts';
@@ -206,14 +207,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry: metrics,
     version,
     store,
-    counts: () =>
+    storages: () =>
       [...table.all()].flatMap(({ kind, resource, storage }) =>
-        storage !== undefined && resource === kind.resource
-          ? [{ group: resource.group, resource: resource.plural, count: storage.count() }]
-          : [],
+        storage !== undefined && resource === kind.resource ? [{ group: resource.group, resource: resource.plural, storage }] : [],
       ),
   });
-  const openApi = createOpenApi({ ...merged, clock, version: version.gitVersion });
+  const openApi = createOpenApi({ ...merged, clock, version: version.gitVersion, metrics: createOpenApiMetrics(metrics) });
   const paths = () => [
     '/.well-known/openid-configuration',
     '/api',
@@ -270,14 +269,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       metrics,
       objects: ({ info }) => table.find(info.apiGroup, info.apiVersion, info.resource)?.storage?.count() ?? 0,
     });
+  const filters = filterDurations(metrics);
   const handle = createPipeline({
     clock,
     random,
     logger,
     authenticators: options.authenticators ?? [],
     anonymous: options.anonymous ?? true,
-    authorizer: measuredAuthorizer(options.authorizer, metrics, clock),
-    authentication: createAuthenticationMetrics(metrics, clock),
+    authorizer: measuredAuthorizer(options.authorizer, metrics, clock, filters('authorization')),
+    authentication: createAuthenticationMetrics(metrics, clock, filters('authentication')),
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
     watches: createWatchMetrics(metrics),

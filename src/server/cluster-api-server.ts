@@ -52,6 +52,7 @@ import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
 import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
 import { createOidcMetrics } from './metrics/oidc-metrics.ts';
+import { createDefinitionMetrics } from './metrics/open-api-metrics.ts';
 import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
@@ -256,6 +257,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       client,
       webhooks,
       conversionMetrics: createConversionMetrics(options.metrics, clock),
+      definitionMetrics: createDefinitionMetrics(options.metrics),
       clock,
       random,
       logger,

@@ -61,6 +61,8 @@ export interface RequestContext {
   audit?: AuditNotes;
   /** Set where the version that is asked for is deprecated. `removedRelease`: `1.22`, or empty. */
   deprecation?: { removedRelease: string };
+  /** Of the body, where it was read. */
+  bodyBytes?: number;
   /** Routes of built-in resources claim the path: what is not found there is a Status, elsewhere the mux's line of text. */
   isRouted?: boolean;
   /** How it was let in, where requests are limited. */

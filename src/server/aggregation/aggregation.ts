@@ -93,7 +93,8 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     registers,
     collect() {
       this.reset();
-      for (const { apiService } of remotes.values()) this.set({ name: apiService.metadata.name }, isAvailable(apiService) ? 0 : 1);
+      for (const apiService of present.values())
+        this.set({ name: apiService.metadata.name }, !apiService.spec.service || isAvailable(apiService) ? 0 : 1);
     },
   });
   const missingSan = missingSanCounter(options.metrics, 'kube_aggregator');

@@ -16,6 +16,7 @@ import type { Client } from '../../client/index.ts';
 import { type Clock, type Random, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
 import type { ConversionMetrics } from '../metrics/conversion-metrics.ts';
+import type { DefinitionMetrics } from '../metrics/open-api-metrics.ts';
 import { follow } from '../storages.ts';
 import type { WebhookClient } from '../webhook/index.ts';
 import { finalizeDefinition } from './cleanup.ts';
@@ -29,6 +30,7 @@ export interface CustomResourcesOptions {
   /** Calls conversion webhooks. */
   webhooks: WebhookClient;
   conversionMetrics?: ConversionMetrics;
+  definitionMetrics?: DefinitionMetrics;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -77,12 +79,25 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
     if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
     else server.addKind(kind);
     served.set(name, { kind, definition });
+    published(definition, known ? 'update' : 'add');
   };
+
+  const published = ({ metadata, spec }: CustomResourceDefinition, reason: 'add' | 'update' | 'remove') =>
+    options.definitionMetrics?.published(
+      {
+        name: metadata.name,
+        group: spec.group,
+        versions: spec.versions.filter((version) => version.served).map((version) => version.name),
+      },
+      reason,
+    );
 
   const unserve = (name: string): void => {
     const known = served.get(name);
-    if (known) server.removeKind(known.kind);
+    if (known === undefined) return;
+    server.removeKind(known.kind);
     served.delete(name);
+    published(known.definition, 'remove');
   };
 
   const finalize = (definition: CustomResourceDefinition): void => {

@@ -15,6 +15,7 @@ import {
 import type { Clock } from '../../time/index.ts';
 import type { Aggregation, RemoteVersion } from '../aggregation/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import type { OpenApiMetrics } from '../metrics/open-api-metrics.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import { nodeOf, type ResourceTable } from '../registry/served-resource.ts';
@@ -74,6 +75,7 @@ export interface OpenApiOptions {
   version: string;
   /** What other servers serve in this one's name, where there are such. */
   aggregation(): Aggregation | undefined;
+  metrics?: OpenApiMetrics | undefined;
 }
 
 /** What a server that is down would add is left out until it is back. */
@@ -90,8 +92,10 @@ export function createOpenApi({
   clock,
   version,
   aggregation,
+  metrics,
 }: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
   let generation = '';
+  let isFirst = true;
   const documents = new Map<string, Promise<Built>>();
 
   const resources = (): OpenApiResource[] =>
@@ -148,11 +152,15 @@ export function createOpenApi({
     );
     if (path === 'openapi/v2') {
       const v2 = async () => {
+        const startedMs = clock.monotonic();
         const own = await openApiV2(
           resources().filter((r) => !isRemote(r)),
           version,
         );
-        return mergeOpenApiV2(own, await Promise.all(remotes.map(remoteDocument)));
+        const whole = mergeOpenApiV2(own, await Promise.all(remotes.map(remoteDocument)));
+        metrics?.made(isFirst ? 'startup' : 'update', (clock.monotonic() - startedMs) / 1000);
+        isFirst = false;
+        return whole;
       };
       if (encoding === 'json') return answer(await document(path, () => json(v2())), context);
       return answer(await document(`${path} protobuf`, async () => built(protobufTypes[2].answered, encodeOpenApiV2(await v2()))), context);

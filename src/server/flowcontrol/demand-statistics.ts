@@ -1,5 +1,14 @@
+export interface DemandPeriod {
+  highest: number;
+  average: number;
+  deviation: number;
+  smoothed: number;
+}
+
 /** How many seats a priority level would have liked to use, over a period. */
 export class DemandStatistics {
+  /** Of the period that has ended last. */
+  last: DemandPeriod = { highest: 0, average: 0, deviation: 0, smoothed: 0 };
   #current = 0;
   #sinceMs: number;
   #atMs: number;
@@ -25,7 +34,7 @@ export class DemandStatistics {
   }
 
   /** Ends the period; the next one begins. */
-  period(nowMs: number): { highest: number; average: number; deviation: number; smoothed: number } {
+  period(nowMs: number): DemandPeriod {
     this.record(this.#current, nowMs);
     const elapsed = nowMs - this.#sinceMs;
     const average = elapsed > 0 ? this.#sum / elapsed : this.#current;
@@ -37,7 +46,8 @@ export class DemandStatistics {
     this.#highest = this.#current;
     this.#sum = 0;
     this.#squares = 0;
-    return { highest, average, deviation, smoothed: this.smoothed };
+    this.last = { highest, average, deviation, smoothed: this.smoothed };
+    return this.last;
   }
 }
 

@@ -1,5 +1,6 @@
 /** apiserver_flowcontrol_* with upstream's names. Requests only count in plain fields; lines are made when somebody scrapes. */
 import type { Metric, Registry } from 'prom-client';
+import { Buckets } from './buckets.ts';
 import type { PriorityLevel, Schema } from './configured.ts';
 import type { RejectReason } from './queue-set.ts';
 
@@ -8,44 +9,6 @@ interface Sample {
   labels: Labels;
   value: number;
   metricName?: string;
-}
-
-/** A histogram that costs an addition. */
-export class Buckets {
-  readonly bounds: readonly number[];
-  readonly #counts: number[];
-  #count = 0;
-  #sum = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.#counts = bounds.map(() => 0);
-  }
-
-  observe(value: number): void {
-    this.#count++;
-    this.#sum += value;
-    for (let i = 0; i < this.bounds.length; i++) {
-      if (value > (this.bounds[i] ?? 0)) continue;
-      this.#counts[i] = (this.#counts[i] ?? 0) + 1;
-      return;
-    }
-  }
-
-  samples(name: string, labels: Labels): Sample[] {
-    if (this.#count === 0) return [];
-    let below = 0;
-    const buckets = this.bounds.map((bound, i) => {
-      below += this.#counts[i] ?? 0;
-      return { metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: below };
-    });
-    return [
-      ...buckets,
-      { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: this.#count },
-      { metricName: `${name}_sum`, labels, value: this.#sum },
-      { metricName: `${name}_count`, labels, value: this.#count },
-    ];
-  }
 }
 
 const secondsBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
@@ -156,4 +119,31 @@ export function registerFlowMetrics(registry: Registry, state: FlowControlState)
   level('upper_limit_seats', 'Configured upper bound on number of execution seats available to each priority level', (l) => l.limits.upper);
   level('current_limit_seats', 'current derived number of execution seats available to each priority level', (l) => l.queues.limit);
   level('demand_seats_smoothed', 'Smoothed seat demands', (l) => l.queues.demand.smoothed);
+  level('demand_seats_high_watermark', 'High watermark, over last adjustment period, of demand_seats', (l) => l.queues.demand.last.highest);
+  level('demand_seats_average', 'Time-weighted average, over last adjustment period, of demand_seats', (l) => l.queues.demand.last.average);
+  level(
+    'demand_seats_stdev',
+    'Time-weighted standard deviation, over last adjustment period, of demand_seats',
+    (l) => l.queues.demand.last.deviation,
+  );
+  const utilization = (name: string, help: string, samples: (level: PriorityLevel, labels: Labels, name: string) => Sample[]) =>
+    add(prefix + name, help, 'histogram', () => [...state.levels()].flatMap((l) => samples(l, { priority_level: l.name }, prefix + name)));
+  utilization(
+    'priority_level_seat_utilization',
+    'Observations, at the end of every nanosecond, of utilization of seats for any stage of execution (but only initial stage for WATCHes)',
+    ({ queues }, labels, name) => queues.usage.seats.samples(name, { ...labels, phase: 'executing' }),
+  );
+  utilization(
+    'priority_level_request_utilization',
+    'Observations, at the end of every nanosecond, of number of requests (as a fraction of the relevant limit) waiting or in any stage of execution (but only initial stage for WATCHes)',
+    ({ queues }, labels, name) => [
+      ...queues.usage.waiting.samples(name, { ...labels, phase: 'waiting' }),
+      ...queues.usage.executing.samples(name, { ...labels, phase: 'executing' }),
+    ],
+  );
+  utilization(
+    'demand_seats',
+    'Observations, at the end of every nanosecond, of (the number of seats each priority level could use) / (nominal number of seats for that level)',
+    ({ queues }, labels, name) => queues.usage.demand.samples(name, labels),
+  );
 }

@@ -5,6 +5,7 @@
 import type { Clock } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { DemandStatistics } from './demand-statistics.ts';
+import { Usage } from './usage.ts';
 import type { WorkEstimate } from './work-estimate.ts';
 
 /** How long a request is thought to take before it has run. */
@@ -67,6 +68,7 @@ export class QueueSet {
   /** Those with something to do, by index. */
   readonly #active = new Map<number, Queue>();
   readonly demand: DemandStatistics;
+  readonly #usage: Usage;
   #virtual = 0;
   #virtualAtMs: number;
   seatsInUse = 0;
@@ -82,6 +84,7 @@ export class QueueSet {
     this.#limit = limit;
     this.#virtualAtMs = clock.monotonic();
     this.demand = new DemandStatistics(this.#virtualAtMs);
+    this.#usage = new Usage(this.#virtualAtMs);
   }
 
   get limit(): number {
@@ -284,7 +287,16 @@ export class QueueSet {
     this.#virtual += (elapsed * Math.min(this.seatsInUse + this.#waitingSeats, this.#limit)) / this.#active.size;
   }
 
+  /** Up to this moment. */
+  get usage(): Usage {
+    this.#usage.settle(this.#clock.monotonic());
+    return this.#usage;
+  }
+
   #demandChanged(now: number): void {
+    const { queuing } = this.shape;
     this.demand.record(this.seatsInUse + this.#waitingSeats, now);
+    this.#usage.settle(now);
+    this.#usage.change(this, this.#waitingSeats, this.#limit, queuing === undefined ? 0 : queuing.queues * queuing.queueLengthLimit);
   }
 }

@@ -48,6 +48,23 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
     }),
   });
   const lists = { cache: list('cache', 'watch cache'), storage: list('storage', 'storage') };
+  const evaluated = counters(registry, {
+    name: 'apiserver_storage_list_evaluated_objects_total',
+    help: 'Number of objects tested in the course of serving a LIST request from storage',
+  });
+  const waits = histograms(registry, {
+    name: 'apiserver_watch_cache_read_wait_seconds',
+    help: 'Histogram of time spent waiting for a watch cache to become fresh.',
+    buckets: [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3],
+  });
+  const consistentReads = counters(registry, {
+    name: 'apiserver_watch_cache_consistent_read_total',
+    help: 'Counter for consistent reads from cache.',
+  });
+  const decodeErrors = counters(registry, {
+    name: 'apiserver_storage_decode_errors_total',
+    help: 'Number of stored object decode errors split by object type',
+  });
   const received = counters(registry, {
     name: 'apiserver_watch_cache_events_received_total',
     help: 'Counter of events received in watch cache broken by resource type.',
@@ -142,6 +159,11 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
           returned: lists.storage.returned.with(labels),
         },
       };
+      const tested = evaluated.with(labels);
+      // There is no other way to read it than by the cache: nothing falls back.
+      const consistent = (success: boolean) => consistentReads.with({ ...labels, success: String(success), fallback: 'false' });
+      let wait: HistogramCell | undefined;
+      let answered: Cell | undefined;
       const events = received.with(labels);
       const stored = storageEvents.with(labels);
       const dispatched = dispatches.with(labels);
@@ -152,6 +174,7 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
           of[where].total.inc();
           of[where].fetched.inc(fetched);
           of[where].returned.inc(returned);
+          if (where === 'storage') tested.inc(fetched);
         },
         received(count, at) {
           events.inc(count);
@@ -164,6 +187,16 @@ export function createStorageMetrics(registry: Registry, clock: Clock): StorageM
         },
         dispatched: () => dispatched.inc(),
         terminated: () => terminations.with(labels).inc(),
+        waited(seconds) {
+          wait ??= waits.with(labels);
+          wait.observe(seconds);
+        },
+        readConsistently(success) {
+          if (!success) return consistent(false).inc();
+          answered ??= consistent(true);
+          answered.inc();
+        },
+        undecodable: () => decodeErrors.with(labels).inc(),
       };
     },
   };

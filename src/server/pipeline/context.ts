@@ -32,6 +32,7 @@ export class PipelineContext implements RequestContext {
   elsewhereMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };
+  bodyBytes?: number;
   isRouted?: boolean;
   readonly lifetime: RequestLifetime;
 

@@ -56,10 +56,17 @@ interface Series {
   sli: HistogramCell | undefined;
   sizes: HistogramCell | undefined;
   longRunning: Cell | undefined;
+  /** Of requests' bodies. */
+  bodies: HistogramCell | undefined;
   /** By status code. */
   total: Map<number, Cell>;
   labels: Readonly<Record<string, string>>;
   dryRun: string;
+}
+
+/** Upstream's words here are the verbs', but for one. */
+function bodyLabels({ verb }: RequestInfo, { labels: { group = '', resource = '' } }: Series): Record<string, string> {
+  return { group, resource, verb: verb === 'deletecollection' ? 'delete_collection' : verb };
 }
 
 /** `isServed`: whether a resource may become a label. */
@@ -87,6 +94,11 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     name: 'apiserver_response_sizes',
     help: 'Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
     buckets: sizeBuckets,
+  });
+  const bodies = histograms(registry, {
+    name: 'apiserver_request_body_size_bytes',
+    help: 'Apiserver request body size in bytes broken out by resource and verb.',
+    buckets: Array.from({ length: 31 }, (_, i) => 50_000 + i * 100_000),
   });
   const running = gauges(registry, {
     name: 'apiserver_longrunning_requests',
@@ -139,6 +151,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
       sli: verb === 'WATCH' || verb === 'CONNECT' ? undefined : sli.with(labels),
       sizes: verb === 'GET' || verb === 'LIST' ? sizes.with(labels) : undefined,
       longRunning: undefined,
+      bodies: undefined,
       total: new Map(),
       labels,
       dryRun,
@@ -171,6 +184,10 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         series.duration.observe(seconds);
         if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
+        if (context.bodyBytes !== undefined) {
+          series.bodies ??= bodies.with(bodyLabels(context.info, series));
+          series.bodies.observe(context.bodyBytes);
+        }
         if (validating.has(context.info.verb)) validationOf(context).observe(seconds);
         let cell = series.total.get(status);
         if (cell === undefined) {

@@ -16,7 +16,7 @@ import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
-import { type Document, parseCborDocument, parseYamlDocument } from './read-body.ts';
+import { bodyBytes, type Document, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject, type ShownObject } from './update.ts';
@@ -32,7 +32,7 @@ export const isApply = (context: RequestContext): boolean =>
 async function configurationOf(context: RequestContext, { resource }: ServedResource): Promise<Pick<Document, 'value' | 'repeated'>> {
   const { body } = context;
   if (context.local) return { value: body.value };
-  const bytes = await body.bytes();
+  const bytes = await bodyBytes(context);
   return body.contentType === applyType
     ? parseYamlDocument(bytes, resource.kind, () => context.signal)
     : parseCborDocument(bytes, resource.kind);

@@ -17,6 +17,7 @@ import {
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { applyType } from './apply.ts';
+import { bodyBytes } from './read-body.ts';
 import type { FieldValidation } from './write-options.ts';
 
 const jsonPatchType = 'application/json-patch+json';
@@ -45,7 +46,7 @@ export async function readPatch(
   if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
   const document = context.local
     ? { value: context.body.value, duplicates: [] }
-    : parsePatch(await context.body.bytes(), type, fieldValidation);
+    : parsePatch(await bodyBytes(context), type, fieldValidation);
   const patch = document.value;
   context.audit?.request(undefined, () => patch);
   const problems = fieldValidation === 'Ignore' ? [] : problemsOf(document, type === jsonPatchType);

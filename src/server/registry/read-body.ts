@@ -117,11 +117,18 @@ const readers = new Map<string, (bytes: Buffer, kind: string, signal: () => Abor
   [cborType, parseCborDocument],
 ]);
 
+/** What the client has sent, whose size is counted. */
+export async function bodyBytes(context: RequestContext): Promise<Buffer> {
+  const bytes = await context.body.bytes();
+  context.bodyBytes = bytes.length;
+  return bytes;
+}
+
 /** The document in a request's body. `kind` is what is expected, for messages. */
 export async function readDocument(context: RequestContext, kind: string): Promise<Document> {
   const { body } = context;
   if (context.local) return { value: body.value, duplicates: [] };
-  const bytes = await body.bytes();
+  const bytes = await bodyBytes(context);
   if (bytes.length === 0) return { value: undefined, duplicates: [] };
   const read = readers.get(body.contentType === '' ? jsonType : body.contentType);
   if (read === undefined || (body.contentType === cborType && !context.cbor))

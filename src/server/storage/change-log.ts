@@ -19,6 +19,11 @@ export class ChangeLog<T extends KubeObject> {
     this.startRevision = startRevision;
   }
 
+  /** Beyond those that are always kept it grows with what is recent. */
+  get capacity(): number {
+    return Math.max(alwaysKept, this.#changes.length - this.#head);
+  }
+
   push(change: Change<T>): void {
     this.#changes.push(change);
     this.prune(change.atMs);

@@ -64,10 +64,21 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
   const exact =
     options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY);
   if (version && exact) return listAt(lister, page, version, undefined);
-  if (version === undefined) await cache.waitForNow();
+  if (version === undefined) await consistently(lister, () => cache.waitForNow());
   else await cache.waitFor(version);
   // Any version will do only for those who can take everything: reflectors, for which upstream ignores the limit too.
   return fromCache(lister, version === 0 ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
+}
+
+/** Waits until the cache can tell the most recent state, and has it counted. */
+async function consistently<T extends KubeObject>({ observer }: Lister<T>, wait: () => Promise<void>): Promise<void> {
+  let success = false;
+  try {
+    await wait();
+    success = true;
+  } finally {
+    observer?.readConsistently(success);
+  }
 }
 
 /** At one revision: from the cache where nothing has changed since, otherwise from the store. */

@@ -22,6 +22,13 @@ export class ObjectIndex<T extends KubeObject> {
     for (const { field } of indexes) this.#byField.set(field, new Map());
   }
 
+  /** Of all encodings. */
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get size(): number {
     return this.#byKey.size;
   }
@@ -37,6 +44,7 @@ export class ObjectIndex<T extends KubeObject> {
   set(object: CachedObject<T>): void {
     const before = this.#byKey.get(object.key);
     this.#byKey.set(object.key, object);
+    this.#bytes += object.bytes.length - (before?.bytes.length ?? 0);
     this.#sorted.set(object);
     this.#reindex(before, object);
   }
@@ -45,12 +53,14 @@ export class ObjectIndex<T extends KubeObject> {
     const before = this.#byKey.get(key);
     if (!before) return;
     this.#byKey.delete(key);
+    this.#bytes -= before.bytes.length;
     this.#sorted.delete(key);
     this.#reindex(before, undefined);
   }
 
   clear(): void {
     this.#byKey.clear();
+    this.#bytes = 0;
     this.#sorted.clear();
     for (const values of this.#byField.values()) values.clear();
   }

@@ -41,6 +41,9 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
         filled: () => {},
         dispatched: () => counts.dispatched++,
         terminated: () => counts.terminated++,
+        waited: () => {},
+        readConsistently: () => {},
+        undecodable: () => {},
       },
     });
   });

@@ -82,6 +82,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       return cached;
     } catch (error) {
       if (error instanceof TransformationError) throw error;
+      options.observer?.undecodable();
       // Somebody else wrote it, and waiting does not make it an object.
       throw new TransformationError(`unable to decode ${key}: ${error instanceof Error ? error.message : String(error)}`, error);
     }
@@ -268,6 +269,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       return cache.isFilled ? present : undefined;
     },
     count: () => cache.objects.size,
+    footprint: () => ({ bytes: cache.objects.bytes, capacity: cache.log.capacity }),
     ready: () => cache.ready(),
     close: () => cache.close(),
   };

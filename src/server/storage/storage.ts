@@ -91,6 +91,12 @@ export interface StorageObserver {
   dispatched(): void;
   /** A watcher has been cut off: it did not keep up. */
   terminated(): void;
+  /** A read has waited so long for the cache to be new enough; mostly it is. */
+  waited(seconds: number): void;
+  /** The most recent state was asked of the cache, which could answer or not in time. */
+  readConsistently(success: boolean): void;
+  /** A value of the store can't be read. */
+  undecodable(): void;
 }
 
 export interface Preconditions {
@@ -136,6 +142,8 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   readonly present: StoragePresent<T> | undefined;
   /** Number of objects, for metrics and limits. */
   count(): number;
+  /** Bytes of the objects' encodings; how many changes are kept at most, for watches from the past, as things are. */
+  footprint(): { bytes: number; capacity: number };
   /** Resolves once the cache is filled. */
   ready(): Promise<void>;
   /** Ends all watches and forgets the cache (a custom resource's definition has gone). */

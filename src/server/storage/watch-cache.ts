@@ -99,9 +99,20 @@ export class WatchCache<T extends KubeObject> {
   /** Waits until the cache is not older than `revision`; throws 504 ResourceVersionTooLarge when that takes too long. Mostly it is new enough. */
   waitFor(revision: number): void | Promise<void> {
     if (this.#early || this.revision < revision) return this.#waitUntil(revision);
+    this.#options.observer?.waited(0);
   }
 
   async #waitUntil(revision: number): Promise<void> {
+    const { clock, observer } = this.#options;
+    const startedMs = clock.monotonic();
+    try {
+      await this.#comeUpTo(revision);
+    } finally {
+      observer?.waited((clock.monotonic() - startedMs) / 1000);
+    }
+  }
+
+  async #comeUpTo(revision: number): Promise<void> {
     if (this.#early) await this.filled();
     if (this.revision >= revision) return;
     await new Promise<void>((resolve, reject) => {
