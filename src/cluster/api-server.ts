@@ -67,7 +67,7 @@ export async function openApiServer(
   registerFeatures(metrics, () => gates.all());
   const encryption = await openClusterEncryption(config, { logger, metrics });
   const [pki, stores] = await Promise.all([ensureClusterPki(layout, config), openClusterStores(layout, args, logger, lifetime.signal)]);
-  const { store, storeOf } = stores;
+  const { store, storeOf, otherStores } = stores;
   const face = config.etcdListen ? await openEtcdFace(layout, config, config.etcdListen, store) : undefined;
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
@@ -75,7 +75,7 @@ export async function openApiServer(
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
-    ...{ store, storeOf },
+    ...{ store, storeOf, otherStores },
     components: components ?? defaultComponents,
     encryption,
     ...kept,

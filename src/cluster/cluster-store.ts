@@ -72,6 +72,8 @@ export interface ClusterStores {
   store: Store;
   /** Where a resource's objects are, if not there. */
   storeOf?: (resource: Resource) => Store | undefined;
+  /** Those, each once. */
+  otherStores?: readonly Store[];
   close(): Promise<void>;
 }
 
@@ -100,7 +102,9 @@ export async function openClusterStores(layout: Layout, args: ComponentArgs, log
   for (const [resource, servers] of overrides) others.set(resource, await open(servers, 'etcd-servers-overrides'));
   return {
     store,
-    ...(others.size > 0 ? { storeOf: ({ group, plural }: Resource) => others.get(`${group}/${plural}`) } : {}),
+    ...(others.size > 0
+      ? { storeOf: ({ group, plural }: Resource) => others.get(`${group}/${plural}`), otherStores: [...new Set(others.values())] }
+      : {}),
     close: async () => {
       for (const each of opened.values()) await (await each).close();
     },

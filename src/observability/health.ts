@@ -3,6 +3,8 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 
 export interface HealthCheck {
   name: string;
+  /** Which it is left out with, too. */
+  group?: string;
   /** Throws with the reason where it is not healthy. */
   check(signal: AbortSignal): void | Promise<void>;
 }
@@ -35,7 +37,8 @@ export interface Health {
 interface Result {
   name: string;
   problem?: string;
-  excluded?: boolean;
+  /** By its own name, or with its group. */
+  excluded?: 'itself' | { group: string };
 }
 
 async function run(check: HealthCheck, signal: AbortSignal): Promise<Result> {
@@ -48,7 +51,8 @@ async function run(check: HealthCheck, signal: AbortSignal): Promise<Result> {
 }
 
 function line({ name, problem, excluded }: Result): string {
-  if (excluded) return `[+]${name} excluded: ok\n`;
+  if (excluded === 'itself') return `[+]${name} excluded: ok\n`;
+  if (excluded !== undefined) return `[+]${name} excluded with ${excluded.group}: ok\n`;
   // The reason is for the log: these endpoints are open to everybody.
   return problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: reason withheld\n`;
 }
@@ -58,12 +62,15 @@ type Note = (type: string, result: Result) => void;
 async function report(endpoint: string, checks: readonly HealthCheck[], request: HealthRequest, note: Note): Promise<HealthAnswer> {
   const exclude = new Set(request.query.getAll('exclude'));
   const results = await Promise.all(
-    checks.map((check): Result | Promise<Result> =>
-      exclude.has(check.name) ? { name: check.name, excluded: true } : run(check, request.signal),
-    ),
+    checks.map((check): Result | Promise<Result> => {
+      const { name, group } = check;
+      if (exclude.has(name)) return { name, excluded: 'itself' };
+      if (group !== undefined && exclude.has(group)) return { name, excluded: { group } };
+      return run(check, request.signal);
+    }),
   );
   for (const result of results) if (!result.excluded) note(endpoint, result);
-  const unknown = [...exclude].filter((name) => !checks.some((check) => check.name === name)).sort();
+  const unknown = [...exclude].filter((given) => !checks.some(({ name, group }) => name === given || group === given)).sort();
   const text = results.map(line).join('');
   const warning =
     unknown.length === 0

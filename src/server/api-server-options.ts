@@ -81,6 +81,8 @@ export interface ApiServerOptions {
   encryption?: Encryption | undefined;
   /** Where a resource's objects are, if not in `store` (--etcd-servers-overrides). */
   storeOf?: ((resource: Resource) => Store | undefined) | undefined;
+  /** Those stores, each once, in the order of the flag: they are checked, too. */
+  otherStores?: readonly Store[] | undefined;
   /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
   storeCheckTimeoutMs?: number;
   /** The same of the check for readiness (--etcd-readycheck-timeout). Default 2000. */

@@ -21,6 +21,7 @@ import {
   healthMetricNames,
   versionInfo,
 } from '../observability/index.ts';
+import type { Store } from '../store/index.ts';
 import type { Aggregation } from './aggregation/index.ts';
 import type { ApiServerOptions, Route } from './api-server-options.ts';
 import { createDiscovery } from './discovery/discovery.ts';
@@ -156,19 +157,27 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     // One storage a resource, opened for its kind: its objects are Ts.
     return storage as unknown as ResourceStorage<T>;
   };
-  const storeCheck = (timeoutMs: number) => async () => {
-    const late = new AbortController();
-    const timer = clock.setTimer(timeoutMs, () => late.abort(new Error('context deadline exceeded')));
-    await Promise.race([store.revision(), rejection(late.signal)]).finally(() => timer.cancel());
-  };
-  const checkStore = storeCheck(options.storeCheckTimeoutMs ?? 2000);
+  const storeCheck =
+    (of: Store, timeoutMs = 2000) =>
+    async () => {
+      const late = new AbortController();
+      const timer = clock.setTimer(timeoutMs, () => late.abort(new Error('context deadline exceeded')));
+      await Promise.race([of.revision(), rejection(late.signal)]).finally(() => timer.cancel());
+    };
+  const { storeCheckTimeoutMs, storeReadyTimeoutMs } = options;
+  const checkStore = storeCheck(store, storeCheckTimeoutMs);
   const { components } = options;
   handlers.push(...coreHandlers({ storageOf, clock, checkStore, ...(components ? { components } : {}) }));
 
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
-  health.add({ name: 'etcd', check: checkStore });
-  health.add({ name: 'etcd-readiness', check: storeCheck(options.storeReadyTimeoutMs ?? 2000) }, ['readyz']);
+  health.add({ name: 'etcd', group: 'etcd', check: checkStore });
+  health.add({ name: 'etcd-readiness', check: storeCheck(store, storeReadyTimeoutMs) }, ['readyz']);
+  for (const [i, other] of (options.otherStores ?? []).entries()) {
+    health.add({ name: `etcd-override-${i}`, group: 'etcd', check: storeCheck(other, storeCheckTimeoutMs) });
+    const ready = { name: `etcd-override-readiness-${i}`, group: 'etcd-readiness', check: storeCheck(other, storeReadyTimeoutMs) };
+    health.add(ready, ['readyz']);
+  }
   for (const check of options.encryption?.healthChecks ?? []) health.add(check);
   health.add(
     {

@@ -117,6 +117,19 @@ describe('bad input', () => {
     expect(reply.json()).toMatchObject({ kind: 'Status', status: 'Failure', code });
   });
 
+  test.each([
+    ['', 'PartialObjectMetadata', 'a list (*core.ConfigMapList)'],
+    ['/kube-root-ca.crt', 'PartialObjectMetadataList', 'not a list (*core.ConfigMap)'],
+  ])('metadata of a list is no metadata of an object: %s as %s', async (name, kind, what) => {
+    await send('POST', configMaps, { body: configMap('kube-root-ca.crt', {}), headers: json });
+    const reply = await send('GET', `${configMaps}${name}`, { headers: { accept: `application/json;as=${kind};g=meta.k8s.io;v=v1` } });
+    expect(reply.json()).toMatchObject({
+      code: 406,
+      reason: 'NotAcceptable',
+      message: `you requested ${kind}, but the requested object is ${what}`,
+    });
+  });
+
   test('an Accept that nothing meets is 406', async () => {
     expect((await send('GET', configMaps, { headers: { accept: 'text/csv' } })).json()).toMatchObject({
       code: 406,

@@ -1,5 +1,5 @@
 /** From an answer in the storage version to the form that the client asked for: its version, a Table, or metadata only. */
-import { ageColumn, type Column, errors, type KubeObject, nameColumn, type Table } from '../../api/index.ts';
+import { ageColumn, type Column, errors, type KubeObject, nameColumn, StatusError, type Table } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
 import { type ServedResource, toServed } from '../registry/served-resource.ts';
 import type { Representation } from './accept.ts';
@@ -66,12 +66,22 @@ function table(resource: ServedResource, items: readonly Item[], metadata: objec
   };
 }
 
+/** As Go has the name of what upstream holds in its place: `*core.PodList`. */
+const goType = ({ resource, custom }: ServedResource, list: boolean): string => {
+  if (custom !== undefined) return `*unstructured.Unstructured${list ? 'List' : ''}`;
+  return `*${resource.group.split('.')[0] || 'core'}.${resource.kind}${list ? 'List' : ''}`;
+};
+
+const notThatForm = (message: string) => new StatusError(406, 'NotAcceptable', message);
+
 /** The answer in the form that was negotiated. Statuses and what is no API object stay as they are. */
 export function present(answer: Answer, { as }: Representation, context: RequestContext, nowMs: number): Answer {
   if (answer.type === 'object') {
     const { resource } = answer;
     if (resource === undefined) return answer;
     const item = answer.item as Item; // what has a resource is an object of it
+    if (as?.kind === 'PartialObjectMetadataList')
+      throw notThatForm(`you requested PartialObjectMetadataList, but the requested object is not a list (${goType(resource, false)})`);
     if (as === undefined) return resource.version === undefined ? answer : { ...answer, item: served(resource, item) };
     const { resourceVersion } = item.object.metadata;
     const object =
@@ -82,6 +92,8 @@ export function present(answer: Answer, { as }: Representation, context: Request
     const { resource, items, metadata } = answer;
     if (as === undefined)
       return resource.version === undefined ? answer : { ...answer, items: items.map((item) => served(resource, item)) };
+    if (as.kind === 'PartialObjectMetadata')
+      throw notThatForm(`you requested PartialObjectMetadata, but the requested object is a list (${goType(resource, true)})`);
     const apiVersion = `meta.k8s.io/${as.version}`;
     const object =
       as.kind === 'Table'
