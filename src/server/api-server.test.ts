@@ -5,6 +5,8 @@ import {
   ConfigMap,
   Deployment,
   type Draft,
+  Event,
+  eventsV1,
   extensionsV1beta1,
   Job,
   Lease,
@@ -364,6 +366,30 @@ describe('list and watch', () => {
     expect(await names({ limit: 2, continue: page.metadata.continue })).toEqual(['c']);
     const message = '"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"';
     await expect(names({ fieldSelector: 'spec.x=1' })).rejects.toMatchObject({ code: 400, message });
+  });
+
+  test('select events by the names that their fields have in each group', async () => {
+    const regarding = { kind: 'Pod', name: 'p', namespace };
+    await admin.create(eventsV1.Event, {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name: 'e', namespace },
+      regarding,
+      eventTime: '2017-09-19T13:49:16.000000Z',
+      note: 'n',
+      type: 'Normal',
+      reason: 'Test',
+      reportingController: 'test-controller',
+      reportingInstance: 'test-node',
+      action: 'Do',
+    });
+    const core = (fieldSelector: string) => admin.list(Event, { namespace, fieldSelector }).then((l) => l.items.length);
+    const events = (fieldSelector: string) => admin.list(eventsV1.Event, { namespace, fieldSelector }).then((l) => l.items.length);
+    expect(await core('source=test-controller,involvedObject.name=p')).toBe(1);
+    expect(await events('reportingController=test-controller,regarding.name=p,source=test-controller')).toBe(1);
+    expect(await events('reportingController=another')).toBe(0);
+    const refused = { code: 400, message: 'field label not supported: involvedObject.name' };
+    await expect(events('involvedObject.name=p')).rejects.toMatchObject(refused);
   });
 
   test('a watch tells what happens, with objects by reference', async () => {

@@ -3,6 +3,7 @@ import { Event } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { nameColumn, translateTimestampSince } from '../printing.ts';
+import { eventFields } from './event-fields.ts';
 import { validateEvent } from './event-validation.ts';
 
 /** Where an event came from, as `kubelet, node-1`. */
@@ -31,19 +32,7 @@ export const event = defineKind<Event>({
   validateName: nameIsPathSegment,
   validateCreate: (event, errors) => validateEvent(event, 'reportingComponent', errors),
   validateUpdate: (event, _prev, errors) => validateEvent(event, 'reportingComponent', errors),
-  fieldSelectors: {
-    'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
-    'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',
-    'involvedObject.name': ({ involvedObject }) => involvedObject?.name ?? '',
-    'involvedObject.uid': ({ involvedObject }) => involvedObject?.uid ?? '',
-    'involvedObject.apiVersion': ({ involvedObject }) => involvedObject?.apiVersion ?? '',
-    'involvedObject.resourceVersion': ({ involvedObject }) => involvedObject?.resourceVersion ?? '',
-    'involvedObject.fieldPath': ({ involvedObject }) => involvedObject?.fieldPath ?? '',
-    reason: ({ reason }) => reason ?? '',
-    reportingComponent: ({ reportingComponent }) => reportingComponent ?? '',
-    source: ({ reportingComponent, source }) => source?.component || reportingComponent || '',
-    type: ({ type }) => type ?? '',
-  },
+  fieldSelectors: eventFields,
   columns: [
     {
       name: 'Last Seen',

@@ -2,6 +2,7 @@
  * Events as events.k8s.io serves them: the core group's events under other names. Both are stored as core events, so that what a
  * component writes through one group is read through the other (KEP-383).
  */
+import { eventFields } from '../core/event-fields.ts';
 import { validateEvent, validateStrictly, validateStrictUpdate } from '../core/event-validation.ts';
 import type { FieldErrors } from '../fields.ts';
 import { Event as CoreEvent } from '../generated/core.v1.ts';
@@ -34,12 +35,20 @@ const conversion: Conversion<Event, CoreEvent> = {
   fromStorage: (event) => rename(event, eventsNames) as unknown as Event,
 };
 
+/** The core group's, by the names that the fields have here; the source has kept its own. */
+const fieldSelectors = Object.fromEntries(
+  Object.entries(eventFields).map(([field, read]) => [
+    field.replace(/^involvedObject\./, 'regarding.').replace(/^reportingComponent$/, 'reportingController'),
+    read,
+  ]),
+);
+
 export const eventsV1: ServedVersion<CoreEvent> = {
   ...convertedVersion(Event, CoreEvent, conversion),
-  overrides: { validateCreate: validateStrictly, validateUpdate: validateStrictUpdate },
+  overrides: { fieldSelectors, validateCreate: validateStrictly, validateUpdate: validateStrictUpdate },
 };
 const asBefore = (event: CoreEvent, errors: FieldErrors) => validateEvent(event, 'reportingController', errors);
 export const eventsV1beta1: ServedVersion<CoreEvent> = {
   ...convertedVersion(v1beta1.Event, CoreEvent, conversion),
-  overrides: { validateCreate: asBefore, validateUpdate: (next, _prev, errors) => asBefore(next, errors) },
+  overrides: { fieldSelectors, validateCreate: asBefore, validateUpdate: (next, _prev, errors) => asBefore(next, errors) },
 };
