@@ -276,7 +276,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       clock,
       requestTimeoutSeconds,
       metrics,
-      objects: ({ info }) => table.find(info.apiGroup, info.apiVersion, info.resource)?.storage?.count() ?? 0,
+      objects({ info }) {
+        const storage = table.find(info.apiGroup, info.apiVersion, info.resource)?.storage;
+        return storage && { count: storage.count(), bytes: storage.footprint().bytes };
+      },
     });
   const filters = filterDurations(metrics);
   const handle = createPipeline({

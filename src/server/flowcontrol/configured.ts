@@ -7,17 +7,21 @@ import {
   type PriorityLevelConfigurationSpec,
 } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
+import { DroppedRequests } from './dropped-requests.ts';
 import { FlowCounters } from './flow-metrics.ts';
 import { compileSchema, type Matches } from './matching.ts';
 import { QueueSet, type QueueSetShape } from './queue-set.ts';
-import { type SeatLimits, seatLimits } from './seat-allocation.ts';
+import { type SeatLimits, seatLimits, widestOf } from './seat-allocation.ts';
 import { createDealer } from './shuffle-sharding.ts';
 
 export interface PriorityLevel {
   readonly name: string;
   uid: string;
   limits: SeatLimits;
+  /** The most seats that a request is taken to need; undefined: the level does not say. */
+  widest: number | undefined;
   readonly queues: QueueSet;
+  readonly dropped: DroppedRequests;
 }
 
 export interface Schema {
@@ -65,11 +69,15 @@ export function configure(
     const known = before?.levels.get(name);
     const given = limits.get(name) ?? { nominal: 0, lower: 0, upper: 0 };
     const shape = shapeOf(spec);
-    const level = known ?? { name, uid: '', limits: given, queues: new QueueSet(clock, shape, given.nominal) };
+    const level = known ?? {
+      ...{ name, uid: '', limits: given, widest: undefined },
+      queues: new QueueSet(clock, shape, given.nominal),
+      dropped: new DroppedRequests(clock),
+    };
     level.uid = uids.get(name) ?? '';
     level.queues.shape = shape;
-    if (level.limits.nominal !== given.nominal) level.queues.setLimit(given.nominal);
     level.limits = given;
+    level.widest = widestOf(given.nominal, spec);
     levels.set(name, level);
   }
 

@@ -1,14 +1,14 @@
-export interface DemandPeriod {
+/** What a priority level would have liked to use, over a period. */
+export interface Demands {
   highest: number;
   average: number;
   deviation: number;
+  /** Follows rises at once and falls slowly. */
   smoothed: number;
 }
 
 /** How many seats a priority level would have liked to use, over a period. */
 export class DemandStatistics {
-  /** Of the period that has ended last. */
-  last: DemandPeriod = { highest: 0, average: 0, deviation: 0, smoothed: 0 };
   #current = 0;
   #sinceMs: number;
   #atMs: number;
@@ -16,8 +16,8 @@ export class DemandStatistics {
   /** Integrals over time of the demand and of its square. */
   #sum = 0;
   #squares = 0;
-  /** Follows rises at once and falls slowly. */
-  smoothed = 0;
+  /** Of the last period that has ended. */
+  last: Demands = { highest: 0, average: 0, deviation: 0, smoothed: 0 };
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
@@ -34,19 +34,21 @@ export class DemandStatistics {
   }
 
   /** Ends the period; the next one begins. */
-  period(nowMs: number): DemandPeriod {
+  period(nowMs: number): Demands {
     this.record(this.#current, nowMs);
     const elapsed = nowMs - this.#sinceMs;
-    const average = elapsed > 0 ? this.#sum / elapsed : this.#current;
-    const deviation = elapsed > 0 ? Math.sqrt(Math.max(0, this.#squares / elapsed - average * average)) : 0;
     const highest = this.#highest;
-    const envelope = Math.min(highest, average + deviation);
-    this.smoothed = Math.max(envelope, smoothing * this.smoothed + (1 - smoothing) * envelope);
+    if (elapsed > 0) {
+      const average = this.#sum / elapsed;
+      const deviation = Math.sqrt(Math.max(0, this.#squares / elapsed - average * average));
+      const envelope = average + deviation;
+      const smoothed = Math.max(envelope, smoothing * this.last.smoothed + (1 - smoothing) * envelope);
+      this.last = { highest, average, deviation, smoothed };
+    } else this.last = { ...this.last, highest };
     this.#sinceMs = nowMs;
     this.#highest = this.#current;
     this.#sum = 0;
     this.#squares = 0;
-    this.last = { highest, average, deviation, smoothed: this.smoothed };
     return this.last;
   }
 }

@@ -21,6 +21,10 @@ import { follow, type Storages } from '../storages.ts';
 
 const producer = 'api-priority-and-fairness-config-producer-v1';
 const consumer = 'api-priority-and-fairness-config-consumer-v1';
+/** A schema's condition is written at most so often; then this server waits (upstream: 30 to 75 seconds). */
+const mostPerMinute = 6;
+const minuteMs = 60_000;
+const fightPauseMs = 45_000;
 const autoUpdateAnnotation = 'apf.kubernetes.io/autoupdate-spec';
 
 type Configuration = FlowSchema | PriorityLevelConfiguration;
@@ -128,9 +132,25 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
       ...unwanted.map(([name]) => write(client.delete(resource, name, { signal }))),
     ]);
   };
+  /** When each schema's condition has been written, of late. */
+  const told = new Map<string, number[]>();
+  let isPut = false;
+  /** Whether others seem to say the opposite again and again: then this one says less. */
+  const isFight = (name: string): boolean => {
+    const now = clock.monotonic();
+    const times = (told.get(name) ?? []).filter((at) => now - at <= minuteMs);
+    told.set(name, times);
+    if (times.length < mostPerMinute) {
+      times.push(now);
+      return false;
+    }
+    if (!isPut) clock.setTimer(fightPauseMs, again, { background: true });
+    isPut = true;
+    return true;
+  };
   const tell = async (schema: FlowSchema, names: ReadonlySet<string>) => {
     const condition = danglingCondition(schema, names, timestamp(clock));
-    if (condition === undefined) return;
+    if (condition === undefined || isFight(schema.metadata.name)) return;
     const conditions = [...(schema.status?.conditions ?? []).filter(({ type }) => type !== 'Dangling'), condition];
     const next = { ...schema, status: { ...schema.status, conditions } };
     await write(client.updateStatus(FlowSchema, next, { signal, fieldManager: consumer }));
@@ -142,15 +162,15 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
   };
 
   let running: Promise<void> | undefined;
-  let again = false;
+  let isAsked = false;
   let started = false;
   const look = () => {
-    again = true;
-    if (!started) return;
+    isAsked = true;
+    if (!started || signal.aborted) return;
     running ??= (async () => {
       try {
-        while (again && !signal.aborted) {
-          again = false;
+        while (isAsked && !signal.aborted) {
+          isAsked = false;
           await reconcile();
         }
       } catch (error) {
@@ -159,6 +179,10 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
         running = undefined;
       }
     })();
+  };
+  const again = () => {
+    isPut = false;
+    look();
   };
   const into = <T extends KubeObject>(resource: Resource<T>, objects: Map<string, T>) =>
     follow(

@@ -138,7 +138,40 @@ describe('priority and fairness', () => {
       'apiserver_flowcontrol_rejected_requests_total{priority_level="closed",flow_schema="mallory",reason="concurrency-limit"} 1',
     );
     expect(text).toContain('apiserver_flowcontrol_dispatched_requests_total{priority_level="closed",flow_schema="mallory"} 1');
-    expect(text).toContain('apiserver_flowcontrol_nominal_limit_seats{priority_level="system"} 74');
+    for (const line of [
+      'nominal_limit_seats{priority_level="system"} 74',
+      'lower_limit_seats{priority_level="system"} 50',
+      'upper_limit_seats{priority_level="system"} 674',
+      'target_seats{priority_level="system"} ',
+      'seat_fair_frac ',
+      'demand_seats_high_watermark{priority_level="system"} ',
+      'current_inqueue_seats{priority_level="closed",flow_schema="mallory"} 0',
+      'work_estimated_seats_bucket{priority_level="closed",flow_schema="mallory",le="100"} 2',
+      'priority_level_seat_utilization_bucket{priority_level="system",phase="executing",le="0.99"} ',
+      'priority_level_request_utilization_count{priority_level="system",phase="waiting"} ',
+      'read_vs_write_current_requests_sum{phase="executing",request_kind="mutating"} ',
+      'demand_seats_count{priority_level="closed"} ',
+    ])
+      expect(text).toContain(`apiserver_flowcontrol_${line}`);
+  });
+
+  it('does not go on fighting over a condition', async () => {
+    await admin.create(FlowSchema, schemaFor('closed'));
+    const { metadata } = await eventually(FlowSchema, 'mallory', ({ status }) => status?.conditions?.[0]?.status === 'True');
+    const opposite = { status: { conditions: [{ type: 'Dangling', status: 'False', reason: 'Other' }] } };
+    const claim = () => admin.patch(FlowSchema, 'mallory', 'merge', opposite, { subresource: 'status' });
+    for (let i = 0; i < 5; i++) {
+      await claim();
+      await eventually(FlowSchema, 'mallory', ({ status }) => status?.conditions?.[0]?.reason === 'NotFound');
+    }
+    const last = await claim();
+    // Whatever it does next it does after this.
+    await admin.delete(FlowSchema, 'probes');
+    await eventually(FlowSchema, 'probes', () => true);
+    expect((await admin.get(FlowSchema, 'mallory')).metadata).toMatchObject({
+      uid: metadata.uid,
+      resourceVersion: last.metadata.resourceVersion,
+    });
   });
 
   it('gives the seats of a watch back once its initial events are there, of a failed request at once', async () => {

@@ -2,6 +2,7 @@
 import type { Metric, Registry } from 'prom-client';
 import { Buckets } from './buckets.ts';
 import type { PriorityLevel, Schema } from './configured.ts';
+import type { KindUsage } from './kind-usage.ts';
 import type { RejectReason } from './queue-set.ts';
 
 type Labels = Record<string, string>;
@@ -14,19 +15,23 @@ interface Sample {
 const secondsBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const queueLengthBuckets = [0, 10, 25, 50, 100, 250, 500, 1000];
 const seatBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
+const watcherBuckets = [0, 1, 10, 100, 1000, 10_000];
 
 /** What is counted of one schema's requests. */
 export class FlowCounters {
   dispatched = 0;
   inQueue = 0;
+  inQueueSeats = 0;
   executing = 0;
   executingSeats = 0;
   readonly rejected = new Map<RejectReason, number>();
   readonly waitExecuted = new Buckets(secondsBuckets);
   readonly waitRejected = new Buckets(secondsBuckets);
   readonly execution = new Buckets(secondsBuckets);
+  readonly watchExecution = new Buckets(secondsBuckets);
   readonly queueLength = new Buckets(queueLengthBuckets);
   readonly seats = new Buckets(seatBuckets);
+  readonly watchers = new Buckets(watcherBuckets);
 
   reject(reason: RejectReason, waitedSeconds: number): void {
     this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + 1);
@@ -37,6 +42,11 @@ export class FlowCounters {
 export interface FlowControlState {
   schemas(): Iterable<Schema>;
   levels(): Iterable<PriorityLevel>;
+  /** What each level should have now, if there were enough, and the part of it that those get whom no bound holds back. */
+  targets(): ReadonlyMap<string, number>;
+  fairFraction(): number;
+  /** Requests that wait and run, by whether they change something. */
+  kinds(): Iterable<KindUsage>;
 }
 
 export function registerFlowMetrics(registry: Registry, state: FlowControlState): void {
@@ -100,7 +110,10 @@ export function registerFlowMetrics(registry: Registry, state: FlowControlState)
   histogram(
     'request_execution_seconds',
     'Duration of initial stage (for a WATCH) or any (for a non-WATCH) stage of request execution in the API Priority and Fairness subsystem',
-    (c, labels, name) => c.execution.samples(name, { ...labels, type: 'regular' }),
+    (c, labels, name) => [
+      ...c.execution.samples(name, { ...labels, type: 'regular' }),
+      ...c.watchExecution.samples(name, { ...labels, type: 'watch' }),
+    ],
   );
   histogram(
     'request_queue_length_after_enqueue',
@@ -112,19 +125,48 @@ export function registerFlowMetrics(registry: Registry, state: FlowControlState)
     'Number of estimated seats (maximum of initial and final seats) associated with requests in API Priority and Fairness',
     (c, labels, name) => c.seats.samples(name, labels),
   );
+  histogram('watch_count_samples', 'count of watchers for mutating requests in API Priority and Fairness', (c, labels, name) =>
+    c.watchers.samples(name, labels),
+  );
+  flow(
+    'current_inqueue_seats',
+    'Number of seats currently pending in queues of the API Priority and Fairness subsystem',
+    'gauge',
+    (c) => c.inQueueSeats,
+  );
   const level = (name: string, help: string, value: (level: PriorityLevel) => number | undefined) =>
     add(prefix + name, help, 'gauge', byLevel(value));
   level('nominal_limit_seats', 'Nominal number of execution seats configured for each priority level', (l) => l.limits.nominal);
   level('lower_limit_seats', 'Configured lower bound on number of execution seats available to each priority level', (l) => l.limits.lower);
   level('upper_limit_seats', 'Configured upper bound on number of execution seats available to each priority level', (l) => l.limits.upper);
   level('current_limit_seats', 'current derived number of execution seats available to each priority level', (l) => l.queues.limit);
-  level('demand_seats_smoothed', 'Smoothed seat demands', (l) => l.queues.demand.smoothed);
+  const { targets } = state;
   level('demand_seats_high_watermark', 'High watermark, over last adjustment period, of demand_seats', (l) => l.queues.demand.last.highest);
   level('demand_seats_average', 'Time-weighted average, over last adjustment period, of demand_seats', (l) => l.queues.demand.last.average);
   level(
     'demand_seats_stdev',
     'Time-weighted standard deviation, over last adjustment period, of demand_seats',
     (l) => l.queues.demand.last.deviation,
+  );
+  level('demand_seats_smoothed', 'Smoothed seat demands', (l) => l.queues.demand.last.smoothed);
+  level('target_seats', 'Seat allocation targets', (l) => targets().get(l.name));
+  add(
+    `${prefix}seat_fair_frac`,
+    "Fair fraction of server's concurrency to allocate to each priority level that can use it",
+    'gauge',
+    () => [{ labels: {}, value: state.fairFraction() }],
+  );
+  level('current_r', 'R(time of last change)', (l) => l.queues.virtualTime);
+  level('dispatch_r', 'R(time of last dispatch)', (l) => l.queues.dispatched?.at);
+  level('latest_s', 'S(most recently dispatched request)', (l) => l.queues.dispatched?.begins);
+  add(
+    `${prefix}request_dispatch_no_accommodation_total`,
+    'Number of times a dispatch attempt resulted in a non accommodation due to lack of available seats',
+    'counter',
+    () =>
+      [...state.levels()].flatMap(({ name, queues }) =>
+        [...queues.noRoom].map(([schema, value]) => ({ labels: { priority_level: name, flow_schema: schema }, value })),
+      ),
   );
   const utilization = (name: string, help: string, samples: (level: PriorityLevel, labels: Labels, name: string) => Sample[]) =>
     add(prefix + name, help, 'histogram', () => [...state.levels()].flatMap((l) => samples(l, { priority_level: l.name }, prefix + name)));
@@ -145,5 +187,16 @@ export function registerFlowMetrics(registry: Registry, state: FlowControlState)
     'demand_seats',
     'Observations, at the end of every nanosecond, of (the number of seats each priority level could use) / (nominal number of seats for that level)',
     ({ queues }, labels, name) => queues.usage.demand.samples(name, labels),
+  );
+  const byKind = `${prefix}read_vs_write_current_requests`;
+  add(
+    byKind,
+    'Observations, at the end of every nanosecond, of the number of requests (as a fraction of the relevant limit) waiting or in regular stage of execution',
+    'histogram',
+    () =>
+      [...state.kinds()].flatMap(({ kind, waited, executed }) => [
+        ...waited.samples(byKind, { phase: 'waiting', request_kind: kind }),
+        ...executed.samples(byKind, { phase: 'executing', request_kind: kind }),
+      ]),
   );
 }

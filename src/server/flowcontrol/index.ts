@@ -1,3 +1,3 @@
 export { ensureFlowConfiguration } from './flow-configuration.ts';
 export { createFlowControl, type FlowControl, type FlowControlOptions } from './flow-control.ts';
-export { type Admission, type RequestLimiter, retryAfterSeconds, tooManyRequestsMessage } from './limiter.ts';
+export { type Admission, type RequestLimiter, tooManyRequestsMessage } from './limiter.ts';

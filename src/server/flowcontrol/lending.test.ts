@@ -38,22 +38,28 @@ it('a level that is short of seats is lent others, and gives them back when it n
     spec: { type: 'Limited', limited: { nominalConcurrencyShares: 95, lendablePercent: 90, limitResponse: { type: 'Reject' } } },
   });
   const stop = new AbortController();
-  const fairness = createPriorityAndFairness({ clock, totalSeats: 100, requestTimeoutSeconds: 60, objects: () => 0 });
+  const fairness = createPriorityAndFairness({ clock, totalSeats: 100, requestTimeoutSeconds: 60, objects: () => undefined });
   await fairness.follow(storages, { signal: stop.signal, onError: (error) => expect(error).toBeUndefined() });
   const limits = () => ['catch-all', 'idle'].map((name) => fairness.configured.levels.get(name)?.queues.limit);
   const flood = () => Array.from({ length: 50 }, () => fairness.admit(context('joe')) as Admission).flatMap(({ release }) => release ?? []);
 
-  const first = flood();
-  expect(first).toHaveLength(5);
-  await clock.advance(10_000);
-  // In proportion to what each must have: 5 and the 9 that the idle one keeps.
+  // At rest in proportion to what each must have: 5, and the 9 that the idle one keeps.
   expect(limits()).toEqual([36, 64]);
+  const first = flood();
+  expect(first).toHaveLength(36);
+  await clock.advance(10_000);
+  // It has used all it had: it is given as much again of what the other does not need.
+  const [lent = 0, kept = 0] = limits();
+  expect(lent).toBeGreaterThan(70);
+  expect(lent + (kept ?? 0)).toBe(100);
   const second = flood();
-  expect(second).toHaveLength(31);
+  expect(second).toHaveLength(lent - 36);
   for (const release of [...first, ...second]) release();
   await clock.advance(20_000);
-  expect(limits()).toEqual([5, 95]);
-  // Nothing is looked at while nobody is short of anything.
+  expect(limits()[1]).toBeGreaterThanOrEqual(9);
+  // What has long been over counts no more, and nothing is looked at while nobody asks for anything.
+  await clock.advance(2 * 3_600_000);
+  expect(limits()).toEqual([36, 64]);
   expect(clock.pending).toBe(0);
   stop.abort();
   await close();

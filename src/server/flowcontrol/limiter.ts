@@ -6,8 +6,10 @@ export interface Admission {
   /** For the X-Kubernetes-PF-* headers. */
   readonly flowSchemaUid?: string;
   readonly priorityLevelUid?: string;
-  /** Undefined: refused; the client may try again in a second. */
+  /** Undefined: refused. */
   readonly release: (() => void) | undefined;
+  /** Of who is refused: when to try again. Default 1. */
+  readonly retryAfterSeconds?: number;
 }
 
 export interface RequestLimiter {
@@ -17,4 +19,3 @@ export interface RequestLimiter {
 
 /** Upstream's words for those who come back too soon. */
 export const tooManyRequestsMessage = 'Too many requests, please try again later.';
-export const retryAfterSeconds = 1;

@@ -23,9 +23,10 @@ const resourceRuleMatches = (rule: ResourcePolicyRule, { verb, apiGroup, resourc
   has(rule.resources, subresource === '' ? resource : `${resource}/${subresource}`) &&
   (namespace === '' ? rule.clusterScope === true : has(rule.namespaces, namespace));
 
+/** A URL stands for all below it too, with `/*` or without. */
 const nonResourceRuleMatches = (rule: NonResourcePolicyRule, { verb, path }: RequestInfo) =>
   has(rule.verbs, verb) &&
-  rule.nonResourceURLs.some((url) => url === '*' || url === path || (url.endsWith('/*') && path.startsWith(url.slice(0, -1))));
+  rule.nonResourceURLs.some((url) => url === '*' || url === path || path.startsWith(`${url.replace(/\*$/, '').replace(/\/$/, '')}/`));
 
 function ruleMatches(rule: PolicyRulesWithSubjects): Matches {
   const subjects = (rule.subjects ?? []).map(subjectMatches);

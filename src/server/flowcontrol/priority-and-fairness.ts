@@ -10,11 +10,12 @@ import { follow, type Storages } from '../storages.ts';
 import { type Configured, configure, type Schema } from './configured.ts';
 import { dumpAnswer } from './dumps.ts';
 import { registerFlowMetrics } from './flow-metrics.ts';
+import { KindUsage } from './kind-usage.ts';
 import type { Admission, RequestLimiter } from './limiter.ts';
 import { distinguisherOf } from './matching.ts';
 import type { RejectReason, Seat } from './queue-set.ts';
 import { allocateSeats } from './seat-allocation.ts';
-import { estimateWork, type WorkEstimate } from './work-estimate.ts';
+import { estimateWork, type WorkEstimate, type Workload } from './work-estimate.ts';
 
 export interface PriorityAndFairnessOptions {
   clock: Clock;
@@ -22,8 +23,8 @@ export interface PriorityAndFairnessOptions {
   totalSeats: number;
   /** A request waits a quarter of this for its turn. */
   requestTimeoutSeconds: number;
-  /** How many objects of a request's resource there are. */
-  objects(context: RequestContext): number;
+  /** How many objects of a request's resource there are, and how large together; undefined where others keep them. */
+  objects: Workload['objects'];
   metrics?: Registry;
 }
 
@@ -35,9 +36,12 @@ export interface PriorityAndFairness extends RequestLimiter {
   follow(storages: Storages, options: { signal: AbortSignal; onError(error: unknown): void }): Promise<void>;
 }
 
-/** How often levels lend anew while there is contention (upstream's borrowingAdjustmentPeriod). */
+/** How often levels lend anew while anybody asks for anything (upstream's borrowingAdjustmentPeriod). */
 const borrowingPeriodMs = 10_000;
 const msPerSecond = 1000;
+/** A smoothed demand below this counts for nothing any more. */
+const negligibleSeats = 0.01;
+const reading = new Set(['get', 'list', 'watch']);
 
 export function createPriorityAndFairness(options: PriorityAndFairnessOptions): PriorityAndFairness {
   const { clock, totalSeats, requestTimeoutSeconds } = options;
@@ -48,35 +52,60 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
   let lending = false;
   let configured: Configured;
 
-  const lend = () => {
-    lending = false;
+  let targets: ReadonlyMap<string, number> = new Map();
+  let fairFraction = 0;
+
+  /** Gives each level what it may use until the next time; answers whether any has wanted something of late. */
+  const share = (): boolean => {
     const now = clock.monotonic();
-    let contended = false;
+    let wanted = false;
     const demands = new Map(
       [...configured.levels].map(([name, { limits, queues }]) => {
         const { highest, smoothed } = queues.demand.period(now);
-        // Who has used all there was may have wanted more: a level that does not queue cannot show it.
-        if (!queues.shape.exempt && highest > 0 && highest >= limits.nominal) contended = true;
-        return [name, { limits, highest, smoothed }];
+        if (highest > 0 || smoothed > negligibleSeats) wanted = true;
+        return [name, { limits, exempt: queues.shape.exempt, highest, smoothed }];
       }),
     );
-    const seats = contended ? allocateSeats(demands, totalSeats) : undefined;
-    for (const [name, { limits, queues }] of configured.levels) queues.setLimit(seats?.get(name) ?? limits.nominal);
-    if (contended) arm();
+    const allocation = allocateSeats(demands);
+    ({ targets, fairFraction } = allocation);
+    for (const [name, { queues }] of configured.levels) queues.setLimit(allocation.seats.get(name) ?? 0);
+    return wanted;
   };
   const arm = () => {
     if (lending) return;
     lending = true;
+    const lend = () => {
+      lending = false;
+      if (share()) arm();
+    };
     clock.setTimer(borrowingPeriodMs, lend, { background: true });
   };
+  /** Requests that wait and run, by whether they change something. */
+  const [readOnly, mutating] = [new KindUsage('readOnly', clock.monotonic()), new KindUsage('mutating', clock.monotonic())];
+  const usageOf = ({ info }: RequestContext) => (reading.has(info.verb) ? readOnly : mutating);
   const reconfigure = () => {
     configured = configure(clock, totalSeats, levelObjects.values(), schemaObjects.values(), configured);
-    for (const { queues } of configured.levels.values()) queues.onContention = arm;
+    share();
+    let [places, seats] = [0, 0];
+    for (const { queues, limits } of configured.levels.values()) {
+      seats += limits.nominal;
+      places += (queues.shape.queuing?.queues ?? 0) * (queues.shape.queuing?.queueLengthLimit ?? 0);
+    }
+    for (const usage of [readOnly, mutating]) usage.setCapacity(places, seats, clock.monotonic());
   };
   configured = configure(clock, totalSeats, [], [], undefined);
   reconfigure();
   if (options.metrics)
-    registerFlowMetrics(options.metrics, { schemas: () => configured.schemas, levels: () => configured.levels.values() });
+    registerFlowMetrics(options.metrics, {
+      schemas: () => configured.schemas,
+      levels: () => configured.levels.values(),
+      targets: () => targets,
+      fairFraction: () => fairFraction,
+      kinds() {
+        for (const usage of [readOnly, mutating]) usage.settle(clock.monotonic());
+        return [readOnly, mutating];
+      },
+    });
 
   const resourceOf = ({ info }: RequestContext) => `${info.apiGroup}/${info.resource}`;
   const workload = { objects: options.objects, watchers: (context: RequestContext) => watchers.get(resourceOf(context)) ?? 0 };
@@ -92,28 +121,35 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     else context.signal.addEventListener('abort', forget, { once: true });
   };
 
-  const admitted = (schema: Schema, work: WorkEstimate, seat: Seat): Admission => {
+  const admitted = (schema: Schema, work: WorkEstimate, seat: Seat, context: RequestContext): Admission => {
     const { counters, level } = schema;
     const started = clock.monotonic();
     const seats = Math.max(work.seats, work.finalSeats);
+    const usage = usageOf(context);
+    const execution = context.info.verb === 'watch' ? counters.watchExecution : counters.execution;
     counters.dispatched++;
     counters.executing++;
     counters.executingSeats += seats;
     counters.waitExecuted.observe(seat.waitedMs / msPerSecond);
+    usage.add(0, 1, started);
+    let released = false;
     return {
       flowSchemaUid: schema.uid,
       priorityLevelUid: level.uid,
       release() {
+        if (released) return;
+        released = true;
         counters.executing--;
         counters.executingSeats -= seats;
-        counters.execution.observe((clock.monotonic() - started) / msPerSecond);
+        execution.observe((clock.monotonic() - started) / msPerSecond);
+        usage.add(0, -1, clock.monotonic());
         seat.release();
       },
     };
   };
-  const refused = (schema: Schema, reason: RejectReason, waitedMs: number): Admission => {
-    schema.counters.reject(reason, waitedMs / msPerSecond);
-    return { flowSchemaUid: schema.uid, priorityLevelUid: schema.level.uid, release: undefined };
+  const refused = ({ counters, level, uid }: Schema, reason: RejectReason, waitedMs: number): Admission => {
+    counters.reject(reason, waitedMs / msPerSecond);
+    return { flowSchemaUid: uid, priorityLevelUid: level.uid, release: undefined, retryAfterSeconds: level.dropped.record() };
   };
 
   return {
@@ -124,25 +160,33 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     admit(context) {
       const { info, user } = context;
       if (info.verb === 'watch') countWatcher(context);
-      const schema = configured.schemas.find((given) => given.matches(user, info));
-      // catch-all takes everybody who is authenticated or not.
+      // Whoever is in no group at all is everybody's too.
+      const schema =
+        configured.schemas.find((given) => given.matches(user, info)) ?? configured.schemas.find(({ name }) => name === 'catch-all');
       if (schema === undefined) return { release: undefined };
+      arm();
       const { level, counters } = schema;
       const { queues } = level;
-      const work = estimateWork(context, workload, level.limits.nominal);
+      const work = estimateWork(context, workload, level.widest);
       counters.seats.observe(Math.max(work.seats, work.finalSeats));
+      if (!reading.has(info.verb)) counters.watchers.observe(workload.watchers(context));
       const distinguisher = distinguisherOf(schema.spec, user, info);
       const hand = queues.shape.queuing === undefined ? [] : schema.hand(distinguisher);
       const about = { schema: schema.name, distinguisher, context };
       const answer = queues.begin(hand, work, () => context.signal, waitLimitMs, about);
       if (typeof answer === 'string') return refused(schema, answer, 0);
-      if (!(answer instanceof Promise)) return admitted(schema, work, answer);
+      if (!(answer instanceof Promise)) return admitted(schema, work, answer, context);
       const arrived = clock.monotonic();
+      const usage = usageOf(context);
       counters.inQueue++;
+      counters.inQueueSeats += work.seats;
+      usage.add(1, 0, arrived);
       counters.queueLength.observe(queues.waiting);
       return answer.then((seat) => {
         counters.inQueue--;
-        return typeof seat === 'string' ? refused(schema, seat, clock.monotonic() - arrived) : admitted(schema, work, seat);
+        counters.inQueueSeats -= work.seats;
+        usage.add(-1, 0, clock.monotonic());
+        return typeof seat === 'string' ? refused(schema, seat, clock.monotonic() - arrived) : admitted(schema, work, seat, context);
       });
     },
     async follow(storages, given) {

@@ -69,6 +69,10 @@ export class QueueSet {
   readonly #active = new Map<number, Queue>();
   readonly demand: DemandStatistics;
   readonly #usage: Usage;
+  /** By schema: how often the next in turn has found no room. */
+  readonly noRoom = new Map<string, number>();
+  /** The virtual time of the last dispatch from a queue, and that at which what was dispatched began. */
+  dispatched: { at: number; begins: number } | undefined;
   #virtual = 0;
   #virtualAtMs: number;
   seatsInUse = 0;
@@ -89,6 +93,10 @@ export class QueueSet {
 
   get limit(): number {
     return this.#limit;
+  }
+
+  get virtualTime(): number {
+    return this.#virtual;
   }
 
   setLimit(limit: number): void {
@@ -123,7 +131,7 @@ export class QueueSet {
     const entry: Entry = { queue, work, estimated: workOf(work), about, arrivedMs: now, startedMs: now };
     if (fits && this.waiting === 0) return this.#seat(this.#start(entry, now), false);
     this.onContention();
-    if (queue.waiting.length >= queuing.queueLengthLimit) return 'queue-full';
+    if (queue.waiting.length >= queuing.queueLengthLimit && this.seatsInUse >= this.#limit) return 'queue-full';
     return this.#enqueue(entry, queue, signal(), waitLimitMs);
   }
 
@@ -255,7 +263,13 @@ export class QueueSet {
     while (this.waiting > 0) {
       const queue = this.#next();
       const entry = queue?.waiting[0];
-      if (queue === undefined || entry === undefined || !this.#fits(entry.work)) return;
+      if (queue === undefined || entry === undefined) return;
+      if (!this.#fits(entry.work)) {
+        const schema = entry.about?.schema ?? '';
+        this.noRoom.set(schema, (this.noRoom.get(schema) ?? 0) + 1);
+        return;
+      }
+      this.dispatched = { at: this.#virtual, begins: queue.nextDispatch };
       queue.waiting.shift();
       this.#left(entry, queue);
       this.#start(entry, this.#clock.monotonic());

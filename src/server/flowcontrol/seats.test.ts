@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { mandatoryConfiguration, suggestedConfiguration } from '../../api/index.ts';
-import { allocateSeats, seatLimits } from './seat-allocation.ts';
+import { VirtualClock } from '../../time/index.ts';
+import { DroppedRequests } from './dropped-requests.ts';
+import { allocateSeats, seatLimits, widestOf } from './seat-allocation.ts';
 import { deal, flowHash } from './shuffle-sharding.ts';
 
 const levels = new Map([...mandatoryConfiguration.priorityLevels, ...suggestedConfiguration.priorityLevels]);
@@ -21,19 +23,87 @@ describe('seats', () => {
     });
   });
 
-  it('go to who wants them, but never below what a level keeps', () => {
-    const limits = seatLimits(levels, 600);
-    const demands = new Map(
-      [...limits].map(([name, given]) => [
-        name,
-        { limits: given, highest: name === 'global-default' ? 500 : 0, smoothed: name === 'global-default' ? 500 : 0 },
-      ]),
+  /** `wanted`: by level, what it has needed at most, of late and for long. */
+  const demandsOf = (wanted: Record<string, number> = {}) =>
+    new Map(
+      [...seatLimits(levels, 600)].map(([name, limits]) => {
+        const demand = wanted[name] ?? 0;
+        return [name, { limits, exempt: name === 'exempt', highest: demand, smoothed: demand }];
+      }),
     );
-    const seats = allocateSeats(demands, 600);
-    for (const [name, given] of limits) expect(seats.get(name)).toBeGreaterThanOrEqual(given.lower);
+
+  it('are lent at rest in proportion to what each level keeps', () => {
+    const { seats, targets, fairFraction } = allocateSeats(demandsOf());
+    // 602 of 258.
+    expect(fairFraction).toBeCloseTo(602 / 258, 6);
+    expect(Object.fromEntries(seats)).toEqual({
+      exempt: 0,
+      'catch-all': 30,
+      system: 117,
+      'node-high': 170,
+      'leader-election': 58,
+      'workload-high': 114,
+      'workload-low': 56,
+      'global-default': 56,
+    });
+    expect(targets.get('system')).toBe(50);
+  });
+
+  it('go to who wants them, but never below what a level keeps', () => {
+    const demands = demandsOf({ 'global-default': 500 });
+    const { seats } = allocateSeats(demands);
+    for (const [name, { limits }] of demands) expect(seats.get(name)).toBeGreaterThanOrEqual(limits.lower);
     expect(seats.get('global-default')).toBeGreaterThan(300);
     const all = [...seats.values()].reduce((a, b) => a + b, 0);
-    expect(Math.abs(all - 600)).toBeLessThan(levels.size);
+    expect(Math.abs(all - 602)).toBeLessThan(levels.size);
+  });
+
+  it('are what exempt requests leave: the others go down to what they use, and to what they keep', () => {
+    const busy = { system: 74, 'node-high': 98, 'workload-high': 98, 'workload-low': 245 };
+    const some = allocateSeats(demandsOf({ ...busy, exempt: 100 }));
+    expect(some.seats.get('exempt')).toBe(100);
+    expect(some.fairFraction).toBe(0);
+    // Of the 121 seats that they use beyond the 258 they keep.
+    expect(some.seats.get('workload-low')).toBe(24 + Math.round((221 * (502 - 258)) / (577 - 258)));
+    const all = allocateSeats(demandsOf({ ...busy, exempt: 400 }));
+    expect(all.seats.get('workload-low')).toBe(24);
+    expect(all.seats.get('exempt')).toBe(400);
+  });
+});
+
+describe('a request', () => {
+  it('is taken to be no wider than a part of its level, and than a hand leaves', () => {
+    const queuing = (handSize: number) => ({
+      type: 'Limited' as const,
+      limited: { limitResponse: { type: 'Queue' as const, queuing: { queues: 64, handSize, queueLengthLimit: 50 } } },
+    });
+    // k8s.io/apiserver's max_seats_test: 15 %, or the level by the hand, at least one.
+    expect([1, 4, 8, 30].map((hand) => widestOf(24, queuing(hand)))).toEqual([4, 4, 3, 1]);
+    expect(widestOf(0, queuing(4))).toBe(1);
+    expect(widestOf(24, { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } })).toBeUndefined();
+  });
+});
+
+describe('who is turned away', () => {
+  it('comes back the later, the more there are', async () => {
+    const clock = new VirtualClock();
+    const dropped = new DroppedRequests(clock);
+    const second = async (count: number) => {
+      let after = 0;
+      for (let i = 0; i < count; i++) after = dropped.record();
+      await clock.advance(1000);
+      return after;
+    };
+    expect(await second(5)).toBe(1);
+    expect(await second(5)).toBe(2);
+    // Raised again only after as long as it says.
+    expect(await second(10)).toBe(2);
+    expect(await second(1)).toBe(4);
+    for (let i = 0; i < 40; i++) await second(100);
+    expect(await second(1)).toBe(32);
+    await clock.advance(60_000);
+    await second(1);
+    expect(await second(1)).toBeLessThan(32);
   });
 });
 

@@ -11,8 +11,10 @@ export interface WorkEstimate {
   additionalMs: number;
 }
 
-const objectsPerSeat = 100;
-const mostSeats = 10;
+const bytesPerSeat = 100_000;
+/** A list out of the cache is written as it is encoded: no more than this is held of it at once. */
+const mostBytesAtOnce = 1_000_000;
+const [mostListSeats, mostWriteSeats] = [100, 10];
 /** What telling one watcher costs here (bench: some 300,000 events a second on one thread). */
 const msPerWatcher = 0.004;
 /** How long a final seat is held at most, and from which on it is worth a timer. */
@@ -23,32 +25,45 @@ const one: WorkEstimate = { seats: 1, finalSeats: 0, additionalMs: 0 };
 const changing = new Set(['create', 'update', 'patch', 'delete']);
 
 export interface Workload {
-  /** How many objects of the resource there are. */
-  objects(context: RequestContext): number;
+  /** How many objects of the resource there are, and how large together; undefined where others keep them. */
+  objects(context: RequestContext): { count: number; bytes: number } | undefined;
   /** How many watch it. */
   watchers(context: RequestContext): number;
 }
 
-/** The widest that a request of a level with this nominal limit is taken for. */
-export const widest = (nominalSeats: number) => Math.min(mostSeats, Math.max(1, Math.ceil(nominalSeats * 0.15)));
+/** A watch that begins with all there is costs what the list of it does. */
+function isList({ info, query }: RequestContext): boolean {
+  if (info.verb === 'list') return true;
+  if (info.verb !== 'watch') return false;
+  return queryBoolean(query, 'sendInitialEvents') || ['', '0'].includes(query.get('resourceVersion') ?? '');
+}
 
-export function estimateWork(context: RequestContext, workload: Workload, nominalSeats: number): WorkEstimate {
+function listSeats(context: RequestContext, workload: Workload, most: number): number {
+  const { info, query } = context;
+  const limit = query.get('limit') || '0';
+  // It will be refused, by others.
+  if (!/^-?\d+$/.test(limit)) return most;
+  const stored = workload.objects(context);
+  if (stored === undefined || stored.count === 0) return 1;
+  const count = info.name !== '' ? 1 : Number(limit) > 0 ? Math.min(Number(limit), stored.count) : stored.count;
+  const bytes = (count * stored.bytes) / stored.count;
+  const isPast = info.verb === 'list' && (Boolean(query.get('continue')) || query.get('resourceVersionMatch') === 'Exact');
+  const atOnce = isPast ? bytes : Math.min(bytes, mostBytesAtOnce);
+  return Math.min(most, Math.max(1, Math.ceil(atOnce / bytesPerSeat)));
+}
+
+/** `widest`: the most seats that the request's level is taken to give one, if it says so. */
+export function estimateWork(context: RequestContext, workload: Workload, widest: number | undefined): WorkEstimate {
   const { info, query } = context;
   if (!info.isResourceRequest) return one;
-  if (info.verb === 'list' || (info.verb === 'watch' && queryBoolean(query, 'sendInitialEvents'))) {
-    if (info.name !== '') return one;
-    const stored = workload.objects(context);
-    const limit = Number(query.get('limit') ?? 0);
-    const version = query.get('resourceVersion') ?? '';
-    // At version 0 the limit does not hold.
-    const objects =
-      limit > 0 && version !== '0' && !query.get('labelSelector') && !query.get('fieldSelector') ? Math.min(limit, stored) : stored;
-    const seats = Math.min(widest(nominalSeats), Math.ceil(objects / objectsPerSeat));
+  if (isList(context)) {
+    const seats = listSeats(context, workload, Math.min(widest ?? mostListSeats, mostListSeats));
     return seats <= 1 ? one : { seats, finalSeats: 0, additionalMs: 0 };
   }
-  if (!changing.has(info.verb) || query.has('dryRun')) return one;
+  // Nobody is told of what changes nothing.
+  if (!changing.has(info.verb) || query.has('dryRun') || (info.resource === 'serviceaccounts' && info.subresource === 'token')) return one;
   const totalMs = workload.watchers(context) * msPerWatcher;
   if (totalMs < leastAdditionalMs) return one;
-  const finalSeats = Math.min(widest(nominalSeats), Math.ceil(totalMs / msPerFinalSeat));
+  const finalSeats = Math.min(widest ?? mostWriteSeats, mostWriteSeats, Math.ceil(totalMs / msPerFinalSeat));
   return { seats: 1, finalSeats, additionalMs: totalMs / finalSeats };
 }

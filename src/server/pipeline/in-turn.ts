@@ -1,7 +1,7 @@
 import { errors } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
-import { type Admission, type RequestLimiter, retryAfterSeconds, tooManyRequestsMessage } from '../flowcontrol/index.ts';
+import { type Admission, type RequestLimiter, tooManyRequestsMessage } from '../flowcontrol/index.ts';
 
 /**
  * Runs a request when the limiter lets it, and tells the limiter when it is done; a watch is done for it when it has been
@@ -25,7 +25,7 @@ export async function inTurn(
   } else admission = given;
   context.admission = admission;
   const { release } = admission;
-  if (release === undefined) return refusal(context);
+  if (release === undefined) return refusal(context, admission.retryAfterSeconds ?? 1);
   let isInitializing = false;
   try {
     if (isWatch) context.initialized = release;
@@ -40,7 +40,7 @@ export async function inTurn(
 }
 
 /** In process as the Status that upstream's clients make of the plain text that upstream sends. */
-function refusal(context: RequestContext): Answer {
+function refusal(context: RequestContext, retryAfterSeconds: number): Answer {
   if (context.local) throw errors.tooManyRequests(tooManyRequestsMessage, retryAfterSeconds);
   return {
     type: 'raw',

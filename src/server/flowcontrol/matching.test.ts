@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import type { RequestContext } from '../exchange.ts';
+import type { RequestInfo } from '../request.ts';
+import { compileSchema } from './matching.ts';
+import { estimateWork } from './work-estimate.ts';
+
+const user = { name: 'joe', groups: ['system:authenticated'] };
+const info = (parts: Partial<RequestInfo>): RequestInfo => ({
+  ...{ isResourceRequest: true, verb: 'get', path: '', apiPrefix: 'api', apiGroup: '', apiVersion: 'v1' },
+  ...{ namespace: '', resource: '', subresource: '', name: '', parts: [] },
+  ...parts,
+});
+
+it.each([
+  ['/healthz', '/healthz', true],
+  ['/healthz', '/healthz/ping', true],
+  ['/healthz', '/healthzy', false],
+  ['/healthz/*', '/healthz/ping', true],
+  ['/healthz/*', '/healthz', false],
+  ['*', '/anything', true],
+])('a schema for %s and a request of %s', (url, path, expected) => {
+  const matches = compileSchema({
+    priorityLevelConfiguration: { name: 'x' },
+    rules: [{ subjects: [{ kind: 'User', user: { name: 'joe' } }], nonResourceRules: [{ verbs: ['get'], nonResourceURLs: [url] }] }],
+  });
+  expect(matches(user, info({ isResourceRequest: false, path }))).toBe(expected);
+});
+
+/** A request about pods, of which there are so many kilobytes. */
+const seats = (parts: Partial<RequestInfo>, query: string, kilobytes: number, widest?: number) => {
+  const context = { info: info({ resource: 'pods', ...parts }), query: new URLSearchParams(query) };
+  const stored = { count: kilobytes, bytes: kilobytes * 1000 };
+  // Of a request nothing else is looked at.
+  return estimateWork(context as RequestContext, { objects: () => stored, watchers: () => 0 }, widest).seats;
+};
+
+it('a list takes a seat for every 100 kB that are in memory at once', () => {
+  const list = { verb: 'list' };
+  expect(seats(list, '', 99)).toBe(1);
+  expect(seats(list, '', 450)).toBe(5);
+  expect(seats(list, '', 10_000)).toBe(10);
+  expect(seats(list, 'limit=250', 10_000)).toBe(3);
+  expect(seats({ ...list, name: 'a' }, 'fieldSelector=metadata.name%3Da', 10_000)).toBe(1);
+  expect(seats(list, 'limit=5000&continue=x', 10_000)).toBe(50);
+  expect(seats(list, '', 10_000, 4)).toBe(4);
+  expect(seats(list, 'limit=many', 0)).toBe(100);
+});
+
+it('a watch takes seats for the list that it begins with', () => {
+  const watch = { verb: 'watch' };
+  expect(seats(watch, '', 450)).toBe(5);
+  expect(seats(watch, 'resourceVersion=0', 450)).toBe(5);
+  expect(seats(watch, 'resourceVersion=7', 450)).toBe(1);
+  expect(seats(watch, 'resourceVersion=7&sendInitialEvents=true', 450)).toBe(5);
+});
