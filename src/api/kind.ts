@@ -52,6 +52,7 @@ export interface CustomVersion {
    * no metadata.
    */
   decode(value: Readonly<Record<string, unknown>>, unknown: string[], options?: { dropsInvalid?: boolean }): KubeObject;
+  readonly hasDefaults: boolean;
   /** The schema's defaults, in place. */
   defaults(obj: KubeObject): void;
   /** The schema as it was written, for OpenAPI. */
@@ -70,6 +71,8 @@ export interface CustomForm {
    * same object where that changes nothing.
    */
   repair(stored: KubeObject): KubeObject;
+  /** As repair, of what was just written: only defaults may be missing. */
+  complete(written: KubeObject): KubeObject;
 }
 
 /** One printer column (what `kubectl get` shows). */

@@ -136,7 +136,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       form: storedForm(kind, options.storageMediaType ?? 'application/json'),
       transformer: options.encryption?.transformerOf({ group: resource.group, resource: resource.plural }),
       // Of the definition as it is when something is read.
-      ...(kind.custom ? { repair: (stored: KubeObject) => custom.get(groupResourceOf(resource))?.repair(stored) ?? stored } : {}),
+      ...(kind.custom
+        ? {
+            repair: (stored: KubeObject) => custom.get(groupResourceOf(resource))?.repair(stored) ?? stored,
+            complete: (written: KubeObject) => custom.get(groupResourceOf(resource))?.complete(written) ?? written,
+          }
+        : {}),
       ...(ttl === undefined ? {} : { ttlSeconds: () => ttl }),
     });
   };

@@ -88,6 +88,25 @@ test('objects are read, written, patched, listed and watched in a version that a
   expect((await api.kubectl(['get', 'crontabs.v2.stable.example.com', 'b'])).stdout).toMatch(/NAME +SCHEDULE\nb +1 1 \* \* \*/);
 });
 
+test('what is sent in another version is validated as such, and stored without the defaults of the storage version', async () => {
+  const draft = { ...cronTab('c', { schedule: '0 0 * * *' }), apiVersion: 'stable.example.com/v2' };
+  const invalid = { ...draft, spec: { schedule: 7 } };
+  await expect(api.admin.create(CronTabV2, invalid, { namespace })).rejects.toMatchObject({
+    message: expect.stringContaining('spec.schedule in body must be of type string: "integer"'),
+  });
+  const created = await api.admin.create(CronTabV2, draft, { namespace });
+  await expect(api.admin.update(CronTabV2, { ...created, spec: { schedule: 7 } }, { namespace })).rejects.toMatchObject({
+    message: expect.stringContaining('spec.schedule in body must be of type string: "integer"'),
+  });
+  const stored = await api.store.get('/registry/stable.example.com/crontabs/default/c');
+  expect(JSON.parse(stored?.value.toString() ?? '')).toMatchObject({
+    apiVersion: 'stable.example.com/v1',
+    spec: { cronSpec: '0 0 * * *' },
+  });
+  expect(JSON.parse(stored?.value.toString() ?? '').spec).not.toHaveProperty('image');
+  expect((await api.admin.get(CronTab, 'c', { namespace })).spec).toMatchObject({ image: 'busybox' });
+});
+
 test.each<[string, (converted: KubeObject[]) => unknown, string]>([
   ['answers too few', () => [], 'returned 0 objects, expected 1'],
   ['answers nothing', () => null, 'returned 0 objects, expected 1'],
@@ -116,7 +135,7 @@ test.each<[string, (converted: KubeObject[]) => unknown, string]>([
     /^apiserver_conversion_webhook_request_total\{failure_type="conversion_webhook_\w+_failure",result="failure"\} [1-9]/m,
   );
   expect(body).toMatch(
-    /^apiserver_crd_conversion_webhook_duration_seconds_count\{.*from_version="v1",to_version="v2",succeeded="false"\} [1-9]/m,
+    /^apiserver_crd_conversion_webhook_duration_seconds_count\{.*from_version="v1",succeeded="false",to_version="v2"\} [1-9]/m,
   );
 });
 

@@ -153,8 +153,13 @@ test('a second version sees the same objects; a changed schema changes what is s
   const updated = await api.admin.update(CustomResourceDefinition, next);
   expect(updated.status?.storedVersions).toEqual(['v1', 'v2']);
   const v2Resource = { ...CronTab, version: 'v2' };
-  await expect.poll(() => api.admin.get(v2Resource, 'a', { namespace }).then((o) => o.spec, String)).toMatchObject({ zone: 'here' });
-  expect(await api.admin.get(v2Resource, 'a', { namespace })).toMatchObject({ apiVersion: 'stable.example.com/v2' });
+  // What is stored in v1 is read with v1's defaults, what is written in v2 has v2's.
+  await expect
+    .poll(() => api.admin.get(v2Resource, 'a', { namespace }).then((o) => o, String))
+    .toMatchObject({ apiVersion: 'stable.example.com/v2', spec: { image: 'busybox' } });
+  expect((await api.admin.get(v2Resource, 'a', { namespace })).spec).not.toHaveProperty('zone');
+  const patched = await api.admin.patch(v2Resource, 'a', 'merge', { metadata: { labels: { x: 'y' } } }, { namespace });
+  expect(patched).toMatchObject({ spec: { zone: 'here' } });
   const old = await api.admin.get(CronTab, 'a', { namespace });
   expect(old).toMatchObject({ apiVersion: 'stable.example.com/v1' });
   expect(old.spec).not.toHaveProperty('zone');

@@ -1,5 +1,5 @@
 /** A kind made from a CustomResourceDefinition: custom resources go through the same machine as built-in ones. */
-import { deepEqual, semanticEqual } from '../equality.ts';
+import { deepCopy, deepEqual, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/apiextensions.v1.ts';
 import type { CustomForm, CustomVersion, KindDefinition, ScalePaths, ServedVersion } from '../kind.ts';
@@ -7,6 +7,7 @@ import { isQualifiedName } from '../names.ts';
 import type { KubeObject, Resource } from '../resource.ts';
 import { errors as statusErrors } from '../status-error.ts';
 import { compareVersions } from '../version-order.ts';
+import { ConvertedObjects } from './converted-objects.ts';
 import { customColumns } from './custom-columns.ts';
 import { decodeMetadata } from './custom-metadata.ts';
 import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
@@ -14,7 +15,7 @@ import { validateEmbedded } from './embedded-resources.ts';
 import { compileJsonPath } from './json-path.ts';
 import { validateListTypes } from './list-types.ts';
 import { validateScaleSpec, validateScaleStatus } from './scale-validation.ts';
-import { applySchemaDefaults } from './schema-defaults.ts';
+import { applySchemaDefaults, hasSchemaDefaults } from './schema-defaults.ts';
 import { resourceNode } from './schema-node.ts';
 import { pruneToSchema } from './schema-pruning.ts';
 import { validateValue } from './schema-validation.ts';
@@ -67,6 +68,7 @@ function customVersion(definition: CustomResourceDefinition, version: CustomReso
       const fields = pruneToSchema(schema, rest, unknown, { isResource: true, dropsInvalid }) as Record<string, unknown>;
       return { apiVersion, kind: names.kind, metadata, ...fields };
     },
+    hasDefaults: schema !== undefined && hasSchemaDefaults(schema),
     defaults(object) {
       if (schema) applySchemaDefaults(schema, object);
     },
@@ -157,7 +159,7 @@ function convertedBy(
   apiVersions: { served: string; storage: string },
   complete: (object: KubeObject, to: 'storage' | 'served') => KubeObject,
 ): Required<Pick<ServedVersion, 'prepare' | 'toStorage' | 'fromStorage'>> {
-  const known = { storage: new WeakMap<KubeObject, KubeObject>(), served: new WeakMap<KubeObject, KubeObject>() };
+  const known = { storage: new ConvertedObjects(), served: new ConvertedObjects() };
   const read = (to: 'storage' | 'served') => (object: KubeObject) => {
     if (object.apiVersion === apiVersions[to]) return object;
     const converted = known[to].get(object);
@@ -168,12 +170,17 @@ function convertedBy(
     async prepare(objects, to) {
       // One request for each version that they are in.
       const waiting = Map.groupBy(
-        objects.filter((o) => o.apiVersion !== apiVersions[to] && !known[to].has(o)),
+        objects.filter((o) => o.apiVersion !== apiVersions[to] && !known[to].get(o)),
         (o) => o.apiVersion,
       );
       for (const list of waiting.values()) {
         const converted = await convert(list, apiVersions[to]);
-        for (const [i, object] of list.entries()) known[to].set(object, complete(converted[i] ?? object, to));
+        for (const [i, object] of list.entries()) {
+          const made = complete(converted[i] ?? object, to);
+          known[to].set(object, made);
+          // What it was made of is what it is there.
+          if (object.apiVersion === apiVersions.served) known.served.set(made, object);
+        }
       }
     },
     toStorage: read('storage'),
@@ -206,25 +213,32 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
   /** The object in a version, pruned as that version has it. A wire object's fields are open to be walked; decode makes a private copy. */
   const inVersion = (form: CustomVersion, object: KubeObject): KubeObject =>
     form.decode(object as unknown as Record<string, unknown>, [], { dropsInvalid: true });
-  /** And defaulted: what is read gets the defaults of the version it is stored in, and of no other. */
-  const inStorageVersion = (object: KubeObject): KubeObject => {
-    const copy = inVersion(storageForm, object);
-    storageForm.defaults(copy);
-    return copy;
+  const defaulted = (form: CustomVersion, object: KubeObject): KubeObject => {
+    form.defaults(object);
+    return object;
   };
   const custom: CustomForm = {
     versions,
     repair(stored) {
-      // Only the webhook knows how; it is asked when the object is.
-      if (convert && stored.apiVersion !== apiVersion) return stored;
-      const repaired = inStorageVersion(stored);
+      const isCurrent = stored.apiVersion === apiVersion;
+      const own = versions.get(stored.apiVersion.slice(stored.apiVersion.indexOf('/') + 1)) ?? storageForm;
+      // What is read gets the defaults of the version it is stored in, and of no other.
+      const read = defaulted(own, inVersion(own, stored));
+      // Only the webhook knows how to go on; it is asked when the object is.
+      const repaired = isCurrent || convert ? read : inVersion(storageForm, read);
       const { resourceVersion } = stored.metadata;
       if (resourceVersion !== undefined) repaired.metadata.resourceVersion = resourceVersion;
       // Very old objects have none.
       repaired.metadata.generation ||= 1;
       return deepEqual(repaired, stored) ? stored : repaired;
     },
+    complete(written) {
+      if (!storageForm.hasDefaults) return written;
+      const completed = defaulted(storageForm, deepCopy(written));
+      return deepEqual(completed, written) ? written : completed;
+    },
   };
+  const storageRules = rulesOf(storage, (object) => object);
   const others = spec.versions
     // Stored objects may be in any version where only the webhook can tell one from another.
     .filter((version) => version.served && (version !== storage || convert !== undefined))
@@ -233,18 +247,20 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
       const warning = form.warning === undefined ? {} : { warning: form.warning };
       if (convert) {
         const names = { served: `${spec.group}/${version.name}`, storage: apiVersion };
-        const conversion = convertedBy(convert, names, (object, to) =>
-          to === 'storage' ? inStorageVersion(object) : inVersion(form, object),
-        );
-        // Validated as they are stored; columns are shown of what was converted.
-        const { columns } = rulesOf(version, conversion.fromStorage);
-        return { resource: resourceOf(version.name), defaults: form.defaults, ...conversion, overrides: { columns }, ...warning };
+        const conversion = convertedBy(convert, names, (object, to) => inVersion(to === 'storage' ? storageForm : form, object));
+        // Selected and scaled as they are stored; shown and validated as they were converted.
+        const { columns, validateCreate, validateUpdate, subresources } = rulesOf(version, conversion.fromStorage);
+        const { scale } = storageRules.subresources;
+        const { status } = subresources;
+        const own = { ...(status ? { status } : {}), ...(scale ? { scale } : {}) };
+        const overrides = { columns, validateCreate, validateUpdate, subresources: own };
+        return { resource: resourceOf(version.name), defaults: form.defaults, ...conversion, overrides, ...warning };
       }
       const shown = memoized((object) => inVersion(form, object));
       return {
         resource: resourceOf(version.name),
         defaults: form.defaults,
-        toStorage: inStorageVersion,
+        toStorage: (object) => inVersion(storageForm, object),
         fromStorage: shown,
         overrides: rulesOf(version, shown),
         ...warning,
@@ -266,20 +282,16 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
     create(object: Parted) {
       if (terminating)
         throw statusErrors.forbidden(resource, object.metadata.name, 'create not allowed while custom resource definition is terminating');
-      if (statusApart) {
-        delete object.status;
-        // The schema may have a status to begin with.
-        storageForm.defaults(object);
-      }
+      if (statusApart) delete object.status;
     },
     generation: (next, prev) => !semanticEqual(intent(next as Parted, !statusApart), intent(prev as Parted, !statusApart)),
-    ...rulesOf(storage, (object) => object),
+    ...storageRules,
   };
 }
 
-/** One conversion an object: lists, tables and watches ask for the same again. */
+/** One conversion an object. */
 function memoized(convert: (object: KubeObject) => KubeObject): (object: KubeObject) => KubeObject {
-  const known = new WeakMap<KubeObject, KubeObject>();
+  const known = new ConvertedObjects();
   return (object) => {
     let shown = known.get(object);
     if (!shown) {

@@ -71,3 +71,6 @@ function compile(schema: JSONSchemaProps): Apply | undefined {
 export function applySchemaDefaults(schema: JSONSchemaProps, value: unknown): void {
   compile(schema)?.(value);
 }
+
+/** Whether a schema that no longer changes has any defaults. */
+export const hasSchemaDefaults = (schema: JSONSchemaProps): boolean => compile(schema) !== undefined;

@@ -129,7 +129,9 @@ async function converted(served: ServedResource, version: ServedVersion, object:
   applyDefaults(served.resource, object);
   version.defaults?.(object);
   await version.prepare?.([object], 'storage');
-  return storedDefaults(served, version.toStorage(object));
+  const stored = version.toStorage(object);
+  // Custom resources are stored with the defaults of the version in which they were written, and read with those of the storage version.
+  return served.custom ? stored : storedDefaults(served, stored);
 }
 
 function storedDefaults({ kind }: ServedResource, stored: KubeObject): KubeObject {

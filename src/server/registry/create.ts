@@ -98,6 +98,8 @@ async function prepareAndStore(
   const finish = begun instanceof Promise ? await begun : begun;
   let stored = false;
   try {
+    const converted = served.version?.prepare?.([object], 'served');
+    if (converted !== undefined) await converted;
     validateCreate(kind, object, problems);
     warnings(kind, context, object);
     const validated = admitValidating(registry, { ...admission, name: object.metadata.name, object });
@@ -125,5 +127,5 @@ async function store(served: ServedResource, object: KubeObject, ownFields: bool
 async function notTaken(served: ServedResource, object: KubeObject): Promise<Item> {
   const { namespace = '', name } = object.metadata;
   if ((await storageOf(served).get(namespace, name)) !== undefined) throw errors.alreadyExists(served.resource, name);
-  return { object };
+  return { object: served.kind.custom?.complete(object) ?? object };
 }

@@ -20,7 +20,7 @@ import { trackUpdate } from './field-ownership.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, beginWrite, type Registry } from './registry.ts';
-import { convertToStored, type ServedResource, storageOf } from './served-resource.ts';
+import { checkConvertible, convertToStored, type ServedResource, storageOf } from './served-resource.ts';
 import { prepareForSubresource, prepareForUpdate, strategyContext, subresourceStrategy, validateUpdate, warnings } from './strategy.ts';
 import { type WriteOptions, writeOptions } from './write-options.ts';
 
@@ -131,7 +131,8 @@ async function write(
     throw errors.conflict(served.resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
   const next = await step(current);
   if (next === undefined || next === current.object) return current;
-  return { object: { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } } };
+  const written = { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } };
+  return { object: served.kind.custom?.complete(written) ?? written };
 }
 
 async function nextState(
@@ -188,7 +189,10 @@ async function nextState(
   }
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = unlessOnlyTimes(prev, shareUnchanged(prev, next));
-  validateUpdate(kind, shared, prev, { strategy, problems });
+  // What was converted is validated as it was sent, and known by what holds it.
+  const isConverted = served.version?.prepare !== undefined;
+  if (isConverted) await checkConvertible(served, [next, prev]);
+  validateUpdate(kind, isConverted ? next : shared, prev, { strategy, problems });
   for (const warning of problems.warnings) context.warn(warning);
   if (strategy === undefined) warnings(kind, context, shared, prev);
   else for (const warning of strategy.warnings?.(shared, prev) ?? []) context.warn(warning);

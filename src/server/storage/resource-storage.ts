@@ -35,6 +35,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   transformer?: Transformer | undefined;
   /** What lies in the store as it should be now; the same object where nothing changes (custom resources). */
   repair?(stored: T): T;
+  /** What is read of an object that was just written; the same object where nothing is to be added. */
+  complete?(written: T): T;
   /** Measures what is asked of the store for this resource. */
   measured?: ((store: Store) => Store) | undefined;
   observer?: StorageObserver | undefined;
@@ -59,7 +61,7 @@ const updateAttempts = 100;
 
 /** The objects of a resource in a store, behind a watch cache that begins to fill at once. */
 export function openResourceStorage<T extends KubeObject>(options: ResourceStorageOptions<T>): ResourceStorage<T> {
-  const { prefix, resource, clock, logger, indexes = [], ttlSeconds, repair, form, watcherBuffer = 4096 } = options;
+  const { prefix, resource, clock, logger, indexes = [], ttlSeconds, repair, complete, form, watcherBuffer = 4096 } = options;
   const namespaced = options.namespaced ?? resource.namespaced;
   const sealed = options.transformer && new SealedValues(options.transformer);
   const raw = options.measured?.(options.store) ?? options.store;
@@ -72,7 +74,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const decode = (key: string, revision: number, value: Value<T>): CachedObject<T> => {
     const known = value[origin];
     if (known?.by === self) {
-      known.cached ??= CachedObject.of(key, revision, known.json, known.object);
+      known.cached ??= ofWritten(key, revision, known);
       return known.cached;
     }
     try {
@@ -95,6 +97,13 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     const object = mend(stored);
     if (object === stored) return CachedObject.of<T>(key, revision, value, stored);
     const cached = CachedObject.of<T>(key, revision, encodeObject(object), object);
+    outdated.add(cached);
+    return cached;
+  };
+  const ofWritten = (key: string, revision: number, { object, json }: Origin<T>): CachedObject<T> => {
+    const completed = complete?.(object) ?? object;
+    if (completed === object) return CachedObject.of(key, revision, json, object);
+    const cached = CachedObject.of<T>(key, revision, encodeObject(completed), completed);
     outdated.add(cached);
     return cached;
   };
@@ -255,7 +264,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         const put = made instanceof Promise ? await made : made;
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
         const json = put.value[origin]?.json;
-        return json !== undefined && current.isStoredAs(json) && !outdated.has(current) ? undefined : put;
+        if (!outdated.has(current)) return json !== undefined && current.isStoredAs(json) ? undefined : put;
+        // What is read has more to it than what is stored.
+        const stored = complete && !sealed ? await store.get(current.key) : undefined;
+        return json !== undefined && stored?.modRevision === current.revision && json.equals(stored.value) ? undefined : put;
       }),
 
     delete: (namespace, name, preconditions, verify) =>
