@@ -40,6 +40,7 @@ import { tlsOptions } from './tls-flags.ts';
 import { openTracer } from './tracing-flags.ts';
 import { ensureClusterPki } from './up.ts';
 import { versionOptions } from './version-flags.ts';
+import { readsAnew } from './watch-cache-flags.ts';
 
 export interface RunningApiServer {
   server: ClusterApiServer;
@@ -75,7 +76,7 @@ export async function openApiServer(
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
-    ...{ store, storeOf, otherStores },
+    ...{ store, storeOf, otherStores, readsAnew: readsAnew(args) },
     components: components ?? defaultComponents,
     encryption,
     ...kept,
@@ -126,6 +127,7 @@ export async function openApiServer(
     kubelets: {
       ...kubeletClient(pki),
       addressOf: hollowNodeAddresses(layout, config),
+      ...(args['kubelet-port'] ? { port: Number(args['kubelet-port']) } : {}),
       ...(args['kubelet-preferred-address-types'] ? { addressTypes: list(args['kubelet-preferred-address-types']) } : {}),
     },
     proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },

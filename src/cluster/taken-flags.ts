@@ -60,7 +60,7 @@ const servedVersion: Check = (text, flag) => {
   }
 };
 
-/** What the watch cache holds is bounded by what there is. */
+/** What the watch cache holds is bounded by what there is; that a resource has none is heeded (watch-cache-flags.ts). */
 const watchCache = {
   'watch-cache': boolean,
   'watch-cache-sizes': watchCacheSizes,
@@ -83,7 +83,7 @@ const runtime = {
   'log-text-split-stream': boolean,
   vmodule: anything,
 };
-/** Kubelets say their port, calls of them last as long as they are asked to, and what upstream itself no longer heeds. */
+/** Calls of kubelets last as long as they are asked to, and what upstream itself no longer heeds. The port is heeded. */
 const kubelets = {
   'kubelet-port': integer,
   'kubelet-read-only-port': integer,

@@ -83,6 +83,8 @@ export interface ApiServerOptions {
   storeOf?: ((resource: Resource) => Store | undefined) | undefined;
   /** Those stores, each once, in the order of the flag: they are checked, too. */
   otherStores?: readonly Store[] | undefined;
+  /** Which resources are read as if there were no watch cache (--watch-cache and its fellows). Default: none. */
+  readsAnew?: ((resource: Resource) => boolean) | undefined;
   /** How long a health check waits for the store (--etcd-healthcheck-timeout). Default 2000. */
   storeCheckTimeoutMs?: number;
   /** The same of the check for readiness (--etcd-readycheck-timeout). Default 2000. */

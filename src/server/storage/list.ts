@@ -22,6 +22,8 @@ export interface Lister<T extends KubeObject> {
   prefixOf(namespace: string | undefined): string;
   decode(key: string, revision: number, value: Buffer): CachedObject<T>;
   observer?: StorageObserver | undefined;
+  /** Any version is the most recent then, and a limit always holds. */
+  readsAnew?: boolean | undefined;
 }
 
 /** Kubernetes/apiserver's words (pkg/storage/etcd3/errors.go); clients show them. */
@@ -64,10 +66,11 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
   const exact =
     options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY);
   if (version && exact) return listAt(lister, page, version, undefined);
-  if (version === undefined) await consistently(lister, () => cache.waitForNow());
+  const anew = lister.readsAnew === true;
+  if (version === undefined || (anew && version === 0)) await consistently(lister, () => cache.waitForNow());
   else await cache.waitFor(version);
   // Any version will do only for those who can take everything: reflectors, for which upstream ignores the limit too.
-  return fromCache(lister, version === 0 ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
+  return fromCache(lister, version === 0 && !anew ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
 }
 
 /** Waits until the cache can tell the most recent state, and has it counted. */

@@ -227,6 +227,10 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
       message: 'Timeout: Too large resource version: 99, current: 4',
       retryAfterSeconds: 1,
     });
+    pods.close();
+    const anew = openResourceStorage<Pod>({ store, prefix: '/registry/pods', resource: Pod, clock, readsAnew: true });
+    expect(names(await anew.list({ resourceVersion: '0', limit: 1 }))).toHaveLength(1);
+    anew.close();
   });
 
   test('an indexed field narrows lists and watches', async () => {

@@ -40,6 +40,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   /** Measures what is asked of the store for this resource. */
   measured?: ((store: Store) => Store) | undefined;
   observer?: StorageObserver | undefined;
+  /** Lists of any version are to be the most recent, as if there were no cache (--watch-cache=false). Default false. */
+  readsAnew?: boolean | undefined;
   /** A watcher with more events waiting than this is cut off. */
   watcherBuffer?: number;
 }
@@ -229,7 +231,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       return cache.objects.get(keyOf(namespace, name));
     },
 
-    list: (listOptions = {}) => list({ store, clock, cache, prefixOf, decode, observer: options.observer }, listOptions),
+    list: (listOptions = {}) =>
+      list({ store, clock, cache, prefixOf, decode, observer: options.observer, readsAnew: options.readsAnew }, listOptions),
 
     async *watch(watchOptions) {
       for await (const events of watch(watchSource, watchOptions)) yield* events;

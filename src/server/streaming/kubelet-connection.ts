@@ -25,6 +25,8 @@ export interface KubeletTls {
    * its name.
    */
   addressOf?(hostname: string): string | undefined;
+  /** --kubelet-port: of nodes that don't say theirs. Default 10250. */
+  port?: number;
   /** --kubelet-preferred-address-types: which of a node's addresses is tried; the first that it has. */
   addressTypes?: readonly string[];
 }
@@ -63,7 +65,7 @@ export const authorityOf = (url: URL) => hostPort(url.hostname.replace(/^\[|\]$/
 
 export function endpointOf(
   node: Node,
-  { addressOf, addressTypes = defaultAddressTypes }: Pick<KubeletTls, 'addressOf' | 'addressTypes'>,
+  { addressOf, addressTypes = defaultAddressTypes, port = defaultPort }: Pick<KubeletTls, 'addressOf' | 'addressTypes' | 'port'>,
 ): NodeEndpoint {
   const addresses = node.status?.addresses ?? [];
   const byName = addresses.find((a) => a.type === 'Hostname' && addressOf?.(a.address) !== undefined);
@@ -72,7 +74,7 @@ export function endpointOf(
     const known = addresses.map((a) => `{${a.type} ${a.address}}`).join(' ');
     throw new StatusError(500, '', `no preferred addresses found; known addresses: [${known}]`);
   }
-  return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultPort };
+  return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || port };
 }
 
 export function backend(tls: UpgradeTls): Backend {
