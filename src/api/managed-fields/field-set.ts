@@ -19,10 +19,8 @@ export const isEmptySet = (set: FieldSet): boolean => {
 /** Whether a node inside a tree is itself a member. */
 const isMember = (node: FieldSet) => Object.hasOwn(node, '.') || isEmptySet(node);
 
-const childrenOf = (node: FieldSet) => Object.keys(node).filter((key) => key !== '.');
-
 /** A node from its parts; undefined if it is no member and has no children. */
-export function makeNode(member: boolean, children: Record<string, FieldSet>): FieldSet | undefined {
+export function makeNode(member: boolean, children: FieldSet): FieldSet | undefined {
   if (isEmptySet(children)) return member ? leaf : undefined;
   return member ? { '.': leaf, ...children } : children;
 }
@@ -31,62 +29,77 @@ const child = (node: FieldSet, key: string): FieldSet | undefined => (Object.has
 
 function unionNodes(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b) return a;
-  const children: Record<string, FieldSet> = {};
-  for (const key of childrenOf(a)) {
-    const mine = a[key] ?? leaf;
-    const theirs = child(b, key);
-    children[key] = theirs ? unionNodes(mine, theirs) : mine;
+  if (isEmptySet(b)) return isMember(a) ? a : { '.': leaf, ...a };
+  if (isEmptySet(a)) return isMember(b) ? b : { '.': leaf, ...b };
+  let more: Record<string, FieldSet> | undefined;
+  for (const key in b) {
+    const theirs = b[key] ?? leaf;
+    const mine = child(a, key);
+    const both = mine === undefined ? theirs : unionNodes(mine, theirs);
+    if (both === mine) continue;
+    more ??= key === '.' ? { '.': leaf, ...a } : { ...a };
+    more[key] = both;
   }
-  for (const key of childrenOf(b)) if (!Object.hasOwn(children, key)) children[key] = b[key] ?? leaf;
-  return makeNode(isMember(a) || isMember(b), children) ?? emptySet;
+  return more ?? a;
 }
 
-/** Members of either. */
+/** Members of either. A set that has all of the other is the answer itself. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmptySet(a)) return b;
   return isEmptySet(b) ? a : unionNodes(a, b);
 }
 
+/** A node with what `keep` leaves of each child; the node itself where that is all. */
+function keeping(node: FieldSet, keep: (child: FieldSet, key: string) => FieldSet | undefined): FieldSet {
+  let left: Record<string, FieldSet> | undefined;
+  for (const key in node) {
+    const mine = node[key] ?? leaf;
+    const kept = key === '.' ? mine : keep(mine, key);
+    if (left === undefined) {
+      if (kept === mine) continue;
+      left = {};
+      for (const before in node) {
+        if (before === key) break;
+        left[before] = node[before] ?? leaf;
+      }
+    }
+    if (kept !== undefined) left[key] = kept;
+  }
+  return left ?? node;
+}
+
 function differenceNodes(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet | undefined {
-  if (recursive && isMember(b)) return undefined;
-  const children: Record<string, FieldSet> = {};
-  for (const key of childrenOf(a)) {
-    const mine = a[key] ?? leaf;
-    const theirs = child(b, key);
-    const kept = theirs ? differenceNodes(mine, theirs, recursive) : mine;
-    if (kept) children[key] = kept;
-  }
-  return makeNode(isMember(a) && !isMember(b), children);
+  const goes = isMember(b);
+  if (recursive && goes) return undefined;
+  const left = childrenDifference(a, b, recursive);
+  if (left === a && !(goes && isMember(a))) return a;
+  const { '.': _, ...children } = left;
+  return makeNode(isMember(a) && !goes, children);
 }
 
-function rootDifference(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet {
-  if (isEmptySet(a) || isEmptySet(b)) return a;
-  const out: Record<string, FieldSet> = {};
-  let same = true;
-  for (const key of childrenOf(a)) {
-    const mine = a[key] ?? leaf;
+function childrenDifference(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet {
+  return keeping(a, (mine, key) => {
     const theirs = child(b, key);
-    const kept = theirs ? differenceNodes(mine, theirs, recursive) : mine;
-    if (kept) out[key] = kept;
-    if (theirs) same = false;
-  }
-  return same ? a : out;
+    return theirs ? differenceNodes(mine, theirs, recursive) : mine;
+  });
 }
 
-/** Members of `a` that are not members of `b`. */
-export const difference = (a: FieldSet, b: FieldSet): FieldSet => rootDifference(a, b, false);
+/** Members of `a` that are not members of `b`; `a` itself where that is all of them. */
+export const difference = (a: FieldSet, b: FieldSet): FieldSet => childrenDifference(a, b, false);
 
-/** Members of `a` that are neither members of `b` nor below one. */
-export const recursiveDifference = (a: FieldSet, b: FieldSet): FieldSet => rootDifference(a, b, true);
+/** Members of `a` that are neither members of `b` nor below one; `a` itself where that is all of them. */
+export const recursiveDifference = (a: FieldSet, b: FieldSet): FieldSet => childrenDifference(a, b, true);
 
 function intersectNodes(a: FieldSet, b: FieldSet, root: boolean): FieldSet | undefined {
-  const children: Record<string, FieldSet> = {};
-  for (const key of childrenOf(a)) {
-    const theirs = child(b, key);
+  let children: Record<string, FieldSet> | undefined;
+  for (const key in a) {
+    const theirs = key === '.' ? undefined : child(b, key);
     const kept = theirs && intersectNodes(a[key] ?? leaf, theirs, false);
-    if (kept) children[key] = kept;
+    if (!kept) continue;
+    children ??= {};
+    children[key] = kept;
   }
-  return makeNode(!root && isMember(a) && isMember(b), children);
+  return makeNode(!root && isMember(a) && isMember(b), children ?? emptySet);
 }
 
 /** Members of both. */
@@ -104,8 +117,8 @@ export interface FieldFilter {
 
 function matching(set: FieldSet, pattern: FieldSet): FieldSet | undefined {
   const children: Record<string, FieldSet> = {};
-  for (const key of childrenOf(set)) {
-    const below = child(pattern, key) ?? child(pattern, '*');
+  for (const key in set) {
+    const below = key === '.' ? undefined : (child(pattern, key) ?? child(pattern, '*'));
     const mine = set[key] ?? leaf;
     const kept = below && (isEmptySet(below) ? mine : matching(mine, below));
     if (kept) children[key] = kept;
@@ -192,17 +205,12 @@ function isElement(key: string): boolean {
   }
 }
 
-/** Trees that have been looked at; most come with every write of their object. */
-const known = new WeakSet<object>();
-
 /** Whether a tree that a client sent is one. Its depth has been limited when its text was parsed. */
 export function isFieldSet(value: unknown): value is FieldSet {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  if (known.has(value)) return true;
   // Just seen to be an object.
   const node = value as Record<string, unknown>;
-  for (const key of Object.keys(node)) if (!isElement(key) || !isFieldSet(node[key])) return false;
-  known.add(value);
+  for (const key in node) if (!isElement(key) || !isFieldSet(node[key])) return false;
   return true;
 }
 
@@ -227,8 +235,8 @@ export function elementText(element: string): string {
 
 /** All members as paths, in upstream's order: `.spec.template.spec.containers[name="web"].image`, those of a node before those below it. */
 export function paths(set: FieldSet, prefix = '', found: string[] = []): string[] {
-  const keys = childrenOf(set).sort(compareElements);
-  for (const key of keys) if (isMember(set[key] ?? leaf)) found.push(prefix + elementText(key));
-  for (const key of keys) paths(set[key] ?? leaf, prefix + elementText(key), found);
+  const keys = Object.keys(set).sort(compareElements);
+  for (const key of keys) if (key !== '.' && isMember(set[key] ?? leaf)) found.push(prefix + elementText(key));
+  for (const key of keys) if (key !== '.') paths(set[key] ?? leaf, prefix + elementText(key), found);
   return found;
 }

@@ -20,14 +20,20 @@ export interface Manager {
 export type Managers = Map<string, Manager>;
 
 export function managerIdentity(m: Pick<Manager, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string {
-  return JSON.stringify([m.manager, m.operation, m.operation === 'Apply' ? '' : m.apiVersion, m.subresource]);
+  return `${m.manager}\n${m.operation}\n${m.operation === 'Apply' ? '' : m.apiVersion}\n${m.subresource}`;
 }
 
-/** Reads stored entries; undefined if one of them is none, whereupon upstream falls back to the live object's. */
-export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
+const noEntries: readonly ManagedFieldsEntry[] = [];
+
+/**
+ * Reads what a client sent; undefined if an entry of it is none, whereupon upstream falls back to the live object's. Whose sets are the
+ * live object's very own were looked at when they were stored.
+ */
+export function readManagers(entries = noEntries, live: readonly ManagedFieldsEntry[] = noEntries): Managers | undefined {
   const managers: Managers = new Map();
-  for (const [i, entry] of (entries ?? []).entries()) {
-    if (entryProblem(entry, i) !== undefined) return undefined;
+  for (const [i, entry] of entries.entries()) {
+    const isStored = live.some(({ fieldsV1 }) => fieldsV1 === entry.fieldsV1);
+    if (entryProblem(entry, i, isStored) !== undefined) return undefined;
     const { operation, apiVersion = '' } = entry;
     // Just seen to be a set.
     const fields = (entry.fieldsV1 ?? emptySet) as FieldSet;
@@ -39,19 +45,20 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
       subresource: entry.subresource ?? '',
       time: entry.time,
       fields,
-      entry: isSorted(fields) ? entry : undefined,
+      entry: isStored || isSorted(fields) ? entry : undefined,
     };
     managers.set(managerIdentity(manager), manager);
   }
   return managers;
 }
 
-function entryProblem({ operation, apiVersion, fieldsType, fieldsV1 }: ManagedFieldsEntry, index: number): string | undefined {
+function entryProblem(entry: ManagedFieldsEntry, index: number, isStored = false): string | undefined {
+  const { operation, apiVersion, fieldsType, fieldsV1 } = entry;
   if (operation !== 'Apply' && operation !== 'Update') return 'operation must be `Apply` or `Update`';
   if (!apiVersion) return 'apiVersion must not be empty';
   if (!fieldsType) return `missing fieldsType in managed fields entry ${index}`;
   if (fieldsType !== 'FieldsV1') return `invalid fieldsType ${goQuote(fieldsType)} in managed fields entry ${index}`;
-  return isFieldSet(fieldsV1 ?? emptySet) ? undefined : `error decoding versioned set from managed fields entry ${index}`;
+  return isStored || isFieldSet(fieldsV1 ?? emptySet) ? undefined : `error decoding versioned set from managed fields entry ${index}`;
 }
 
 /** Why entries can't be read as managers; undefined where they can. */

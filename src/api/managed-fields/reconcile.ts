@@ -3,14 +3,11 @@ import { emptySet, type FieldSet, isEmptySet } from './field-set.ts';
 import type { Manager, Managers } from './managers.ts';
 import { isWhole, type Place, placeBelow, placeOfItem, placeOfNode } from './typed-value.ts';
 
-/** Sets that fit a type. */
-const fitting = new WeakMap<FieldSet, StructNode>();
-
 function fitted(place: Place, set: FieldSet): FieldSet {
   if (isEmptySet(set)) return set;
   if (isWhole(place)) return emptySet;
   let changed: Record<string, FieldSet> | undefined;
-  for (const element of Object.keys(set)) {
+  for (const element in set) {
     const below = set[element] ?? emptySet;
     const inner = element.startsWith('f:') ? placeBelow(place.node, element.slice(2)) : placeOfItem(place);
     const kept = element === '.' ? below : fitted(inner, below);
@@ -27,9 +24,8 @@ function fitted(place: Place, set: FieldSet): FieldSet {
  */
 export function reconciled(managers: Managers, { node, apiVersion }: { node: StructNode; apiVersion: string }): Managers {
   for (const [identity, m] of managers) {
-    if (m.apiVersion !== apiVersion || fitting.get(m.fields) === node) continue;
+    if (m.apiVersion !== apiVersion) continue;
     const fields = fitted(placeOfNode(node), m.fields);
-    fitting.set(fields, node);
     if (fields !== m.fields) managers.set(identity, { ...m, fields, entry: undefined } satisfies Manager);
   }
   return managers;

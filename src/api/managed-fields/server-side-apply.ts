@@ -160,14 +160,19 @@ export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>
   return withManagedFields(next, writeManagers(managers));
 }
 
+function storedManagers(live: KubeObject | undefined): Managers {
+  const stored = live?.metadata.managedFields;
+  return readManagers(stored, stored) ?? new Map();
+}
+
 /** Whom the client names, which is its right on the object itself; else whom the object as it is names. */
 function managersOf(live: KubeObject | undefined, { metadata }: KubeObject, subresource: string): Managers {
   if (subresource === '') {
     if (isReset(metadata.managedFields)) return new Map();
-    const sent = readManagers(metadata.managedFields);
+    const sent = readManagers(metadata.managedFields, live?.metadata.managedFields);
     if (sent && sent.size > 0) return sent;
   }
-  return readManagers(live?.metadata.managedFields) ?? new Map();
+  return storedManagers(live);
 }
 
 /** As updateSteps, where all managers speak one version. */
@@ -256,7 +261,7 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
   const base = live ?? decode({});
   const problem = managedFieldsProblem(live?.metadata.managedFields);
   if (problem !== undefined) throw new StatusError(500, '', `failed to decode managed fields: ${problem}`, {});
-  const managers = reconciled(readManagers(live?.metadata.managedFields) ?? new Map(), operation);
+  const managers = reconciled(storedManagers(live), operation);
   if (live && managers.size === 0) {
     const all = compareOwned(node, decode({}), live, resetFields);
     recordUpdate(managers, new Map([[apiVersion, all]]), { manager: 'before-first-apply', apiVersion, subresource, time });

@@ -203,7 +203,12 @@ export interface Comparison {
   removed: FieldSet;
 }
 
-const same: [undefined, undefined] = [undefined, undefined];
+/** What changed and what was removed at a place and below it. */
+type Difference = readonly [changed: FieldSet | undefined, removed: FieldSet | undefined];
+
+const same: Difference = [undefined, undefined];
+
+const emptyMap: JsonObject = {};
 
 /** What there is at one path element before and after; undefined where there is nothing. */
 interface Pair {
@@ -215,18 +220,19 @@ interface Pair {
 
 /** The members of two maps that are not the same by reference. */
 function mapPairs({ node }: Place, left: unknown, right: unknown): Pair[] {
-  const before = isJsonObject(left) ? left : {};
-  const after = isJsonObject(right) ? right : {};
+  const before = isJsonObject(left) ? left : emptyMap;
+  const after = isJsonObject(right) ? right : emptyMap;
   const pairs: Pair[] = [];
-  for (const key of Object.keys(after)) {
+  for (const key in after) {
     const old = Object.hasOwn(before, key) ? before[key] : undefined;
     if (old === after[key]) continue;
     const inner = placeBelow(node, key);
     pairs.push({ element: elementOf(inner, key), before: old, after: after[key], inner });
   }
-  for (const key of Object.keys(before))
-    if (before[key] !== undefined && !Object.hasOwn(after, key))
-      pairs.push({ element: `f:${key}`, before: before[key], after: undefined, inner: placeBelow(node, key) });
+  for (const key in before) {
+    if (Object.hasOwn(after, key) || before[key] === undefined) continue;
+    pairs.push({ element: `f:${key}`, before: before[key], after: undefined, inner: placeBelow(node, key) });
+  }
   return pairs;
 }
 
@@ -245,24 +251,32 @@ function listPairs(place: Place, left: unknown, right: unknown): Pair[] {
   return pairs;
 }
 
-function diff(place: Place, left: unknown, right: unknown): [FieldSet | undefined, FieldSet | undefined] {
+function diff(place: Place, left: unknown, right: unknown): Difference {
   if (left === right) return same;
   // Null takes the shape of the other.
   const shape = shapeOf(place, right ?? left);
   if (shapeOf(place, left ?? right) !== shape) return [makeNode(true, wholeSet(place, right)), makeNode(false, wholeSet(place, left))];
   if (shape === 'leaf' || (isEmptyContainer(left) && isEmptyContainer(right))) return deepEqual(left, right) ? same : [emptySet, undefined];
-  const changed: Record<string, FieldSet> = {};
-  const removed: Record<string, FieldSet> = {};
+  let changed: Record<string, FieldSet> | undefined;
+  let removed: Record<string, FieldSet> | undefined;
   for (const { element, before, after, inner } of shape === 'map' ? mapPairs(place, left, right) : listPairs(place, left, right)) {
-    if (before === undefined) changed[element] = wholeSet(inner, after);
-    else if (after === undefined) removed[element] = wholeSet(inner, before);
-    else {
-      const [more, less] = diff(inner, before, after);
-      if (more) changed[element] = more;
-      if (less) removed[element] = less;
+    // Deep values have one call a level.
+    const [more, less] =
+      before === undefined
+        ? [wholeSet(inner, after), undefined]
+        : after === undefined
+          ? [undefined, wholeSet(inner, before)]
+          : diff(inner, before, after);
+    if (more) {
+      changed ??= {};
+      changed[element] = more;
+    }
+    if (less) {
+      removed ??= {};
+      removed[element] = less;
     }
   }
-  return [makeNode(false, changed), makeNode(false, removed)];
+  return changed === undefined && removed === undefined ? same : [changed, removed];
 }
 
 /** What differs between two objects of a type; parts shared by reference cost nothing. */
