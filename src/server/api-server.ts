@@ -96,6 +96,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const routes: Route[] = [...(options.routes ?? [])];
   const admission: AdmissionPlugin[] = [...(options.admission ?? [])];
   const registry: Registry = {
+    authorizer: options.authorizer,
     minRequestTimeoutSeconds: options.minRequestTimeoutSeconds,
     clock,
     random,

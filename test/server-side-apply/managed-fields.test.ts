@@ -15,6 +15,10 @@ interface Answer {
   metadata: { resourceVersion: string; labels?: Record<string, string>; managedFields?: ManagedFieldsEntry[] };
 }
 
+interface Fields {
+  [element: string]: Fields;
+}
+
 async function send(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<Answer> {
   const answer = await api.http(method, path, body === undefined ? undefined : JSON.stringify(body), { 'content-type': contentType });
   return JSON.parse(answer.body);
@@ -160,4 +164,41 @@ test('ports are told in the order of their numbers', async () => {
   const refused = await apply(path, 'second', { ...other, spec: { ports } });
   const fields = [80, 443].flatMap((port) => [`.spec.ports${key(port)}.name`, `.spec.ports${key(port)}.targetPort`]);
   expect(refused.message).toBe(`Apply failed with 4 conflicts: conflicts with "first":\n${fields.map((field) => `- ${field}`).join('\n')}`);
+});
+
+test("of items that repeat a key nobody owns parts, and what strategies add is nobody's but what they say of defaults", async () => {
+  const path = '/apis/apps/v1/namespaces/default/daemonsets';
+  const daemonSet = (...env: [string, string][]) => ({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'twice' },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: {
+        metadata: { labels: { a: 'b' } },
+        spec: { containers: [{ name: 'c', image: 'i', env: env.map(([name, value]) => ({ name, value })) }] },
+      },
+    },
+  });
+  const env = ({ metadata }: Answer, manager: string) => {
+    const steps = ['f:spec', 'f:template', 'f:spec', 'f:containers', 'k:{"name":"c"}', 'f:env'];
+    const found = metadata.managedFields?.find((entry) => entry.manager === manager)?.fieldsV1 as Fields | undefined;
+    return steps.reduce((fields, step) => fields?.[step], found);
+  };
+  const created = await send('POST', `${path}?fieldManager=creator`, daemonSet(['A', '1'], ['B', '1'], ['B', '2']));
+  const first = { '.': {}, 'k:{"name":"A"}': { '.': {}, 'f:name': {}, 'f:value': {} } };
+  expect(env(created, 'creator')).toEqual({ ...first, 'k:{"name":"B"}': {} });
+  expect(created.metadata.managedFields?.[0]?.fieldsV1).toMatchObject({
+    'f:metadata': { 'f:annotations': { 'f:deprecated.daemonset.template.generation': {} } },
+  });
+  const changed = await send('PUT', `${path}/twice?fieldManager=updater`, daemonSet(['A', '1'], ['B', '1'], ['B', '3']));
+  expect(env(changed, 'creator')).toEqual(first);
+  expect(env(changed, 'updater')).toEqual({ 'k:{"name":"B"}': {} });
+});
+
+test('who removes the last finalizer is answered the object without it', async () => {
+  await apply(one, 'm', configMap({ finalizers: ['a.b/c'] }));
+  await send('DELETE', one);
+  expect((await apply(one, 'm', configMap())).metadata).not.toHaveProperty('finalizers');
+  expect((await send('GET', one)).message).toBe('configmaps "one" not found');
 });

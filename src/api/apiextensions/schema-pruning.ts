@@ -35,12 +35,14 @@ function embeddedMetadata(value: unknown, path: string, rules: MetadataRules): u
 }
 
 interface Pruning extends MetadataRules {
+  /** Gets the paths of what the schema has no field for. */
+  dropped: string[];
   /** Embedded objects' metadata and types stay as they are. */
   keepsMetadata: boolean;
 }
 
 function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string, isResource: boolean, pruning: Pruning): unknown {
-  const { unknown, keepsMetadata } = pruning;
+  const { dropped, keepsMetadata } = pruning;
   const preserves = schema?.['x-kubernetes-preserve-unknown-fields'] === true;
   if (Array.isArray(value)) {
     const items = schema && itemSchema(schema);
@@ -66,13 +68,13 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
     if (property || schema?.additionalProperties !== undefined)
       setKey(out, key, prune(property, value[key], at, property?.['x-kubernetes-embedded-resource'] === true, pruning));
     else if (preserves) setKey(out, key, deepCopy(value[key]));
-    else if (unknown.length < maxUnknown) unknown.push(at);
+    else if (dropped.length < maxUnknown) dropped.push(at);
   }
   return out;
 }
 
 /**
- * A copy without unknown fields; their paths go to `unknown`. `isResource`: a whole object, with metadata of its own;
+ * A copy without unknown fields; their paths go to `unknown`, in order, those in embedded objects' metadata last. `isResource`: a whole object, with metadata of its own;
  * `keepsMetadata`: that of objects within it is left as it is; `dropsInvalid`: what is wrong with it is left out.
  */
 export function pruneToSchema(
@@ -83,5 +85,8 @@ export function pruneToSchema(
 ): unknown {
   if (schema === undefined) return deepCopy(value);
   const embedded = isResource || schema['x-kubernetes-embedded-resource'] === true;
-  return prune(schema, value, '', embedded, { unknown, keepsMetadata, dropsInvalid });
+  const [dropped, inMetadata]: [string[], string[]] = [[], []];
+  const pruned = prune(schema, value, '', embedded, { dropped, unknown: inMetadata, keepsMetadata, dropsInvalid });
+  unknown.push(...dropped.sort(), ...inMetadata.sort());
+  return pruned;
 }

@@ -115,6 +115,8 @@ export const daemonSet = defineKind<DaemonSet>({
   defaults(ds) {
     applyDefaults(ds, 'RollingUpdate');
     defaultPodTemplate(ds.spec.template);
+    // As upstream's conversion has it, so that who writes the object owns it.
+    setTemplateGeneration(ds, templateGeneration(ds));
   },
   create(ds) {
     if (templateGeneration(ds) < 1) setTemplateGeneration(ds, 1);

@@ -72,7 +72,8 @@ function mergeAllLabelKeys(pod: Pod): void {
 /** The metadata that subresources leave alone; a foreign name or uid stays, for validation to refuse. */
 function keepMetadata(next: Pod, prev: Pod): void {
   const { managedFields, name, namespace, resourceVersion, uid } = next.metadata;
-  next.metadata = { ...prev.metadata, name, namespace, uid: uid || prev.metadata.uid, managedFields, resourceVersion };
+  const { managedFields: _, ...kept } = prev.metadata;
+  next.metadata = { ...kept, name, namespace, uid: uid || prev.metadata.uid, resourceVersion, ...(managedFields ? { managedFields } : {}) };
 }
 
 /** Subresources that change the spec raise the generation, too: the kubelet's status tells which one it has seen. */

@@ -1,22 +1,24 @@
+import { goSyntax, goType, goValue } from '../go-values.ts';
 import { isJsonObject } from '../json-object.ts';
 import type { Field, TypeNode } from '../schema/node.ts';
 import { elementText } from './field-set.ts';
 
-/** As Go's %#v prints a value that structured-merge-diff holds. */
-const held = (value: unknown) => `&value.valueUnstructured{Value:${typeof value === 'string' ? JSON.stringify(value) : String(value)}}`;
-
-function scalarProblem(node: TypeNode, value: unknown): string | undefined {
+/** What structured-merge-diff says of a value that is none of its type. */
+function mismatch(node: TypeNode, value: unknown): string | undefined {
   const isNumber = typeof value === 'number' || typeof value === 'bigint';
-  // Of lists and maps in a scalar's place decoding tells.
-  if (typeof value === 'object') return undefined;
   switch (node.kind) {
     case 'int':
     case 'float':
-      return isNumber ? undefined : `expected numeric (int or float), got ${typeof value === 'boolean' ? 'bool' : typeof value}`;
+      return isNumber ? undefined : `expected numeric (int or float), got ${goType(value)}`;
     case 'string':
-      return typeof value === 'string' ? undefined : `expected string, got ${held(value)}`;
+      return typeof value === 'string' ? undefined : `expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}`;
     case 'bool':
-      return typeof value === 'boolean' ? undefined : `expected boolean, got ${held(value)}`;
+      return typeof value === 'boolean' ? undefined : `expected boolean, got &{${goValue(value)}}`;
+    case 'struct':
+    case 'map':
+      return `expected map, got &{${goValue(value)}}`;
+    case 'list':
+      return `expected list, got &{${goValue(value)}}`;
     default:
       return undefined;
   }
@@ -41,7 +43,7 @@ function* problemsOf(node: TypeNode, value: unknown, path: string, field: Field 
   else if (node.kind === 'list' && Array.isArray(value))
     for (const [i, item] of value.entries()) yield* problemsOf(node.item, item, path + elementOf(field, item, i), undefined);
   else {
-    const problem = scalarProblem(node, value);
+    const problem = mismatch(node, value);
     if (problem !== undefined) yield `${path}: ${problem}`;
   }
 }

@@ -7,7 +7,7 @@ import { setKey } from '../decode.ts';
 import { deepEqual } from '../equality.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Field, ListNode, StructNode, TypeNode } from '../schema/node.ts';
-import { emptySet, type FieldSet, isEmptySet, makeNode, step } from './field-set.ts';
+import { elementText, emptySet, type FieldSet, isEmptySet, makeNode, step } from './field-set.ts';
 
 /** A configuration that cannot be merged, e.g. a list item without its key. */
 export class ApplyError extends Error {
@@ -121,7 +121,7 @@ function itemsByElement(place: Place, list: readonly unknown[], strict = false):
     const element = itemElement(place, item, strict, i);
     const same = out.get(element);
     if (!same) out.set(element, [item]);
-    else if (strict) throw new ApplyError(`duplicate entries for key ${element.slice(2)}`);
+    else if (strict) throw new ApplyError(`duplicate entries for key ${elementText(element)}`);
     else same.push(item);
   }
   return out;
@@ -146,7 +146,10 @@ function childrenOf(place: Place, value: unknown, strict: boolean): Child[] {
     }
   } else if (shape === 'list' && Array.isArray(value)) {
     const inner = placeOfNode(itemNodeOf(place));
-    for (const [element, [item]] of itemsByElement(place, value, strict)) children.push({ element, item, inner });
+    // Of items that repeat a key nobody can tell whose parts are whose.
+    const repeated = { ...inner, atomic: true };
+    for (const [element, [item, ...others]] of itemsByElement(place, value, strict))
+      children.push({ element, item, inner: others.length > 0 ? repeated : inner });
   }
   return children;
 }
@@ -244,7 +247,7 @@ function listPairs(place: Place, left: unknown, right: unknown): Pair[] {
   const pairs: Pair[] = [];
   for (const [element, items] of after) {
     const old = before.get(element);
-    if (old && (items.length > 1 || old.length > 1)) pairs.push({ element, before: old, after: items, inner: { ...inner, atomic: true } });
+    if (items.length > 1 || (old && old.length > 1)) pairs.push({ element, before: old, after: items, inner: { ...inner, atomic: true } });
     else pairs.push({ element, before: old?.[0], after: items[0], inner });
   }
   for (const [element, [item]] of before) if (!after.has(element)) pairs.push({ element, before: item, after: undefined, inner });

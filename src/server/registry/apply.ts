@@ -13,10 +13,10 @@ import {
 import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
-import { decodeServed, toStorageVersion } from './codec.ts';
+import { decodeServed, toStorageVersion, warnOfDocument } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
-import { bodyBytes, type Document, parseCborDocument, parseYamlDocument } from './read-body.ts';
+import { bodyBytes, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject, type ShownObject } from './update.ts';
@@ -29,13 +29,32 @@ const cborApplyType = 'application/apply-patch+cbor';
 export const isApply = (context: RequestContext): boolean =>
   context.body.contentType === applyType || (context.cbor === true && context.body.contentType === cborApplyType);
 
-async function configurationOf(context: RequestContext, { resource }: ServedResource): Promise<Pick<Document, 'value' | 'repeated'>> {
+interface Configuration {
+  value: Record<string, unknown>;
+  /** Of YAML: what it repeats. */
+  repeated?: string | undefined;
+}
+
+async function configurationOf(context: RequestContext, { resource }: ServedResource): Promise<Configuration> {
   const { body } = context;
-  if (context.local) return { value: body.value };
+  if (context.local) return asMap(body.value, 'YAML');
   const bytes = await bodyBytes(context);
-  return body.contentType === applyType
-    ? parseYamlDocument(bytes, resource.kind, () => context.signal)
-    : parseCborDocument(bytes, resource.kind);
+  const isYaml = body.contentType === applyType;
+  const form = isYaml ? 'YAML' : 'CBOR';
+  const refused = (why: string) => errors.badRequest(`error decoding ${form}: ${why}`);
+  const document = isYaml
+    ? await parseYamlDocument(bytes, resource.kind, () => context.signal, refused)
+    : parseCborDocument(bytes, resource.kind, refused);
+  return { ...asMap(document.value, form), repeated: document.repeated };
+}
+
+/** Nothing is an empty map, as to Go. */
+function asMap(value: unknown, form: string): Configuration {
+  if (value === undefined || value === null) return { value: {} };
+  if (isJsonObject(value)) return { value };
+  const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  const why = `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`;
+  throw errors.badRequest(`error decoding ${form}: error unmarshaling JSON: while decoding JSON: ${why}`);
 }
 
 /** How what a client applies to a subresource of another kind is applied to the object. */
@@ -61,14 +80,13 @@ export async function apply(
     ]);
   const asked = through?.resource ?? served;
   const { value: sent, repeated } = await configurationOf(context, asked);
-  if (!isJsonObject(sent)) throw errors.badRequest(`error decoding YAML: expected an object`);
   context.audit?.request(undefined, () => sent);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
   if (repeated !== undefined) {
     const why = `error converting YAML to JSON: ${repeated}`;
     if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
-    if (options.fieldValidation === 'Warn') context.warn(why);
+    if (options.fieldValidation === 'Warn') warnOfDocument(context, [why]);
   }
   if (sent.kind !== asked.resource.kind || sent.apiVersion !== asked.apiVersion) {
     const { group, version } = parseApiVersion(String(sent.apiVersion ?? ''));

@@ -56,6 +56,15 @@ function checkCustomKind(value: Record<string, unknown>, expected: Resource): vo
   throw errors.invalid({ group: expected.group, kind }, name, [{ type: 'FieldValueInvalid', field: 'kind', body }]);
 }
 
+/** Tells of what a document repeats and of what is unknown in it; of what YAML repeats, line by line. */
+export function warnOfDocument(context: RequestContext, problems: readonly string[]): void {
+  for (const problem of problems) {
+    const yaml = /^(?:error converting YAML to JSON: )?yaml: unmarshal errors:\n/.exec(problem);
+    const lines = yaml ? problem.slice(yaml[0].length).split('\n') : [problem];
+    for (const line of lines) context.warn(line.trim());
+  }
+}
+
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
 export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
   const { value, duplicates, repeated, text } = document;
@@ -73,7 +82,7 @@ export function decodeDocument(context: RequestContext, document: Document, expe
     return { ...deepCopy(value), apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as unknown as KubeObject;
   }
   const decoded = decodeByTable(value, expected, node, { fieldValidation: validation, duplicates, repeated, text });
-  for (const warning of decoded.warnings) context.warn(warning);
+  warnOfDocument(context, decoded.warnings);
   return decoded.object;
 }
 
@@ -110,7 +119,7 @@ function decoded(context: RequestContext, document: Document, served: ServedReso
     ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];
   if (validation === 'Strict' && problems.length > 0) throw cannotBeHandled(resource, `strict decoding error: ${problems.join(', ')}`);
-  if (validation === 'Warn') for (const problem of problems) context.warn(problem);
+  if (validation === 'Warn') warnOfDocument(context, problems);
   return object;
 }
 

@@ -2,6 +2,7 @@ import { deepCopy, errors, FieldErrors, hasReason, type KubeObject, StatusError 
 import { RequestTooLargeError } from '../../store/index.ts';
 import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
+import { attributesOf, demand } from '../pipeline/authorize.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { decodeObject } from './codec.ts';
 import { trackUpdate } from './field-ownership.ts';
@@ -102,6 +103,7 @@ async function prepareAndStore(
     if (converted !== undefined) await converted;
     validateCreate(kind, object, problems);
     warnings(kind, context, object);
+    if (context.info.verb !== 'create') await demand({ ...attributesOf(context), verb: 'create' }, registry.authorizer);
     const validated = admitValidating(registry, { ...admission, name: object.metadata.name, object });
     if (validated !== undefined) await validated;
     const item = dryRun ? await notTaken(served, object) : await store(served, object, ownFields);

@@ -5,6 +5,7 @@ import {
   applyStrategicMergePatch,
   DecodeError,
   errors,
+  goValue,
   isJsonObject,
   type KubeObject,
   kindNode,
@@ -147,13 +148,4 @@ function restoring(reason: string): string {
   if (to.startsWith('map[')) return `cannot restore map from ${source}`;
   if (to.includes('.')) return `cannot restore struct from: ${source}`;
   return `unrecognized type: ${to}`;
-}
-
-/** As Go's `%+v` prints decoded JSON: `map[spec:map[replicas:x]]`. */
-function goValue(value: unknown): string {
-  if (value === null || value === undefined) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
-  if (typeof value !== 'object') return String(value);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `map[${entries.map(([key, item]) => `${key}:${goValue(item)}`).join(' ')}]`;
 }

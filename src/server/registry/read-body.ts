@@ -69,7 +69,13 @@ function jsonInYaml(text: string): Document | undefined {
   }
 }
 
-export async function parseYamlDocument(bytes: Buffer, kind: string, signal: () => AbortSignal): Promise<Document> {
+/** `refused`: the error for what is no YAML; default: that of a body that is no object of the kind. */
+export async function parseYamlDocument(
+  bytes: Buffer,
+  kind: string,
+  signal: () => AbortSignal,
+  refused = (why: string) => unrecognized(kind, why, bytes),
+): Promise<Document> {
   const text = bytes.toString('utf8');
   const given = jsonInYaml(text);
   if (given) return given;
@@ -81,7 +87,7 @@ export async function parseYamlDocument(bytes: Buffer, kind: string, signal: () 
   } catch (error) {
     const why = error instanceof DecodeError ? tooDeepYaml : error instanceof YamlProblem ? error.message : undefined;
     if (why === undefined) throw error;
-    throw unrecognized(kind, `error converting YAML to JSON: yaml: ${why}`, bytes);
+    throw refused(`error converting YAML to JSON: yaml: ${why}`);
   }
 }
 
@@ -101,20 +107,20 @@ export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
   }
 }
 
-export function parseCborDocument(bytes: Buffer, kind: string): Document {
+export function parseCborDocument(bytes: Buffer, kind: string, refused = (why: string) => unrecognized(kind, why, bytes)): Document {
   try {
     return { value: decodeCbor(bytes), duplicates: [] };
   } catch (error) {
-    if (error instanceof DecodeError) throw unrecognized(kind, error.message, bytes);
+    if (error instanceof DecodeError) throw refused(error.message);
     throw error;
   }
 }
 
 const readers = new Map<string, (bytes: Buffer, kind: string, signal: () => AbortSignal) => Document | Promise<Document>>([
   [jsonType, parseJsonDocument],
-  [yamlType, parseYamlDocument],
+  [yamlType, (bytes, kind, signal) => parseYamlDocument(bytes, kind, signal)],
   [protobufType, parseProtobufDocument],
-  [cborType, parseCborDocument],
+  [cborType, (bytes, kind) => parseCborDocument(bytes, kind)],
 ]);
 
 /** What the client has sent, whose size is counted. */

@@ -10,7 +10,7 @@ import {
 import type { Clock, Random } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { AdmissionMetrics, AdmissionType } from '../metrics/admission-metrics.ts';
-import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest, FinishWrite, WriteHook } from '../request.ts';
+import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest, Authorizer, FinishWrite, WriteHook } from '../request.ts';
 import type { ResourceTable } from './served-resource.ts';
 
 export interface Registry {
@@ -20,6 +20,8 @@ export interface Registry {
   readonly admission: readonly AdmissionPlugin[];
   readonly admissionMetrics: AdmissionMetrics;
   readonly table: ResourceTable;
+  /** Who may create by a PUT or a PATCH: the request itself has been allowed. */
+  readonly authorizer: Authorizer;
   /** Whether a feature gate is on (--feature-gates); default: all are, and no field is dropped. */
   readonly isEnabled?: ((gate: string) => boolean) | undefined;
   /** A watch without timeoutSeconds ends after this to twice this (--min-request-timeout). Default 1800. */

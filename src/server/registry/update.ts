@@ -95,18 +95,24 @@ export async function updateOrCreate(
  */
 export async function changeObject(registry: Registry, context: RequestContext, served: ServedResource, change: Change): Promise<Item> {
   let finish: FinishWrite | undefined;
-  const step = (current: Cached) => {
+  let last: KubeObject | undefined;
+  const step = async (current: Cached) => {
     // A lost race begins anew, from a fresh read.
     finish?.(false);
     finish = undefined;
-    return nextState(registry, context, served, change, current, (begun) => {
+    last = undefined;
+    const { next, isLast } = await nextState(registry, context, served, change, current, (begun) => {
       finish = begun;
     });
+    if (!isLast) return next;
+    last = next;
+    return undefined;
   };
   try {
     const item = await write(context, served, change, step);
     finish?.(!change.options.dryRun);
-    return item;
+    // Whoever removes the last finalizer is told what it has made of the object, though that is gone by then.
+    return last === undefined ? item : { object: last };
   } catch (error) {
     finish?.(false);
     if (!(error instanceof RequestTooLargeError) || change.ownFields || change.dropsFields) throw error;
@@ -142,7 +148,7 @@ async function nextState(
   change: Change,
   current: Cached,
   onBegin: (finish: FinishWrite | undefined) => void,
-): Promise<KubeObject | undefined> {
+): Promise<{ next: KubeObject; isLast: boolean }> {
   const { kind } = served;
   const { info } = context;
   const stored = convertToStored(served, current.object);
@@ -152,6 +158,18 @@ async function nextState(
   checkVersion(served, next, current);
   // Strategies and validation compare metadata with the object's present version.
   next.metadata.resourceVersion = String(current.revision);
+  if (change.dropsFields) delete next.metadata.managedFields;
+  else if (!change.ownFields) {
+    // Of what the client has sent: what admission and strategies make of it is nobody's.
+    const { fieldManager: manager } = change.options;
+    const tracked = trackUpdate(registry.table, prev, next, {
+      manager,
+      served,
+      subresource: info.subresource,
+      now: timestamp(registry.clock),
+    });
+    next = tracked instanceof Promise ? await tracked : tracked;
+  }
   const { shown } = change;
   if (info.verb === 'update') dedupOwnerReferences(context, next, { admitted: false });
   const admission = admissionRequest(context, shown?.kind ?? served.resource, 'UPDATE', {
@@ -175,18 +193,6 @@ async function nextState(
     if (registry.isEnabled) dropDisabledFields(kind.resource, next, prev, registry.isEnabled);
     prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   }
-  const now = timestamp(registry.clock);
-  // After the strategy, so that nobody comes to own what the write could not change.
-  if (change.dropsFields) delete next.metadata.managedFields;
-  else if (!change.ownFields) {
-    const tracked = trackUpdate(registry.table, prev, next, {
-      manager: change.options.fieldManager,
-      served,
-      subresource: info.subresource,
-      now,
-    });
-    next = tracked instanceof Promise ? await tracked : tracked;
-  }
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = unlessOnlyTimes(prev, shareUnchanged(prev, next));
   // What was converted is validated as it was sent, and known by what holds it.
@@ -198,7 +204,7 @@ async function nextState(
   else for (const warning of strategy.warnings?.(shared, prev) ?? []) context.warn(warning);
   const validated = admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   if (validated !== undefined) await validated;
-  return deletable(kind.resource, shared, prev) ? undefined : shared;
+  return { next: shared, isLast: deletable(kind.resource, shared, prev) };
 }
 
 /** A resourceVersion in the object makes the update conditional; kinds may demand one. */

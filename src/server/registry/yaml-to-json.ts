@@ -2,7 +2,7 @@
  * From YAML to JSON, as sigs.k8s.io/yaml converts before anything is decoded. Knows nothing of the rest of the server, so that a thread
  * aside has little to load (yaml-conversion.ts).
  */
-import { Composer, isScalar, LineCounter, Parser, visit, type Document as YamlDocument } from 'yaml';
+import { Composer, isMap, isNode, isScalar, isSeq, LineCounter, Parser, type Document as YamlDocument } from 'yaml';
 import { nestsTooDeep, tooDeepYaml } from './yaml-depth.ts';
 
 /** Where this module is, for the thread aside. */
@@ -28,20 +28,23 @@ export function convertYaml(text: string): ConvertedYaml {
   return { json: JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null', repeated: repeatedKeys(document, lines) };
 }
 
-function repeatedKeys(document: YamlDocument, lines: LineCounter): string | undefined {
+/** What the document's maps repeat, in the order in which a reader is done with the values, and at these' lines, as Go's parser tells. */
+function repeatedKeys({ contents }: YamlDocument, lines: LineCounter): string | undefined {
   const repeated: string[] = [];
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<unknown>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        if (seen.has(key.value)) {
-          const { line } = lines.linePos(key.range?.[0] ?? 0);
-          repeated.push(`  line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
-        }
-        seen.add(key.value);
+  const walk = (node: unknown): void => {
+    if (isSeq(node)) for (const item of node.items) walk(item);
+    if (!isMap(node)) return;
+    const seen = new Set<unknown>();
+    for (const { key, value } of node.items) {
+      walk(value);
+      if (!isScalar(key)) continue;
+      if (seen.has(key.value)) {
+        const { line } = lines.linePos((isNode(value) ? value.range?.[0] : undefined) ?? key.range?.[0] ?? 0);
+        repeated.push(`  line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
       }
-    },
-  });
+      seen.add(key.value);
+    }
+  };
+  walk(contents);
   return repeated.length > 0 ? `yaml: unmarshal errors:\n${repeated.join('\n')}` : undefined;
 }
