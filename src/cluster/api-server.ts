@@ -19,6 +19,7 @@ import {
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
 import { authenticationConfiguration, parseAuthenticationConfiguration } from './authentication-configuration.ts';
+import { clientAuthorities } from './authority-flags.ts';
 import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
@@ -73,6 +74,7 @@ export async function openApiServer(
   if (face) logger.info({ address: face.address }, 'the store answers as an etcd');
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
   const authorization = await authorizationOptions(args);
+  const clientCa = await clientAuthorities(args, pki.ca.certificate);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
@@ -98,7 +100,7 @@ export async function openApiServer(
     tls: {
       cert: pki.apiserver.certificate,
       key: pki.apiserver.key,
-      clientCa: [pki.ca.certificate, pki.frontProxyCa.certificate],
+      clientCa: [clientCa, pki.frontProxyCa.certificate],
       ...tlsOptions(args),
     },
     bindAddress: config.bindAddress,
@@ -115,7 +117,7 @@ export async function openApiServer(
       ...identity,
       signingKey: pki.serviceAccount.privateKey,
       publicKey: pki.serviceAccount.publicKey,
-      clientCa: pki.ca.certificate,
+      clientCa,
       requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
       anonymousAuth,
       ...(await authenticationFlags(config)),

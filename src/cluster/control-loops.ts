@@ -10,12 +10,13 @@ import type { Pki } from '../pki/index.ts';
 import { registerPodResourceMetrics, runScheduler } from '../scheduler/index.ts';
 import type { ComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
+import { signingAuthority } from './authority-flags.ts';
 import { serveComponent } from './component-endpoints.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { controllerManagerFlags, leaderElection, schedulerFlags } from './control-plane-flags.ts';
 import { controllerConfig } from './controller-manager-flags.ts';
-import { checkFlags } from './flags.ts';
+import { checkFlags, flag } from './flags.ts';
 import { schedulerConfiguration, withConfiguredElection } from './scheduler-configuration.ts';
 
 export interface ControlLoopOptions {
@@ -90,8 +91,12 @@ export async function prepareControlLoop(
   return { name, options: { ...shared, logger, metrics, ...resources }, endpoint };
 }
 
+/** --controllers, without the allocator of nodes' address ranges where --allocate-node-cidrs=false wants none; default: it is wanted. */
+const controllersOf = (args: ComponentArgs) =>
+  `${flag(args['allocate-node-cidrs'], true) ? '' : '-node-ipam-controller,'}${args.controllers ?? '*'}`;
+
 /** Runs until the signal is aborted; throws LeadershipLostError. */
-export function runClusterControllers(
+export async function runClusterControllers(
   options: ControlLoopOptions,
   clients: { own: Client; forController: (name: string, account: string) => Client },
   signal: AbortSignal,
@@ -99,11 +104,12 @@ export function runClusterControllers(
   const { config, pki, logger, metrics } = options;
   const args = config.args.controllerManager;
   const election = leaderElection(args, options.electsByDefault);
-  return runControllerManager(
+  const clusterSigning = (await signingAuthority(args)) ?? pki.ca;
+  await runControllerManager(
     {
       client: clients.own,
       clientFor: clients.forController,
-      controllers: args.controllers ?? '*',
+      controllers: controllersOf(args),
       ...(election ? { leaderElect: { ...election, identity: identity() } } : {}),
       clock,
       random,
@@ -114,7 +120,7 @@ export function runClusterControllers(
         serviceCidrs: [config.serviceCidr],
         rootCa: pki.ca.certificate,
         serviceAccountKey: pki.serviceAccount.privateKey,
-        clusterSigning: pki.ca,
+        clusterSigning,
         ...controllerConfig(args),
       },
     },

@@ -1,6 +1,7 @@
 /** Flags of the control plane's components, which processes of nodes have no need to know. */
 import type { LeaderElectionOptions } from '../client/index.ts';
 import { auditFlags } from '../server/index.ts';
+import { signingFlags } from './authority-flags.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { controllerFlags } from './controller-manager-flags.ts';
@@ -63,6 +64,7 @@ export const authenticationFlags = [
   'authorization-webhook-cache-unauthorized-ttl',
   'authorization-webhook-config-file',
   'authorization-webhook-version',
+  'client-ca-file',
   'enable-bootstrap-token-auth',
   ...oidcFlags,
   'requestheader-allowed-names',
@@ -114,7 +116,7 @@ export const leaderElectionFlags = [
 ] as const;
 /** Of the HTTPS of the scheduler and the controller manager, and of what they tell. */
 const loopFlags = ['bind-address', 'secure-port', 'feature-gates', ...logFlags, ...leaderElectionFlags] as const;
-export const controllerManagerFlags = ['controllers', ...controllerFlags, ...loopFlags] as const;
+export const controllerManagerFlags = ['allocate-node-cidrs', 'controllers', ...controllerFlags, ...signingFlags, ...loopFlags] as const;
 export const schedulerFlags = ['config', ...loopFlags] as const;
 
 type LeaderElection = Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'> &

@@ -74,6 +74,7 @@ beforeAll(async () => {
     'feature-gates': 'ComponentFlagz=false',
     'authentication-config': configFile,
     'authorization-config': authorizationFile,
+    'client-ca-file': join(dir, 'provider', 'ca.crt'),
     'allow-privileged': 'false',
     'external-hostname': 'api.test',
     'http2-max-streams-per-connection': '100',
@@ -96,11 +97,13 @@ afterAll(async () => {
 });
 
 const pem = (file: string) => readFileSync(join(cluster.dataDir, 'pki', file), 'utf8');
+const adminOf = (pki: string) => ({ cert: readFileSync(join(pki, 'admin.crt')), key: readFileSync(join(pki, 'admin.key')) });
 
-function ask(method: string, path: string, headers: Record<string, string> = {}, admin = true, text?: string) {
+/** `admin`: of this cluster, or of whom these are the certificate and key. */
+function ask(method: string, path: string, headers: Record<string, string> = {}, admin: boolean | object = true, text?: string) {
   return new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
-    const identity = { ca: pem('ca.crt'), ...(admin ? { cert: pem('admin.crt'), key: pem('admin.key') } : {}) };
-    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, ...identity }, (response) => {
+    const identity = admin === true ? adminOf(join(cluster.dataDir, 'pki')) : admin || {};
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, ca: pem('ca.crt'), ...identity }, (response) => {
       let body = '';
       response.on('data', (chunk: Buffer) => {
         body += chunk.toString();
@@ -153,6 +156,12 @@ it('knows the users of a provider', async () => {
   expect((await list()).body).toContain('User \\"jane@corp.test\\" cannot list resource');
   await cluster.kubectl('create', 'clusterrolebinding', 'devs', '--clusterrole=view', '--group=oidc:devs');
   await expect.poll(async () => (await list()).status).toBe(200);
+});
+
+it('knows whom another authority has given a certificate, if it is told of that authority', async () => {
+  expect((await ask('GET', '/api/v1/secrets', {}, adminOf(join(dir, 'provider')))).status).toBe(200);
+  const pki = await ensurePki(join(dir, 'unknown'), { now: Date.now() });
+  expect((await ask('GET', '/api/v1/secrets', {}, adminOf(pki.dir))).status).toBe(401);
 });
 
 it('answers strangers where it is told to', async () => {
