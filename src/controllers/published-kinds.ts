@@ -14,14 +14,27 @@ function referenceOf(schema: Schema): string | undefined {
   return allOf.map((part) => (isJsonObject(part) ? referenceOf(part) : undefined)).find((found) => found !== undefined);
 }
 
-/** A schema with what it refers to in the place of the reference; one that holds itself ends in an object of unknown fields. */
-function withoutReferences(value: unknown, schemas: Schemas, within: readonly string[] = []): unknown {
-  if (Array.isArray(value)) return value.map((item) => withoutReferences(item, schemas, within));
-  if (!isJsonObject(value)) return value;
-  const name = referenceOf(value);
-  if (name !== undefined && (within.includes(name) || !schemas[name])) return { type: 'object' };
-  if (name !== undefined) return withoutReferences(schemas[name], schemas, [...within, name]);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutReferences(item, schemas, within)]));
+/** So many parts a kind's schema may come to: references upon references may double them each time. */
+const maxParts = 50_000;
+
+/**
+ * A schema with what it refers to in the place of the reference; one that holds itself, or becomes too large, ends in an object of unknown
+ * fields.
+ */
+function withoutReferences(root: Schema, schemas: Schemas): unknown {
+  let parts = 0;
+  const expanded = (value: unknown, within: readonly string[]): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (++parts > maxParts) return { type: 'object' };
+    if (Array.isArray(value)) return value.map((item) => expanded(item, within));
+    // An object of a JSON document.
+    const schema = value as Schema;
+    const name = referenceOf(schema);
+    if (name !== undefined && (within.includes(name) || !Object.hasOwn(schemas, name))) return { type: 'object' };
+    if (name !== undefined) return expanded(schemas[name], [...within, name]);
+    return Object.fromEntries(Object.entries(schema).map(([key, item]) => [key, expanded(item, within)]));
+  };
+  return expanded(root, []);
 }
 
 const isOf = (schema: Schema, group: string, version: string, kind: string): boolean => {

@@ -257,6 +257,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       client,
       webhooks,
       conversionMetrics: createConversionMetrics(options.metrics, clock),
+      expressionMetrics: extensions.metrics,
       definitionMetrics: createDefinitionMetrics(options.metrics),
       clock,
       random,

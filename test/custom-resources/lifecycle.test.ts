@@ -217,6 +217,9 @@ test('rules in CEL hold, and see what was before', async () => {
     expect([status, headers.warning]).toEqual([200, '299 - "spec: Invalid value: fewer than 7"']);
     return true;
   });
+  const { body } = await api.http('GET', '/metrics');
+  for (const what of ['compilation', 'evaluation'])
+    expect(body).toMatch(new RegExp(`^apiserver_cel_${what}_duration_seconds_count [1-9]`, 'm'));
 });
 
 test('a definition of v1beta1 is served, keeps unknown fields, and reads in both versions', async () => {

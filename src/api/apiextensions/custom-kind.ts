@@ -19,7 +19,7 @@ import { applySchemaDefaults, hasSchemaDefaults } from './schema-defaults.ts';
 import { resourceNode } from './schema-node.ts';
 import { pruneToSchema } from './schema-pruning.ts';
 import { validateValue } from './schema-validation.ts';
-import { applyRules } from './validation-rules.ts';
+import { applyRules, type RuleMeasures } from './validation-rules.ts';
 
 const root = new FieldPath();
 const statusPath = new FieldPath('status');
@@ -92,7 +92,7 @@ function intent(object: Parted, withStatus: boolean): Record<string, unknown> {
 }
 
 /** What is particular to a version. `shown` gives a stored object in that version. */
-function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeObject) => KubeObject) {
+function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeObject) => KubeObject, measures: RuleMeasures | undefined) {
   const schema = version.schema?.openAPIV3Schema;
   const validate = (next: KubeObject, prev: KubeObject | undefined, errors: FieldErrors) => {
     const [value, before] = [shown(next), prev && shown(prev)];
@@ -101,7 +101,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
     if (scalePaths) validateScaleStatus(value, scalePaths, errors);
     if (schema) validateEmbedded(schema, value, errors);
     if (schema) validateListTypes(schema, value, errors, before);
-    if (schema) applyRules(schema, value, root, errors, before);
+    if (schema) applyRules(schema, value, root, errors, before, measures);
   };
   const statusSchema = schema?.properties?.status;
   /** Whatever the rest says: it is as it was. Rules see the whole object. */
@@ -111,7 +111,7 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
     if (statusSchema && value.status !== undefined) validateValue(statusSchema, value.status, statusPath, errors, before.status);
     if (scalePaths) validateScaleStatus(value, scalePaths, errors);
     if (schema) validateListTypes(schema, value, errors, before);
-    if (schema) applyRules(schema, value, root, errors, before);
+    if (schema) applyRules(schema, value, root, errors, before, measures);
   };
   const { scale } = version.subresources ?? {};
   const scalePaths: ScalePaths | undefined = scale && {
@@ -190,9 +190,13 @@ function convertedBy(
 
 /**
  * The kind that a definition's accepted names and versions make.
+ * `convert`: of a definition with a webhook; `measures`: of its rules.
  * @throws Error for a definition without a storage version
  */
-export function customKind(definition: CustomResourceDefinition, convert?: Converter): KindDefinition {
+export function customKind(
+  definition: CustomResourceDefinition,
+  { convert, measures }: { convert?: Converter | undefined; measures?: RuleMeasures } = {},
+): KindDefinition {
   const { spec, status } = definition;
   const names = status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
   const storage = storageVersionOf(spec);
@@ -238,7 +242,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
       return deepEqual(completed, written) ? written : completed;
     },
   };
-  const storageRules = rulesOf(storage, (object) => object);
+  const storageRules = rulesOf(storage, (object) => object, measures);
   const others = spec.versions
     // Stored objects may be in any version where only the webhook can tell one from another.
     .filter((version) => version.served && (version !== storage || convert !== undefined))
@@ -249,7 +253,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
         const names = { served: `${spec.group}/${version.name}`, storage: apiVersion };
         const conversion = convertedBy(convert, names, (object, to) => inVersion(to === 'storage' ? storageForm : form, object));
         // Selected and scaled as they are stored; shown and validated as they were converted.
-        const { columns, validateCreate, validateUpdate, subresources } = rulesOf(version, conversion.fromStorage);
+        const { columns, validateCreate, validateUpdate, subresources } = rulesOf(version, conversion.fromStorage, measures);
         const { scale } = storageRules.subresources;
         const { status } = subresources;
         const own = { ...(status ? { status } : {}), ...(scale ? { scale } : {}) };
@@ -262,7 +266,7 @@ export function customKind(definition: CustomResourceDefinition, convert?: Conve
         defaults: form.defaults,
         toStorage: (object) => inVersion(storageForm, object),
         fromStorage: shown,
-        overrides: rulesOf(version, shown),
+        overrides: rulesOf(version, shown, measures),
         ...warning,
       };
     });

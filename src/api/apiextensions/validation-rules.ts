@@ -15,6 +15,15 @@ import { itemSchema, propertySchema, somewhere, valueSchema } from './schema-par
 export const objectBudget = (): Budget => ({ left: 10_000_000 });
 const maxMessageBytes = 5 * 1024;
 
+/** Measures what it runs. */
+export interface RuleMeasures {
+  compilation<T>(run: () => T): T;
+  /** Of all rules of an object. */
+  evaluation<T>(run: () => T): T;
+}
+
+const unmeasured: RuleMeasures = { compilation: (run) => run(), evaluation: (run) => run() };
+
 interface CompiledRules {
   type: RuleType | undefined;
   rules: CompiledRule[];
@@ -22,13 +31,15 @@ interface CompiledRules {
 
 const compiledRules = new WeakMap<JSONSchemaProps, CompiledRules | undefined>();
 
-function rulesOf(schema: JSONSchemaProps, isResource: boolean): CompiledRules | undefined {
+function rulesOf(schema: JSONSchemaProps, isResource: boolean, measures: RuleMeasures): CompiledRules | undefined {
   const known = compiledRules.get(schema);
   if (known) return known;
   const list = schema['x-kubernetes-validations'];
   if (!list?.length) return undefined;
-  const declared = declareTypes(schema, isResource);
-  const rules: CompiledRules = { type: declared.type, rules: list.map((rule) => compileRule(declared, rule)) };
+  const rules = measures.compilation((): CompiledRules => {
+    const declared = declareTypes(schema, isResource);
+    return { type: declared.type, rules: list.map((rule) => compileRule(declared, rule)) };
+  });
   compiledRules.set(schema, rules);
   return rules;
 }
@@ -73,13 +84,15 @@ class RuleValidation {
   readonly #errors: FieldErrors;
   readonly #budget: Budget;
   readonly #ratchets: boolean;
+  readonly #measures: RuleMeasures;
   #stopped = false;
 
   /** `ratchets`: what did not change may go on breaking rules. */
-  constructor(errors: FieldErrors, { budget = objectBudget(), ratchets = true } = {}) {
+  constructor(errors: FieldErrors, { budget = objectBudget(), ratchets = true, measures = unmeasured } = {}) {
     this.#errors = errors;
     this.#budget = budget;
     this.#ratchets = ratchets;
+    this.#measures = measures;
   }
 
   value(schema: JSONSchemaProps, value: unknown, place: Place): void {
@@ -111,7 +124,7 @@ class RuleValidation {
   }
 
   #rules(schema: JSONSchemaProps, value: unknown, { path, isResource, prev, isUnchanged }: Place): void {
-    const compiled = rulesOf(schema, isResource);
+    const compiled = rulesOf(schema, isResource, this.#measures);
     if (!compiled) return;
     const { type } = compiled;
     const typeName = schema.type ?? '';
@@ -192,13 +205,21 @@ const unchecked =
   'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
 
 /** Adds which rules of a schema a value breaks; `errors` has what else is wrong with it. */
-export function applyRules(schema: JSONSchemaProps, value: unknown, path: FieldPath, errors: FieldErrors, prev?: unknown): void {
+export function applyRules(
+  schema: JSONSchemaProps,
+  value: unknown,
+  path: FieldPath,
+  errors: FieldErrors,
+  prev?: unknown,
+  measures: RuleMeasures = unmeasured,
+): void {
   if (!hasRules(schema)) return;
   if (errors.list.some(({ type }) => blocking.has(type))) {
     errors.invalid(new FieldPath(), null, unchecked);
     return;
   }
-  new RuleValidation(errors).value(schema, value, { path, isResource: true, prev, isUnchanged: false });
+  const validation = new RuleValidation(errors, { measures });
+  measures.evaluation(() => validation.value(schema, value, { path, isResource: true, prev, isUnchanged: false }));
 }
 
 /** Adds which rules the default of a schema breaks, of a new value and of one that stays as it is. */

@@ -16,6 +16,7 @@ import type { Client } from '../../client/index.ts';
 import { type Clock, type Random, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
 import type { ConversionMetrics } from '../metrics/conversion-metrics.ts';
+import type { ExtensionMetrics } from '../metrics/extension-metrics.ts';
 import type { DefinitionMetrics } from '../metrics/open-api-metrics.ts';
 import { follow } from '../storages.ts';
 import type { WebhookClient } from '../webhook/index.ts';
@@ -30,6 +31,7 @@ export interface CustomResourcesOptions {
   /** Calls conversion webhooks. */
   webhooks: WebhookClient;
   conversionMetrics?: ConversionMetrics;
+  expressionMetrics?: Pick<ExtensionMetrics, 'expressionCompiled' | 'expressionEvaluated'>;
   definitionMetrics?: DefinitionMetrics;
   clock: Clock;
   random: Random;
@@ -67,6 +69,17 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
   const finalizing = new Set<string>();
   const pending = new Set<string>();
   let working: Promise<void> | undefined;
+  const metrics = options.expressionMetrics;
+  const timed =
+    (done: (seconds: number) => void) =>
+    <T>(run: () => T): T => {
+      const startedMs = clock.monotonic();
+      try {
+        return run();
+      } finally {
+        done((clock.monotonic() - startedMs) / 1000);
+      }
+    };
 
   const serve = (definition: CustomResourceDefinition): void => {
     const { name } = definition.metadata;
@@ -75,7 +88,13 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
       known.definition = definition;
       return;
     }
-    const kind = customKind(definition, webhookConverter(definition, { webhooks, random, metrics: options.conversionMetrics }));
+    const kind = customKind(definition, {
+      convert: webhookConverter(definition, { webhooks, random, metrics: options.conversionMetrics }),
+      measures: {
+        compilation: timed((seconds) => metrics?.expressionCompiled(seconds)),
+        evaluation: timed((seconds) => metrics?.expressionEvaluated(seconds)),
+      },
+    });
     if (known) server.replaceKind(known.kind, kind, { keepStorage: deepEqual(formOf(known.definition), formOf(definition)) });
     else server.addKind(kind);
     served.set(name, { kind, definition });
