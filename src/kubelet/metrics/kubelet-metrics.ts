@@ -26,6 +26,8 @@ export interface KubeletMetrics {
   containerStarted(sort: ContainerSort): void;
   /** `reason`: what it then waits with. */
   containerFailed(sort: ContainerSort, reason: string): void;
+  /** Images that a container is to have as volumes: asked for, then mounted with the container or not. */
+  imageVolumes(what: 'requested' | 'mounted' | 'failed', count: number): void;
   /** `signal`: an eviction signal, or the name of the limit that the pod exceeded. */
   evicted(signal: string): void;
   probed(attempt: ProbeAttempt): void;
@@ -43,6 +45,7 @@ export const noMetrics: KubeletMetrics = {
   sandboxFailed: nothing,
   containerStarted: nothing,
   containerFailed: nothing,
+  imageVolumes: nothing,
   evicted: nothing,
   probed: nothing,
   forgetProbes: nothing,
@@ -79,6 +82,11 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
     'container_type',
     'code',
   );
+  const imageVolumes = {
+    requested: counter('kubelet_image_volume_requested_total', 'Number of requested image volumes.'),
+    mounted: counter('kubelet_image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
+    failed: counter('kubelet_image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
+  };
   const evictions = counter('kubelet_evictions', 'Cumulative number of pod evictions by eviction signal', 'eviction_signal');
   const probes = counter(
     'prober_probe_total',
@@ -109,6 +117,7 @@ export function kubeletMetrics(registry: Registry | undefined, nodeName: string,
     sandboxFailed: () => podErrors.inc(),
     containerStarted: (sort) => containers.inc({ container_type: containerTypes[sort] }),
     containerFailed: (sort, code) => containerErrors.inc({ container_type: containerTypes[sort], code }),
+    imageVolumes: (what, count) => imageVolumes[what].inc(count),
     evicted: (signal) => evictions.inc({ eviction_signal: signal }),
     probed({ pod, container, kind, result, seconds }) {
       const { pod_uid, ...of } = probeLabels(pod, container);

@@ -38,12 +38,21 @@ it('counts pods, containers and probes, and forgets the probes of containers tha
   expect(await samples(registry, 'kubelet_started_containers_errors_total')).toContain(
     'kubelet_started_containers_errors_total{container_type="container",code="ErrImagePull"} 1',
   );
+  await t.create('reads', {
+    volumes: [{ name: 'v', image: { reference: 'data:1', pullPolicy: 'IfNotPresent' } }],
+    containers: [
+      { name: 'main', image: 'nginx:1', imagePullPolicy: 'IfNotPresent', volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      { name: 'other', image: 'nginx:1', imagePullPolicy: 'IfNotPresent' },
+    ],
+  });
+  for (const [what, count] of Object.entries({ requested: 1, mounted_succeed: 1, mounted_errors: 0 }))
+    expect(await samples(registry, `kubelet_image_volume_${what}_total`)).toEqual([`kubelet_image_volume_${what}_total ${count}`]);
   await t.delete('probed');
   await t.advance(1000);
   expect(await samples(registry, 'prober_probe_total')).toEqual([]);
   expect(await samples(registry, timed)).toEqual([]);
   const rounds = await samples(registry, 'kubelet_pod_worker_duration_seconds_count');
-  expect(rounds).toContain('kubelet_pod_worker_duration_seconds_count{operation_type="create"} 2');
+  expect(rounds).toContain('kubelet_pod_worker_duration_seconds_count{operation_type="create"} 3');
   for (const operation of ['sync', 'kill'])
     expect(rounds).toContainEqual(
       expect.stringMatching(`^kubelet_pod_worker_duration_seconds_count\\{operation_type="${operation}"\\} [1-9]`),

@@ -72,7 +72,7 @@ export async function writeHostsFile(context: KubeletContext, pod: Pod, ips: rea
 }
 
 export function containerStarter({ context, objects, observer, services, allocatable, images }: StartDependencies): ContainerStarter {
-  const { runtime, events, random, paths, logger } = context;
+  const { runtime, events, random, paths, logger, metrics } = context;
 
   return async ({ pod, start, image: pulled, sandbox, volumes, observed, signal }) => {
     const { container, sort } = start;
@@ -84,12 +84,15 @@ export function containerStarter({ context, objects, observer, services, allocat
         throw new StartError(error.reason, error.message, error.retryAtMs);
       });
     const image = await present(pulled);
+    let imageVolumes = 0;
     for (const { name } of container.volumeMounts ?? []) {
       const { reference, pullPolicy } = volumes.get(name)?.image ?? {};
-      if (reference)
-        await present(
-          images.ensure(pod, { name: container.name, image: reference, ...(pullPolicy ? { imagePullPolicy: pullPolicy } : {}) }, signal),
-        );
+      if (!reference) continue;
+      metrics.imageVolumes('requested', 1);
+      imageVolumes++;
+      await present(
+        images.ensure(pod, { name: container.name, image: reference, ...(pullPolicy ? { imagePullPolicy: pullPolicy } : {}) }, signal),
+      );
     }
 
     const last = newestContainer(observed, container.name);
@@ -144,8 +147,10 @@ export function containerStarter({ context, objects, observer, services, allocat
     } catch (error) {
       signal.throwIfAborted();
       about('Warning', 'Failed', `Error: ${textOf(error)}`);
+      metrics.imageVolumes('failed', imageVolumes);
       throw new StartError('CreateContainerError', textOf(error));
     }
+    metrics.imageVolumes('mounted', imageVolumes);
     observer.learn(containerId, uidOf(pod));
     about('Normal', 'Created', `Created container: ${container.name}`);
 
