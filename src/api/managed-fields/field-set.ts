@@ -149,10 +149,10 @@ function compareValues(a: unknown, b: unknown): number {
 
 /** Upstream's order of path elements: by their text, but for the values in list items' keys, which are compared as such. */
 export function compareElements(a: string, b: string): number {
-  const kind = a.slice(0, 2);
-  if (a === b || (kind !== 'k:' && kind !== 'v:' && kind !== 'i:') || !b.startsWith(kind)) return a < b ? -1 : a > b ? 1 : 0;
+  const kind = a[0];
+  if (a === b || kind === 'f' || kind === '.' || !kind || !b.startsWith(kind)) return a < b ? -1 : a > b ? 1 : 0;
   const [x, y]: unknown[] = [JSON.parse(a.slice(2)), JSON.parse(b.slice(2))];
-  if (kind !== 'k:') return compareValues(x, y);
+  if (kind !== 'k') return compareValues(x, y);
   // Both are objects of scalars, whose names are in order.
   const [xs, ys] = [Object.entries(x as object), Object.entries(y as object)];
   for (const [i, [name, value]] of xs.entries()) {
