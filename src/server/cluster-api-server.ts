@@ -53,6 +53,7 @@ import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
 import { createOidcMetrics } from './metrics/oidc-metrics.ts';
 import { createDefinitionMetrics } from './metrics/open-api-metrics.ts';
+import { createPodLogMetrics } from './metrics/pod-log-metrics.ts';
 import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
@@ -243,7 +244,9 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...accessReviewHandlers(authorizer),
   ])
     server.addHandler(handler);
-  const streaming = options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer });
+  const logMetrics = createPodLogMetrics(options.metrics);
+  const streaming =
+    options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer, logMetrics });
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
   const { address: advertised, port: advertisedPort } = options.advertise;
   const outside = { address: options.externalHostname ?? advertised, port: advertisedPort };

@@ -53,6 +53,8 @@ export interface Backend {
 }
 
 export interface Kubelets extends Backend {
+  /** As `request`, of whoever answers there: its certificate is not looked at. */
+  requestUnverified: Backend['request'];
   endpointOf(node: Node): NodeEndpoint;
   /** `https://ADDRESS:PORT`. Throws NotFound, or what makes the node unreachable. */
   locate(nodeName: string): Promise<URL>;
@@ -113,13 +115,16 @@ function lookupIn(addressOf: NonNullable<KubeletTls['addressOf']>): LookupFuncti
 
 export function kubelets(storages: Storages, { ca, cert, key, addressOf, ...options }: KubeletTls): Kubelets {
   const where = { ...(addressOf ? { addressOf } : {}), ...options };
+  const client = { cert, key, ...(addressOf === undefined ? {} : { lookup: lookupIn(addressOf) }) };
+  const unverified = backend({ ...client, rejectUnauthorized: false });
+  const verified = ca === undefined ? unverified : backend({ ...client, ca });
   return {
-    ...backend({
-      cert,
-      key,
-      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
-      ...(addressOf === undefined ? {} : { lookup: lookupIn(addressOf) }),
-    }),
+    ...verified,
+    requestUnverified: unverified.request,
+    close() {
+      verified.close();
+      unverified.close();
+    },
     endpointOf: (node) => endpointOf(node, where),
     async locate(nodeName) {
       const node = await readObject(storages, Node, '', nodeName);

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { errors, FieldErrors, FieldPath, type Pod, parseRfc3339, StatusError } from '../../api/index.ts';
 import type { Answer, Upgrade } from '../exchange.ts';
+import type { PodLogMetrics } from '../metrics/pod-log-metrics.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
 import { queryBoolean } from '../request-info.ts';
 import { type Kubelets, requestFailed } from './kubelet-connection.ts';
@@ -109,7 +110,10 @@ async function sendOverWebSocket(upgrade: Upgrade, response: IncomingMessage): P
   return { type: 'hijacked' };
 }
 
-async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
+/** OpenSSL's codes for certificates that nobody vouches for, or that are another's. */
+const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|ALTNAME/;
+
+async function log(kubelets: Kubelets, metrics: PodLogMetrics | undefined, call: HandlerCall): Promise<Answer> {
   const { context } = call;
   const { namespace, name } = context.info;
   const pod = (await call.object()).object as Pod; // the handler is pods' own
@@ -121,10 +125,14 @@ async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
     `/containerLogs/${namespace}/${name}/${container}${query.size > 0 ? `?${query}` : ''}`,
     await kubelets.locate(pod.spec.nodeName),
   );
+  const insecure = queryBoolean(context.query, 'insecureSkipTLSVerifyBackend');
+  metrics?.asked(insecure);
   let response: IncomingMessage;
   try {
-    response = await kubelets.request({ url, method: 'GET', headers: {}, signal: context.signal });
+    const ask = insecure ? kubelets.requestUnverified : kubelets.request;
+    response = await ask({ url, method: 'GET', headers: {}, signal: context.signal });
   } catch (error) {
+    if (untrusted.test((error as NodeJS.ErrnoException).code ?? '')) metrics?.unverified(); // whatever it is, only a code is looked for
     throw requestFailed(error, 'GET', url);
   }
   const status = response.statusCode ?? 500;
@@ -133,12 +141,12 @@ async function log(kubelets: Kubelets, call: HandlerCall): Promise<Answer> {
   return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: response };
 }
 
-export function logHandler(kubelets: Kubelets): SubresourceHandler {
+export function logHandler(kubelets: Kubelets, metrics?: PodLogMetrics): SubresourceHandler {
   return {
     group: '',
     resource: 'pods',
     subresource: 'log',
     verbs: ['get'],
-    handle: (call) => log(kubelets, call),
+    handle: (call) => log(kubelets, metrics, call),
   };
 }
