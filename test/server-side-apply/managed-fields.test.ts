@@ -202,3 +202,27 @@ test('who removes the last finalizer is answered the object without it', async (
   expect((await apply(one, 'm', configMap())).metadata).not.toHaveProperty('finalizers');
   expect((await send('GET', one)).message).toBe('configmaps "one" not found');
 });
+
+test('what names another object than the URL is refused before anything is applied', async () => {
+  await apply(one, 'm', configMap());
+  expect((await merge(one, { metadata: { namespace: 'other' } })).message).toBe(
+    'the namespace of the provided object does not match the namespace sent on the request',
+  );
+  expect((await merge(one, { kind: 'Secret' })).message).toMatch(
+    /^ "" is invalid: patch: Invalid value: .*: converting \(v1\.Secret\) to \(core\.ConfigMap\): unknown conversion$/,
+  );
+  const uid = '88e00824-7f0e-11e8-94a1-c8d3ffb15800';
+  const conflict = (why: string) => `ConfigMap "one" is invalid: metadata.uid: Invalid value: "${uid}": ${why}`;
+  expect((await apply(one, 'm', configMap({ uid }))).message).toBe(conflict('field is immutable'));
+  await send('DELETE', one);
+});
+
+test('what a job is labelled with by itself is owned by nobody', async () => {
+  const jobs = '/apis/batch/v1/namespaces/default/jobs';
+  const spec = { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } };
+  const { metadata } = await send('POST', jobs, { metadata: { name: 'one' }, spec });
+  expect(metadata.labels).toMatchObject({ 'job-name': 'one' });
+  const patched = await merge(`${jobs}/one?fieldManager=m`, { spec: { suspend: true } });
+  const found = patched.metadata.managedFields?.find((entry) => entry.manager === 'm');
+  expect(found?.fieldsV1).toEqual({ 'f:spec': { 'f:suspend': {} } });
+});

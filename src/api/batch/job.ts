@@ -35,6 +35,8 @@ function generateSelector(job: Job): void {
   labels[jobLabels.legacyControllerUid] ??= metadata.uid;
   labels[jobLabels.controllerUid] ??= metadata.uid;
   spec.template.metadata.labels = labels;
+  // As a default does of what users write: upstream reads no job without.
+  if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
   spec.selector = { ...spec.selector, matchLabels: { [jobLabels.controllerUid]: metadata.uid, ...spec.selector?.matchLabels } };
 }
 

@@ -83,11 +83,6 @@ export async function apply(
   context.audit?.request(undefined, () => sent);
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
-  if (repeated !== undefined) {
-    const why = `error converting YAML to JSON: ${repeated}`;
-    if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
-    if (options.fieldValidation === 'Warn') warnOfDocument(context, [why]);
-  }
   if (sent.kind !== asked.resource.kind || sent.apiVersion !== asked.apiVersion) {
     const { group, version } = parseApiVersion(String(sent.apiVersion ?? ''));
     throw errors.badRequest(`invalid object type: ${group}/${version}, Kind=${String(sent.kind ?? '')}`);
@@ -100,6 +95,15 @@ export async function apply(
   checkNames(context, served, config);
   const { custom } = served;
   const force = queryBoolean(query, 'force');
+  // Upstream tells of it only once the configuration has been found to be one that can be applied.
+  let isTold = repeated === undefined || options.fieldValidation === 'Ignore';
+  const tellRepeated = () => {
+    if (isTold) return;
+    const why = `error converting YAML to JSON: ${repeated}`;
+    if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${why}`);
+    warnOfDocument(context, [why]);
+    isTold = true;
+  };
   const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {
     const shown = live === undefined ? undefined : await convertToServed(served, live);
     const steps = applySteps({
@@ -115,14 +119,16 @@ export async function apply(
       ...(custom ? { decode: (object: unknown) => custom.decode(object as Record<string, unknown>, []) } : {}), // merged objects are objects
     });
     const object = await inVersions(steps, managedVersions(registry.table, served, info.subresource));
+    tellRepeated();
     return toStorageVersion(served, deepCopy(object));
   };
-  const { resourceVersion, uid } = config.metadata;
+  const { uid } = config.metadata;
   for (;;) {
     try {
       const item = await changeObject(registry, context, served, {
         options,
-        preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
+        // What the configuration says of these is part of the merged object, and checked as such.
+        preconditions: {},
         next: merged,
         ownFields: true,
         ...(through ? { shown: through.shown } : {}),

@@ -10,6 +10,7 @@ import {
   inVersions,
   type KubeObject,
   kindNode,
+  StatusError,
   updateSteps,
   type Versions,
 } from '../../api/index.ts';
@@ -82,11 +83,18 @@ export function trackUpdate(
   const isForeign = (entry: { apiVersion?: string }) => entry.apiVersion !== apiVersion;
   const foreign = live?.metadata.managedFields?.some(isForeign) || next.metadata.managedFields?.some(isForeign);
   if (served.version === undefined && !foreign) return applyUpdate({ ...operation, live, next });
-  const inItsVersion = async () => {
+  const ownersOf = async () => {
     const [before, after] = await Promise.all([live && convertToServed(served, live), convertToServed(served, next)]);
     const steps = updateSteps({ ...operation, live: before, next: after });
-    const { managedFields } = (await inVersions(steps, managedVersions(table, served, subresource))).metadata;
+    return (await inVersions(steps, managedVersions(table, served, subresource))).metadata.managedFields;
+  };
+  const inItsVersion = async () => {
     const { managedFields: _, ...metadata } = next.metadata;
+    const managedFields = await ownersOf().catch((error: unknown) => {
+      // A webhook that can't convert to the version of one of them: no reason to refuse the write, says upstream, too.
+      if (error instanceof StatusError) return live?.metadata.managedFields;
+      throw error;
+    });
     return { ...next, metadata: managedFields ? { ...metadata, managedFields } : metadata };
   };
   return inItsVersion();

@@ -130,7 +130,8 @@ function refused(error: PatchError): StatusError {
 /** Why a patched document is none of the kind, without the words in which a create is told so. */
 function undecodable(error: unknown): string | undefined {
   if (!(error instanceof StatusError) || error.code !== 400) return undefined;
-  const [, reason] = / cannot be handled as a \w+: ((?:json: cannot unmarshal|strict decoding error).*)$/s.exec(error.message) ?? [];
+  const [, reason] =
+    / cannot be handled as a \w+: ((?:json: cannot unmarshal|strict decoding error|converting |no kind ).*)$/s.exec(error.message) ?? [];
   return reason;
 }
 

@@ -3,6 +3,7 @@ import { errors, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
+import { matchNamespace } from './create.ts';
 import { readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, type ServedResource } from './served-resource.ts';
@@ -21,6 +22,7 @@ export async function patch(registry: Registry, context: RequestContext, served:
   const applyPatch = await readPatch(context, served.resource, options);
   const patched = (document: KubeObject) => {
     const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));
+    matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
     const { name } = object.metadata;
     if (name !== context.info.name)
       throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${context.info.name})`);
