@@ -356,3 +356,37 @@ describe('kubectl that goes over from client-side apply', () => {
     ).toThrow('Apply failed with 1 conflict: conflict with "m" using apps/v1: .spec.replicas');
   });
 });
+
+describe('many updaters', () => {
+  const update = (live: Deployment | undefined, manager: string, at: number, apiVersion = 'apps/v1'): Deployment => {
+    const next = decoded({
+      ...live,
+      ...config(1, 'i'),
+      metadata: { ...live?.metadata, labels: { ...live?.metadata.labels, [manager]: 'x' } },
+    });
+    return applyUpdate({ ...operation, apiVersion, live, next, manager, time: `2024-01-01T00:00:${String(at).padStart(2, '0')}Z` });
+  };
+  const names = (object: Deployment | undefined) => object?.metadata.managedFields?.map((m) => `${m.manager} ${m.apiVersion}`) ?? [];
+
+  it('are merged with the next of their version, the oldest first; the only one of a version keeps its name', () => {
+    let live: Deployment | undefined = update(undefined, 'only', 0, 'apps/v1beta2');
+    live.metadata.uid = 'u';
+    for (let i = 1; i <= 10; i++) live = update(live, `m${i}`, i);
+    expect(names(live)).toEqual(['only apps/v1beta2', 'ancient-changes apps/v1', ...[3, 4, 5, 6, 7, 8, 9, 10].map((i) => `m${i} apps/v1`)]);
+    expect(ownedPaths(live, 'ancient-changes')).toEqual(expect.arrayContaining(['.metadata.labels.m1', '.metadata.labels.m2']));
+  });
+});
+
+it('who owned parts of what has become a whole since owns the whole', () => {
+  const entry = {
+    manager: 'old',
+    operation: 'Apply',
+    apiVersion: 'apps/v1',
+    time,
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:spec': { 'f:replicas': {}, 'f:selector': { 'f:matchLabels': { 'f:app': {} } } } },
+  };
+  const live = decoded({ ...config(1, 'i'), metadata: { name: 'web', uid: 'u', managedFields: [entry] } });
+  const next = applyUpdate({ ...operation, manager: 'm', live, next: decoded({ ...live, spec: { ...live.spec, minReadySeconds: 5 } }) });
+  expect(fieldsOf(next, 'old')).toEqual({ 'f:spec': { 'f:replicas': {}, 'f:selector': {} } });
+});
