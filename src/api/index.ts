@@ -58,6 +58,7 @@ export { validateClusterIps } from './core/service-validation.ts';
 export { toleratesTaint, untoleratedTaint } from './core/taints.ts';
 export * from './decode.ts';
 export * from './defaulting.ts';
+export { validateDomainPrefixedPath } from './domain-prefixed-path.ts';
 export * from './equality.ts';
 export * from './field-selectors.ts';
 export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage, goQuote } from './fields.ts';

@@ -8,9 +8,9 @@ import {
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
-  isDns1123Subdomain,
   isJsonObject,
   type JsonObject,
+  validateDomainPrefixedPath,
 } from '../api/index.ts';
 import type { ClaimMapping, ClaimSource, ClusterApiServerOptions, OidcOptions, SourcedExpression, TokenRule } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -111,20 +111,12 @@ function requiredClaimsOf(rules: readonly JsonObject[], at: FieldPath, errors: F
   return required;
 }
 
-const pathCharacters = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 const reserved = ['kubernetes.io', 'k8s.io'];
 
 /** Keys of extra values are paths below the domain of who means something by them, and not of Kubernetes'. */
 function validateExtraKey(key: string, at: FieldPath, errors: FieldErrors): void {
-  const slash = key.indexOf('/');
-  const [domain, path] = [key.slice(0, Math.max(slash, 0)), key.slice(slash + 1)];
-  if (key === '') errors.required(at);
-  else if (domain === '' || path === '') errors.invalid(at, key, 'must be a domain-prefixed path (such as "acme.io/foo")');
-  else {
-    for (const message of isDns1123Subdomain(domain)) errors.invalid(at, domain, message);
-    if (!new RegExp(`^${pathCharacters}$`).test(path))
-      errors.invalid(at, path, `Invalid path (regex used for validation is '${pathCharacters}')`);
-  }
+  const domain = key.slice(0, Math.max(key.indexOf('/'), 0));
+  validateDomainPrefixedPath(key, at, errors);
   if (key !== key.toLowerCase()) errors.invalid(at, key, 'must be lowercase');
   if (reserved.some((own) => domain === own || domain.endsWith(`.${own}`)))
     errors.invalid(at, key, 'k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use');

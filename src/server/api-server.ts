@@ -33,6 +33,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
 import { createAuthenticationMetrics, filterDurations, measuredAuthorizer } from './metrics/access-metrics.ts';
 import { createAdmissionMetrics } from './metrics/admission-metrics.ts';
+import { createImpersonationMetrics } from './metrics/impersonation-metrics.ts';
 import { createOpenApiMetrics } from './metrics/open-api-metrics.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
 import { createStorageMetrics } from './metrics/storage-metrics.ts';
@@ -297,10 +298,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     anonymous: options.anonymous ?? true,
     authorizer: measuredAuthorizer(options.authorizer, metrics, clock, filters('authorization')),
     authentication: createAuthenticationMetrics(metrics, clock, filters('authentication')),
+    impersonation: createImpersonationMetrics(metrics, clock),
     requestTimeoutSeconds,
     metrics: createRequestMetrics(metrics, clock, (info) => table.find(info.apiGroup, info.apiVersion, info.resource) !== undefined),
     watches: createWatchMetrics(metrics),
     cbor: options.cbor,
+    constrainedImpersonation: options.isEnabled?.('ConstrainedImpersonation'),
     limiter: flowControl?.limiter,
     lifecycle,
     auditor: options.auditor,

@@ -39,6 +39,8 @@ export interface RequestContext {
   user: UserInfo;
   /** Who really asked, where `user` is impersonated. */
   impersonator?: UserInfo;
+  /** The verb that allowed it, where that is narrower than `impersonate`. */
+  impersonationConstraint?: string;
   readonly auditId: string;
   readonly remoteAddress: string;
   /** The Accept header, or what stands for it in process. */

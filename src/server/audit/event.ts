@@ -41,6 +41,7 @@ export interface AuditEvent {
   verb: string;
   user: AuditUser;
   impersonatedUser?: AuditUser;
+  authenticationMetadata?: { impersonationConstraint?: string };
   sourceIPs?: readonly string[];
   userAgent?: string;
   /** Not of non-resource requests, nor of lists. */

@@ -125,6 +125,9 @@ export function createTrail({ context, longRunning, wanted, receivedAt, clock, b
       verb: context.info.verb,
       user,
       ...(context.impersonator === undefined ? {} : { impersonatedUser: auditUser(context.user) }),
+      ...(context.impersonationConstraint === undefined
+        ? {}
+        : { authenticationMetadata: { impersonationConstraint: context.impersonationConstraint } }),
       ...(ips.length > 0 ? { sourceIPs: ips } : {}),
       ...(userAgent === ''
         ? {}

@@ -93,7 +93,7 @@ describe('who asks', () => {
     const impersonated = await send('GET', '/api/v1/nodes', { headers: { 'impersonate-user': 'joe' } });
     expect(impersonated.json().message).toContain('User "joe" cannot list resource "nodes"');
     expect((await send('GET', '/api', { headers: { authorization: 'Bearer joe', 'impersonate-user': 'x' } })).json()).toMatchObject({
-      message: 'users "x" is forbidden: User "joe" cannot impersonate resource "users" in API group "" at the cluster scope',
+      message: 'forbidden: User "joe" cannot impersonate-on:user-info:get path "/api"',
     });
   });
 });

@@ -27,6 +27,7 @@ export class PipelineContext implements RequestContext {
   cbor = false;
   user: UserInfo;
   impersonator?: UserInfo;
+  impersonationConstraint?: string;
   admission?: Admission;
   initialized?: () => void;
   elsewhereMs?: number;

@@ -12,6 +12,7 @@ import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.t
 import type { RequestLimiter } from '../flowcontrol/index.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { AuthenticationMetrics } from '../metrics/access-metrics.ts';
+import type { ImpersonationMetrics } from '../metrics/impersonation-metrics.ts';
 import type { WatchMetrics } from '../metrics/watch-metrics.ts';
 import type { Authenticator, Authorizer, Credentials, UserInfo } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
@@ -21,7 +22,7 @@ import { authorize } from './authorize.ts';
 import { PipelineContext } from './context.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
-import { asksToImpersonate, impersonate } from './impersonate.ts';
+import { asksToImpersonate, createImpersonation } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
 import { type RequestMetrics, scopeOf } from './request-metrics.ts';
@@ -66,11 +67,14 @@ export interface PipelineOptions {
   requestTimeoutSeconds: number;
   metrics: RequestMetrics;
   authentication?: AuthenticationMetrics | undefined;
+  impersonation?: ImpersonationMetrics | undefined;
   watches?: WatchMetrics | undefined;
   auditor?: Auditor | undefined;
   lifecycle?: Lifecycle | undefined;
   /** Lets requests in when there is room for them; default: all at once. */
   limiter?: RequestLimiter | undefined;
+  /** Whether one may act as others in some things only (the feature ConstrainedImpersonation). Default true. */
+  constrainedImpersonation?: boolean | undefined;
   /** Whether CBOR may be spoken (the feature CBORServingAndStorage). Default false. */
   cbor?: boolean | undefined;
   tracer?: Tracer | undefined;
@@ -190,6 +194,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   /** Of requests that are traced, until they are answered. */
   const spans = new WeakMap<RequestContext, Span>();
 
+  const impersonate = createImpersonation(authorizer, options.constrainedImpersonation ?? true, options.impersonation);
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
     if (context.info.isResourceRequest && context.info.parts.length === 0) return unclear(context);
     if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
@@ -201,7 +206,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       const user = authenticate(options, incoming.credentials, context.path, startedMs);
       context.user = user instanceof Promise ? await user : user;
     }
-    if (asksToImpersonate(context)) await impersonate(context, authorizer);
+    if (asksToImpersonate(context)) await impersonate(context);
     const admitted = () => (options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context));
     const span = options.tracer && beginRequestSpan(options.tracer, context, startedMs);
     if (span === undefined) return admitted();

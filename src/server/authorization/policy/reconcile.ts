@@ -31,12 +31,36 @@ export async function reconcileBootstrapPolicy(
   options: { signal?: AbortSignal | undefined; policy?: BootstrapPolicy } = {},
 ): Promise<void> {
   const policy = options.policy ?? bootstrapPolicy();
+  await splitBindings(client, options.signal);
   await Promise.all([
     reconcile(client, ClusterRole, policy.clusterRoles, options.signal),
     reconcile(client, Role, policy.roles, options.signal),
     reconcile(client, ClusterRoleBinding, policy.clusterRoleBindings, options.signal),
     reconcile(client, RoleBinding, policy.roleBindings, options.signal),
   ]);
+}
+
+/** Bindings that were part of another in earlier releases: new one, old one. */
+const split = [['system:public-info-viewer', 'system:discovery']] as const;
+
+/** What an administrator has made of the old binding holds for the new one, too, when it comes with an upgrade. */
+async function splitBindings(client: Client, signal: AbortSignal | undefined): Promise<void> {
+  const present = new Map((await client.list(ClusterRoleBinding, { signal })).items.map((binding) => [binding.metadata.name, binding]));
+  for (const [name, from] of split) {
+    const old = present.get(from);
+    if (old === undefined || present.has(name)) continue;
+    const { labels, annotations } = old.metadata;
+    const draft: Draft<ClusterRoleBinding> = {
+      apiVersion: old.apiVersion,
+      kind: old.kind,
+      metadata: { name, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) },
+      roleRef: { ...old.roleRef, name },
+      ...(old.subjects ? { subjects: old.subjects } : {}),
+    };
+    await client.create(ClusterRoleBinding, draft, { signal }).catch((error: unknown) => {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    });
+  }
 }
 
 const keyOf = (object: { metadata: { namespace?: string; name?: string } }) => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
