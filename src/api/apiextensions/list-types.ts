@@ -1,4 +1,5 @@
 /** Lists that are sets or maps (x-kubernetes-list-type): what tells their items apart, and that none is there twice. */
+import { deepEqual } from '../equality.ts';
 import { FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject, sortedKeys } from '../json-object.ts';
@@ -21,6 +22,31 @@ export function correlate(schema: JSONSchemaProps, prev: unknown): (item: unknow
   const keyOf = keyReader(schema);
   const byKey = new Map(prev.map((item) => [JSON.stringify(keyOf(item)), item]));
   return (item) => byKey.get(JSON.stringify(keyOf(item)));
+}
+
+const hasMapLists = somewhere((schema) => schema['x-kubernetes-list-type'] === 'map');
+
+/** Whether a value is as it was; of lists that are maps, the order does not matter. */
+export function isUnchanged(schema: JSONSchemaProps, prev: unknown, value: unknown): boolean {
+  if (prev === value) return true;
+  if (!hasMapLists(schema)) return deepEqual(prev, value);
+  if (Array.isArray(prev) && Array.isArray(value)) {
+    const items = itemSchema(schema);
+    if (!items || prev.length !== value.length) return false;
+    const isMap = schema['x-kubernetes-list-type'] === 'map';
+    const before = correlate(schema, prev);
+    return value.every((item, i) => {
+      const old = isMap ? before(item) : prev[i];
+      return old !== undefined && isUnchanged(items, old, item);
+    });
+  }
+  if (!isJsonObject(prev) || !isJsonObject(value)) return deepEqual(prev, value);
+  const keys = Object.keys(value);
+  if (keys.length !== Object.keys(prev).length) return false;
+  return keys.every((key) => {
+    const property = propertySchema(schema, key);
+    return Object.hasOwn(prev, key) && (property ? isUnchanged(property, prev[key], value[key]) : deepEqual(prev[key], value[key]));
+  });
 }
 
 const hasKeyedLists = somewhere((schema) => ['map', 'set'].includes(schema['x-kubernetes-list-type'] ?? ''));

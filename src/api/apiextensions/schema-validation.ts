@@ -5,7 +5,7 @@ import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { compileRegularExpression, patternProblem, searchSteps } from '../regular-expression.ts';
 import { hasFormat, knownFormat } from '../string-formats.ts';
-import { correlate } from './list-types.ts';
+import { correlate, isUnchanged } from './list-types.ts';
 import { itemSchema, propertySchema } from './schema-parts.ts';
 
 /** A value's type, and the format that goes with it: what Go's decoder makes of a number is of 64 bits. */
@@ -58,7 +58,7 @@ class Validation {
 
   value(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath): void {
     // An old value that is the same was valid once, or nobody minded: a tightened schema does not lock objects.
-    if (prev !== undefined && (prev === value || deepEqual(prev, value))) return;
+    if (prev !== undefined && isUnchanged(schema, prev, value)) return;
     this.#checks(schema, value, prev, path);
   }
 
@@ -77,7 +77,7 @@ class Validation {
     else if (typeof value === 'string') this.#string(schema, value, path);
     else if (Array.isArray(value)) this.#list(schema, value, prev, path);
     else if (isJsonObject(value)) this.#object(schema, value, prev, path);
-    this.#logic(schema, value, prev, path);
+    this.#logic(schema, value, path);
   }
 
   #type(schema: JSONSchemaProps, value: unknown, path: FieldPath): void {
@@ -172,17 +172,17 @@ class Validation {
     }
   }
 
-  /** What is wrong with a value as a whole; its parts may stay as they are. */
-  #problems(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath): Outcome {
+  /** What is wrong with a value by an alternative, whatever it was before: upstream has it so. */
+  #problems(schema: JSONSchemaProps, value: unknown, path: FieldPath): Outcome {
     const nested = new Validation(new FieldErrors(), this.#base, this.#searches);
-    nested.#checks(schema, value, prev, path);
+    nested.#checks(schema, value, undefined, path);
     return { list: nested.errors.list, visited: nested.#visited };
   }
 
-  #logic(schema: JSONSchemaProps, value: unknown, prev: unknown, path: FieldPath): void {
+  #logic(schema: JSONSchemaProps, value: unknown, path: FieldPath): void {
     const { allOf, anyOf, oneOf, not } = schema;
     const fail = (what: string) => this.errors.invalid(none, '', `"${this.#name(path)}" must ${what}`);
-    const outcomes = (schemas: readonly JSONSchemaProps[]) => schemas.map((s) => this.#problems(s, value, prev, path));
+    const outcomes = (schemas: readonly JSONSchemaProps[]) => schemas.map((s) => this.#problems(s, value, path));
     if (anyOf?.length) {
       const results = outcomes(anyOf);
       if (results.every(({ list }) => list.length > 0)) {
@@ -206,7 +206,7 @@ class Validation {
         this.errors.list.push(...results.flatMap(({ list }) => list));
       }
     }
-    if (not && this.#problems(not, value, prev, path).list.length === 0) fail('not validate the schema (not)');
+    if (not && this.#problems(not, value, path).list.length === 0) fail('not validate the schema (not)');
   }
 }
 

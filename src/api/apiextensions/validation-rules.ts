@@ -1,12 +1,11 @@
 /** x-kubernetes-validations: rules in CEL over values and their earlier state (KEP-2876, KEP-4008). */
 import { type Budget, BudgetError, CelError, CostError } from '../cel/index.ts';
-import { deepEqual } from '../equality.ts';
 import { FieldErrors, type FieldErrorType, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
 import { isJsonObject } from '../json-object.ts';
 import { byteLength } from '../names.ts';
 import { type CompiledRule, compileRule, declareTypes } from './compiled-rules.ts';
-import { correlate } from './list-types.ts';
+import { correlate, isUnchanged as isAsBefore } from './list-types.ts';
 import { placeAt } from './rule-paths.ts';
 import { optionalOf, type RuleType } from './rule-types.ts';
 import { itemSchema, propertySchema, somewhere, valueSchema } from './schema-parts.ts';
@@ -98,7 +97,7 @@ class RuleValidation {
   value(schema: JSONSchemaProps, value: unknown, place: Place): void {
     if (this.#stopped || value === undefined || value === null || !hasRules(schema)) return;
     const { prev, path } = place;
-    const isUnchanged = place.isUnchanged || (this.#ratchets && prev !== undefined && deepEqual(prev, value));
+    const isUnchanged = place.isUnchanged || (this.#ratchets && prev !== undefined && isAsBefore(schema, prev, value));
     this.#rules(schema, value, { ...place, isUnchanged });
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
