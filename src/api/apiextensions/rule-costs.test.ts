@@ -76,3 +76,9 @@ test.each<[string, Bounded, string, number | 'too much', number, number]>([
   else expect(cost).toBe(unbounded);
   expect(costOf(schema(max), rule)).toBe(bounded);
 });
+
+test('a type is compared at once, by the name that it has', () => {
+  const schema: JSONSchemaProps = { type: 'object', properties: { wait: of('duration'), at: of('date-time') } };
+  expect(costOf(schema, 'type(self.wait) == google.protobuf.Duration')).toBe(4);
+  expect(costOf(schema, 'type(self.at) == google.protobuf.Timestamp')).toBe(4);
+});

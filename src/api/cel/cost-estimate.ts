@@ -134,7 +134,11 @@ class Estimator {
   }
 
   #select(node: Select): SizeRange {
-    if (node.resolved) return step;
+    if (node.resolved) {
+      // A qualified name is a name: google.protobuf.Duration.
+      this.#places.set(node, this.#root ?? 'undeclared');
+      return step;
+    }
     const operand = this.cost(node.operand);
     if (node.isTest) return operand;
     this.#places.set(
