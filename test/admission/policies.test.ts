@@ -409,6 +409,27 @@ describe('mutating', () => {
       .toEqual([{ app: 'x', 'example.com/env': 'default-env' }, { disk: 'ssd' }]);
   });
 
+  test('a status is mutated by itself; a namespace that says no phase is active', async () => {
+    await create(Namespace, { metadata: { name: 'other' } });
+    const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['namespaces/status'] };
+    const expression =
+      'Object{status: Object.status{conditions: [Object.status.conditions{type: "NamespaceDeletionContentFailure", message: "mutated"}]}}';
+    await create(MutatingAdmissionPolicy, {
+      metadata: { name: 'status' },
+      spec: {
+        matchConstraints: { resourceRules: [rule] },
+        reinvocationPolicy: 'Never',
+        mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+      },
+    });
+    await create(MutatingAdmissionPolicyBinding, { metadata: { name: 'status' }, spec: { policyName: 'status' } });
+    const condition = { type: 'NamespaceDeletionContentFailure', status: 'Unknown' };
+    const body = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' }, status: { conditions: [condition] } });
+    await expect
+      .poll(async () => JSON.parse((await api.http('PUT', '/api/v1/namespaces/other/status?dryRun=All', body)).body).status)
+      .toMatchObject({ phase: 'Active', conditions: [{ ...condition, message: 'mutated' }] });
+  });
+
   test('mutations that do not compile are refused; those that fail deny', async () => {
     const bad = await api.http(
       'POST',

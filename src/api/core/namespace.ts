@@ -29,6 +29,7 @@ export const namespace = defineKind<Namespace>({
   generation: false,
   defaults(namespace) {
     namespace.spec ??= {};
+    if (!namespace.status?.phase) namespace.status = { ...namespace.status, phase: 'Active' };
     if (namespace.metadata.name)
       namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name };
   },
