@@ -91,17 +91,22 @@ function cells(registry: Registry, type: 'counter' | 'gauge', options: FamilyOpt
 export const counters = (registry: Registry, options: FamilyOptions): Family<Cell> => cells(registry, 'counter', options);
 export const gauges = (registry: Registry, options: FamilyOptions): Family<Cell> => cells(registry, 'gauge', options);
 
+const leTextsOf = (bounds: readonly number[]) => [...bounds, '+Inf'].map((le) => labelText({ le }));
+
 export class HistogramCell implements Child {
   readonly labels: Labels;
   readonly #bounds: readonly number[];
   /** Observations by the smallest bucket that takes them; the last is +Inf's. */
   readonly #counts: number[];
   #sum = 0;
+  readonly #leTexts: readonly string[];
   #label: string | undefined;
 
-  constructor(labels: Labels, bounds: readonly number[]) {
+  /** `leTexts`: the bounds as labels, of which a family has one list. */
+  constructor(labels: Labels, bounds: readonly number[], leTexts: readonly string[] = leTextsOf(bounds)) {
     this.labels = labels;
     this.#bounds = bounds;
+    this.#leTexts = leTexts;
     this.#counts = new Array(bounds.length + 1).fill(0);
   }
 
@@ -134,7 +139,7 @@ export class HistogramCell implements Child {
     let count = 0;
     for (let i = 0; i < this.#counts.length; i++) {
       count += this.#counts[i] ?? 0;
-      text += sampleLine(`${name}_bucket`, `${before}${labelText({ le: this.#bounds[i] ?? '+Inf' })}`, count);
+      text += sampleLine(`${name}_bucket`, `${before}${this.#leTexts[i]}`, count);
     }
     return text + sampleLine(`${name}_sum`, label, this.#sum) + sampleLine(`${name}_count`, label, count);
   }
@@ -142,7 +147,8 @@ export class HistogramCell implements Child {
 
 export function histograms(registry: Registry, options: FamilyOptions & { buckets: readonly number[] }): Family<HistogramCell> {
   const { buckets, ...rest } = options;
-  const { all, with: child } = family((labels) => new HistogramCell(labels, buckets));
+  const leTexts = leTextsOf(buckets);
+  const { all, with: child } = family((labels) => new HistogramCell(labels, buckets, leTexts));
   register(registry, rest, 'histogram', all);
   return { with: child };
 }
