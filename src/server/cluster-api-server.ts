@@ -51,11 +51,9 @@ import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
 import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
 import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
-import { createOidcMetrics } from './metrics/oidc-metrics.ts';
+import { identityMetrics } from './metrics/identity-metrics.ts';
 import { createDefinitionMetrics } from './metrics/open-api-metrics.ts';
-import { createPodLogMetrics } from './metrics/pod-log-metrics.ts';
 import { createPodSecurityMetrics } from './metrics/pod-security-metrics.ts';
-import { createServiceAccountMetrics } from './metrics/service-account-metrics.ts';
 import { postStartHooks } from './post-start-hooks.ts';
 import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.ts';
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
@@ -166,8 +164,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
   const { authenticator, tokens, apiAudiences, setOidc } = createAuthentication({
     ...authenticationOptions,
-    metrics: createServiceAccountMetrics(options.metrics),
-    oidcMetrics: createOidcMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
+    ...identityMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
       const patch = { metadata: { uid, labels } };
       await client.patch(Secret, name, 'merge', patch, { namespace }).catch((error: unknown) => {
@@ -244,9 +241,9 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     ...accessReviewHandlers(authorizer),
   ])
     server.addHandler(handler);
-  const logMetrics = createPodLogMetrics(options.metrics);
   const streaming =
-    options.kubelets && streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer, logMetrics });
+    options.kubelets &&
+    streamingHandlers({ storageOf: storages, kubeletTls: options.kubelets, random, authorizer, metrics: options.metrics });
   for (const handler of streaming?.handlers ?? []) server.addHandler(handler);
   const { address: advertised, port: advertisedPort } = options.advertise;
   const outside = { address: options.externalHostname ?? advertised, port: advertisedPort };

@@ -1,6 +1,7 @@
 import { type Clock, type Random, systemRandom } from '../../time/index.ts';
 import type { OidcMetrics } from '../metrics/oidc-metrics.ts';
 import type { ServiceAccountMetrics } from '../metrics/service-account-metrics.ts';
+import type { TokenCacheMetrics } from '../metrics/token-cache-metrics.ts';
 import type { Authenticator, UserInfo } from '../request.ts';
 import type { Storages } from '../storages.ts';
 import { type TokenWebhookOptions, tokenWebhook } from '../webhook/reviews.ts';
@@ -37,6 +38,7 @@ export interface AuthenticationOptions {
   oidc?: readonly OidcOptions[];
   /** --authentication-token-webhook-config-file: asked where nobody else knows a token. */
   tokenWebhook?: Pick<TokenWebhookOptions, 'webhook' | 'version' | 'ttlMs'>;
+  tokenCacheMetrics?: TokenCacheMetrics;
   random?: Random;
   /** --enable-bootstrap-token-auth; default true, as kubeadm has it. */
   bootstrapTokenAuth?: boolean;
@@ -76,7 +78,12 @@ export function createAuthentication(options: AuthenticationOptions): {
     ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
     { authenticateToken: (token, audiences, notes) => oidc.authenticateToken(token, audiences, notes) },
     ...(options.tokenWebhook
-      ? [tokenWebhook({ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences })]
+      ? [
+          tokenWebhook({
+            ...{ ...options.tokenWebhook, clock, random: options.random ?? systemRandom, apiAudiences },
+            cacheMetrics: options.tokenCacheMetrics,
+          }),
+        ]
       : []),
   ]);
   const authenticator = union(

@@ -1,6 +1,7 @@
 /** Endpoints whose answers are streams from a node or a pod: logs, remote commands, port forwarding, proxies. */
+import type { Registry } from 'prom-client';
 import type { Random } from '../../time/index.ts';
-import type { PodLogMetrics } from '../metrics/pod-log-metrics.ts';
+import { createPodLogMetrics } from '../metrics/pod-log-metrics.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { Authorizer } from '../request.ts';
 import type { Storages } from '../storages.ts';
@@ -17,7 +18,7 @@ export interface StreamingDependencies {
   random: Random;
   /** Asked whether who opens a WebSocket (a GET) may also `create`, as SPDY's POST must. */
   authorizer?: Authorizer;
-  logMetrics?: PodLogMetrics;
+  metrics?: Registry;
 }
 
 export interface Streaming {
@@ -26,12 +27,12 @@ export interface Streaming {
   close(): void;
 }
 
-export function streamingHandlers({ storageOf, kubeletTls, random, authorizer, logMetrics }: StreamingDependencies): Streaming {
+export function streamingHandlers({ storageOf, kubeletTls, random, authorizer, metrics }: StreamingDependencies): Streaming {
   const nodes = kubelets(storageOf, kubeletTls);
   const workloads = backend({ rejectUnauthorized: false });
   return {
     handlers: [
-      logHandler(nodes, logMetrics),
+      logHandler(nodes, metrics && createPodLogMetrics(metrics)),
       ...remoteCommandHandlers({ kubelets: nodes, authorizer }),
       ...proxyHandlers({ storages: storageOf, kubelets: nodes, workloads, random }),
     ],

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Node, Pod } from '../../api/index.ts';
 import { ensurePki, type Pki } from '../../pki/index.ts';
 import { seededRandom, systemClock } from '../../time/index.ts';
-import { createPodLogMetrics } from '../metrics/pod-log-metrics.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
 import { type Streaming, streamingHandlers } from './index.ts';
 
@@ -35,7 +34,7 @@ async function serve(ca: string): Promise<{ server: TestServer; streaming: Strea
   closing.push(server);
   const { certificate: cert, key } = pki.apiserver;
   const dependencies = { storageOf: server.server.storageOf, kubeletTls: { ca, cert, key }, random: seededRandom(1) };
-  const streaming = streamingHandlers({ ...dependencies, logMetrics: createPodLogMetrics(metrics) });
+  const streaming = streamingHandlers({ ...dependencies, metrics });
   closing.push(streaming);
   for (const handler of streaming.handlers) server.server.addHandler(handler);
   const { port } = kubelet.address() as AddressInfo; // it listens

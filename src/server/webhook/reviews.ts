@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { expiringCache } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { TokenAuthenticator } from '../authentication/token.ts';
+import type { TokenCacheMetrics } from '../metrics/token-cache-metrics.ts';
 import { type KubeconfigWebhook, type PatienceOptions, postPatiently } from './kubeconfig-webhook.ts';
 
 export interface ReviewOptions extends Pick<PatienceOptions, 'timeoutMs' | 'onTry'> {
@@ -17,6 +18,7 @@ export interface TokenWebhookOptions extends ReviewOptions {
   /** --authentication-token-webhook-cache-ttl. */
   ttlMs: number;
   apiAudiences: readonly string[];
+  cacheMetrics?: TokenCacheMetrics | undefined;
 }
 
 /** Upstream's DefaultRetryBackoff begins with this. */
@@ -46,9 +48,11 @@ export function tokenWebhook(options: TokenWebhookOptions): TokenAuthenticator {
       const key = createHash('sha256')
         .update(JSON.stringify([token, wanted]))
         .digest('base64');
-      const status = await answers(key, () =>
-        askReview<TokenStatus>(options, 'authentication.k8s.io', 'TokenReview', { token, audiences: wanted }),
-      );
+      const review = () => askReview<TokenStatus>(options, 'authentication.k8s.io', 'TokenReview', { token, audiences: wanted });
+      const { cacheMetrics } = options;
+      const status = await (cacheMetrics
+        ? cacheMetrics.question<Partial<TokenStatus>>((ask) => answers(key, () => ask(review)))
+        : answers(key, review));
       // A webhook that knows nothing of audiences answers for the API server's.
       const good = status.audiences?.length ? status.audiences : options.apiAudiences;
       const common = wanted.filter((audience) => good.includes(audience));
