@@ -99,6 +99,22 @@ test('fields remember which command set them', async () => {
   await kubectl('delete deploy made');
 });
 
+test('an object applied by the client goes over to the server, which forgets what it is not told any more', async () => {
+  const config = (metadata: object, data: object) =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'moved', ...metadata }, data });
+  const apply = (how: string, ...of: Parameters<typeof config>) => kubectl(`apply ${how} --field-manager=me -f -`, config(...of));
+  const present = async () => JSON.parse(await kubectl('get cm moved -o json'));
+  expect(await apply('', {}, { a: '1', b: '2' })).toBe('configmap/moved created');
+  expect((await present()).metadata.annotations).toEqual({ 'kubectl.kubernetes.io/last-applied-configuration': expect.any(String) });
+  expect(await apply('--server-side', {}, { a: '1', b: '2' })).toBe('configmap/moved serverside-applied');
+  expect((await present()).metadata.annotations).toBeUndefined();
+  await apply('--server-side', { labels: { app: 'web' } }, { a: '2' });
+  expect(await present()).toMatchObject({ metadata: { labels: { app: 'web' } }, data: { a: '2' } });
+  expect(await apply('--server-side', {}, { a: '2' })).toBe('configmap/moved serverside-applied');
+  expect((await present()).metadata.labels).toBeUndefined();
+  await kubectl('delete cm moved');
+});
+
 test(
   'who may what is told',
   follow([
