@@ -43,14 +43,16 @@ function setUp(extra: Partial<Parameters<typeof createAuthentication>[0]> = {}) 
     clock,
     apiAudiences: [issuer],
   };
-  const request = (namespace: string, name: string, spec: object, metadata: object = { name }) =>
-    issueServiceAccountToken(tokenContext, namespace, name, {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      metadata: metadata as ObjectMeta,
-      spec,
-    });
-  return { ...authentication, request };
+  const warnings: string[] = [];
+  const request = (namespace: string, name: string, spec: object, metadata: object = { name }, limits: { maxSeconds?: number } = {}) =>
+    issueServiceAccountToken(
+      { ...tokenContext, ...limits },
+      namespace,
+      name,
+      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: metadata as ObjectMeta, spec },
+      (message) => warnings.push(message),
+    );
+  return { ...authentication, request, warnings };
 }
 
 describe('service-account tokens', () => {
@@ -90,11 +92,38 @@ describe('service-account tokens', () => {
   });
 
   test.each([
-    [{ expirationSeconds: 5 }, 'spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes'],
+    [
+      { expirationSeconds: 5 },
+      'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
+    ],
+    [{ boundObjectRef: { kind: 'Pod', name: 'p', uid: 'other' } }, 'Operation cannot be fulfilled on Pod "p": the UID in the bound object'],
     [{ boundObjectRef: { kind: 'Pod', name: 'nope' } }, 'pods "nope" not found'],
     [{ boundObjectRef: { kind: 'ConfigMap', name: 'x' } }, 'cannot bind token to object of type v1, Kind=ConfigMap'],
   ])('a request for %j is refused', async (spec, message) => {
+    await memory.put(Pod, { metadata: { name: 'p', namespace: 'ns' }, spec: { serviceAccountName: 'sa', containers: [] } });
     await expect(setUp().request('ns', 'sa', spec)).rejects.toThrow(message);
+  });
+
+  test('whether the account exists is asked before what is wanted of it', async () => {
+    await expect(setUp().request('ns', 'none', { expirationSeconds: 5 })).rejects.toThrow('serviceaccounts "none" not found');
+  });
+
+  test('a token is given to the account of the UID in the request, and to no namesake', async () => {
+    const { request } = setUp();
+    const { metadata } = await request('ns', 'sa', {}, {});
+    expect(metadata).toMatchObject({ name: 'sa', namespace: 'ns', uid: expect.stringMatching(/./) });
+    await expect(request('ns', 'sa', {}, { uid: metadata?.uid })).resolves.toBeDefined();
+    await expect(request('ns', 'sa', {}, { uid: 'gone' })).rejects.toMatchObject({
+      reason: 'Conflict',
+      message: `Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "sa": the UID in the token request (gone) does not match the UID of the service account (${metadata?.uid})`,
+    });
+  });
+
+  test('a token that was asked for too long is shortened with a warning', async () => {
+    const { request, warnings } = setUp();
+    const { spec } = await request('ns', 'sa', { expirationSeconds: 9000 }, {}, { maxSeconds: 7200 });
+    expect(spec?.expirationSeconds).toBe(7200);
+    expect(warnings).toEqual(['requested expiration of 9000 seconds shortened to 7200 seconds']);
   });
 
   test.each([

@@ -81,7 +81,7 @@ export function tokenRequestHandler(context: TokenRequestContext): SubresourceHa
       const request = await call.body<authenticationV1.TokenRequest>(tokenRequestKind);
       const { namespace, name } = call.context.info;
       await call.admit('CREATE', tokenRequestKind, request);
-      return objectAnswer(await issueServiceAccountToken(context, namespace, name, request), 201);
+      return objectAnswer(await issueServiceAccountToken(context, namespace, name, request, (message) => call.context.warn(message)), 201);
     },
   };
 }

@@ -30,16 +30,20 @@ export async function issueServiceAccountToken(
   namespace: string,
   name: string,
   request: authenticationV1.TokenRequest,
+  warn: (message: string) => void,
 ): Promise<authenticationV1.TokenRequest> {
   checkIdentity(namespace, name, request);
+  const account = await readObject(context.storages, ServiceAccount, namespace, name);
+  if (account === undefined) throw errors.notFound(ServiceAccount, name);
+  const uid = account.metadata.uid ?? '';
+  checkUid(name, request, uid);
   const spec = request.spec ?? {};
   const audiences = spec.audiences?.length ? spec.audiences : [...context.apiAudiences];
   const requested = spec.expirationSeconds ?? defaultSeconds;
-  validate(name, requested);
-  const account = await readObject(context.storages, ServiceAccount, namespace, name);
-  if (account === undefined) throw errors.notFound(ServiceAccount, name);
+  validate(requested);
   const bound = await bind(context, namespace, name, spec.boundObjectRef);
   const seconds = context.maxSeconds === undefined ? requested : Math.min(requested, context.maxSeconds);
+  if (seconds < requested) warn(`requested expiration of ${requested} seconds shortened to ${seconds} seconds`);
   const now = Math.floor(context.clock.now() / 1000);
   const forApi = audiences.every((a) => context.apiAudiences.includes(a));
   const extend = (context.extendExpiration ?? true) && bound.pod !== undefined && seconds === injectedExpirationSeconds && forApi;
@@ -51,7 +55,7 @@ export async function issueServiceAccountToken(
     'kubernetes.io': {
       namespace,
       ...bound,
-      serviceaccount: { name, uid: account.metadata.uid ?? '' },
+      serviceaccount: { name, uid },
       ...(extend ? { warnafter: now + seconds } : {}),
     },
     nbf: now,
@@ -60,7 +64,7 @@ export async function issueServiceAccountToken(
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',
-    metadata: { ...request.metadata, name, namespace, creationTimestamp: new Date(now * 1000).toISOString().replace('.000Z', 'Z') },
+    metadata: { ...request.metadata, name, namespace, uid, creationTimestamp: new Date(now * 1000).toISOString().replace('.000Z', 'Z') },
     spec: { ...spec, audiences, expirationSeconds: seconds },
     status: { token, expirationTimestamp: new Date((now + seconds) * 1000).toISOString().replace('.000Z', 'Z') },
   };
@@ -79,12 +83,22 @@ function checkIdentity(namespace: string, name: string, { metadata }: authentica
   if (!found.ok) throw errors.invalid(requestKind, name, found.list);
 }
 
-function validate(name: string, seconds: number): void {
+/** Who asks for a token of the account with a UID gets none of its namesake's. */
+function checkUid(name: string, { metadata }: authenticationV1.TokenRequest, uid: string): void {
+  if (!metadata?.uid || metadata.uid === uid) return;
+  throw errors.conflict(
+    { group: requestKind.group, plural: requestKind.kind },
+    name,
+    `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${uid})`,
+  );
+}
+
+function validate(seconds: number): void {
   const found = new FieldErrors();
   const path = new FieldPath('spec').child('expirationSeconds');
   if (seconds < minSeconds) found.invalid(path, seconds, 'may not specify a duration less than 10 minutes');
   if (seconds > 2 ** 32) found.invalid(path, seconds, 'may not specify a duration larger than 2^32 seconds');
-  if (!found.ok) throw errors.invalid(requestKind, name, found.list);
+  if (!found.ok) throw errors.invalid(requestKind, '', found.list);
 }
 
 type Bound = Pick<ServiceAccountClaims['kubernetes.io'], 'pod' | 'secret' | 'node'>;
@@ -102,7 +116,7 @@ async function bind(
     if (object === undefined) throw errors.notFound(resource, name);
     if (ref.uid && ref.uid !== object.metadata.uid)
       throw errors.conflict(
-        resource,
+        { group: resource.group, plural: resource.kind },
         name,
         `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
       );
