@@ -134,12 +134,14 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
   const held = finalizers.length > 0 || namespaceFinalizers(kind, object) > 0;
 
   if (metadata.deletionTimestamp !== undefined) {
-    const pending = Number(metadata.deletionGracePeriodSeconds ?? 0);
-    const requested = options.gracePeriodSeconds === undefined ? undefined : Number(options.gracePeriodSeconds);
+    const pending = secondsOf(metadata.deletionGracePeriodSeconds) ?? 0;
+    const requested = secondsOf(options.gracePeriodSeconds);
     // Only a shorter grace period may still be given.
     if (pending > 0 && (requested === undefined || requested >= pending)) return object;
     if (pending > 0 && requested !== undefined) {
-      const next = marked(requested, Date.parse(metadata.deletionTimestamp) + (requested - pending) * 1000);
+      const endMs = Date.parse(metadata.deletionTimestamp) + (requested - pending) * 1000;
+      // What is over already ends now; one second of grace is the least that still leaves the end to somebody else.
+      const next = endMs < nowMs ? marked(Math.min(requested, 1), nowMs) : marked(requested, endMs);
       return requested > 0 || held ? next : undefined;
     }
     if (!held) return undefined;
@@ -150,6 +152,10 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
   if (grace > 0) return marked(grace, nowMs + grace * 1000);
   return held ? marked(0, nowMs) : undefined;
 }
+
+/** Negative periods count as one second. */
+const secondsOf = (period: number | bigint | undefined): number | undefined =>
+  period === undefined ? undefined : period < 0 ? 1 : Number(period);
 
 function namespaceFinalizers(kind: KindDefinition, object: KubeObject): number {
   if (kind.resource.group !== '' || kind.resource.kind !== 'Namespace') return 0;
