@@ -23,7 +23,8 @@ test.each([
   ['a PUT', 'PUT', 'update', 'coordination.k8s.io', 'coordination.k8s.io/v1', 'Lease', 'leases', 'application/json'],
 ])('who may %s may not create by it', async (_, method, verb, group, apiVersion, kind, plural, type) => {
   const path = `${group ? '/apis' : '/api'}/${apiVersion}/namespaces/default/${plural}/one?fieldManager=m`;
-  const body = JSON.stringify({ apiVersion, kind, metadata: { name: 'one', namespace: 'default' } });
+  // A version of what was there once is no hindrance.
+  const body = JSON.stringify({ apiVersion, kind, metadata: { name: 'one', namespace: 'default', resourceVersion: '7' } });
   const send = async () => {
     const answer = await api.http(method, path, body, { 'content-type': type, 'impersonate-user': 'panda' });
     const { message } = JSON.parse(answer.body);

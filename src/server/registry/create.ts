@@ -50,7 +50,9 @@ export async function createObject(
   { ownFields = false } = {},
 ): Promise<Item> {
   const { metadata } = object;
-  if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+  // Who creates by PUT or apply may have thought of another object.
+  if (metadata.resourceVersion && context.info.verb === 'create')
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   delete (metadata as Partial<typeof metadata>).resourceVersion;
   metadata.uid = newUid(registry.random);
   metadata.creationTimestamp = timestamp(registry.clock);
