@@ -145,6 +145,7 @@ test.each([
     { jwt: [jwt({ issuer: { ...issuer, url: 'https://own.test' } })] },
     'jwt[0].issuer.url: Invalid value: "https://own.test": URL must not overlap with disallowed issuers: [https://own.test]',
   ],
+  [{ anonymus: { enabled: true } }, 'strict decoding error: unknown field "anonymus"'],
   [{ kind: 'Pod' }, 'no kind "Pod" is registered for version "apiserver.config.k8s.io/v1"'],
 ])('what is wrong is said: %#', async (parts, why) => {
   await expect(read(parts)).rejects.toThrow(why);

@@ -1,30 +1,40 @@
 /** --authentication-config: an AuthenticationConfiguration of apiserver.config.k8s.io, read as kube-apiserver reads it at its start. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import {
   CompileError,
   compileTokenExpression,
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
-  isJsonObject,
   type JsonObject,
   validateDomainPrefixedPath,
 } from '../api/index.ts';
 import type { ClaimMapping, ClaimSource, ClusterApiServerOptions, OidcOptions, SourcedExpression, TokenRule } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
 import { oidcFlags } from './oidc-flags.ts';
 
-const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
 const maxProviders = 64;
 /** Every asymmetric one, as upstream's structured authenticators take them. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 
-const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
-const listOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const source = ['claim', 'prefix', 'expression'];
+const fields: KnownFields = {
+  '': ['kind', 'apiVersion', 'jwt', 'anonymous'],
+  jwt: ['issuer', 'claimValidationRules', 'claimMappings', 'userValidationRules'],
+  'jwt.issuer': ['url', 'discoveryURL', 'certificateAuthority', 'audiences', 'audienceMatchPolicy', 'egressSelectorType'],
+  'jwt.claimValidationRules': ['claim', 'requiredValue', 'expression', 'message'],
+  'jwt.claimMappings': ['username', 'groups', 'uid', 'extra'],
+  'jwt.claimMappings.username': source,
+  'jwt.claimMappings.groups': source,
+  'jwt.claimMappings.uid': ['claim', 'expression'],
+  'jwt.claimMappings.extra': ['key', 'valueExpression'],
+  'jwt.userValidationRules': ['expression', 'message'],
+  anonymous: ['enabled', 'conditions'],
+  'anonymous.conditions': ['path'],
+};
 
 /** `disallowed`: issuers that a URL must not be, since they are this server's own. */
 function validateUrl(url: string, at: FieldPath, errors: FieldErrors, disallowed: readonly string[] = []): void {
@@ -224,17 +234,8 @@ export function parseAuthenticationConfiguration(
   args: ComponentArgs,
   disallowed: readonly string[] = [],
 ): Authentication {
-  let document: unknown;
-  try {
-    document = parse(text);
-  } catch (error) {
-    throw new ClusterError(
-      `failed to read authentication config file ${JSON.stringify(file)}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-  const { kind = '', apiVersion = '', jwt, anonymous } = objectOf(document);
-  if (kind !== 'AuthenticationConfiguration' || !versions.includes(String(apiVersion)))
-    throw new ClusterError(`${file}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
+  const failed = (why: string) => new ClusterError(`failed to read authentication config file ${JSON.stringify(file)}: ${why}`);
+  const { jwt, anonymous } = parseConfiguration(text, 'AuthenticationConfiguration', fields, failed);
   const errors = new FieldErrors();
   const root = new FieldPath('jwt');
   const providers = listOf(jwt);

@@ -1,7 +1,6 @@
 /** --authorization-config: an AuthorizationConfiguration of apiserver.config.k8s.io. */
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { parse } from 'yaml';
 import {
   CompileError,
   compileAccessCondition,
@@ -10,20 +9,18 @@ import {
   fieldErrorMessage,
   formatGoDuration,
   isDns1123Subdomain,
-  isJsonObject,
   type JsonObject,
   parseGoDuration,
 } from '../api/index.ts';
 import { type AuthorizationMode, type ConfiguredAuthorizer, openKubeconfigWebhook } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
+import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
 
-const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
 const types: readonly string[] = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 const maxConditions = 64;
 
-/** The fields that there are, by their place; strict decoding refuses others. */
-const knownFields: Readonly<Record<string, readonly string[]>> = {
+const fields: KnownFields = {
   '': ['kind', 'apiVersion', 'authorizers'],
   authorizers: ['type', 'name', 'webhook'],
   'authorizers.webhook': [
@@ -41,21 +38,6 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
   'authorizers.webhook.connectionInfo': ['type', 'kubeConfigFile'],
   'authorizers.webhook.matchConditions': ['expression'],
 };
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
-const listOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
-
-function unknownFields(value: unknown, place: string, path: FieldPath): string[] {
-  const known = knownFields[place];
-  if (Array.isArray(value)) return value.flatMap((item, i) => unknownFields(item, place, path.index(i)));
-  if (!known || !isJsonObject(value)) return [];
-  return Object.entries(value).flatMap(([name, item]) =>
-    known.includes(name)
-      ? unknownFields(item, place === '' ? name : `${place}.${name}`, path.child(name))
-      : [`unknown field ${JSON.stringify(path.child(name).toString())}`],
-  );
-}
 
 /** Milliseconds; nothing where it is 0 or absent, as upstream's defaults take it. */
 function durationOf(value: unknown): number | undefined {
@@ -192,22 +174,6 @@ function authorizersOf(given: readonly JsonObject[], errors: FieldErrors): Autho
 
 const aggregate = (messages: readonly string[]): string => (messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`);
 
-function decode(text: string): JsonObject {
-  const failed = (why: string) => new ClusterError(`failed to load AuthorizationConfiguration from file: ${why}`);
-  let document: unknown;
-  try {
-    document = parse(text);
-  } catch (error) {
-    throw failed(error instanceof Error ? error.message : String(error));
-  }
-  const { kind = '', apiVersion = '' } = objectOf(document);
-  if (kind !== 'AuthorizationConfiguration' || !versions.includes(String(apiVersion)))
-    throw failed(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-  const unknown = unknownFields(document, '', new FieldPath());
-  if (unknown.length > 0) throw failed(`strict decoding error: ${unknown.join(', ')}`);
-  return objectOf(document);
-}
-
 async function opened(authorizer: Authorizer): Promise<ConfiguredAuthorizer> {
   if (authorizer.type !== 'Webhook') return authorizer;
   const { kubeConfigFile, ...webhook } = authorizer.webhook;
@@ -219,8 +185,10 @@ export async function parseAuthorizationConfiguration(
   text: string,
   required: readonly AuthorizationMode[] = [],
 ): Promise<ConfiguredAuthorizer[]> {
+  const failed = (why: string) => new ClusterError(`failed to load AuthorizationConfiguration from file: ${why}`);
+  const document = parseConfiguration(text, 'AuthorizationConfiguration', fields, failed);
   const errors = new FieldErrors();
-  const authorizers = authorizersOf(listOf(decode(text).authorizers), errors);
+  const authorizers = authorizersOf(listOf(document.authorizers), errors);
   if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
   const problems = authorizers.flatMap(({ type, name }) => {
     const expected = type.toLowerCase();

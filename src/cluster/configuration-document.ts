@@ -1,0 +1,39 @@
+/** Configuration files of apiserver.config.k8s.io, read strictly as kube-apiserver reads them. */
+import { parse } from 'yaml';
+import { FieldPath, isJsonObject, type JsonObject } from '../api/index.ts';
+
+const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
+
+/** The fields that there are, by their place (`authorizers.webhook`; the document's own is ''), whether of one object or of a list's items. */
+export type KnownFields = Readonly<Record<string, readonly string[]>>;
+
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+export const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
+export const listOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
+
+function unknownFields(fields: KnownFields, value: unknown, place: string, path: FieldPath): string[] {
+  const known = fields[place];
+  if (Array.isArray(value)) return value.flatMap((item, i) => unknownFields(fields, item, place, path.index(i)));
+  if (!known || !isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([name, item]) =>
+    known.includes(name)
+      ? unknownFields(fields, item, place === '' ? name : `${place}.${name}`, path.child(name))
+      : [`unknown field ${JSON.stringify(path.child(name).toString())}`],
+  );
+}
+
+/** The document of a kind; `failed` makes the error of why it is none, in upstream's words. */
+export function parseConfiguration(text: string, kind: string, fields: KnownFields, failed: (why: string) => Error): JsonObject {
+  let document: unknown;
+  try {
+    document = parse(text);
+  } catch (error) {
+    throw failed(error instanceof Error ? error.message : String(error));
+  }
+  const { kind: given = '', apiVersion = '' } = objectOf(document);
+  if (given !== kind || !versions.includes(String(apiVersion)))
+    throw failed(`no kind ${JSON.stringify(given)} is registered for version ${JSON.stringify(apiVersion)}`);
+  const unknown = unknownFields(fields, document, '', new FieldPath());
+  if (unknown.length > 0) throw failed(`strict decoding error: ${unknown.join(', ')}`);
+  return objectOf(document);
+}
