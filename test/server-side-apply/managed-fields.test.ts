@@ -196,6 +196,13 @@ test("of items that repeat a key nobody owns parts, and what strategies add is n
   expect(env(changed, 'updater')).toEqual({ 'k:{"name":"B"}': {} });
 });
 
+test('who names an owner twice that is there once changes nothing of it', async () => {
+  const owner = { apiVersion: 'v1', kind: 'Node', name: 'n', uid: '11111111-1111-1111-1111-111111111111' };
+  const owned = (...ownerReferences: object[]) => configMap({ name: 'owned', ownerReferences });
+  await send('POST', `${all}?fieldManager=creator`, owned(owner));
+  expect(owners(await send('PUT', `${all}/owned?fieldManager=updater`, owned(owner, owner)))).toEqual(['creator Update']);
+});
+
 test('who removes the last finalizer is answered the object without it', async () => {
   await apply(one, 'm', configMap({ finalizers: ['a.b/c'] }));
   await send('DELETE', one);

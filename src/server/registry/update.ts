@@ -89,32 +89,33 @@ export async function updateOrCreate(
   }
 }
 
+/** What an attempt to write has begun and come to. */
+interface Attempt {
+  finish: FinishWrite | undefined;
+  /** What the object was in the end, if it goes now. */
+  last: KubeObject | undefined;
+}
+
 /**
  * The one way by which an existing object changes: admission, strategy, validation, and a write that is skipped when nothing
  * changed. An object that is being deleted goes with its last finalizer.
  */
 export async function changeObject(registry: Registry, context: RequestContext, served: ServedResource, change: Change): Promise<Item> {
-  let finish: FinishWrite | undefined;
-  let last: KubeObject | undefined;
-  const step = async (current: Cached) => {
+  const attempt: Attempt = { finish: undefined, last: undefined };
+  const step = (current: Cached) => {
     // A lost race begins anew, from a fresh read.
-    finish?.(false);
-    finish = undefined;
-    last = undefined;
-    const { next, isLast } = await nextState(registry, context, served, change, current, (begun) => {
-      finish = begun;
-    });
-    if (!isLast) return next;
-    last = next;
-    return undefined;
+    attempt.finish?.(false);
+    attempt.finish = undefined;
+    attempt.last = undefined;
+    return nextState(registry, context, served, change, current, attempt);
   };
   try {
     const item = await write(context, served, change, step);
-    finish?.(!change.options.dryRun);
+    attempt.finish?.(!change.options.dryRun);
     // Whoever removes the last finalizer is told what it has made of the object, though that is gone by then.
-    return last === undefined ? item : { object: last };
+    return attempt.last === undefined ? item : { object: attempt.last };
   } catch (error) {
-    finish?.(false);
+    attempt.finish?.(false);
     if (!(error instanceof RequestTooLargeError) || change.ownFields || change.dropsFields) throw error;
   }
   return changeObject(registry, context, served, { ...change, dropsFields: true });
@@ -141,14 +142,15 @@ async function write(
   return { object: served.kind.custom?.complete(written) ?? written };
 }
 
+/** The object as it is to be written; undefined if it goes. */
 async function nextState(
   registry: Registry,
   context: RequestContext,
   served: ServedResource,
   change: Change,
   current: Cached,
-  onBegin: (finish: FinishWrite | undefined) => void,
-): Promise<{ next: KubeObject; isLast: boolean }> {
+  attempt: Attempt,
+): Promise<KubeObject | undefined> {
   const { kind } = served;
   const { info } = context;
   const stored = convertToStored(served, current.object);
@@ -158,6 +160,8 @@ async function nextState(
   checkVersion(served, next, current);
   // Strategies and validation compare metadata with the object's present version.
   next.metadata.resourceVersion = String(current.revision);
+  // Of what is there twice nobody could tell who owns its parts.
+  if (info.verb === 'update') dedupOwnerReferences(context, next, { admitted: false });
   if (change.dropsFields) delete next.metadata.managedFields;
   else if (!change.ownFields) {
     // Of what the client has sent: what admission and strategies make of it is nobody's.
@@ -171,7 +175,6 @@ async function nextState(
     next = tracked instanceof Promise ? await tracked : tracked;
   }
   const { shown } = change;
-  if (info.verb === 'update') dedupOwnerReferences(context, next, { admitted: false });
   const admission = admissionRequest(context, shown?.kind ?? served.resource, 'UPDATE', {
     name: info.name,
     object: shown?.of(next) ?? next,
@@ -188,7 +191,7 @@ async function nextState(
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
     const begun = beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems });
-    onBegin(begun instanceof Promise ? await begun : begun);
+    attempt.finish = begun instanceof Promise ? await begun : begun;
   } else {
     if (registry.isEnabled) dropDisabledFields(kind.resource, next, prev, registry.isEnabled);
     prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
@@ -204,7 +207,9 @@ async function nextState(
   else for (const warning of strategy.warnings?.(shared, prev) ?? []) context.warn(warning);
   const validated = admitValidating(registry, { ...admission, object: shown?.of(shared) ?? shared });
   if (validated !== undefined) await validated;
-  return { next: shared, isLast: deletable(kind.resource, shared, prev) };
+  if (!deletable(kind.resource, shared, prev)) return shared;
+  attempt.last = shared;
+  return undefined;
 }
 
 /** A resourceVersion in the object makes the update conditional; kinds may demand one. */
