@@ -134,20 +134,27 @@ export function capManagers(managers: Managers): void {
   }
 }
 
+/** Whether two objects hold the very same parts, whatever one of their fields is. Asked at every update: it makes no garbage. */
+function sameBut(a: object, b: object, except: string): boolean {
+  // Both are open to be walked.
+  const [was, is] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
+  let more = 0;
+  for (const key in is) {
+    if (key !== except && was[key] !== is[key]) return false;
+    more++;
+  }
+  for (const _ in was) more--;
+  return more === 0;
+}
+
 /**
  * The object as it was where a write would change no more than when its managers have last written; `next` shares with `prev` what did
  * not change. Else it would be written again, and everybody told, for nothing.
  */
 export function unlessOnlyTimes<T extends KubeObject>(prev: T, next: T): T {
-  const sameBut = (a: object, b: object, except: string) => {
-    const [was, is] = [Object.entries(a), Object.entries(b)];
-    // Just told apart by their entries.
-    const other = a as Record<string, unknown>;
-    return was.length === is.length && is.every(([key, value]) => key === except || other[key] === value);
-  };
-  const { managedFields: before = [] } = prev.metadata;
-  const { managedFields: after = [] } = next.metadata;
-  if (before.length === 0 || before.length !== after.length) return next;
+  const { managedFields: before } = prev.metadata;
+  const { managedFields: after } = next.metadata;
+  if (!before?.length || before.length !== after?.length) return next;
   if (!sameBut(prev, next, 'metadata') || !sameBut(prev.metadata, next.metadata, 'managedFields')) return next;
   return after.every((entry, i) => sameBut(before[i] ?? {}, entry, 'time')) ? prev : next;
 }

@@ -16,7 +16,7 @@ import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion, warnOfDocument } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
-import { bodyBytes, parseCborDocument, parseYamlDocument } from './read-body.ts';
+import { counted, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, nodeOf, type ServedResource } from './served-resource.ts';
 import { changeObject, type ShownObject } from './update.ts';
@@ -38,7 +38,7 @@ interface Configuration {
 async function configurationOf(context: RequestContext, { resource }: ServedResource): Promise<Configuration> {
   const { body } = context;
   if (context.local) return asMap(body.value, 'YAML');
-  const bytes = await bodyBytes(context);
+  const bytes = counted(context, await body.bytes());
   const isYaml = body.contentType === applyType;
   const form = isYaml ? 'YAML' : 'CBOR';
   const refused = (why: string) => errors.badRequest(`error decoding ${form}: ${why}`);

@@ -18,7 +18,7 @@ import {
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { applyType } from './apply.ts';
-import { bodyBytes } from './read-body.ts';
+import { counted } from './read-body.ts';
 import type { FieldValidation } from './write-options.ts';
 
 const jsonPatchType = 'application/json-patch+json';
@@ -47,7 +47,7 @@ export async function readPatch(
   if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
   const document = context.local
     ? { value: context.body.value, duplicates: [] }
-    : parsePatch(await bodyBytes(context), type, fieldValidation);
+    : parsePatch(counted(context, await context.body.bytes()), type, fieldValidation);
   const patch = document.value;
   context.audit?.request(undefined, () => patch);
   const problems = fieldValidation === 'Ignore' ? [] : problemsOf(document, type === jsonPatchType);

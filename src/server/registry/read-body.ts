@@ -123,9 +123,8 @@ const readers = new Map<string, (bytes: Buffer, kind: string, signal: () => Abor
   [cborType, (bytes, kind) => parseCborDocument(bytes, kind)],
 ]);
 
-/** What the client has sent, whose size is counted. */
-export async function bodyBytes(context: RequestContext): Promise<Buffer> {
-  const bytes = await context.body.bytes();
+/** Notes how much a client has sent. */
+export function counted(context: RequestContext, bytes: Buffer): Buffer {
   context.bodyBytes = bytes.length;
   return bytes;
 }
@@ -134,7 +133,7 @@ export async function bodyBytes(context: RequestContext): Promise<Buffer> {
 export async function readDocument(context: RequestContext, kind: string): Promise<Document> {
   const { body } = context;
   if (context.local) return { value: body.value, duplicates: [] };
-  const bytes = await bodyBytes(context);
+  const bytes = counted(context, await body.bytes());
   if (bytes.length === 0) return { value: undefined, duplicates: [] };
   const read = readers.get(body.contentType === '' ? jsonType : body.contentType);
   if (read === undefined || (body.contentType === cborType && !context.cbor))
