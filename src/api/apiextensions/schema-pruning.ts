@@ -47,7 +47,11 @@ function prune(schema: JSONSchemaProps | undefined, value: unknown, path: string
   if (Array.isArray(value)) {
     const items = schema && itemSchema(schema);
     if (!items && preserves) return deepCopy(value);
-    return value.map((item, i) => prune(items, item, `${path}[${i}]`, items?.['x-kubernetes-embedded-resource'] === true, pruning));
+    // A loop: deep values have one call a level.
+    const list: unknown[] = [];
+    for (const [i, item] of value.entries())
+      list.push(prune(items, item, `${path}[${i}]`, items?.['x-kubernetes-embedded-resource'] === true, pruning));
+    return list;
   }
   if (!isJsonObject(value)) return value;
   const out: JsonObject = {};

@@ -49,46 +49,35 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   return isEmptySet(b) ? a : unionNodes(a, b);
 }
 
-/** A node with what `keep` leaves of each child; the node itself where that is all. */
-function keeping(node: FieldSet, keep: (child: FieldSet, key: string) => FieldSet | undefined): FieldSet {
+/** What `b` leaves of a node; the node itself where that is all. Sets are as deep as values: one call a level. */
+function differenceNodes(a: FieldSet, b: FieldSet, recursive: boolean, isRoot = false): FieldSet | undefined {
+  const goes = !isRoot && isMember(b);
+  if (recursive && goes) return undefined;
   let left: Record<string, FieldSet> | undefined;
-  for (const key in node) {
-    const mine = node[key] ?? leaf;
-    const kept = key === '.' ? mine : keep(mine, key);
+  for (const key in a) {
+    const mine = a[key] ?? leaf;
+    const theirs = key === '.' ? undefined : child(b, key);
+    const kept = key === '.' && goes ? undefined : theirs ? differenceNodes(mine, theirs, recursive) : mine;
     if (left === undefined) {
       if (kept === mine) continue;
       left = {};
-      for (const before in node) {
+      for (const before in a) {
         if (before === key) break;
-        left[before] = node[before] ?? leaf;
+        left[before] = a[before] ?? leaf;
       }
     }
     if (kept !== undefined) left[key] = kept;
   }
-  return left ?? node;
-}
-
-function differenceNodes(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet | undefined {
-  const goes = isMember(b);
-  if (recursive && goes) return undefined;
-  const left = childrenDifference(a, b, recursive);
-  if (left === a && !(goes && isMember(a))) return a;
-  const { '.': _, ...children } = left;
-  return makeNode(isMember(a) && !goes, children);
-}
-
-function childrenDifference(a: FieldSet, b: FieldSet, recursive: boolean): FieldSet {
-  return keeping(a, (mine, key) => {
-    const theirs = child(b, key);
-    return theirs ? differenceNodes(mine, theirs, recursive) : mine;
-  });
+  if (left === undefined) return goes && isEmptySet(a) ? undefined : a;
+  const { '.': member, ...children } = left;
+  return makeNode(member !== undefined, children);
 }
 
 /** Members of `a` that are not members of `b`; `a` itself where that is all of them. */
-export const difference = (a: FieldSet, b: FieldSet): FieldSet => childrenDifference(a, b, false);
+export const difference = (a: FieldSet, b: FieldSet): FieldSet => differenceNodes(a, b, false, true) ?? emptySet;
 
 /** Members of `a` that are neither members of `b` nor below one; `a` itself where that is all of them. */
-export const recursiveDifference = (a: FieldSet, b: FieldSet): FieldSet => childrenDifference(a, b, true);
+export const recursiveDifference = (a: FieldSet, b: FieldSet): FieldSet => differenceNodes(a, b, true, true) ?? emptySet;
 
 function intersectNodes(a: FieldSet, b: FieldSet, root: boolean): FieldSet | undefined {
   let children: Record<string, FieldSet> | undefined;
