@@ -1,4 +1,5 @@
 /** The string formats that upstream's validation knows (kube-openapi's strfmt); others are ignored. */
+import { partsOf } from './apiextensions/schema-parts.ts';
 import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
 import { isRequestUri } from './go-url.ts';
 import { parseCidr, parseIp } from './ip.ts';
@@ -52,36 +53,13 @@ export function knownFormat({ format = '', type = '' }: JSONSchemaProps): string
 }
 
 /** The formats in a schema that mean nothing for their types, in the order in which it has them; each as often as it has it. */
-export function unknownFormats(schema: JSONSchemaProps | undefined): string[] {
-  if (!schema) return [];
+export function unknownFormats(schema: JSONSchemaProps): string[] {
   const own = schema.format && knownFormat(schema) === '' ? [schema.format] : [];
-  const items = Array.isArray(schema.items) ? schema.items : [schema.items];
-  const {
-    additionalItems,
-    additionalProperties,
-    allOf = [],
-    anyOf = [],
-    definitions = {},
-    not,
-    oneOf = [],
-    patternProperties = {},
-  } = schema;
-  const below = [
-    ...items,
-    ...allOf,
-    ...anyOf,
-    ...oneOf,
-    not,
-    ...Object.values(schema.properties ?? {}),
-    ...[additionalProperties, additionalItems].map((value) => (typeof value === 'object' ? value : undefined)),
-    ...Object.values(patternProperties),
-    ...Object.values(definitions),
-  ];
-  return [...own, ...below.flatMap(unknownFormats)];
+  return [...own, ...partsOf(schema).flatMap(unknownFormats)];
 }
 
 /** Whether a text has a format; texts have every format that is not known. */
 export function hasFormat(format: string, text: string): boolean {
-  const check = formats[format.replaceAll('-', '')];
-  return check === undefined || check(text);
+  const name = format.replaceAll('-', '');
+  return !Object.hasOwn(formats, name) || formats[name]?.(text) === true;
 }

@@ -203,6 +203,15 @@ test.each<[string, JSONSchemaProps, JSONSchemaProps]>([
   expect(errors.list).toEqual([]);
 });
 
+test('a field called default is no default', () => {
+  const errors = new FieldErrors();
+  const schema = schemaOf({ type: 'object', properties: { default: { type: 'string' } } });
+  customResourceDefinition.validate?.(definition(schema, { preserveUnknownFields: true }), errors);
+  const found = errors.list.map(fieldErrorMessage).join('\n');
+  expect(found).toContain('cannot set to true');
+  expect(found).not.toContain('must be false in order to use defaults');
+});
+
 test('int-or-string takes the two forms in which it is written', () => {
   const anyOf = [{ type: 'integer' }, { type: 'string' }];
   expect(problems(definition(schemaOf({ 'x-kubernetes-int-or-string': true, anyOf })))).toEqual([]);

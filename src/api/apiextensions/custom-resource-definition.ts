@@ -124,7 +124,8 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     validateApproval(next, prev, errors);
   },
   warnings(next, prev) {
-    const of = ({ spec }: CustomResourceDefinition) => spec.versions.flatMap(({ schema }) => unknownFormats(schema?.openAPIV3Schema));
+    const of = ({ spec }: CustomResourceDefinition) =>
+      spec.versions.flatMap(({ schema }) => (schema?.openAPIV3Schema ? unknownFormats(schema.openAPIV3Schema) : []));
     const before = new Set(prev ? of(prev) : []);
     return of(next).flatMap((format) => (before.has(format) ? [] : [`unrecognized format ${goQuote(format)}`]));
   },

@@ -17,6 +17,7 @@ import { byteLength, isDns1035Label, isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { caBundleProblem, validateWebhookLocation } from '../webhook-client-config.ts';
 import { validateRules } from './rule-definitions.ts';
+import { anywhere } from './schema-parts.ts';
 import { structuralProblems, validateSchema } from './structural-schema.ts';
 
 const specPath = new FieldPath('spec');
@@ -234,7 +235,7 @@ function validateParts(
   for (const { value, path, version } of mine(schemasOf(versions)))
     validateSchema(value, path, errors, {
       statusSubresource: index === undefined ? versions.some(hasStatus) : hasStatus(version),
-      mayStayUnstructured: preserveUnknownFields === true && !versions.some(({ schema }) => needsStructure(schema?.openAPIV3Schema)),
+      mayStayUnstructured: preserveUnknownFields === true && !someSchema(versions, needsStructure),
     });
   const subresources = placesOf(
     versions,
@@ -284,16 +285,16 @@ function validateVersions(spec: CustomResourceDefinitionSpec, errors: FieldError
   if (problems.length > 0) errors.invalid(specPath.child('version'), first, problems.join(','));
 }
 
+const hasDefaults = (schema: JSONSchemaProps): boolean => anywhere(schema, (part) => part.default !== undefined);
+
 /** Whether a schema has defaults or extensions, which no schema without a structure can have. */
-const needsStructure = (schema: unknown): boolean =>
-  typeof schema === 'object' &&
-  schema !== null &&
-  Object.entries(schema).some(
-    ([key, value]) => key === 'default' || (key.startsWith('x-kubernetes-') && value !== undefined) || needsStructure(value),
+const needsStructure = (schema: JSONSchemaProps): boolean =>
+  anywhere(schema, (part) =>
+    Object.entries(part).some(([key, value]) => value !== undefined && (key === 'default' || key.startsWith('x-kubernetes-'))),
   );
 
-const hasDefaults = (schema: unknown): boolean =>
-  typeof schema === 'object' && schema !== null && ('default' in schema || Object.values(schema).some(hasDefaults));
+const someSchema = (versions: readonly CustomResourceDefinitionVersion[], isSuch: (schema: JSONSchemaProps) => boolean): boolean =>
+  versions.some(({ schema }) => schema?.openAPIV3Schema !== undefined && isSuch(schema.openAPIV3Schema));
 
 export function validateStatus({ status }: CustomResourceDefinition, errors: FieldErrors): void {
   if (status?.acceptedNames) validateNames(status.acceptedNames, new FieldPath('status').child('acceptedNames'), errors);
@@ -303,7 +304,7 @@ export function validateDefinition(definition: CustomResourceDefinition, errors:
   const { spec } = definition;
   const names = spec.names ?? { plural: '', kind: '' };
   validateGroupAndScope(spec, errors);
-  if (spec.preserveUnknownFields && spec.versions.some(({ schema }) => hasDefaults(schema?.openAPIV3Schema)))
+  if (spec.preserveUnknownFields && someSchema(spec.versions, hasDefaults))
     errors.invalid(specPath.child('preserveUnknownFields'), true, 'must be false in order to use defaults in the schema');
   validateVersions(spec, errors);
   for (const field of ['plural', 'singular', 'kind', 'listKind'] as const)
