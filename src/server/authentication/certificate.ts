@@ -1,5 +1,5 @@
 import { hash, X509Certificate } from 'node:crypto';
-import { fromHeader } from '../http/header-text.ts';
+import { fromHeader, valuesByKey } from '../http/header-text.ts';
 import type { Authenticator, Credentials, UserInfo } from '../request.ts';
 
 type SignedBy = (certificate: NonNullable<Credentials['certificate']>) => boolean;
@@ -95,13 +95,12 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
       if (name === undefined) return undefined;
       const uid = first(uidHeaders);
       const groups = groupHeaders.flatMap((h) => headers.filter(([key]) => key === h).map(([, value]) => fromHeader(value)));
-      const extra: Record<string, string[]> = {};
-      for (const [header, value] of headers) {
-        const prefix = extraPrefixes.find((p) => header.startsWith(p));
-        if (prefix === undefined) continue;
-        const key = extraKey(header.slice(prefix.length));
-        extra[key] = [...(Object.hasOwn(extra, key) ? (extra[key] ?? []) : []), fromHeader(value)];
-      }
+      const extra = valuesByKey(
+        headers.flatMap(([header, value]) => {
+          const prefix = extraPrefixes.find((p) => header.startsWith(p));
+          return prefix === undefined ? [] : [[extraKey(header.slice(prefix.length)), fromHeader(value)] as const];
+        }),
+      );
       return { name: fromHeader(name), groups, ...(uid === undefined ? {} : { uid }), ...(Object.keys(extra).length > 0 ? { extra } : {}) };
     },
   };

@@ -97,6 +97,23 @@ it('nodes and service accounts have ways and groups of their own', async () => {
   );
 });
 
+it('a name that no service account can have is a user like any other', async () => {
+  const name = 'system:serviceaccount:NS:sa_1';
+  await expect(become(['impersonate /serviceaccounts NS/sa_1'], { 'impersonate-user': name })).rejects.toThrow('is forbidden');
+  expect((await become([`impersonate /users ${name}`], { 'impersonate-user': name })).user.groups).toEqual(['system:authenticated']);
+});
+
+it('no key of extra values escapes the question', async () => {
+  const headers = { 'impersonate-user': 'jane', 'impersonate-extra-__proto__': 'x', 'impersonate-extra-constructor': 'y' };
+  const allowed = ['impersonate /users jane', `impersonate ${authn}/userextras/constructor y`];
+  await expect(become(allowed, headers)).rejects.toThrow('is forbidden');
+  const { user } = await become([...allowed, `impersonate ${authn}/userextras/__proto__ x`], headers);
+  expect(Object.entries(user.extra ?? {})).toEqual([
+    ['__proto__', ['x']],
+    ['constructor', ['y']],
+  ]);
+});
+
 it('an agent acts as the node that its token is bound to, by a permission that names none', async () => {
   const of = (name: string) => ({
     name: 'system:serviceaccount:ns:agent',

@@ -1,7 +1,7 @@
 /** Acting as somebody else, for those who may (`kubectl --as`; k8s.io/apiserver's impersonation filters). */
 import { errors } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import { fromHeader } from '../http/header-text.ts';
+import { fromHeader, valuesByKey } from '../http/header-text.ts';
 import type { ImpersonationMetrics } from '../metrics/impersonation-metrics.ts';
 import type { Authorizer } from '../request.ts';
 import { attributesOf } from './authorize.ts';
@@ -40,12 +40,11 @@ function goReferences({ uid, groups, extra }: WantedUser): string {
 function wantedUser(context: RequestContext, isConstrained: boolean): WantedUser | undefined {
   // In process there is no wire, and so no bytes to be text.
   const text = context.local ? (value: string) => value : fromHeader;
-  const extra: Record<string, string[]> = {};
-  for (const [header, value] of context.rawHeaders) {
-    if (!header.startsWith(extraPrefix)) continue;
-    const key = decodeURIComponentOrSelf(header.slice(extraPrefix.length));
-    extra[key] = [...(Object.hasOwn(extra, key) ? (extra[key] ?? []) : []), text(value)];
-  }
+  const extra = valuesByKey(
+    context.rawHeaders
+      .filter(([header]) => header.startsWith(extraPrefix))
+      .map(([header, value]) => [decodeURIComponentOrSelf(header.slice(extraPrefix.length)), text(value)]),
+  );
   const wanted = {
     name: text(context.header('impersonate-user') ?? ''),
     uid: context.header('impersonate-uid') ?? '',

@@ -7,10 +7,12 @@ import {
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
+  isDns1123Label,
   isDns1123Subdomain,
   StatusError,
   validateDomainPrefixedPath,
 } from '../../api/index.ts';
+import { serviceAccountGroups } from '../authentication/service-account/claims.ts';
 import type { Attributes, Authorizer, UserInfo } from '../request.ts';
 import { forbiddenMessage } from './authorize.ts';
 
@@ -40,10 +42,12 @@ const serviceAccountPrefix = 'system:serviceaccount:';
 const nodePrefix = 'system:node:';
 const nodeNameKey = 'authentication.kubernetes.io/node-name';
 
+/** Of what only looks like one, and could be none, it is a user's name like any other. */
 function serviceAccountOf(username: string): { namespace: string; name: string } | undefined {
   if (!username.startsWith(serviceAccountPrefix)) return undefined;
   const [namespace = '', name = '', ...rest] = username.slice(serviceAccountPrefix.length).split(':');
-  return namespace === '' || name === '' || rest.length > 0 ? undefined : { namespace, name };
+  const isOne = rest.length === 0 && isDns1123Label(namespace).length === 0 && isDns1123Subdomain(name).length === 0;
+  return isOne ? { namespace, name } : undefined;
 }
 
 function nodeOf(username: string): string | undefined {
@@ -100,7 +104,7 @@ async function permit(wanted: WantedUser, requester: UserInfo, verb: string, aut
   const node = isConstrained ? nodeOf(wanted.name) : undefined;
   let groups = [...wanted.groups];
   if (account !== undefined) {
-    if (groups.length === 0) groups = ['system:serviceaccounts', `system:serviceaccounts:${account.namespace}`];
+    if (groups.length === 0) groups = serviceAccountGroups(account.namespace);
     await ask({ ...named, resource: 'serviceaccounts', ...account });
   } else if (node !== undefined) {
     groups = ['system:nodes'];
