@@ -114,6 +114,27 @@ test('takes a replica set over and counts on from its revision, were it beyond w
   expect((await get()).metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3546343826724305833');
 });
 
+test.each([
+  ['9223372036854775807', undefined],
+  ['mine', '1'],
+])('comes to rest beside a replica set whose revision is %s', async (revision, next) => {
+  await h.create(ReplicaSet, {
+    metadata: { name: 'older', labels: { app: 'web' }, annotations: { 'deployment.kubernetes.io/revision': revision } },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:0') },
+  });
+  await make(1);
+  await rollOut();
+  const other = (await h.list(ReplicaSet)).find((set) => set.metadata.name !== 'older');
+  expect(other?.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe(next);
+  expect(other?.metadata.annotations).not.toHaveProperty('deployment.kubernetes.io/revision-history');
+  await change({ template: template('nginx:0') });
+  await rollOut();
+  expect(await sizes()).toEqual([1, 0]);
+  const older = (await h.list(ReplicaSet)).find((set) => set.metadata.name === 'older');
+  expect(older?.metadata.annotations).toMatchObject({ 'deployment.kubernetes.io/revision': revision });
+  expect(older?.metadata.annotations).not.toHaveProperty('deployment.kubernetes.io/revision-history');
+});
+
 test('goes back to a revision by annotation, with the annotations that it had', async () => {
   const note = (annotations: Record<string, string>) =>
     h.update(Deployment, 'web', (d) => ({ ...d, metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, ...annotations } } }));

@@ -22,9 +22,9 @@ import {
 } from '../framework/index.ts';
 import {
   hashLabel,
-  highestRevision,
   newReplicaSet,
   newReplicaSetAnnotations,
+  nextRevision,
   oldPodsRunning,
   revisionAnnotation,
   sizeAnnotations,
@@ -120,7 +120,7 @@ export const deploymentController = defineController('deployment-controller', ({
   const syncNewReplicaSet = async (rollout: Rollout, make: boolean): Promise<ReplicaSet | undefined> => {
     const { deployment, signal } = rollout;
     const found = newReplicaSet(deployment, rollout.sets);
-    const revision = highestRevision(old(rollout, found)) + 1n;
+    const revision = nextRevision(old(rollout, found));
     if (!found) return make ? createReplicaSet(rollout, revision) : undefined;
     const annotations = newReplicaSetAnnotations(deployment, found.metadata.annotations, revision);
     const minReadySeconds = deployment.spec.minReadySeconds ?? 0;

@@ -41,20 +41,27 @@ export function newReplicaSet(deployment: Deployment, sets: readonly ReplicaSet[
 
 export const replicasOf = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + (set.spec.replicas ?? 0), 0);
 
-/** Go's int64, which numbers do not hold. 0 where there is none that can be read. */
-export function revisionOf(object: { metadata: { annotations?: Record<string, string> } }): bigint {
-  const revision = object.metadata.annotations?.[revisionAnnotation] ?? '';
-  return /^\d+$/.test(revision) && BigInt(revision) === BigInt.asIntN(64, BigInt(revision)) ? BigInt(revision) : 0n;
+/** Go's int64, which numbers do not hold; undefined for what is none. */
+export function parseRevision(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value === BigInt.asIntN(64, value) ? value : undefined;
 }
+
+/** 0 where there is none that can be read. */
+export const revisionOf = (object: { metadata: { annotations?: Record<string, string> } }): bigint =>
+  parseRevision(object.metadata.annotations?.[revisionAnnotation]) ?? 0n;
 
 export const compareRevisions = (a: ReplicaSet, b: ReplicaSet): number => {
   const [first, second] = [revisionOf(a), revisionOf(b)];
   return first < second ? -1 : first > second ? 1 : 0;
 };
 
-export function highestRevision(sets: readonly ReplicaSet[]): bigint {
-  const highest = [...sets].sort(compareRevisions).at(-1);
-  return highest ? revisionOf(highest) : 0n;
+/** One more than the highest, at least 1; beyond what int64 holds it is negative, as for Go, which no replica set is given. */
+export function nextRevision(sets: readonly ReplicaSet[]): bigint {
+  const last = [...sets].sort(compareRevisions).at(-1);
+  const highest = last ? revisionOf(last) : 0n;
+  return BigInt.asIntN(64, (highest > 0n ? highest : 0n) + 1n);
 }
 
 /** The annotations of the new replica set: what the Deployment hands down, its revision, and the revisions that it had before. */
@@ -66,7 +73,9 @@ export function newReplicaSetAnnotations(
   const result = { ...present };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) if (!ownAnnotations.has(key)) result[key] = value;
   const before = present?.[revisionAnnotation];
-  if (revisionOf({ metadata: { annotations: present ?? {} } }) < revision) {
+  // What somebody has written there that is no revision is theirs.
+  if (before && parseRevision(before) === undefined) return result;
+  if ((parseRevision(before) ?? 0n) < revision) {
     result[revisionAnnotation] = String(revision);
     const history = (present?.[revisionHistoryAnnotation] ?? '').split(',').filter((r) => r !== '');
     if (before !== undefined) {

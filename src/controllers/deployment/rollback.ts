@@ -1,6 +1,6 @@
 /** Going back to an earlier revision by the annotation that extensions/v1beta1's field `rollbackTo` lives on in. Pure. */
 import { type Deployment, type ReplicaSet, semanticEqual } from '../../api/index.ts';
-import { compareRevisions, hashLabel, ownAnnotations, revisionOf, rollbackAnnotation, withoutHash } from './revisions.ts';
+import { compareRevisions, hashLabel, ownAnnotations, parseRevision, revisionOf, rollbackAnnotation, withoutHash } from './revisions.ts';
 
 export interface Rollback {
   /** The Deployment without the wish, and with the template of the revision where there is one. */
@@ -11,12 +11,13 @@ export interface Rollback {
 /** Undefined where no revision is wished for. */
 export function rollback(deployment: Deployment, sets: readonly ReplicaSet[]): Rollback | undefined {
   const { [rollbackAnnotation]: wish, ...annotations } = deployment.metadata.annotations ?? {};
-  if (wish === undefined || !/^\d+$/.test(wish)) return undefined;
+  const wanted = parseRevision(wish);
+  if (wanted === undefined) return undefined;
   const cleared: Deployment = { ...deployment, metadata: { ...deployment.metadata, annotations } };
   const warning = (reason: string, message: string): Rollback => ({ deployment: cleared, event: { type: 'Warning', reason, message } });
   // 0 is the one before the present one.
   const before = [...sets].sort(compareRevisions).at(-2);
-  const revision = BigInt(wish) || (before ? revisionOf(before) : 0n);
+  const revision = wanted || (before ? revisionOf(before) : 0n);
   if (revision === 0n) return warning('DeploymentRollbackRevisionNotFound', 'Unable to find last revision.');
   const set = sets.find((s) => revisionOf(s) === revision);
   if (!set) return warning('DeploymentRollbackRevisionNotFound', 'Unable to find the revision to rollback to.');
