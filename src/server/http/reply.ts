@@ -10,7 +10,7 @@ export type ReplyHeaders = Record<string, string | number | string[]>;
 export type Written = (error?: Error | null) => void;
 
 export interface Reply {
-  /** Status and headers (lower-case names; the object is the reply's from then on), sent with the first bytes or, `atOnce`, alone. */
+  /** Status and headers (lower-case names), sent with the first bytes or, `atOnce`, alone. */
   head(status: number, headers: ReplyHeaders, atOnce?: boolean): void;
   /** Whether there is room for more; where not, `drained` tells when. `written`: the chunk is out, and may be used for other things. */
   write(chunk: Uint8Array, written?: Written): boolean;
@@ -25,16 +25,37 @@ const connectionHeaders = ['connection', 'http2-settings', 'keep-alive', 'proxy-
 
 const drained = (stream: Writable, signal: AbortSignal) => once(stream, 'drain', { signal });
 
+const [nodeMajor = 0, nodeMinor = 0] = process.versions.node.split('.').map(Number);
+
+/** Names and values in turn, which Node takes as they are since 24.7: half the work of the object that it makes of any other. */
+const takesRawHeaders = nodeMajor > 24 || (nodeMajor === 24 && nodeMinor >= 7);
+
+function rawHeaders(status: number, headers: ReplyHeaders): string[] {
+  const raw = [':status', String(status)];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || connectionHeaders.includes(name)) continue;
+    if (Array.isArray(value)) for (const each of value) raw.push(name, each);
+    else raw.push(name, String(value));
+  }
+  return raw;
+}
+
+function headersObject(status: number, headers: ReplyHeaders): OutgoingHttpHeaders {
+  const out: OutgoingHttpHeaders = { ':status': status };
+  for (const name in headers) if (!connectionHeaders.includes(name)) out[name] = headers[name];
+  return out;
+}
+
+const outgoing = takesRawHeaders ? rawHeaders : headersObject;
+
 /** On a stream of Node's http2 itself: its compatibility layer takes a fifth of the time of a small GET. */
 export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
   /** HEAD and some statuses have no body. */
   const hasBody = () => method !== 'HEAD' && stream.writable;
   return {
     head(status, headers) {
-      const out = headers as OutgoingHttpHeaders;
-      out[':status'] = status;
-      for (const name of connectionHeaders) if (out[name] !== undefined) delete out[name];
-      stream.respond(out, method === 'HEAD' ? { endStream: true } : undefined);
+      stream.respond(outgoing(status, headers), method === 'HEAD' ? { endStream: true } : undefined);
     },
     write(chunk, written) {
       if (hasBody()) return stream.write(chunk, written);
