@@ -27,7 +27,7 @@ export function claimResolver(claim: string, own: ProviderOptions, clock: Clock)
 
   const ask = async (endpoint: string, accessToken: string): Promise<unknown> => {
     const headers: Record<string, string> = accessToken === '' ? {} : { authorization: `Bearer ${accessToken}` };
-    const jwt = await fetchText(endpoint, { ca: own.ca, headers }).catch((error: Error) => {
+    const jwt = await fetchText(endpoint, { clock, ca: own.ca, headers }).catch((error: Error) => {
       throw new Error(`while getting distributed claim ${JSON.stringify(claim)}: Get ${JSON.stringify(endpoint)}: ${error.message}`);
     });
     const token = jwt.trim();

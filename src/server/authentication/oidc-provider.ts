@@ -33,47 +33,51 @@ const maxRedirects = 10;
 /** The provider is not asked for its keys again before this, whatever tokens come. */
 const refreshMs = 10_000;
 
-/** A document of a few kilobytes; the error says why there is none. */
-export function fetchText(
-  url: string,
-  { ca, headers = {} }: { ca?: string | undefined; headers?: Record<string, string> },
-  redirects = 0,
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const failed = (why: string) => reject(new Error(why));
-    const secure = !url.startsWith('http:');
-    const sent = (secure ? get : getPlain)(
-      url,
-      { ...(secure && ca !== undefined ? { ca } : {}), headers, timeout: timeoutMs },
-      (response) => {
-        const { statusCode = 0, statusMessage = '' } = response;
-        const { location } = response.headers;
-        if ([301, 302, 303, 307, 308].includes(statusCode) && location !== undefined && URL.canParse(location, url)) {
-          response.resume();
-          if (redirects >= maxRedirects) return failed(`stopped after ${maxRedirects} redirects`);
-          return resolve(fetchText(new URL(location, url).href, { ca }, redirects + 1));
-        }
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > maxDocumentBytes) sent.destroy(new Error('the answer is too large'));
-        });
-        response.on('error', (error) => failed(error.message));
-        response.on('end', () => {
-          if (statusCode === 200) resolve(text);
-          else failed(`${statusCode} ${statusMessage}: ${text.slice(0, 1024)}`);
-        });
-      },
-    );
-    sent.on('timeout', () => sent.destroy(new Error('context deadline exceeded')));
-    sent.on('error', (error) => failed(error.message));
-  });
+export interface FetchOptions {
+  clock: Clock;
+  /** PEM; default: the authorities of the system. */
+  ca?: string | undefined;
+  headers?: Record<string, string>;
 }
 
-async function fetchJson(url: string, ca: string | undefined): Promise<{ value: Record<string, unknown>; text: string }> {
+/** A document of a few kilobytes; the error says why there is none. */
+export async function fetchText(url: string, { clock, ca, headers = {} }: FetchOptions, redirects = 0): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const failed = (why: string) => reject(new Error(why));
+  const secure = !url.startsWith('http:');
+  const sent = (secure ? get : getPlain)(url, { ...(secure && ca !== undefined ? { ca } : {}), headers }, (response) => {
+    const { statusCode = 0, statusMessage = '' } = response;
+    const { location } = response.headers;
+    if ([301, 302, 303, 307, 308].includes(statusCode) && location !== undefined && URL.canParse(location, url)) {
+      response.resume();
+      if (redirects >= maxRedirects) return failed(`stopped after ${maxRedirects} redirects`);
+      return resolve(fetchText(new URL(location, url).href, { clock, ca }, redirects + 1));
+    }
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > maxDocumentBytes) giveUp('the answer is too large');
+    });
+    response.on('error', (error) => failed(error.message));
+    response.on('end', () => {
+      if (statusCode === 200) resolve(text);
+      else failed(`${statusCode} ${statusMessage}: ${text.slice(0, 1024)}`);
+    });
+  });
+  const giveUp = (why: string) => {
+    failed(why);
+    sent.destroy();
+  };
+  sent.on('error', (error) => failed(error.message));
+  // Of the whole: an answer that comes in byte by byte keeps everybody waiting whom the provider knows.
+  const timer = clock.setTimer(timeoutMs, () => giveUp('context deadline exceeded'));
+  return promise.finally(() => timer.cancel());
+}
+
+async function fetchJson(url: string, options: FetchOptions): Promise<{ value: Record<string, unknown>; text: string }> {
   const failed = (why: string) => new Error(`oidc: fetching ${url}: ${why}`);
-  const text = await fetchText(url, { ca }).catch((error: Error) => {
+  const text = await fetchText(url, options).catch((error: Error) => {
     throw failed(error.message);
   });
   let value: unknown;
@@ -103,12 +107,15 @@ function providerKeys(
   const load = async (): Promise<Keys> => {
     askedMs = clock.monotonic();
     try {
-      const { value: discovered } = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
+      const { value: discovered } = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
+        clock,
+        ca,
+      });
       if (discovered.issuer !== issuer)
         throw new Error(
           `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
         );
-      const { value: keys, text } = await fetchJson(String(discovered.jwks_uri), ca).catch((error: unknown) => {
+      const { value: keys, text } = await fetchJson(String(discovered.jwks_uri), { clock, ca }).catch((error: unknown) => {
         metrics?.keysFetched(issuer, undefined);
         throw error;
       });

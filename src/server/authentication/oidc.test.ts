@@ -21,6 +21,8 @@ let askedAs: (string | undefined)[];
 let asked: string[];
 /** Answers so often that it is not there. */
 let absent = 0;
+/** Called when somebody waits for an answer that never ends. */
+let onWaiting = () => {};
 
 interface Key {
   privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
@@ -53,6 +55,7 @@ beforeAll(async () => {
       askedAs.push(request.headers.authorization);
       return response.end(distributed);
     }
+    if (request.url === '/endless') return response.write('{', () => onWaiting());
     if (absent-- > 0) return response.writeHead(503).end('later');
     const { issuer } = options;
     return response.end(JSON.stringify(request.url === '/keys' ? { keys: published } : { issuer, jwks_uri: `${issuer}/keys` }));
@@ -106,6 +109,17 @@ test('what a token says is taken as upstream takes it', async () => {
   await expect(oidcTokens(google, clock).authenticateToken(await token({ iss: 'accounts.google.com', aud: 'x' }), [])).rejects.toThrow(
     'expected audience',
   );
+});
+
+test('a provider whose answer never ends is waited for half a minute, whatever comes meanwhile', async () => {
+  const tokens = oidcTokens({ ...options, discoveryUrl: `${options.issuer}/endless` }, clock);
+  const waiting = new Promise<void>((resolve) => {
+    onWaiting = resolve;
+  });
+  const answer = tokens.authenticateToken(await token({}), []).catch((error: Error) => error.message);
+  await waiting;
+  await clock.advance(30_000);
+  expect(await answer).toContain('/endless: context deadline exceeded');
 });
 
 test('groups that another provider has are asked for there', async () => {
