@@ -247,6 +247,15 @@ test('owners that are named twice are kept once, with a warning', async () => {
   expect(patched.headers.warning).toBe(warning(' after mutating admission happens'));
   expect(JSON.parse(patched.body).metadata.ownerReferences).toEqual([owner]);
   await server.http('DELETE', `${configMaps}/owned`);
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/owned';
+  const made = JSON.stringify({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'owned', ownerReferences: [owner, owner] },
+  });
+  const put = await server.http('PUT', lease, made);
+  expect([put.status, put.headers.warning]).toEqual([201, warning('')]);
+  await server.http('DELETE', lease);
 });
 
 test('names that every JavaScript object has are names like any other', async () => {

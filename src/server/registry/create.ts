@@ -57,7 +57,7 @@ export async function createObject(
   metadata.uid = newUid(registry.random);
   metadata.creationTimestamp = timestamp(registry.clock);
   const generated = !metadata.name && Boolean(metadata.generateName);
-  if (context.info.verb === 'create') dedupOwnerReferences(context, object, { admitted: false });
+  if (context.info.verb !== 'patch') dedupOwnerReferences(context, object, { admitted: false });
   const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
   const tracking = ownFields ? object : trackUpdate(registry.table, undefined, object, writer);
   const tracked = tracking instanceof Promise ? await tracking : tracking;
