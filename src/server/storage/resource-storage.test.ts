@@ -14,6 +14,8 @@ const engines: Record<string, (clock: VirtualClock, dir: string) => Promise<Stor
   embedded: (clock, dir) => openEmbeddedStore({ dir, clock }),
 };
 
+const ignored = () => {};
+
 describe.each(Object.entries(engines))('resource storage over the %s store', (_, open) => {
   let dir: string;
   let clock: VirtualClock;
@@ -36,14 +38,9 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
       indexes: ['spec.nodeName'],
       watcherBuffer: 50,
       observer: {
-        listed: () => {},
-        received: () => {},
-        filled: () => {},
+        ...{ listed: ignored, received: ignored, filled: ignored, waited: ignored, readConsistently: ignored, undecodable: ignored },
         dispatched: () => counts.dispatched++,
         terminated: () => counts.terminated++,
-        waited: () => {},
-        readConsistently: () => {},
-        undecodable: () => {},
       },
     });
   });
