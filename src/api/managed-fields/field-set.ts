@@ -137,7 +137,7 @@ function compareValues(a: unknown, b: unknown): number {
 }
 
 /** Upstream's order of path elements: by their text, but for the values in list items' keys, which are compared as such. */
-export function compareElements(a: string, b: string): number {
+function compareElements(a: string, b: string): number {
   const kind = a[0];
   if (a === b || kind === 'f' || kind === '.' || !kind || !b.startsWith(kind)) return a < b ? -1 : a > b ? 1 : 0;
   const [x, y]: unknown[] = [JSON.parse(a.slice(2)), JSON.parse(b.slice(2))];
