@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { responseHead, tunnel, type UpgradeResult } from '../../client/index.ts';
 import type { Answer, RequestContext, Upgrade } from '../exchange.ts';
+import { valuesByKey } from '../http/header-text.ts';
 import { textOf } from './log.ts';
 
 const hopByHop = new Set([
@@ -23,16 +24,17 @@ const isCredential = (name: string) => name === 'authorization' || name.startsWi
 /** A request's headers for the backend, repeated ones as lists. */
 export function requestHeaders({ rawHeaders, remoteAddress }: RequestContext): OutgoingHttpHeaders {
   const listed = rawHeaders.filter(([name]) => name === 'connection').flatMap(([, value]) => value.toLowerCase().split(/\s*,\s*/));
-  const headers: Record<string, string[]> = {};
+  const passed: [name: string, value: string][] = [];
   for (const [name, value] of rawHeaders) {
     if (name === 'host' || hopByHop.has(name) || listed.includes(name) || isCredential(name)) continue;
     if (name === 'sec-websocket-protocol') {
       const kept = value.split(',').filter((p) => !p.trim().startsWith('base64url.bearer.authorization.k8s.io.'));
-      if (kept.length > 0) headers[name] = [...(headers[name] ?? []), kept.join(',').trim()];
+      if (kept.length > 0) passed.push([name, kept.join(',').trim()]);
       continue;
     }
-    headers[name] = [...(headers[name] ?? []), value];
+    passed.push([name, value]);
   }
+  const headers = valuesByKey(passed);
   headers['x-forwarded-for'] = [[...(headers['x-forwarded-for'] ?? []), remoteAddress].join(', ')];
   return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? values[0] : values]));
 }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../../api/index.ts';
 import { dialErrorMessage } from '../../client/index.ts';
+import type { RequestContext } from '../exchange.ts';
+import { requestHeaders } from './forwarding.ts';
 import { logQuery } from './log.ts';
 import { chooseContainer } from './pod-container.ts';
 import { pathBelowProxy, splitSchemeNamePort } from './proxy.ts';
@@ -55,4 +57,20 @@ test.each([
   ['ECONNRESET', 'EOF'],
 ])('%s in the words of Go', (code, expected) => {
   expect(dialErrorMessage(Object.assign(new Error('x'), { code }), '10.0.0.1:10250')).toBe(expected);
+});
+
+test('a header of any name is handed on, but for those that say who asks', () => {
+  const rawHeaders = [
+    ['constructor', 'a'],
+    ['constructor', 'b'],
+    ['__proto__', 'c'],
+    ['impersonate-user', 'jane'],
+  ];
+  // Nothing else of the request is looked at.
+  const headers = requestHeaders({ rawHeaders, remoteAddress: '10.0.0.1' } as unknown as RequestContext);
+  expect(Object.entries(headers)).toEqual([
+    ['constructor', ['a', 'b']],
+    ['__proto__', 'c'],
+    ['x-forwarded-for', '10.0.0.1'],
+  ]);
 });
