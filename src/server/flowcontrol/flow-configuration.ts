@@ -158,6 +158,7 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
   const reconcile = async () => {
     await Promise.all([ensure(PriorityLevelConfiguration, levels, wantedLevels), ensure(FlowSchema, schemas, wantedSchemas)]);
     const names = new Set(levels.keys());
+    for (const name of told.keys()) if (!schemas.has(name)) told.delete(name);
     await Promise.all([...schemas.values()].map((schema) => tell(schema, names)));
   };
 

@@ -24,17 +24,19 @@ const resourceRuleMatches = (rule: ResourcePolicyRule, { verb, apiGroup, resourc
   (namespace === '' ? rule.clusterScope === true : has(rule.namespaces, namespace));
 
 /** A URL stands for all below it too, with `/*` or without. */
-const nonResourceRuleMatches = (rule: NonResourcePolicyRule, { verb, path }: RequestInfo) =>
-  has(rule.verbs, verb) &&
-  rule.nonResourceURLs.some((url) => url === '*' || url === path || path.startsWith(`${url.replace(/\*$/, '').replace(/\/$/, '')}/`));
+function nonResourceRuleMatches({ verbs, nonResourceURLs }: NonResourcePolicyRule): (info: RequestInfo) => boolean {
+  const urls = nonResourceURLs.map((url) => ({ url, below: `${url.replace(/\*$/, '').replace(/\/$/, '')}/` }));
+  return ({ verb, path }) => has(verbs, verb) && urls.some(({ url, below }) => url === '*' || url === path || path.startsWith(below));
+}
 
 function ruleMatches(rule: PolicyRulesWithSubjects): Matches {
   const subjects = (rule.subjects ?? []).map(subjectMatches);
+  const paths = rule.nonResourceRules?.map(nonResourceRuleMatches) ?? [];
   return (user, info) =>
     subjects.some((matches) => matches(user)) &&
     (info.isResourceRequest
       ? rule.resourceRules?.some((given) => resourceRuleMatches(given, info)) === true
-      : rule.nonResourceRules?.some((given) => nonResourceRuleMatches(given, info)) === true);
+      : paths.some((matches) => matches(info)));
 }
 
 export function compileSchema({ rules = [] }: FlowSchemaSpec): Matches {

@@ -139,10 +139,11 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
       release() {
         if (released) return;
         released = true;
+        const now = clock.monotonic();
         counters.executing--;
         counters.executingSeats -= seats;
-        execution.observe((clock.monotonic() - started) / msPerSecond);
-        usage.add(0, -1, clock.monotonic());
+        execution.observe((now - started) / msPerSecond);
+        usage.add(0, -1, now);
         seat.release();
       },
     };
