@@ -34,6 +34,8 @@ const concurrency = 32;
 const listed = 2000;
 const watcherCount = 100;
 const storedPods = 10_000;
+/** Before anything is measured, so that V8 has compiled what runs most; no more of them are stored than it takes for the store to be warm. */
+const warmUp = { stored: 500, dry: 3500 };
 /** The time after which memory is told: what is garbage goes when the server rests. */
 const restMs = 30_000;
 
@@ -179,7 +181,9 @@ async function fanOut(): Promise<void> {
 try {
   rows.push(['at rest', '', '(346 MB)', '', '', residentMegabytes(pid).toFixed(0)]);
   let made = 0;
-  await concurrently((i) => send('POST', '/api/v1/namespaces/kube-system/configmaps', configMap(`warm-${i}`, i)), 500);
+  const warm = '/api/v1/namespaces/kube-system/configmaps';
+  await concurrently((i) => send('POST', warm, configMap(`warm-${i}`, i)), warmUp.stored);
+  await concurrently((i) => send('POST', `${warm}?dryRun=All`, configMap(`dry-${i}`, i)), warmUp.dry);
   await measure('create ConfigMap', '1500', (i) => send('POST', maps, configMap(`m-${i}`, i)).then(() => made++));
   await measure('get ConfigMap', '3580', (i) => send('GET', `${maps}/m-${i % made}`));
   await measure('merge patch ConfigMap', '1430', (i) => send('PATCH', `${maps}/m-${i % made}`, mergePatch(i), mergePatchType));
