@@ -1,14 +1,14 @@
 /** How many requests that change something, or that do not, wait and run, at every nanosecond, as fractions of what there may be. */
 import { Buckets } from './buckets.ts';
+import { Elapsed } from './elapsed.ts';
 
 const bounds = [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
-const nanosecondsPerMs = 1e6;
 
 export class KindUsage {
   readonly kind: 'readOnly' | 'mutating';
   readonly waited = new Buckets(bounds);
   readonly executed = new Buckets(bounds);
-  #sinceMs: number;
+  readonly #elapsed: Elapsed;
   #waiting = 0;
   #executing = 0;
   #places = 1;
@@ -16,14 +16,13 @@ export class KindUsage {
 
   constructor(kind: KindUsage['kind'], nowMs: number) {
     this.kind = kind;
-    this.#sinceMs = nowMs;
+    this.#elapsed = new Elapsed(nowMs);
   }
 
   /** What has been so has lasted until now. */
   settle(nowMs: number): void {
-    const nanoseconds = Math.round((nowMs - this.#sinceMs) * nanosecondsPerMs);
-    if (nanoseconds <= 0) return;
-    this.#sinceMs = nowMs;
+    const nanoseconds = this.#elapsed.take(nowMs);
+    if (nanoseconds === 0) return;
     this.waited.observe(this.#waiting / this.#places, nanoseconds);
     this.executed.observe(this.#executing / this.#seats, nanoseconds);
   }
