@@ -22,18 +22,29 @@ function unknownFields(fields: KnownFields, value: unknown, place: string, path:
   );
 }
 
-/** The document of a kind; `failed` makes the error of why it is none, in upstream's words. */
-export function parseConfiguration(text: string, kind: string, fields: KnownFields, failed: (why: string) => Error): JsonObject {
-  let document: unknown;
+/** Makes the error of why a document is none, in upstream's words. */
+type Failed = (why: string) => Error;
+
+export function parseYaml(text: string, failed: Failed): unknown {
   try {
-    document = parse(text);
+    return parse(text);
   } catch (error) {
     throw failed(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Throws where the document is of another kind or version, or has fields that there are not. */
+export function checkConfiguration(document: unknown, kind: string, fields: KnownFields, failed: Failed): void {
   const { kind: given = '', apiVersion = '' } = objectOf(document);
   if (given !== kind || !versions.includes(String(apiVersion)))
     throw failed(`no kind ${JSON.stringify(given)} is registered for version ${JSON.stringify(apiVersion)}`);
   const unknown = unknownFields(fields, document, '', new FieldPath());
   if (unknown.length > 0) throw failed(`strict decoding error: ${unknown.join(', ')}`);
+}
+
+/** The document of a kind. */
+export function parseConfiguration(text: string, kind: string, fields: KnownFields, failed: Failed): JsonObject {
+  const document = parseYaml(text, failed);
+  checkConfiguration(document, kind, fields, failed);
   return objectOf(document);
 }

@@ -3,41 +3,28 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { parse } from 'yaml';
 import { isJsonObject } from '../api/index.ts';
 import { createTracer, loadOtlp, type Tracer } from '../observability/index.ts';
 import type { Clock, Random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { checkConfiguration, type KnownFields, parseYaml } from './configuration-document.ts';
 
 export interface TracingConfiguration {
   endpoint?: string;
   samplingRatePerMillion?: number;
 }
 
-const group = 'apiserver.config.k8s.io';
-const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `${group}/${version}`);
+const fields: KnownFields = { '': ['kind', 'apiVersion', 'metadata', 'endpoint', 'samplingRatePerMillion'] };
 const schemes = ['dns', 'unix', 'unix-abstract'];
 
 /** Throws ClusterError in upstream's words. */
 export function parseTracingConfiguration(text: string): TracingConfiguration {
   const undecodable = (why: string) => new ClusterError(`unable to decode tracing configuration data: ${why}`);
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (error) {
-    throw undecodable(error instanceof Error ? error.message : String(error));
-  }
+  const value = parseYaml(text, undecodable);
   if (!isJsonObject(value)) throw undecodable(`Object 'Kind' is missing in ${JSON.stringify(text)}`);
-  const { apiVersion, kind, endpoint, samplingRatePerMillion: rate, ...others } = value;
-  if (kind !== 'TracingConfiguration' || !versions.includes(String(apiVersion)))
-    throw undecodable(
-      `no kind ${JSON.stringify(String(kind ?? ''))} is registered for version ${JSON.stringify(String(apiVersion ?? ''))}`,
-    );
-  const unknown = Object.keys(others)
-    .filter((name) => name !== 'metadata')
-    .map((name) => `unknown field ${JSON.stringify(name)}`);
-  if (unknown.length > 0) throw undecodable(`strict decoding error: ${unknown.join(', ')}`);
+  checkConfiguration(value, 'TracingConfiguration', fields, undecodable);
+  const { endpoint, samplingRatePerMillion: rate } = value;
   if (endpoint !== undefined && endpoint !== null && typeof endpoint !== 'string')
     throw undecodable('json: cannot unmarshal into Go struct field TracingConfiguration.endpoint of type string');
   if (rate !== undefined && rate !== null && !Number.isInteger(rate))
