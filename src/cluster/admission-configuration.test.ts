@@ -11,12 +11,12 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const head = 'apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n';
-const podSecurity = (defaults: string) => `- name: PodSecurity
+const podSecurity = (defaults: string, exemptions = '{namespaces: [kube-system]}') => `- name: PodSecurity
   configuration:
     apiVersion: pod-security.admission.config.k8s.io/v1
     kind: PodSecurityConfiguration
     defaults: ${defaults}
-    exemptions: {namespaces: [kube-system]}
+    exemptions: ${exemptions}
 `;
 const events = (limits: string) => `- name: EventRateLimit
   configuration: {apiVersion: eventratelimit.admission.k8s.io/v1alpha1, kind: Configuration, limits: ${limits}}
@@ -89,6 +89,9 @@ test.each([
   ['kind: Pod\napiVersion: v1\n', 'no kind "Pod" is registered for version "v1"'],
   [head + podSecurity('{enforce: strict}'), 'defaults.enforce: Invalid value: "strict": must be one of privileged, baseline, restricted'],
   [head + podSecurity('{audit-version: "1.30"}'), 'defaults.audit-version: Invalid value: "1.30": must be "latest" or "v1.x"'],
+  [head + podSecurity('{}', '{namespaces: [ns, ns]}'), 'exemptions.namespaces[1]: Duplicate value: "ns"'],
+  [head + podSecurity('{}', '{runtimeClasses: [A]}'), 'exemptions.runtimeClasses[0]: Invalid value: "A": a lowercase RFC 1123 subdomain'],
+  [head + podSecurity('{}', '{usernames: [""]}'), 'exemptions.usernames[0]: Invalid value: "": username must not be empty'],
   [head + events('[]'), 'must provide at least one limit'],
   [head + events('[{type: Server, qps: 0, burst: 1}]'), 'limits[0].qps: Invalid value: 0: must be positive'],
   [

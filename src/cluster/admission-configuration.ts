@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { isJsonObject, parseSelector, type Toleration } from '../api/index.ts';
+import { isDns1123Label, isDns1123Subdomain, isJsonObject, parseSelector, type Toleration } from '../api/index.ts';
 import {
   type EventLimit,
   type ImagePolicyOptions,
@@ -55,10 +55,24 @@ function podSecurityOf(value: unknown): PodSecurityOptions {
       throw invalid(`defaults.${mode}-version`, version, 'must be "latest" or "v1.x"');
     return [mode, { level, version }] as const;
   });
-  const { usernames, namespaces, runtimeClasses } = isJsonObject(exemptions) ? exemptions : {};
+  const exempt = isJsonObject(exemptions) ? exemptions : {};
+  const exemptionsOf = (field: string, problemsOf: (name: string) => readonly string[]) => {
+    const texts = textsOf(exempt[field]);
+    for (const [i, text] of texts.entries()) {
+      const problems = problemsOf(text);
+      if (problems.length > 0) throw invalid(`exemptions.${field}[${i}]`, text, problems.join(', '));
+      if (texts.indexOf(text) < i)
+        throw new ClusterError(`PodSecurity: invalid configuration: exemptions.${field}[${i}]: Duplicate value: ${JSON.stringify(text)}`);
+    }
+    return texts;
+  };
   return {
     defaults: Object.fromEntries(modes),
-    exemptions: { usernames: textsOf(usernames), namespaces: textsOf(namespaces), runtimeClasses: textsOf(runtimeClasses) },
+    exemptions: {
+      namespaces: exemptionsOf('namespaces', isDns1123Label),
+      runtimeClasses: exemptionsOf('runtimeClasses', isDns1123Subdomain),
+      usernames: exemptionsOf('usernames', (name) => (name === '' ? ['username must not be empty'] : [])),
+    },
   };
 }
 

@@ -6,7 +6,8 @@ import { createPodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { podSecurity } from './pod-security.ts';
-import type { PodSecurityOptions } from './pod-security-policy.ts';
+import { describeViolations, type Level, violations } from './pod-security-checks.ts';
+import { formatPolicy, type PodSecurityOptions, podSecurityModes, policyOf } from './pod-security-policy.ts';
 
 let memory: MemoryStorages;
 let registry: Registry;
@@ -127,4 +128,114 @@ test('what is decided is counted, and what is refused is audited as well', async
   const decided = (mode: string, level: string) =>
     `pod_security_evaluations_total{decision="deny",mode="${mode}",policy_level="${level}",policy_version="latest",request_operation="create",resource="pod",subresource=""} 1`;
   expect(lines).toEqual([decided('enforce', 'baseline'), decided('audit', 'restricted')]);
+});
+
+const hooks = { postStart: { httpGet: { host: '1.2.3.4', port: 80 } }, preStop: { tcpSocket: { host: 'b', port: 80 } } };
+const safe = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  runAsNonRoot: true,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+const withContext = (securityContext: object, more: object = {}) => ({ containers: [{ name: 'c', image: 'i', securityContext }], ...more });
+
+test.each<[policy: string, spec: object, annotations: Record<string, string>, told: string]>([
+  ['baseline:v1.33', { containers: [{ name: 'c', lifecycle: hooks }] }, {}, ''],
+  [
+    'baseline:v1.34',
+    { containers: [{ name: 'c', lifecycle: hooks }] },
+    {},
+    'probe or lifecycle host (container "c" uses probe or lifecycle hosts "1.2.3.4", "b")',
+  ],
+  [
+    'baseline:latest',
+    withContext({ seLinuxOptions: { type: 'foo', user: 'u', role: 'r' } }, { securityContext: { seLinuxOptions: { type: 'bar' } } }),
+    {},
+    'seLinuxOptions (pod and container "c" set forbidden securityContext.seLinuxOptions: types "bar", "foo"; user may not be set; role may not be set)',
+  ],
+  [
+    'baseline:v1.30',
+    withContext({ seLinuxOptions: { type: 'container_engine_t' } }),
+    {},
+    'seLinuxOptions (container "c" set forbidden securityContext.seLinuxOptions: type "container_engine_t")',
+  ],
+  ['baseline:v1.31', withContext({ seLinuxOptions: { type: 'container_engine_t' } }), {}, ''],
+  [
+    'baseline:latest',
+    withContext({ appArmorProfile: { type: 'Unconfined' } }),
+    { 'container.apparmor.security.beta.kubernetes.io/c': 'unconfined' },
+    'forbidden AppArmor profiles (container "c" and annotation must not set AppArmor profile type to "Unconfined", "container.apparmor.security.beta.kubernetes.io/c="unconfined"")',
+  ],
+  [
+    'baseline:v1.26',
+    { securityContext: { sysctls: [{ name: 'net.ipv4.ip_local_reserved_ports' }] } },
+    {},
+    'forbidden sysctls (net.ipv4.ip_local_reserved_ports)',
+  ],
+  ['baseline:v1.27', { securityContext: { sysctls: [{ name: 'net.ipv4.ip_local_reserved_ports' }] } }, {}, ''],
+  ['baseline:v1.18', withContext({ seccompProfile: { type: 'Unconfined' } }), {}, ''],
+  [
+    'baseline:v1.18',
+    withContext({}),
+    { 'seccomp.security.alpha.kubernetes.io/pod': 'unconfined' },
+    'seccompProfile (forbidden annotation seccomp.security.alpha.kubernetes.io/pod="unconfined")',
+  ],
+  [
+    'baseline:v1.34',
+    withContext({ procMount: 'Unmasked' }, { hostUsers: false }),
+    {},
+    'procMount (container "c" must not set securityContext.procMount to "Unmasked")',
+  ],
+  ['baseline:v1.35', withContext({ procMount: 'Unmasked' }, { hostUsers: false }), {}, ''],
+  [
+    'restricted:latest',
+    withContext({ ...safe, procMount: 'Unmasked' }, { hostUsers: false }),
+    {},
+    'procMount (container "c" must not set securityContext.procMount to "Unmasked")',
+  ],
+  [
+    'restricted:v1.34',
+    withContext({ ...safe, runAsNonRoot: false, runAsUser: 0 }, { hostUsers: false }),
+    {},
+    'runAsNonRoot != true (container "c" must not set securityContext.runAsNonRoot=false), runAsUser=0 (container "c" must not set runAsUser=0)',
+  ],
+  ['restricted:v1.35', withContext({ ...safe, runAsNonRoot: false, runAsUser: 0 }, { hostUsers: false }), {}, ''],
+  ['restricted:v1.7', withContext({ runAsNonRoot: true }), {}, ''],
+  ['restricted:v1.25', withContext({ runAsNonRoot: true }, { os: { name: 'windows' } }), {}, ''],
+  ['restricted:latest', withContext(safe, { volumes: [{ name: 'v', image: { reference: 'i' } }] }), {}, ''],
+])('a level is what it was in its version: %s of %j %j', (policy, spec, annotations, told) => {
+  const [level = '', version = ''] = policy.split(':');
+  expect(describeViolations(violations({ level: level as Level, version }, spec as Pod['spec'], annotations))).toBe(told);
+});
+
+test('who enforces more than is warned about is warned about that, and what cannot be read is neither audited nor warned about', async () => {
+  const policy = (labels: object) =>
+    podSecurityModes
+      .map((mode) => formatPolicy(policyOf(namespace(labels as Record<string, string>).metadata.labels, {}).policy[mode]))
+      .join(' ');
+  expect(policy({ enforce: 'baseline', 'enforce-version': 'v1.30' })).toBe('baseline:v1.30 privileged:latest baseline:v1.30');
+  expect(policy({ enforce: 'baseline', 'warn-version': 'v1.31' })).toBe('baseline:latest privileged:latest baseline:v1.31');
+  expect(policy({ enforce: 'restricted', warn: 'baseline' })).toBe('restricted:latest privileged:latest baseline:latest');
+  expect(policy({ enforce: 'x', audit: 'x', warn: 'x' })).toBe('restricted:latest privileged:latest privileged:latest');
+  await memory.put(Namespace, namespace({ audit: 'x', enforce: 'privileged' }));
+  expect((await writePod({ hostNetwork: true })).annotations).toEqual({
+    'pod-security.kubernetes.io/enforce-policy': 'privileged:latest',
+    'pod-security.kubernetes.io/error':
+      'Failed to parse policy: metadata.labels[pod-security.kubernetes.io/audit]: Invalid value: "x": must be one of privileged, baseline, restricted',
+  });
+});
+
+test('an update of a pod is looked at where it changes an image', async () => {
+  await memory.put(Namespace, namespace({ enforce: 'baseline' }));
+  const update = (image: string) =>
+    validate({
+      operation: 'UPDATE',
+      resource: 'pods',
+      namespace: 'ns',
+      name: 'p',
+      oldObject: pod('p', { hostNetwork: true }),
+      object: pod('p', { hostNetwork: true, containers: [{ name: 'c', image }] }),
+    });
+  expect((await update('i')).annotations).toEqual({});
+  await expect(update('j')).rejects.toThrow('violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)');
 });

@@ -1,4 +1,4 @@
-import { deepEqual, errors, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
+import { deepEqual, errors, type FieldError, fieldErrorMessage, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
 import type { PodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
@@ -6,13 +6,18 @@ import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './conte
 import { describeViolations, violations } from './pod-security-checks.ts';
 import {
   formatPolicy,
+  isEquivalent,
+  isPrivileged,
   type LevelVersion,
+  levelLabel,
+  type Mode,
   type PodSecurityOptions,
   type PodSecurityPolicy,
   podSecurityModes,
   podSecurityPrefix,
   policyOf,
   strictness,
+  versionLabel,
 } from './pod-security-policy.ts';
 
 /** Resources that carry a pod template: they are warned about, not refused. */
@@ -27,18 +32,16 @@ const templated = new Set([
   'batch/cronjobs',
 ]);
 
-/** So many pods of a namespace are looked at when its policy becomes stricter. */
+/** Subresources of pods whose writes have no say in what a pod may do. */
+const harmless = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
+
+/** So many pods of a namespace are looked at when its policy becomes stricter, for so long. */
 const mostPodsChecked = 3000;
+const longestCheckMs = 1000;
 
 /** Namespace labels say which Pod Security Standard pods must meet (KEP-2579). */
 export function podSecurity(context: AdmissionContext, options: PodSecurityOptions = {}, metrics?: PodSecurityMetrics): AdmissionPlugin {
   const { usernames = [], namespaces = [], runtimeClasses = [] } = options.exemptions ?? {};
-
-  const exemption = ({ user, namespace }: AdmissionRequest, runtimeClass: string | undefined): string | undefined => {
-    if (namespaces.includes(namespace)) return 'namespace';
-    if (usernames.includes(user.name)) return 'user';
-    return runtimeClass && runtimeClasses.includes(runtimeClass) ? 'runtimeClass' : undefined;
-  };
 
   /** Labels must be right when they are written; who makes them stricter is told which pods would not be let in now. */
   const validateNamespace = async (request: AdmissionRequest): Promise<void> => {
@@ -59,32 +62,50 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
   /** Who gives an exempt namespace a policy of its own is told that it does not matter. */
   const exemptionWarning = (request: AdmissionRequest, policy: PodSecurityPolicy): void => {
     if (!namespaces.includes(request.name)) return;
-    const asked = podSecurityModes.filter((mode) => policy[mode].level !== 'privileged');
-    if (asked.length === 0 || deepEqual(policy, policyOf({}, options).policy)) return;
+    if (isPrivileged(policy, ...podSecurityModes) || isEquivalent(policy, policyOf({}, options).policy)) return;
+    const labels = request.object?.metadata.labels ?? {};
+    const isSaid = (mode: Mode) => labels[levelLabel(mode)] !== undefined || labels[versionLabel(mode)] !== undefined;
+    const asked = podSecurityModes.filter((mode) => policy[mode].level !== 'privileged' && isSaid(mode));
     const text = asked.map((mode) => `${mode}=${formatPolicy(policy[mode])}`).join(', ');
     request.warn(`namespace ${JSON.stringify(request.name)} is exempt from Pod Security, and the policy (${text}) will be ignored`);
   };
 
+  /** Pods of different controllers first: those of one are alike. */
+  const podsToCheck = async (namespace: string): Promise<Pod[]> => {
+    const { items } = await context.storages(Pod).list({ namespace });
+    const pods = items.map(({ object }) => object).filter(({ spec }) => !runtimeClasses.includes(spec.runtimeClassName ?? ''));
+    const owners = new Set<string>();
+    const alike: Pod[] = [];
+    const first = pods.filter((pod) => {
+      const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;
+      if (owner === undefined) return true;
+      if (owners.has(owner)) alike.push(pod);
+      return !owners.has(owner) && owners.add(owner);
+    });
+    return [...first, ...alike];
+  };
+
   const podsThatViolate = async (namespace: string, enforce: LevelVersion): Promise<string[]> => {
-    const { items, remainingItemCount: remaining = 0 } = await context.storages(Pod).list({ namespace, limit: mostPodsChecked });
-    const found = new Map<string, { name: string; count: number }>();
-    for (const { object } of items) {
-      if (object.spec.runtimeClassName && runtimeClasses.includes(object.spec.runtimeClassName)) continue;
-      const why = violations(enforce.level, object.spec, object.metadata.annotations ?? {})
+    const deadline = context.clock.monotonic() + longestCheckMs;
+    const pods = await podsToCheck(namespace);
+    const found = new Map<string, string[]>();
+    let checked = 0;
+    for (const { metadata, spec } of pods.slice(0, mostPodsChecked)) {
+      checked++;
+      const why = violations(enforce, spec, metadata.annotations ?? {})
         .map(({ reason }) => reason)
         .join(', ');
-      if (why === '') continue;
-      const known = found.get(why);
-      found.set(why, { name: known?.name ?? object.metadata.name, count: (known?.count ?? 0) + 1 });
+      if (why !== '') found.set(why, [...(found.get(why) ?? []), metadata.name]);
+      if (context.clock.monotonic() > deadline) break;
     }
-    const lines = [...found].map(([why, { name, count }]) => {
-      const others = count === 1 ? '' : ` (and ${count - 1} other pod${count === 2 ? '' : 's'})`;
-      return `${name}${others}: ${why}`;
+    const lines = [...found].map(([why, names]) => {
+      const others = names.length === 1 ? '' : ` (and ${names.length - 1} other ${names.length === 2 ? 'pod' : 'pods'})`;
+      return `${names.sort()[0]}${others}: ${why}`;
     });
     const wanted = formatPolicy(enforce);
     return [
-      ...(remaining > 0
-        ? [`new PodSecurity enforce level only checked against the first ${items.length} of ${items.length + remaining} existing pods`]
+      ...(checked < pods.length
+        ? [`new PodSecurity enforce level only checked against the first ${checked} of ${pods.length} existing pods`]
         : []),
       ...(lines.length > 0
         ? [`existing pods in namespace ${JSON.stringify(namespace)} violate the new PodSecurity enforce level ${JSON.stringify(wanted)}`]
@@ -97,26 +118,39 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
     name: 'PodSecurity',
     handles: (r) => {
       if (!isCreate(r) && !isUpdate(r)) return false;
-      if (r.group === '' && r.resource === 'pods') return r.subresource === '' || r.subresource === 'ephemeralcontainers';
+      if (r.group === '' && r.resource === 'pods') return !harmless.has(r.subresource);
       return isOn(r, 'namespaces') || (r.subresource === '' && templated.has(`${r.group}/${r.resource}`));
     },
     async validate(request) {
       if (isOn(request, 'namespaces')) return validateNamespace(request);
-      const template = templateOf(request);
-      if (template?.spec === undefined || (request.resource === 'pods' && isUpdate(request) && !changesSecurity(request))) return;
-      const { spec } = template;
-      const exempt = exemption(request, spec.runtimeClassName);
-      if (exempt !== undefined) {
+      const isPod = request.resource === 'pods';
+      const exempt = (why: string) => {
         metrics?.exempted(request);
-        if (request.resource === 'pods') request.auditAnnotation(`${podSecurityPrefix}exempt`, exempt);
-        return;
-      }
+        request.auditAnnotation(`${podSecurityPrefix}exempt`, why);
+      };
+      if (namespaces.includes(request.namespace)) return exempt('namespace');
+      if (usernames.includes(request.user.name)) return exempt('user');
       const labels = (await readObject(context.storages, Namespace, '', request.namespace))?.metadata.labels ?? {};
-      const { enforce, audit, warn } = policyOf(labels, options).policy;
-      const found = ({ level }: LevelVersion) => violations(level, spec, template.metadata?.annotations ?? {});
+      const { policy, problems } = policyOf(labels, options);
+      const { enforce, audit, warn } = policy;
+      if (problems.ok && isPrivileged(policy, 'audit', 'warn')) {
+        if (!isPod) return;
+        if (enforce.level === 'privileged') {
+          metrics?.evaluated(request, 'enforce', enforce, true);
+          return request.auditAnnotation(`${podSecurityPrefix}enforce-policy`, 'privileged:latest');
+        }
+      }
+      const template = templateOf(request);
+      if (template?.spec === undefined || (isPod && isUpdate(request) && !changesSecurity(request))) return;
+      const { spec } = template;
+      if (spec.runtimeClassName && runtimeClasses.includes(spec.runtimeClassName)) return exempt('runtimeClass');
+      if (!problems.ok) {
+        request.auditAnnotation(`${podSecurityPrefix}error`, `Failed to parse policy: ${aggregate(problems.list)}`);
+        metrics?.failed(request, false);
+      }
+      const found = (of: LevelVersion) => violations(of, spec, template.metadata?.annotations ?? {});
       const told = (of: LevelVersion, list: ReturnType<typeof found>) =>
         `PodSecurity ${JSON.stringify(formatPolicy(of))}: ${describeViolations(list)}`;
-      const isPod = request.resource === 'pods';
       const refused = isPod ? found(enforce) : [];
       if (isPod) {
         request.auditAnnotation(`${podSecurityPrefix}enforce-policy`, formatPolicy(enforce));
@@ -145,7 +179,20 @@ function templateOf(request: AdmissionRequest): Pick<PodTemplateSpec, 'metadata'
   return object.template ?? object.spec?.template ?? object.spec?.jobTemplate?.spec?.template;
 }
 
-/** Of a pod's spec little can change; what may is images, deadlines, tolerations, and ephemeral containers, of which only the last matter. */
-function changesSecurity(request: AdmissionRequest): boolean {
-  return request.subresource === 'ephemeralcontainers';
+/** Of a pod's spec little can change: what matters of that is images, and which ephemeral containers there are. */
+function changesSecurity({ object, oldObject }: AdmissionRequest): boolean {
+  const [spec, old] = [(object as Pod).spec, (oldObject as Pod).spec];
+  const images = (list: readonly { image?: string }[] | undefined) => (list ?? []).map(({ image }) => image ?? '');
+  const were = new Map(old.ephemeralContainers?.map((c) => [c.name, c.image]));
+  return (
+    !deepEqual(images(spec.containers), images(old.containers)) ||
+    !deepEqual(images(spec.initContainers), images(old.initContainers)) ||
+    (spec.ephemeralContainers ?? []).some((c) => !were.has(c.name) || were.get(c.name) !== c.image)
+  );
+}
+
+/** Several as one error's text. */
+function aggregate(list: readonly FieldError[]): string {
+  const messages = list.map(fieldErrorMessage);
+  return messages.length === 1 ? String(messages[0]) : `[${messages.join(', ')}]`;
 }
