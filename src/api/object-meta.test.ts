@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deepEqual, semanticEqual, shareUnchanged } from './equality.ts';
 import { FieldErrors, FieldPath, fieldErrorMessage } from './fields.ts';
-import { validateLabelSelector, validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
+import { validateConditions, validateLabelSelector, validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
 
 const messages = (run: (errors: FieldErrors) => void) => {
   const errors = new FieldErrors();
@@ -42,6 +42,31 @@ describe('metadata', () => {
     expect(messages((e) => validateObjectMetaUpdate({ ...prev, uid: '2', finalizers: ['x/y'] }, prev, e))).toEqual([
       'metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"x/y"}',
       'metadata.uid: Invalid value: "2": field is immutable',
+    ]);
+  });
+
+  it('validates conditions', () => {
+    const wrong = { type: ':invalid', status: 'unknown', observedGeneration: -1, reason: 'invalid;val' };
+    // What a client sends may lack what the type demands.
+    const conditions = [wrong, { type: 'First' }, { type: 'First' }, {}] as unknown as Parameters<typeof validateConditions>[0];
+    expect(messages((e) => validateConditions(conditions, new FieldPath('conditions'), e))).toEqual([
+      expect.stringMatching(/^conditions\[0\].type: Invalid value: ":invalid": name part must consist of/),
+      'conditions[0].status: Unsupported value: "unknown": supported values: "False", "True", "Unknown"',
+      'conditions[0].observedGeneration: Invalid value: -1: must be greater than or equal to zero',
+      'conditions[0].lastTransitionTime: Required value',
+      expect.stringMatching(/^conditions\[0\].reason: Invalid value: "invalid;val": a condition reason must start with/),
+      'conditions[1].status: Unsupported value: "": supported values: "False", "True", "Unknown"',
+      'conditions[1].lastTransitionTime: Required value',
+      'conditions[1].reason: Required value',
+      'conditions[2].type: Duplicate value: "First"',
+      'conditions[2].status: Unsupported value: "": supported values: "False", "True", "Unknown"',
+      'conditions[2].lastTransitionTime: Required value',
+      'conditions[2].reason: Required value',
+      'conditions[3].type: Invalid value: "": name part must be non-empty',
+      expect.stringMatching(/^conditions\[3\].type: Invalid value: "": name part must consist of/),
+      'conditions[3].status: Unsupported value: "": supported values: "False", "True", "Unknown"',
+      'conditions[3].lastTransitionTime: Required value',
+      'conditions[3].reason: Required value',
     ]);
   });
 

@@ -206,6 +206,7 @@ export function validateLabelSelector(selector: LabelSelector | undefined | null
     validateLabelSelectorRequirement(expression, path.child('matchExpressions').index(i), errors);
 }
 
+const conditionStatuses = ['False', 'True', 'Unknown'];
 const conditionReasonPattern = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
 const conditionReasonMessage = regexMessage(
   "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
@@ -223,15 +224,15 @@ export function validateConditions(conditions: readonly Condition[] | undefined,
   const seen = new Set<string>();
   for (const [i, condition] of (conditions ?? []).entries()) {
     const at = path.index(i);
-    if (seen.has(condition.type)) errors.duplicate(at.child('type'), condition.type);
-    seen.add(condition.type);
-    validateLabelName(condition.type, at.child('type'), errors);
-    if (!['True', 'False', 'Unknown'].includes(condition.status))
-      errors.notSupported(at.child('status'), condition.status, ['True', 'False', 'Unknown']);
+    const type = condition.type ?? '';
+    if (seen.has(type)) errors.duplicate(at.child('type'), type);
+    seen.add(type);
+    validateLabelName(type, at.child('type'), errors);
+    if (!conditionStatuses.includes(condition.status)) errors.notSupported(at.child('status'), condition.status ?? '', conditionStatuses);
     if ((condition.observedGeneration ?? 0) < 0)
       errors.invalid(at.child('observedGeneration'), condition.observedGeneration, 'must be greater than or equal to zero');
-    if (!condition.lastTransitionTime) errors.required(at.child('lastTransitionTime'), 'must be set');
-    if (!condition.reason) errors.required(at.child('reason'), 'must be set');
+    if (!condition.lastTransitionTime) errors.required(at.child('lastTransitionTime'));
+    if (!condition.reason) errors.required(at.child('reason'));
     else if (!conditionReason.test(condition.reason)) errors.invalid(at.child('reason'), condition.reason, conditionReasonMessage);
     if (byteLength(condition.reason ?? '') > 1024) errors.tooLong(at.child('reason'), 1024);
     if (byteLength(condition.message ?? '') > 32768) errors.tooLong(at.child('message'), 32768);

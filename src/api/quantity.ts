@@ -10,13 +10,15 @@ export interface Quantity {
   readonly nano: bigint;
   /** How it is written. */
   readonly format: QuantityFormat;
+  /** As it was written, where upstream takes that for canonical and so keeps it: `1.234`, `1E3`, `+5`. */
+  readonly text?: string;
 }
 
 const NANO = 1_000_000_000n;
-/** Upstream's bound: 2^63-1 units; larger values are capped. */
+/** Upstream's bound of binary quantities, 2^63-1 units; larger ones are capped. Others have none. */
 const MAX_NANO = 9_223_372_036_854_775_807n * NANO;
 
-const binaryExponents: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
+const binaryExponents: Record<string, number> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
 const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
 const decimalSuffixes: Record<number, string> = {
   [-9]: 'n',
@@ -32,14 +34,41 @@ const decimalSuffixes: Record<number, string> = {
 };
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 
-const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d{1,9}))?$/;
+const pattern = /^([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*[-+]?\d*)$/;
 
 export const quantityFormatMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const suffixMessage = "unable to parse quantity's suffix";
+const numberMessage = 'unable to parse numeric part of quantity';
 
-/** What is wrong with a text that is no quantity. */
-export function quantityError(text: string): string {
-  const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)[eEinumkKMGTP]*[-+]?\d*$/;
-  return numeric.test(text) ? "unable to parse quantity's suffix" : quantityFormatMessage;
+interface Suffix {
+  format: QuantityFormat;
+  /** Of 2 for binary suffixes, of 10 for others. */
+  exponent: number;
+}
+
+function readSuffix(suffix: string): Suffix | undefined {
+  const decimal = decimalExponents[suffix];
+  if (decimal !== undefined) return { format: 'DecimalSI', exponent: decimal };
+  const binary = binaryExponents[suffix];
+  if (binary !== undefined) return { format: 'BinarySI', exponent: binary };
+  if (!/^[eE][+-]?\d{1,18}$/.test(suffix)) return undefined;
+  // The bound keeps hostile input cheap.
+  return { format: 'DecimalExponent', exponent: Math.max(-1000, Math.min(1000, Number(suffix.slice(1)))) };
+}
+
+/**
+ * Upstream's quick way for numbers of few digits, which keeps the text of those it takes for canonical, and takes a missing number for 0.
+ */
+function keepsText(whole: string, fraction: string, { format, exponent }: Suffix): { quick: boolean; keeps: boolean } {
+  const digits = whole.replace(/^0+/, '') || '0';
+  if (format === 'BinarySI') {
+    const quick = fraction === '' && 14 - digits.length - Math.trunc((exponent * 3) / 10) >= 0;
+    return { quick, keeps: quick && (BigInt(digits) & 7n) !== 0n };
+  }
+  const shifted = digits + fraction;
+  const scale = exponent - fraction.length;
+  const quick = shifted.length <= 18 && scale >= -9;
+  return { quick, keeps: quick && scale % 3 === 0 && !shifted.endsWith('000') && !shifted.startsWith('0') };
 }
 
 function divideAwayFromZero(value: bigint, by: bigint): bigint {
@@ -48,31 +77,32 @@ function divideAwayFromZero(value: bigint, by: bigint): bigint {
   return value < 0n ? quotient - 1n : quotient + 1n;
 }
 
-function parseText(text: string): Quantity | undefined {
-  const match = pattern.exec(text);
-  if (!match) return undefined;
-  const [, sign = '', whole = '', fraction = '', binary, decimal, exponent] = match;
-  if (whole === '' && fraction === '') return undefined;
-  // Longer numbers than this are beyond the cap or below a nano whatever follows; the bound keeps hostile input cheap.
-  if (whole.length + fraction.length > 400) return undefined;
-  let value = BigInt(whole + fraction);
-  let scale = 9 - fraction.length;
-  let format: QuantityFormat = 'DecimalSI';
-  if (binary !== undefined) {
-    value <<= binaryExponents[binary] ?? 0n;
-    format = 'BinarySI';
-  } else if (decimal !== undefined) scale += decimalExponents[decimal] ?? 0;
-  else if (exponent !== undefined) {
-    scale += Math.max(-1000, Math.min(1000, Number(exponent)));
-    format = 'DecimalExponent';
-  }
-  if (sign === '-') value = -value;
-  let nano = scale >= 0 ? value * 10n ** BigInt(scale) : divideAwayFromZero(value, 10n ** BigInt(-scale));
-  if (nano > MAX_NANO) nano = MAX_NANO;
-  else if (nano < -MAX_NANO) nano = -MAX_NANO;
+/** Answers what is wrong with a text that is no quantity. */
+function parseText(text: string): Quantity | string {
+  const match = text === '' ? null : pattern.exec(text);
+  if (!match) return quantityFormatMessage;
+  const [, sign = '', whole = '', fraction = '', suffixText = ''] = match;
+  const suffix = readSuffix(suffixText);
+  if (!suffix) return suffixMessage;
+  // Longer numbers say nothing; the bound keeps hostile input cheap.
+  if (whole.length + fraction.length > 400) return numberMessage;
+  const { quick, keeps } = keepsText(whole, fraction, suffix);
+  if (whole === '' && fraction === '' && !quick) return numberMessage;
+  const { format, exponent } = suffix;
+  const digits = BigInt(whole + fraction);
+  const [value, scale] = format === 'BinarySI' ? [digits << BigInt(exponent), 9] : [digits, 9 + exponent];
+  const power = scale - fraction.length;
+  const exact = power >= 0 ? value * 10n ** BigInt(power) : divideAwayFromZero(value, 10n ** BigInt(-power));
+  const size = format === 'BinarySI' && exact > MAX_NANO ? MAX_NANO : exact;
   // Below one unit there is no binary suffix: such a quantity is a decimal one from here on.
-  if (format === 'BinarySI' && nano < NANO && nano > 0n) format = 'DecimalSI';
-  return { nano, format };
+  const isFraction = format === 'BinarySI' && size < NANO && size > 0n;
+  return { nano: sign === '-' ? -size : size, format: isFraction ? 'DecimalSI' : format, ...(keeps ? { text } : {}) };
+}
+
+/** What is wrong with a text that is no quantity. */
+export function quantityError(text: string): string {
+  const wrong = parseText(text);
+  return typeof wrong === 'string' ? wrong : '';
 }
 
 /** Few distinct quantities occur in a cluster, each many times. */
@@ -84,7 +114,8 @@ export function tryParseQuantity(text: string | number): Quantity | undefined {
   const known = parsed.get(key);
   if (known) return known;
   const quantity = parseText(key);
-  if (quantity && key.length <= 32) {
+  if (typeof quantity === 'string') return undefined;
+  if (key.length <= 32) {
     if (parsed.size >= 4096) parsed.clear();
     parsed.set(key, quantity);
   }
@@ -104,7 +135,7 @@ export function parseQuantity(text: string | number): Quantity {
 function decimalText(nano: bigint, exponentForm: boolean): string {
   let mantissa = nano;
   let exponent = -9;
-  while (exponent < 18 && mantissa % 1000n === 0n) {
+  while ((exponentForm || exponent < 18) && mantissa % 1000n === 0n) {
     mantissa /= 1000n;
     exponent += 3;
   }
@@ -113,7 +144,8 @@ function decimalText(nano: bigint, exponentForm: boolean): string {
 }
 
 /** The canonical text: no fraction, the largest suffix that keeps the value whole. */
-export function formatQuantity({ nano, format }: Quantity): string {
+export function formatQuantity({ nano, format, text }: Quantity): string {
+  if (text !== undefined) return text;
   if (nano === 0n) return '0';
   // Small and fractional values keep their precision in decimal form: 1.1Gi is 1181116006400m.
   const decimal = format !== 'BinarySI' || (nano < 1024n * NANO && nano > -1024n * NANO) || nano % NANO !== 0n;

@@ -27,6 +27,13 @@ describe('label selectors', () => {
     ['a=b,', "found '', expected: identifier after ','"],
     [',', "found ',', expected: !, identifier, or 'end of string'"],
     ['a in b', "unable to parse requirement: found 'b' expected: '('"],
+    ['a notin(', "unable to parse requirement: found '', expected: ',', ')' or identifier"],
+    ['-', 'unable to parse requirement: <nil>: Invalid value: "-": name part must consist of'],
+    ['=/', "found '=', expected: !, identifier, or 'end of string'"],
+    [
+      '/',
+      'unable to parse requirement: <nil>: Invalid value: "/": prefix part must be non-empty; name part must be non-empty; name part must',
+    ],
     ['a=b c', "found 'c', expected: ',' or 'end of string'"],
     ['a>x', "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"],
   ])('refuses %j', (text, message) => {
@@ -52,6 +59,7 @@ describe('label selectors', () => {
     expect(() => selectorFromObject({ matchExpressions: [{ key: 'c', operator: 'Like' as 'In' }] })).toThrow(
       '"Like" is not a valid label selector operator',
     );
+    expect(formatLabelSelector({ matchLabels: { a: '-' } })).toBe('<error>');
   });
 
   it('is not fooled by names from the prototype', () => {

@@ -95,10 +95,21 @@ export const everything: Selector = makeSelector([]);
 /** Selects none: what a nil LabelSelector means. */
 export const nothing: Selector = { requirements: [], everything: false, matches: () => false, toString: () => '' };
 
+/** One error with all that is wrong with a value. */
+function invalidAltogether(errors: FieldErrors, path: FieldPath, value: string, messages: readonly string[]): void {
+  if (messages.length > 0) errors.invalid(path, value, messages.join('; '));
+}
+
+function throwUnlessOk(wrong: FieldErrors): void {
+  if (wrong.ok) return;
+  const messages = wrong.list.map(fieldErrorMessage);
+  throw new SelectorError(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
+}
+
 function makeRequirement(key: string, operator: SelectorOperator, unsorted: Iterable<string>): Requirement {
   const values = [...new Set(unsorted)].sort();
   const wrong = new FieldErrors();
-  for (const message of isQualifiedName(key)) wrong.invalid(new FieldPath('key'), key, message);
+  invalidAltogether(wrong, new FieldPath('key'), key, isQualifiedName(key));
   const at = new FieldPath('values');
   switch (operator) {
     case 'In':
@@ -118,11 +129,8 @@ function makeRequirement(key: string, operator: SelectorOperator, unsorted: Iter
       for (const [i, value] of values.entries())
         if (!integer.test(value)) wrong.invalid(at.index(i), value, "for 'Gt', 'Lt' operators, the value must be an integer");
   }
-  for (const [i, value] of values.entries()) for (const message of isLabelValue(value)) wrong.invalid(at.index(i).key(key), value, message);
-  if (!wrong.ok) {
-    const messages = wrong.list.map(fieldErrorMessage);
-    throw new SelectorError(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
-  }
+  for (const [i, value] of values.entries()) invalidAltogether(wrong, at.index(i).key(key), value, isLabelValue(value));
+  throwUnlessOk(wrong);
   return { key, operator, values };
 }
 
@@ -198,11 +206,9 @@ class SelectorParser {
     if (absent) token = this.#next();
     if (token.kind !== 'identifier') throw new SelectorError(`found '${token.text}', expected: identifier`);
     const key = token.text;
-    const wrong = isQualifiedName(key);
-    if (wrong.length > 0) {
-      const messages = wrong.map((m) => `<nil>: Invalid value: ${JSON.stringify(key)}: ${m}`);
-      throw new SelectorError(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
-    }
+    const wrong = new FieldErrors();
+    invalidAltogether(wrong, new FieldPath(), key, isQualifiedName(key));
+    throwUnlessOk(wrong);
     if (absent) return makeRequirement(key, 'DoesNotExist', []);
     const { kind } = this.#peek();
     if (kind === 'end' || kind === ',') return makeRequirement(key, 'Exists', []);
@@ -224,6 +230,9 @@ class SelectorParser {
   #values(): Set<string> {
     const open = this.#next();
     if (open.kind !== '(') throw new SelectorError(`found '${open.text}' expected: '('`);
+    const first = this.#peek();
+    if (first.kind !== 'identifier' && first.kind !== ',' && first.kind !== ')')
+      throw new SelectorError(`found '${first.text}', expected: ',', ')' or identifier`);
     const values = new Set<string>();
     let expectValue = true;
     for (;;) {
@@ -283,6 +292,10 @@ export function selectorFromObject(selector: LabelSelector | undefined | null): 
 
 /** `metav1.FormatLabelSelector`: what describe and printer columns show. */
 export function formatLabelSelector(selector: LabelSelector | undefined | null): string {
-  const text = selectorFromObject(selector).toString();
-  return text === '' ? '<none>' : text;
+  try {
+    return selectorFromObject(selector).toString() || '<none>';
+  } catch (error) {
+    if (error instanceof SelectorError) return '<error>';
+    throw error;
+  }
 }
