@@ -193,9 +193,31 @@ writeFileSync(
 );
 
 const modules = join(root, 'node_modules');
+const descriptions = readDescriptions(types.values(), modules);
 writeFileSync(
   join(outDir, 'descriptions.ts'),
-  `${banner}export const descriptionsText = ${JSON.stringify(JSON.stringify(readDescriptions(types.values(), modules)))};\n`,
+  `${banner}export const descriptionsText = ${JSON.stringify(JSON.stringify(descriptions))};\n`,
+);
+
+/** The few descriptions that table columns have (`fieldDoc('core.v1.PodStatus.podIP')`): all of them are too many to hold for a table. */
+function columnDescriptions(): Record<string, string> {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((f) => /(?<!\.test)\.ts$/.test(f));
+  const fields = sources.flatMap((f) =>
+    [...readFileSync(join(root, 'src', f), 'utf8').matchAll(/fieldDoc\('([\w.]+)'\)/g)].map(([, field = '']) => field),
+  );
+  const textOf = (field: string) =>
+    descriptions[groupVersionOf(field)]?.[shortName(field)]?.replace(/\n+Possible enum values:[\s\S]*$/, '');
+  return Object.fromEntries(
+    [...new Set(fields)].sort().map((field) => {
+      const text = textOf(field);
+      if (text === undefined) throw new Error(`no description of ${field}`);
+      return [field, text];
+    }),
+  );
+}
+writeFileSync(
+  join(outDir, 'column-descriptions.ts'),
+  `${banner}export const columnDescriptions = ${JSON.stringify(columnDescriptions(), undefined, 2)} as const;\n`,
 );
 
 interface Descriptor {

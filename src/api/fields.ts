@@ -3,6 +3,8 @@
  * (k8s.io/apimachinery's field errors are what kubectl users know).
  */
 
+import { htmlSafe } from './json-object.ts';
+
 /** A place in an object: `spec.containers[0].ports[name]`. Immutable; each step makes a new path. */
 export class FieldPath {
   readonly #text: string;
@@ -77,13 +79,10 @@ export function goQuote(text: string): string {
   return `"${/^[ -~]*$/.test(text) ? escaped : escaped.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, goEscape)}"`;
 }
 
-/** Go's JSON writes these characters so that HTML can hold them. */
-const htmlCharacters: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
-
 function quoted(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   if (typeof value === 'string') return goQuote(value);
-  return typeof value === 'object' ? JSON.stringify(value).replace(/[<>&]/g, (char) => htmlCharacters[char] ?? char) : String(value);
+  return typeof value === 'object' ? htmlSafe(JSON.stringify(value)) : String(value);
 }
 
 /** Collects what is wrong with an object. */

@@ -1,5 +1,6 @@
 /** Decoded JSON as Go prints it, in messages that upstream writes so. */
 import { goQuote } from './fields.ts';
+import { htmlSafe, sortedKeys } from './json-object.ts';
 
 const byName = (value: object) => Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 
@@ -38,3 +39,6 @@ export function goType(value: unknown): string {
       return typeof value;
   }
 }
+
+/** As Go's JSON encoder writes it. */
+export const goJson = (value: unknown): string => htmlSafe(JSON.stringify(sortedKeys(value)));

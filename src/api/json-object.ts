@@ -13,3 +13,8 @@ export function sortedKeys(value: unknown): unknown {
       .map((key) => [key, sortedKeys(value[key])]),
   );
 }
+
+const htmlCharacters: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
+
+/** JSON as Go writes it, so that HTML can hold it. */
+export const htmlSafe = (json: string): string => json.replace(/[<>&]/g, (char) => htmlCharacters[char] ?? char);

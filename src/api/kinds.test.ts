@@ -248,4 +248,104 @@ describe('printing', () => {
   ])('of %j', (sent, cells) => {
     expect(row(accept(sent).stored)).toMatchObject(cells);
   });
+
+  const condition = (type: string, more: object = {}) => ({ type, status: 'True', ...more });
+  const named = { Name: 'n', Age: '10m' };
+  it.each<[string, object, object]>([
+    ['v1 ServiceAccount', { secrets: [{ name: 's' }] }, named],
+    ['v1 LimitRange', {}, { Name: 'n', 'Created At': metadata.creationTimestamp }],
+    ['rbac.authorization.k8s.io/v1 ClusterRole', { metadata: { name: 'n' } }, { Name: 'n', 'Created At': '0001-01-01T00:00:00Z' }],
+    ['resource.k8s.io/v1 DeviceClass', {}, named],
+    ['resource.k8s.io/v1 ResourceSlice', { spec: { driver: 'd', pool: { name: 'p' } } }, { ...named, Node: '', Driver: 'd', Pool: 'p' }],
+    [
+      'resource.k8s.io/v1beta2 DeviceTaintRule',
+      { spec: { taint: { key: 'k', effect: 'NoExecute', timeAdded: '2026-01-01T00:05:00Z' } } },
+      { ...named, Key: 'k', Value: '', Effect: 'NoExecute', TimeAdded: '5m' },
+    ],
+    ...(
+      [
+        [undefined, '-', '-', 0, 'Pending', '<none>'],
+        [{ poolCount: 1, conditions: [condition('Failed')] }, '-', '-', 1, 'Failed', '<none>'],
+        [
+          {
+            poolCount: 3,
+            pools: [{ totalDevices: 4 }, { totalDevices: 2, validationError: 'no' }],
+            conditions: [condition('Complete', { lastTransitionTime: '2026-01-01T00:09:00Z' })],
+          },
+          ...[6, 1, 3, 'Complete (2/3 pools)', '60s'],
+        ],
+      ] as const
+    ).map(([status, Total, Errors, Pools, Status, Completed]): [string, object, object] => [
+      'resource.k8s.io/v1alpha3 ResourcePoolStatusRequest',
+      { spec: { driver: 'd' }, status },
+      { Name: 'n', Driver: 'd', Total, Errors, Pools, Status, Completed },
+    ]),
+    ['scheduling.k8s.io/v1alpha2 Workload', { spec: {} }, named],
+    ...(
+      [
+        [{}, [], 'Basic', '<none>', 'Pending'],
+        [
+          { schedulingPolicy: { gang: { minCount: 2 } } },
+          [{ type: 'PodGroupScheduled', status: 'False' }],
+          'Gang',
+          '<none>',
+          'Unschedulable',
+        ],
+        [
+          { podGroupTemplateRef: { workload: { workloadName: 'w' } } },
+          [condition('PodGroupScheduled'), condition('DisruptionTarget', { reason: 'Preempted' })],
+          ...['Basic', 'w', 'Preempted'],
+        ],
+      ] as const
+    ).map(([spec, conditions, Policy, Workload, Status]): [string, object, object] => [
+      'scheduling.k8s.io/v1alpha2 PodGroup',
+      { spec, status: { conditions } },
+      { ...named, Policy, Workload, Status },
+    ]),
+    [
+      'storagemigration.k8s.io/v1beta1 StorageVersionMigration',
+      {
+        spec: { resource: { group: 'g', resource: 'r' } },
+        status: { conditions: [{ type: 'Running', status: 'False' }, condition('Succeeded')] },
+      },
+      { Name: 'n', Resource: 'r.g', Status: 'Succeeded' },
+    ],
+    [
+      'certificates.k8s.io/v1beta1 PodCertificateRequest',
+      { spec: { podName: 'p', unverifiedUserAnnotations: { 'a/b': 'c' } } },
+      { Name: 'n', PodName: 'p', State: 'Pending', UnverifiedUserAnnotations: 'a/b=c' },
+    ],
+    [
+      'networking.k8s.io/v1 IngressClass',
+      { metadata: { ...metadata, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } } },
+      { Name: 'n (default)' },
+    ],
+    [
+      'storage.k8s.io/v1 VolumeAttributesClass',
+      { metadata: { ...metadata, annotations: { 'volumeattributesclass.alpha.kubernetes.io/is-default-class': 'true' } } },
+      { Name: 'n' },
+    ],
+    ['policy/v1 PodDisruptionBudget', { spec: { maxUnavailable: 1 } }, { 'Min Available': 'N/A', 'Max Unavailable': '1' }],
+    ['discovery.k8s.io/v1 EndpointSlice', { addressType: 'IPv4', ports: [{ name: 'a' }, { port: 1 }, {}] }, { Ports: 'a,1,*' }],
+    ['v1 Node', { spec: {}, status: { nodeInfo: { architecture: 'arm64' } } }, { 'Kernel-Version': '<unknown> (arm64)' }],
+    ['v1 Event', { firstTimestamp: metadata.creationTimestamp }, { 'Last Seen': '10m', 'First Seen': '10m', Count: 1 }],
+    [
+      'v1 Event',
+      { lastTimestamp: metadata.creationTimestamp, series: {} },
+      { 'Last Seen': '<unknown>', 'First Seen': '<unknown>', Count: 0 },
+    ],
+  ])('of a stored %s with %j', (type, fields, cells) => {
+    const [apiVersion = '', kind = ''] = type.split(' ');
+    const shown = row({ apiVersion, kind, metadata, ...fields });
+    expect(shown).toMatchObject(cells);
+    // Kinds that show little show no more than that.
+    if ('Age' in cells || 'Created At' in cells) expect(Object.keys(shown).sort()).toEqual(Object.keys(cells).sort());
+  });
+
+  it('says of each column what the API says of the field behind it', () => {
+    const columns = kinds.find(({ resource }) => resource.kind === 'PersistentVolume')?.columns ?? [];
+    expect(columns.find(({ name }) => name === 'Status')?.description).toBe(
+      'phase indicates if a volume is available, bound to a claim, or released by a claim. More info: https://kubernetes.io/docs/concepts/storage/persistent-volumes#phase',
+    );
+  });
 });

@@ -2,6 +2,7 @@
  * How Tables show time: upstream's `duration.HumanDuration` and the printers' `translateTimestampSince`
  * (k8s.io/apimachinery/pkg/util/duration, pkg/printers/internalversion).
  */
+import { columnDescriptions } from './generated/column-descriptions.ts';
 import type { Column } from './kind.ts';
 import type { KubeObject } from './resource.ts';
 
@@ -44,13 +45,15 @@ export function age(obj: KubeObject, nowMs: number): string {
   return translateTimestampSince(obj.metadata.creationTimestamp, nowMs);
 }
 
+/** What the API's documentation says of a field (`core.v1.PodStatus.podIP`), which is what upstream's columns mostly say of themselves. */
+export const fieldDoc = (field: keyof typeof columnDescriptions): string => columnDescriptions[field];
+
 /** The NAME column that nearly every kind starts with. */
 export const nameColumn: Column = {
   name: 'Name',
   type: 'string',
   format: 'name',
-  description:
-    'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
+  description: fieldDoc('meta.v1.ObjectMeta.name'),
   value: (obj) => obj.metadata.name,
 };
 
@@ -58,10 +61,22 @@ export const nameColumn: Column = {
 export const ageColumn: Column = {
   name: 'Age',
   type: 'string',
-  description:
-    'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
+  description: fieldDoc('meta.v1.ObjectMeta.creationTimestamp'),
   value: age,
 };
+
+const zeroTime = '0001-01-01T00:00:00Z';
+
+/** What is shown of a kind that says nothing of columns (upstream: rest.NewDefaultTableConvertor). */
+export const defaultColumns: readonly Column[] = [
+  nameColumn,
+  {
+    name: 'Created At',
+    type: 'date',
+    description: fieldDoc('meta.v1.ObjectMeta.creationTimestamp'),
+    value: ({ metadata }) => metadata.creationTimestamp || zeroTime,
+  },
+];
 
 /** A label map as `a=1,b=2` in the order of its keys; `<none>` for an empty one (labels.FormatLabels). */
 export function formatLabels(map: Readonly<Record<string, string>> | undefined): string {

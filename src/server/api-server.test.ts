@@ -436,6 +436,13 @@ describe('list and watch', () => {
     });
     expect(body).toMatchObject({ kind: 'Table', rows: [{ object: { kind: 'PartialObjectMetadata', metadata: { name: 'p' } } }] });
     expect((body as { rows: { cells: unknown[] }[] }).rows[0]?.cells.slice(0, 4)).toEqual(['p', '0/1', 'Pending', '0']);
+    const bare = await transport.request({
+      method: 'GET',
+      path: `/api/v1/namespaces/${namespace}/pods/p`,
+      query: new URLSearchParams({ includeObject: 'None' }),
+      accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+    });
+    expect(bare.body).toMatchObject({ rows: [{ object: null }] });
   });
 });
 

@@ -48,19 +48,19 @@ function goText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): str
 }
 
 /** PolicyName and ParamRef. */
-function bindingColumns(what: string) {
+function bindingColumns(_what: string) {
   return [
     nameColumn,
     {
       name: 'PolicyName',
       type: 'string' as const,
-      description: `PolicyName indicates the policy definition which the ${what} binding binded to`,
+      description: 'PolicyName indicates the policy definition which the policy binding binded to',
       value: ({ spec }: Binding) => spec?.policyName ?? '',
     },
     {
       name: 'ParamRef',
       type: 'string' as const,
-      description: 'ParamRef indicates the param resource which sets the configration param',
+      description: 'ParamRef indicates the param resource which sets the configuration param',
       value: ({ spec }: Binding) => {
         const { name, namespace, selector } = spec?.paramRef ?? {};
         // Whether parameters have namespaces can't be told from here.
@@ -140,7 +140,7 @@ export const mutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>({
     {
       name: 'Mutations',
       type: 'integer',
-      description: 'Mutations indicates the number of mutations rules defined in this configuration',
+      description: 'Mutation indicates the number of mutations rules defined in this configuration',
       value: ({ spec }) => spec?.mutations?.length ?? 0,
     },
     paramKindColumn,

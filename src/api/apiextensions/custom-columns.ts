@@ -1,11 +1,23 @@
 /** Printer columns of custom resources: cells by JSONPath (`k8s.io/apiextensions-apiserver/pkg/registry/customresource/tableconvertor`). */
 import type { CustomResourceColumnDefinition } from '../generated/apiextensions.v1.ts';
+import { goJson } from '../go-values.ts';
 import type { Column } from '../kind.ts';
-import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
+import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
 import type { KubeObject } from '../resource.ts';
+import { parseRfc3339 } from '../time-format.ts';
 import { compileJsonPath } from './json-path.ts';
 
-const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+/** As client-go's JSONPath prints what it has found. */
+function text(value: unknown): string {
+  if (value === null) return '<no value>';
+  return typeof value === 'object' ? goJson(value) : String(value);
+}
+
+function dateCell(value: string, nowMs: number): string {
+  if (value === '' || value === 'null') return '<unknown>';
+  const instant = parseRfc3339(value);
+  return instant === undefined ? '<invalid>' : humanDuration(nowMs - instant.seconds * 1000 - instant.nanos / 1e6);
+}
 
 function cell(value: unknown, type: string, nowMs: number): string | number | bigint | boolean | null {
   switch (type) {
@@ -16,10 +28,11 @@ function cell(value: unknown, type: string, nowMs: number): string | number | bi
     case 'boolean':
       return typeof value === 'boolean' ? value : null;
     case 'date':
-      if (typeof value !== 'string') return '<invalid>';
-      return Number.isNaN(Date.parse(value)) ? '<invalid>' : translateTimestampSince(value, nowMs);
+      return typeof value === 'string' ? dateCell(value, nowMs) : null;
+    case 'string':
+      return text(value);
     default:
-      return value === null || value === undefined ? null : text(value);
+      return null;
   }
 }
 
@@ -28,7 +41,7 @@ export function customColumns(
   columns: readonly CustomResourceColumnDefinition[] | undefined,
   shown: (object: KubeObject) => KubeObject,
 ): Column[] {
-  if (!columns?.length) return [nameColumn, ageColumn];
+  if (!columns?.length) return [nameColumn, { ...ageColumn, type: 'date' }];
   const own = columns.map(({ name, type, format, description, priority, jsonPath }): Column => {
     const read = compileJsonPath(jsonPath);
     return {
@@ -36,13 +49,12 @@ export function customColumns(
       // Validation of the definition admits no others.
       type: type as NonNullable<Column['type']>,
       format: format ?? '',
-      description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
+      description: description || `Custom resource definition column (in JSONPath format): ${jsonPath}`,
       priority: priority ?? 0,
       value(object, nowMs) {
         const found = read(shown(object));
-        if (found.length === 0 || found[0] === null) return null;
-        if (type === 'string' && found.length > 1) return found.map(text).join(' ');
-        return cell(found[0], type, nowMs);
+        // Of many values the first is shown.
+        return found.length === 0 ? null : cell(found[0], type, nowMs);
       },
     };
   });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { CustomResourceDefinition, JSONSchemaProps } from '../generated/apiextensions.v1.ts';
+import { customColumns } from './custom-columns.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
 
 type Spec = CustomResourceDefinition['spec'];
@@ -291,4 +292,34 @@ test('groups of Kubernetes itself need an approval', () => {
   expect(problems(made)).toEqual([
     'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
   ]);
+});
+
+test.each<[string, string, unknown]>([
+  ['string', '.servers[0].hosts[0]', 'foo'],
+  ['string', '.servers[1].hosts', '["bar","a\\u003cb"]'],
+  ['string', '.servers[*].hosts', '["foo"]'],
+  ['string', '.map', '{"a":2,"b":1}'],
+  ['string', '.number', '3.14'],
+  ['string', '.nothing', '<no value>'],
+  ['string', '.missing', null],
+  ['integer', '.number', 3],
+  ['integer', '.servers', null],
+  ['number', '.number', 3.14],
+  ['number', '.yes', null],
+  ['boolean', '.yes', true],
+  ['boolean', '.number', null],
+  ['date', '.time', '12h'],
+  ['date', '.later', '<invalid>'],
+  ['date', '.empty', '<unknown>'],
+  ['date', '.servers[0].hosts[0]', '<invalid>'],
+  ['date', '.number', null],
+])('a column of type %s shows what is at %s', (type, jsonPath, cell) => {
+  const object = {
+    ...definition(good),
+    ...{ servers: [{ hosts: ['foo'] }, { hosts: ['bar', 'a<b'] }], map: { b: 1, a: 2 }, number: 3.14, nothing: null, yes: true },
+    ...{ time: '2025-12-31T11:30:00Z', later: '2026-01-01T12:30:00Z', empty: '' },
+  };
+  const [, column] = customColumns([{ name: 'c', type, jsonPath, description: '' }], (shown) => shown);
+  expect(column?.value(object, Date.parse('2026-01-01T00:00:00Z'))).toBe(cell);
+  expect(column?.description).toBe(`Custom resource definition column (in JSONPath format): ${jsonPath}`);
 });

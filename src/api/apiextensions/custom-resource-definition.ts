@@ -7,7 +7,6 @@ import type {
 import { CustomResourceDefinition } from '../generated/apiextensions.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsSubdomain } from '../names.ts';
-import { nameColumn } from '../printing.ts';
 import { unknownFormats } from '../string-formats.ts';
 import { validateApproval } from './definition-approval.ts';
 import { definitionV1beta1 } from './definition-v1beta1.ts';
@@ -136,14 +135,4 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
       validate: (next, _prev, errors) => validateStatus(next, errors),
     },
   },
-  columns: [
-    nameColumn,
-    {
-      name: 'Created At',
-      type: 'date',
-      description:
-        'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
-      value: ({ metadata }) => metadata.creationTimestamp ?? null,
-    },
-  ],
 });

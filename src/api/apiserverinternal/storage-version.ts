@@ -2,7 +2,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import { type ServerStorageVersion, StorageVersion, type StorageVersionCondition } from '../generated/apiserverinternal.v1alpha1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1035Label, isDns1123Subdomain, isQualifiedName } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { parseApiVersion } from '../resource.ts';
 
 const statusPath = new FieldPath('status');
@@ -89,13 +89,12 @@ export const storageVersion = defineKind<StorageVersion>({
     nameColumn,
     {
       name: 'CommonEncodingVersion',
-      description:
-        'If all API server instances agree on the same encoding storage version, then this field is set to that version. Otherwise this field is left empty. API servers should finish updating its storageVersionStatus entry before serving write operations, so that this field will be in sync with the reality.',
+      description: fieldDoc('apiserverinternal.v1alpha1.StorageVersionStatus.commonEncodingVersion'),
       value: ({ status }) => status?.commonEncodingVersion ?? '<unset>',
     },
     {
       name: 'StorageVersions',
-      description: 'The reported versions per API server instance.',
+      description: fieldDoc('apiserverinternal.v1alpha1.StorageVersionStatus.storageVersions'),
       value({ status }) {
         const shown = (status?.storageVersions ?? []).map((s) => `${s.apiServerID}=${s.encodingVersion}`);
         const text = shown.slice(0, 3).join(',');

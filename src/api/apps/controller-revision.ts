@@ -6,7 +6,7 @@ import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import { isJsonObject } from '../json-object.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { parseApiVersion } from '../resource.ts';
 import { sameShape } from '../served-version.ts';
 
@@ -36,7 +36,7 @@ export const controllerRevision = defineKind<ControllerRevision>({
     { name: 'Controller', description: 'Controller of the object', value: controllerName },
     {
       name: 'Revision',
-      description: 'Revision indicates the revision of the state represented by Data.',
+      description: fieldDoc('apps.v1.ControllerRevision.revision'),
       value: (r) => r.revision ?? 0,
     },
     ageColumn,

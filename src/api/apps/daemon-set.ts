@@ -9,7 +9,7 @@ import * as extensions from '../generated/extensions.v1beta1.ts';
 import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
-import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
 import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
@@ -164,26 +164,18 @@ export const daemonSet = defineKind<DaemonSet>({
   },
   columns: [
     nameColumn,
-    count('Desired', 'The total number of nodes that should be running the daemon pod.', 'desiredNumberScheduled'),
-    count('Current', 'The number of nodes that are running at least 1 daemon pod and are supposed to run it.', 'currentNumberScheduled'),
-    count(
-      'Ready',
-      'The number of nodes that should be running the daemon pod and have one or more of it running with a Ready Condition.',
-      'numberReady',
-    ),
-    count('Up-to-date', 'The total number of nodes that are running updated daemon pod', 'updatedNumberScheduled'),
-    count(
-      'Available',
-      'The number of nodes that should be running the daemon pod and have one or more of it running and available.',
-      'numberAvailable',
-    ),
+    count('Desired', fieldDoc('apps.v1.DaemonSetStatus.desiredNumberScheduled'), 'desiredNumberScheduled'),
+    count('Current', fieldDoc('apps.v1.DaemonSetStatus.currentNumberScheduled'), 'currentNumberScheduled'),
+    count('Ready', fieldDoc('apps.v1.DaemonSetStatus.numberReady'), 'numberReady'),
+    count('Up-to-date', fieldDoc('apps.v1.DaemonSetStatus.updatedNumberScheduled'), 'updatedNumberScheduled'),
+    count('Available', fieldDoc('apps.v1.DaemonSetStatus.numberAvailable'), 'numberAvailable'),
     {
       name: 'Node Selector',
-      description: 'A selector which must be true for the pod to fit on a node.',
+      description: fieldDoc('core.v1.PodSpec.nodeSelector'),
       value: ({ spec }) => formatLabels(spec.template.spec?.nodeSelector),
     },
     ageColumn,
     ...containerColumns<DaemonSet>((ds) => ds.spec.template.spec),
-    selectorColumn<DaemonSet>((ds) => ds.spec.selector),
+    selectorColumn<DaemonSet>(fieldDoc('apps.v1.DaemonSetSpec.selector'), (ds) => ds.spec.selector),
   ],
 });

@@ -11,7 +11,7 @@ import * as extensions from '../generated/extensions.v1beta1.ts';
 import { type IntOrString, isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
@@ -175,16 +175,16 @@ export const deployment = defineKind<Deployment>({
     },
     {
       name: 'Up-to-date',
-      description: 'Total number of non-terminated pods targeted by this deployment that have the desired template spec.',
+      description: fieldDoc('apps.v1.DeploymentStatus.updatedReplicas'),
       value: ({ status }) => status?.updatedReplicas ?? 0,
     },
     {
       name: 'Available',
-      description: 'Total number of available pods (ready for at least minReadySeconds) targeted by this deployment.',
+      description: fieldDoc('apps.v1.DeploymentStatus.availableReplicas'),
       value: ({ status }) => status?.availableReplicas ?? 0,
     },
     ageColumn,
     ...containerColumns<Deployment>((d) => d.spec.template.spec),
-    selectorColumn<Deployment>((d) => d.spec.selector),
+    selectorColumn<Deployment>(fieldDoc('apps.v1.DeploymentSpec.selector'), (d) => d.spec.selector),
   ],
 });

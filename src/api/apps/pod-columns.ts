@@ -32,6 +32,6 @@ export function containerColumns<T extends KubeObject>(spec: (obj: T) => PodSpec
 }
 
 /** SELECTOR: a label selector in its string form. */
-export function selectorColumn<T extends KubeObject>(selector: (obj: T) => LabelSelector | undefined): Column<T> {
-  return wide('Selector', 'label selector', (obj) => formatLabelSelector(selector(obj as T)));
+export function selectorColumn<T extends KubeObject>(description: string, selector: (obj: T) => LabelSelector | undefined): Column<T> {
+  return wide('Selector', description, (obj) => formatLabelSelector(selector(obj as T)));
 }

@@ -7,7 +7,7 @@ import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import * as extensions from '../generated/extensions.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
@@ -61,21 +61,21 @@ export const replicaSet = defineKind<ReplicaSet>({
   },
   columns: [
     nameColumn,
-    { name: 'Desired', type: 'integer', description: 'Number of desired pods.', value: ({ spec }) => spec.replicas ?? 0 },
+    { name: 'Desired', type: 'integer', description: fieldDoc('apps.v1.ReplicaSetSpec.replicas'), value: ({ spec }) => spec.replicas ?? 0 },
     {
       name: 'Current',
       type: 'integer',
-      description: 'Most recently observed number of non-terminated pods.',
+      description: fieldDoc('apps.v1.ReplicaSetStatus.replicas'),
       value: ({ status }) => status?.replicas ?? 0,
     },
     {
       name: 'Ready',
       type: 'integer',
-      description: 'The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.',
+      description: fieldDoc('apps.v1.ReplicaSetStatus.readyReplicas'),
       value: ({ status }) => status?.readyReplicas ?? 0,
     },
     ageColumn,
     ...containerColumns<ReplicaSet>((rs) => rs.spec.template?.spec),
-    selectorColumn<ReplicaSet>((rs) => rs.spec.selector),
+    selectorColumn<ReplicaSet>(fieldDoc('apps.v1.ReplicaSetSpec.selector'), (rs) => rs.spec.selector),
   ],
 });

@@ -17,11 +17,4 @@ export const selfSubjectReview = defineKind<SelfSubjectReview>({
   ...virtual,
   resource: SelfSubjectReview,
   versions: [sameShape(v1beta1.SelfSubjectReview, SelfSubjectReview), sameShape(v1alpha1.SelfSubjectReview, SelfSubjectReview)],
-  columns: [
-    {
-      name: 'Username',
-      description: 'The name that uniquely identifies this user among all active users.',
-      value: (r) => r.status?.userInfo?.username ?? '',
-    },
-  ],
 });

@@ -2,7 +2,7 @@ import { deepCopy } from '../equality.ts';
 import * as v1 from '../generated/autoscaling.v1.ts';
 import { HorizontalPodAutoscaler, type HPAScalingRules } from '../generated/autoscaling.v2.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { autoscalerV1 } from './autoscaler-v1.ts';
 import { validateAutoscaler, validateAutoscalerStatus } from './autoscaler-validation.ts';
@@ -41,28 +41,27 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     nameColumn,
     {
       name: 'Reference',
-      description:
-        'scaleTargetRef points to the target resource to scale, and is used to the pods for which metrics should be collected, as well as to actually change the replica count.',
+      description: fieldDoc('autoscaling.v2.HorizontalPodAutoscalerSpec.scaleTargetRef'),
       value: ({ spec: { scaleTargetRef } }) => `${scaleTargetRef.kind}/${scaleTargetRef.name}`,
     },
     {
       name: 'Targets',
-      description: 'metrics contains the specifications for which to use to calculate the desired replica count.',
+      description: fieldDoc('autoscaling.v2.HorizontalPodAutoscalerSpec.metrics'),
       value: metricsCell,
     },
     {
       name: 'MinPods',
-      description: 'minReplicas is the lower limit for the number of replicas.',
+      description: fieldDoc('autoscaling.v2.HorizontalPodAutoscalerSpec.minReplicas'),
       value: ({ spec }) => String(spec.minReplicas ?? '<unset>'),
     },
     {
       name: 'MaxPods',
-      description: 'maxReplicas is the upper limit for the number of replicas.',
+      description: fieldDoc('autoscaling.v2.HorizontalPodAutoscalerSpec.maxReplicas'),
       value: ({ spec }) => spec.maxReplicas,
     },
     {
       name: 'Replicas',
-      description: 'currentReplicas is current number of replicas.',
+      description: fieldDoc('autoscaling.v2.HorizontalPodAutoscalerStatus.currentReplicas'),
       value: ({ status }) => status?.currentReplicas ?? 0,
     },
     ageColumn,

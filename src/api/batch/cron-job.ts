@@ -5,7 +5,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import { CronJob, type CronJobSpec } from '../generated/batch.v1.ts';
 import * as v1beta1 from '../generated/batch.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn, translateTimestampSince } from '../printing.ts';
 import { formatLabelSelector } from '../selectors.ts';
 import { orphaning, sameShape } from '../served-version.ts';
 import { isTimeZone, scheduleProblem } from './cron-schedule.ts';
@@ -95,31 +95,29 @@ export const cronJob = defineKind<CronJob>({
     nameColumn,
     {
       name: 'Schedule',
-      description: 'The schedule in Cron format, see https://en.wikipedia.org/wiki/Cron.',
+      description: fieldDoc('batch.v1.CronJobSpec.schedule'),
       value: ({ spec }) => spec.schedule ?? '',
     },
     {
       name: 'Timezone',
-      description:
-        'The time zone name for the given schedule, see https://en.wikipedia.org/wiki/List_of_tz_database_time_zones. If not specified, this will default to the time zone of the kube-controller-manager process. The set of valid time zone names and the time zone offset is loaded from the system-wide time zone database by the API server during CronJob validation and the controller manager during execution. If no system-wide time zone database can be found a bundled version of the database is used instead. If the time zone name becomes invalid during the lifetime of a CronJob or due to a change in host configuration, the controller will stop creating new new Jobs and will create a system event with the reason UnknownTimeZone. More information can be found in https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#time-zones',
+      description: fieldDoc('batch.v1.CronJobSpec.timeZone'),
       value: ({ spec }) => spec.timeZone ?? '<none>',
     },
     {
       name: 'Suspend',
       type: 'boolean',
-      description:
-        'This flag tells the controller to suspend subsequent executions, it does not apply to already started executions.  Defaults to false.',
+      description: fieldDoc('batch.v1.CronJobSpec.suspend'),
       value: ({ spec }) => (spec.suspend === undefined ? '<unset>' : spec.suspend ? 'True' : 'False'),
     },
     {
       name: 'Active',
       type: 'integer',
-      description: 'A list of pointers to currently running jobs.',
+      description: fieldDoc('batch.v1.CronJobStatus.active'),
       value: ({ status }) => status?.active?.length ?? 0,
     },
     {
       name: 'Last Schedule',
-      description: 'Information when was the last time the job was successfully scheduled.',
+      description: fieldDoc('batch.v1.CronJobStatus.lastScheduleTime'),
       value: ({ status }, nowMs) => (status?.lastScheduleTime ? translateTimestampSince(status.lastScheduleTime, nowMs) : '<none>'),
     },
     ageColumn,
@@ -127,7 +125,7 @@ export const cronJob = defineKind<CronJob>({
     {
       name: 'Selector',
       priority: 1,
-      description: 'label selector',
+      description: fieldDoc('batch.v1.JobSpec.selector'),
       value: ({ spec }) => formatLabelSelector(spec.jobTemplate.spec?.selector),
     },
   ],

@@ -7,7 +7,7 @@ import type { PodTemplateSpec } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label } from '../names.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
-import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, humanDuration, nameColumn } from '../printing.ts';
 import { validateJobSpec } from './job-spec.ts';
 import { validateJobStatus } from './job-status.ts';
 import { jobWarnings } from './job-warnings.ts';
@@ -186,10 +186,10 @@ export const job = defineKind<Job>({
   columns: [
     nameColumn,
     { name: 'Status', description: 'Status of the job.', value: statusCell },
-    { name: 'Completions', description: 'The number of pods which reached phase Succeeded.', value: completionsCell },
+    { name: 'Completions', description: fieldDoc('batch.v1.JobStatus.succeeded'), value: completionsCell },
     { name: 'Duration', description: 'Time required to complete the job.', value: durationCell },
     ageColumn,
     ...containerColumns<Job>(({ spec }) => spec.template.spec),
-    selectorColumn<Job>(({ spec }) => spec.selector),
+    selectorColumn<Job>(fieldDoc('batch.v1.JobSpec.selector'), ({ spec }) => spec.selector),
   ],
 });

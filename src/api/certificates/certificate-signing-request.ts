@@ -9,7 +9,7 @@ import {
 } from '../generated/certificates.v1.ts';
 import * as v1beta1 from '../generated/certificates.v1beta1.ts';
 import { defineKind, type ServedVersion, type StrategyContext } from '../kind.ts';
-import { ageColumn, humanDuration, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, humanDuration, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { readSigningRequest } from './signing-requests.ts';
 import { parseCertificate, pemBlocks } from './x509.ts';
@@ -224,15 +224,19 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
     ageColumn,
     {
       name: 'SignerName',
-      description: 'Indicates the requested signer, and is a qualified name.',
+      description: fieldDoc('certificates.v1beta1.CertificateSigningRequestSpec.signerName'),
       value: ({ spec }) => spec.signerName || '<none>',
     },
-    { name: 'Requestor', description: 'Information about the requesting user.', value: ({ spec }) => spec.username ?? '' },
+    {
+      name: 'Requestor',
+      description: fieldDoc('certificates.v1beta1.CertificateSigningRequestSpec.request'),
+      value: ({ spec }) => spec.username ?? '',
+    },
     {
       name: 'RequestedDuration',
-      description: 'The requested duration of validity of the issued certificate.',
+      description: fieldDoc('certificates.v1beta1.CertificateSigningRequestSpec.expirationSeconds'),
       value: ({ spec }) => (spec.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000)),
     },
-    { name: 'Condition', description: 'Conditions applied to the request, such as approval or denial.', value: statusCell },
+    { name: 'Condition', description: fieldDoc('certificates.v1beta1.CertificateSigningRequestStatus.conditions'), value: statusCell },
   ],
 });

@@ -5,7 +5,7 @@ import { ClusterTrustBundle } from '../generated/certificates.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { byteLength, nameIsDnsSubdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { nameColumn } from '../printing.ts';
+import { fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { parseCertificate, pemBlocks } from './x509.ts';
 
@@ -71,7 +71,7 @@ export const clusterTrustBundle = defineKind<ClusterTrustBundle>({
     nameColumn,
     {
       name: 'SignerName',
-      description: 'signerName indicates the associated signer, if any.',
+      description: fieldDoc('certificates.v1beta1.ClusterTrustBundleSpec.signerName'),
       value: ({ spec }) => spec.signerName || '<none>',
     },
   ],

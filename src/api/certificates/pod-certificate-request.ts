@@ -7,7 +7,7 @@ import type { Condition } from '../generated/meta.v1.ts';
 import { defineKind } from '../kind.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName } from '../names.ts';
 import { validateConditions, validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { fieldDoc, formatLabels, nameColumn } from '../printing.ts';
 import { type ParsedCertificate, parseCertificate, pemBlocks } from './x509.ts';
 
 const specPath = new FieldPath('spec');
@@ -194,17 +194,29 @@ export const podCertificateRequest = defineKind<PodCertificateRequest>({
     nameColumn,
     {
       name: 'PodName',
-      description: 'podName is the name of the pod into which the certificate will be mounted.',
+      description: fieldDoc('certificates.v1beta1.PodCertificateRequestSpec.podName'),
       value: ({ spec }) => spec.podName,
     },
     {
       name: 'ServiceAccountName',
-      description: 'serviceAccountName is the name of the service account the pod is running as.',
+      description: fieldDoc('certificates.v1beta1.PodCertificateRequestSpec.serviceAccountName'),
       value: ({ spec }) => spec.serviceAccountName,
     },
-    { name: 'NodeName', description: 'nodeName is the name of the node the pod is assigned to.', value: ({ spec }) => spec.nodeName },
-    { name: 'SignerName', description: 'signerName indicates the requested signer.', value: ({ spec }) => spec.signerName },
+    {
+      name: 'NodeName',
+      description: fieldDoc('certificates.v1beta1.PodCertificateRequestSpec.nodeName'),
+      value: ({ spec }) => spec.nodeName,
+    },
+    {
+      name: 'SignerName',
+      description: fieldDoc('certificates.v1beta1.PodCertificateRequestSpec.signerName'),
+      value: ({ spec }) => spec.signerName,
+    },
     { name: 'State', description: 'Is the request Pending, Issued, Denied, or Failed?', value: stateCell },
-    ageColumn,
+    {
+      name: 'UnverifiedUserAnnotations',
+      description: fieldDoc('certificates.v1beta1.PodCertificateRequestSpec.unverifiedUserAnnotations'),
+      value: ({ spec }) => formatLabels(spec.unverifiedUserAnnotations),
+    },
   ],
 });

@@ -4,7 +4,7 @@ import { LeaseCandidate } from '../generated/coordination.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isConfigMapKey } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { compareSemver, parseSemver, type Semver } from '../semver.ts';
 import { sameShape } from '../served-version.ts';
 import { validateLeaseStrategy } from './lease.ts';
@@ -48,23 +48,18 @@ export const leaseCandidate = defineKind<LeaseCandidate>({
     nameColumn,
     {
       name: 'LeaseName',
-      description: 'LeaseName is the name of the lease for which this candidate is contending. This field is immutable.',
+      description: fieldDoc('coordination.v1alpha2.LeaseCandidateSpec.leaseName'),
       value: ({ spec }) => spec.leaseName,
     },
     {
       name: 'BinaryVersion',
-      description: 'BinaryVersion is the binary version. It must be in a semver format without leading `v`. This field is required.',
+
       value: ({ spec }) => spec.binaryVersion,
     },
     {
       name: 'EmulationVersion',
-      description: 'EmulationVersion is the emulation version. It must be in a semver format without leading `v`.',
+
       value: ({ spec }) => spec.emulationVersion ?? '',
-    },
-    {
-      name: 'PreferredStrategies',
-      description: 'Strategy is the strategy that coordinated leader election will use for picking the leader.',
-      value: ({ spec }) => spec.strategy ?? '',
     },
     ageColumn,
   ],

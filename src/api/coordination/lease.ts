@@ -4,7 +4,7 @@ import { Lease } from '../generated/coordination.v1.ts';
 import * as v1beta1 from '../generated/coordination.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const specPath = new FieldPath('spec');
@@ -36,8 +36,7 @@ export const lease = defineKind<Lease>({
     nameColumn,
     {
       name: 'Holder',
-      description:
-        'holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the holder identity must be equal to the elected LeaseCandidate.metadata.name field.',
+      description: fieldDoc('coordination.v1.LeaseSpec.holderIdentity'),
       value: ({ spec }) => spec?.holderIdentity ?? '',
     },
     ageColumn,

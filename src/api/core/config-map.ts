@@ -3,7 +3,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import { ConfigMap } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { byteLength, isConfigMapKey } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { reject } from './checks.ts';
 
 /** The most that the values of a ConfigMap or a Secret may hold together, in bytes. */
@@ -52,7 +52,7 @@ export const configMap = defineKind<ConfigMap>({
     nameColumn,
     {
       name: 'Data',
-      description: "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'.",
+      description: fieldDoc('core.v1.ConfigMap.data'),
       value: ({ binaryData = {}, data = {} }) => Object.keys(data).length + Object.keys(binaryData).length,
     },
     ageColumn,

@@ -3,7 +3,7 @@ import { type EndpointAddress, type EndpointPort, Endpoints } from '../generated
 import { isIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { ipWarnings } from '../warnings.ts';
 import { protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
 import { requireNonSpecialIp } from './endpoint-addresses.ts';
@@ -64,9 +64,5 @@ export const endpoints = defineKind<Endpoints>({
       ),
     );
   },
-  columns: [
-    nameColumn,
-    { name: 'Endpoints', description: 'The set of all endpoints is the union of all subsets.', value: format },
-    ageColumn,
-  ],
+  columns: [nameColumn, { name: 'Endpoints', description: fieldDoc('core.v1.Endpoints.subsets'), value: format }, ageColumn],
 });

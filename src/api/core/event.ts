@@ -2,7 +2,7 @@ import { eventsV1, eventsV1beta1 } from '../events/event.ts';
 import { Event } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
-import { nameColumn, translateTimestampSince } from '../printing.ts';
+import { fieldDoc, nameColumn, translateTimestampSince } from '../printing.ts';
 import { eventFields } from './event-fields.ts';
 import { validateEvent } from './event-validation.ts';
 
@@ -14,9 +14,8 @@ function sourceOf(event: Event): string {
 }
 
 function seenAt(event: Event, which: 'first' | 'last'): string | undefined {
-  const legacy = which === 'first' ? event.firstTimestamp : event.lastTimestamp;
-  if (which === 'last' && event.series?.lastObservedTime) return event.series.lastObservedTime;
-  return legacy || event.eventTime;
+  if (which === 'last' && event.series) return event.series.lastObservedTime;
+  return (which === 'last' && event.lastTimestamp) || event.firstTimestamp || event.eventTime;
 }
 
 export const event = defineKind<Event>({
@@ -36,23 +35,22 @@ export const event = defineKind<Event>({
   columns: [
     {
       name: 'Last Seen',
-      description: 'The time at which the most recent occurrence of this event was recorded.',
+      description: fieldDoc('core.v1.Event.lastTimestamp'),
       value: (event, nowMs) => translateTimestampSince(seenAt(event, 'last'), nowMs),
     },
     {
       name: 'Type',
-      description: 'Type of this event (Normal, Warning), new types could be added in the future',
+      description: fieldDoc('core.v1.Event.type'),
       value: ({ type }) => type ?? '',
     },
     {
       name: 'Reason',
-      description:
-        "This should be a short, machine understandable string that gives the reason for the transition into the object's current status.",
+      description: fieldDoc('core.v1.Event.reason'),
       value: ({ reason }) => reason ?? '',
     },
     {
       name: 'Object',
-      description: 'The object that this event is about.',
+      description: fieldDoc('core.v1.Event.involvedObject'),
       value: ({ involvedObject }) => {
         const kind = (involvedObject?.kind ?? '').toLowerCase();
         return involvedObject?.name ? `${kind}/${involvedObject.name}` : kind;
@@ -61,27 +59,26 @@ export const event = defineKind<Event>({
     {
       name: 'Subobject',
       priority: 1,
-      description:
-        'If referring to a piece of an object instead of an entire object, this string should contain a valid JSON/Go field access statement.',
+      description: fieldDoc('core.v1.ObjectReference.fieldPath'),
       value: ({ involvedObject }) => involvedObject?.fieldPath ?? '',
     },
-    { name: 'Source', priority: 1, description: 'The component reporting this event.', value: sourceOf },
+    { name: 'Source', priority: 1, description: fieldDoc('core.v1.Event.source'), value: sourceOf },
     {
       name: 'Message',
-      description: 'A human-readable description of the status of this operation.',
+      description: fieldDoc('core.v1.Event.message'),
       value: ({ message }) => (message ?? '').trim(),
     },
     {
       name: 'First Seen',
       priority: 1,
-      description: 'The time at which the event was first recorded. (Time of server receipt is in TypeMeta.)',
+      description: fieldDoc('core.v1.Event.firstTimestamp'),
       value: (event, nowMs) => translateTimestampSince(seenAt(event, 'first'), nowMs),
     },
     {
       name: 'Count',
       priority: 1,
-      description: 'The number of times this event has occurred.',
-      value: ({ count, series }) => series?.count ?? (count || 1),
+      description: fieldDoc('core.v1.Event.count'),
+      value: ({ count, series }) => (series ? (series.count ?? 0) : count || 1),
     },
     { ...nameColumn, priority: 1 },
   ],

@@ -165,6 +165,12 @@ describe('pod', () => {
     expect(show([status('a', { terminated: { exitCode: 2 } })])).toEqual(['0/1', 'ExitCode:2', '0']);
     expect(show([status('a', { terminated: { exitCode: 0, reason: 'Completed' } })])).toEqual(['0/1', 'Completed', '0']);
     expect(shown({ ...given, metadata: { ...given.metadata, deletionTimestamp: now } })).toEqual(['0/1', 'Terminating', '0']);
+    // One that is done says nothing of others that have failed.
+    const done = status('a', { terminated: { exitCode: 0, reason: 'Completed' } });
+    const failed = status('b', { terminated: { exitCode: 1, reason: 'Error' } });
+    expect(show([done, failed])).toEqual(['0/1', 'Error', '0']);
+    expect(show([done, failed, status('c', { running: {} }, { ready: true })])).toEqual(['1/1', 'Error', '0']);
+    expect(show([done, status('c', { running: {} }, { ready: true })])).toEqual(['1/1', 'NotReady', '0']);
   });
 
   it('shows how far it has got with its init containers and sidecars', () => {

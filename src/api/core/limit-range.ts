@@ -97,12 +97,4 @@ export const limitRange = defineKind<LimitRange>({
       validateItem(item, path, errors);
     }
   },
-  columns: [
-    { name: 'Name', format: 'name', description: 'Name must be unique within a namespace.', value: ({ metadata }) => metadata.name },
-    {
-      name: 'Created At',
-      description: 'CreationTimestamp is a timestamp representing the server time when this object was created.',
-      value: ({ metadata }) => metadata.creationTimestamp ?? '<unknown>',
-    },
-  ],
 });

@@ -6,7 +6,7 @@ import { goSyntaxError } from '../json-text.ts';
 import { defineKind } from '../kind.ts';
 import { isLabelValue } from '../names.ts';
 import { validateLabelName } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { cidrWarnings } from '../warnings.ts';
 import { rejectNew, requireOneOf } from './checks.ts';
 import { validateResourceQuantity } from './resource-names.ts';
@@ -177,40 +177,40 @@ export const node = defineKind<Node>({
     ageColumn,
     {
       name: 'Version',
-      description: 'Kubelet Version reported by the node.',
+      description: fieldDoc('core.v1.NodeSystemInfo.kubeletVersion'),
       value: ({ status }) => status?.nodeInfo?.kubeletVersion ?? '',
     },
     {
       name: 'Internal-IP',
       priority: 1,
-      description: 'List of addresses reachable to the node.',
+      description: fieldDoc('core.v1.NodeStatus.addresses'),
       value: (node) => addressOf(node, 'InternalIP'),
     },
     {
       name: 'External-IP',
       priority: 1,
-      description: 'List of addresses reachable to the node.',
+      description: fieldDoc('core.v1.NodeStatus.addresses'),
       value: (node) => addressOf(node, 'ExternalIP'),
     },
     {
       name: 'OS-Image',
       priority: 1,
-      description: 'OS Image reported by the node from /etc/os-release (e.g. Debian GNU/Linux 7 (wheezy)).',
+      description: fieldDoc('core.v1.NodeSystemInfo.osImage'),
       value: ({ status }) => status?.nodeInfo?.osImage || '<unknown>',
     },
     {
       name: 'Kernel-Version',
       priority: 1,
-      description: "Kernel Version reported by the node from 'uname -r' (e.g. 3.16.0-0.bpo.4-amd64).",
+      description: fieldDoc('core.v1.NodeSystemInfo.kernelVersion'),
       value: ({ status }) => {
         const { architecture, kernelVersion } = status?.nodeInfo ?? {};
-        return kernelVersion ? `${kernelVersion}${architecture ? ` (${architecture})` : ''}` : '<unknown>';
+        return `${kernelVersion || '<unknown>'}${architecture ? ` (${architecture})` : ''}`;
       },
     },
     {
       name: 'Container-Runtime',
       priority: 1,
-      description: 'ContainerRuntime Version reported by the node through runtime remote API (e.g. containerd://1.4.2).',
+      description: fieldDoc('core.v1.NodeSystemInfo.containerRuntimeVersion'),
       value: ({ status }) => status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
     },
   ],

@@ -4,7 +4,7 @@ import { PersistentVolumeClaim, type PersistentVolumeClaimStatus } from '../gene
 import { defineKind } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { canonicalQuantity, compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { formatAccessModes } from './access-modes.ts';
 import { reject } from './checks.ts';
@@ -151,40 +151,40 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
     nameColumn,
     {
       name: 'Status',
-      description: 'phase represents the current phase of PersistentVolumeClaim.',
+      description: fieldDoc('core.v1.PersistentVolumeClaimStatus.phase'),
       value: ({ metadata, status }) => (metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? '')),
     },
     {
       name: 'Volume',
-      description: 'volumeName is the binding reference to the PersistentVolume backing this claim.',
+      description: fieldDoc('core.v1.PersistentVolumeClaimSpec.volumeName'),
       value: ({ spec }) => spec.volumeName ?? '',
     },
     {
       name: 'Capacity',
-      description: 'capacity represents the actual resources of the underlying volume.',
+      description: fieldDoc('core.v1.PersistentVolumeClaimStatus.capacity'),
       value: ({ spec, status }) =>
         spec.volumeName && status?.capacity?.storage ? canonicalQuantity(status.capacity.storage) : spec.volumeName ? '0' : '',
     },
     {
       name: 'Access Modes',
-      description: 'accessModes contains the actual access modes the volume backing the PVC has.',
+      description: fieldDoc('core.v1.PersistentVolumeClaimStatus.accessModes'),
       value: ({ spec, status }) => (spec.volumeName ? formatAccessModes(status?.accessModes) : ''),
     },
     {
       name: 'StorageClass',
-      description: 'storageClassName is the name of the StorageClass required by the claim.',
+      description: 'StorageClass of the pvc',
       value: ({ metadata, spec }) => metadata.annotations?.[storageClassAnnotation] ?? spec.storageClassName ?? '',
     },
     {
       name: 'VolumeAttributesClass',
-      description: 'volumeAttributesClassName may be used to set the VolumeAttributesClass used by this claim.',
+      description: 'VolumeAttributesClass of the pvc',
       value: ({ spec }) => spec.volumeAttributesClassName ?? '<unset>',
     },
     ageColumn,
     {
       name: 'VolumeMode',
       priority: 1,
-      description: 'volumeMode defines what type of volume is required by the claim.',
+      description: fieldDoc('core.v1.PersistentVolumeClaimSpec.volumeMode'),
       value: ({ spec }) => spec.volumeMode ?? '<unset>',
     },
   ],

@@ -4,7 +4,7 @@ import { PersistentVolume, type PersistentVolumeSpec, type VolumeNodeAffinity } 
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import { formatAccessModes } from './access-modes.ts';
 import { allowOneOf, reject } from './checks.ts';
@@ -196,49 +196,49 @@ export const persistentVolume = defineKind<PersistentVolume>({
     nameColumn,
     {
       name: 'Capacity',
-      description: "capacity is the description of the persistent volume's resources and capacity.",
+      description: fieldDoc('core.v1.PersistentVolumeSpec.capacity'),
       value: ({ spec }) => canonicalQuantity(spec.capacity?.storage ?? '0'),
     },
     {
       name: 'Access Modes',
-      description: 'accessModes contains all ways the volume can be mounted.',
+      description: fieldDoc('core.v1.PersistentVolumeSpec.accessModes'),
       value: ({ spec }) => formatAccessModes(spec.accessModes),
     },
     {
       name: 'Reclaim Policy',
-      description: 'persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim.',
+      description: fieldDoc('core.v1.PersistentVolumeSpec.persistentVolumeReclaimPolicy'),
       value: ({ spec }) => spec.persistentVolumeReclaimPolicy ?? '',
     },
     {
       name: 'Status',
-      description: 'phase indicates if a volume is available, bound to a claim, or released by a claim.',
+      description: fieldDoc('core.v1.PersistentVolumeStatus.phase'),
       value: ({ metadata, status }) => (metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? '')),
     },
     {
       name: 'Claim',
-      description: 'claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim.',
+      description: fieldDoc('core.v1.PersistentVolumeSpec.claimRef'),
       value: ({ spec: { claimRef } }) => (claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : ''),
     },
     {
       name: 'StorageClass',
-      description: 'storageClassName is the name of StorageClass to which this persistent volume belongs.',
+      description: 'StorageClass of the pv',
       value: ({ metadata, spec }) => metadata.annotations?.[storageClassAnnotation] ?? spec.storageClassName ?? '',
     },
     {
       name: 'VolumeAttributesClass',
-      description: 'Name of VolumeAttributesClass to which this persistent volume belongs.',
+      description: 'VolumeAttributesClass of the pv',
       value: ({ spec }) => spec.volumeAttributesClassName ?? '<unset>',
     },
     {
       name: 'Reason',
-      description: 'reason is a brief CamelCase string that describes any failure.',
+      description: fieldDoc('core.v1.PersistentVolumeStatus.reason'),
       value: ({ status }) => status?.reason ?? '',
     },
     ageColumn,
     {
       name: 'VolumeMode',
       priority: 1,
-      description: 'volumeMode defines if a volume is intended to be used with a formatted filesystem or to remain in raw block state.',
+      description: fieldDoc('core.v1.PersistentVolumeSpec.volumeMode'),
       value: ({ spec }) => spec.volumeMode ?? '<unset>',
     },
   ],

@@ -2,7 +2,7 @@
 import type { ContainerStatus, Pod } from '../generated/core.v1.ts';
 import type { TableRowCondition } from '../generated/meta.v1.ts';
 import type { Column } from '../kind.ts';
-import { ageColumn, nameColumn, translateTimestampSince } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn, translateTimestampSince } from '../printing.ts';
 import { isSidecar } from './pod-resources.ts';
 
 export interface PodSummary {
@@ -71,18 +71,25 @@ export function summarizePod(pod: Pod, nowMs: number): PodSummary {
     // Init containers' restarts are over and done with; sidecars' still count.
     tally = { ...ofSidecars, ready: tally.ready };
     let hasRunning = false;
+    let failure = '';
     for (const container of (status.containerStatuses ?? []).toReversed()) {
       countRestarts(tally, container);
       const { running, terminated, waiting } = container.state ?? {};
       if (waiting?.reason) reason = waiting.reason;
-      else if (terminated) reason = endReason(terminated);
-      else if (container.ready && running) {
+      else if (terminated) {
+        reason = endReason(terminated);
+        if (terminated.exitCode !== 0) failure = reason;
+      } else if (container.ready && running) {
         hasRunning = true;
         tally.ready++;
       }
     }
-    // Some containers are done, others are at work.
-    if (reason === 'Completed' && hasRunning) reason = hasCondition(pod, 'Ready') ? 'Running' : 'NotReady';
+    // Some containers are done, others are at work or have failed.
+    if (reason === 'Completed') {
+      if (hasRunning && hasCondition(pod, 'Ready')) reason = 'Running';
+      else if (failure) reason = failure;
+      else if (hasRunning) reason = 'NotReady';
+    }
   }
   if (pod.metadata.deletionTimestamp) {
     if (status.reason === 'NodeLost') reason = 'Unknown';
@@ -131,15 +138,15 @@ export const podColumns: Column<Pod>[] = [
   {
     name: 'IP',
     priority: 1,
-    description: 'podIP address allocated to the pod. Routable at least within the cluster. Empty if not yet allocated.',
+    description: fieldDoc('core.v1.PodStatus.podIP'),
     value: ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || '<none>',
   },
-  { name: 'Node', priority: 1, description: 'The node the pod is assigned to.', value: ({ spec }) => spec.nodeName || '<none>' },
+  { name: 'Node', priority: 1, description: fieldDoc('core.v1.PodSpec.nodeName'), value: ({ spec }) => spec.nodeName || '<none>' },
   {
     name: 'Nominated Node',
     priority: 1,
-    description: 'The node on which room is being made for the pod.',
+    description: fieldDoc('core.v1.PodStatus.nominatedNodeName'),
     value: ({ status }) => status?.nominatedNodeName || '<none>',
   },
-  { name: 'Readiness Gates', priority: 1, description: 'How many of the readiness gates are met.', value: readinessGates },
+  { name: 'Readiness Gates', priority: 1, description: fieldDoc('core.v1.PodSpec.readinessGates'), value: readinessGates },
 ];

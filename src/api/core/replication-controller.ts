@@ -3,7 +3,7 @@ import { requireAtMost, requireCounts, validateAlwaysTemplate } from '../apps/te
 import { FieldPath } from '../fields.ts';
 import { ReplicationController } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
 import { requireNonNegative } from './checks.ts';
 import { defaultPodTemplate } from './pod-spec.ts';
 import { workloadWarnings } from './pod-warnings.ts';
@@ -65,19 +65,19 @@ export const replicationController = defineKind<ReplicationController>({
     {
       name: 'Desired',
       type: 'integer',
-      description: 'Replicas is the number of desired replicas.',
+      description: fieldDoc('core.v1.ReplicationControllerSpec.replicas'),
       value: ({ spec }) => spec.replicas ?? 0,
     },
     {
       name: 'Current',
       type: 'integer',
-      description: 'Replicas is the most recently observed number of replicas.',
+      description: fieldDoc('core.v1.ReplicationControllerStatus.replicas'),
       value: ({ status }) => status?.replicas ?? 0,
     },
     {
       name: 'Ready',
       type: 'integer',
-      description: 'The number of ready replicas for this replication controller.',
+      description: fieldDoc('core.v1.ReplicationControllerStatus.readyReplicas'),
       value: ({ status }) => status?.readyReplicas ?? 0,
     },
     ageColumn,
@@ -85,7 +85,7 @@ export const replicationController = defineKind<ReplicationController>({
     {
       name: 'Selector',
       priority: 1,
-      description: 'Selector is a label query over pods that should match the Replicas count.',
+      description: fieldDoc('core.v1.ReplicationControllerSpec.selector'),
       value: ({ spec }) => formatLabels(spec.selector),
     },
   ],

@@ -4,7 +4,7 @@ import { goSyntaxError } from '../json-text.ts';
 import { defineKind } from '../kind.ts';
 import { isConfigMapKey } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { reject } from './checks.ts';
 import { decodedLength, maxDataBytes, validateDataUpdate } from './config-map.ts';
 import { keyPairWarnings } from './key-pair-warnings.ts';
@@ -92,10 +92,10 @@ export const secret = defineKind<Secret>({
   fieldSelectors: { type: ({ type }) => type ?? '' },
   columns: [
     nameColumn,
-    { name: 'Type', description: 'Used to facilitate programmatic handling of secret data.', value: ({ type }) => type ?? '' },
+    { name: 'Type', description: fieldDoc('core.v1.Secret.type'), value: ({ type }) => type ?? '' },
     {
       name: 'Data',
-      description: "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'.",
+      description: fieldDoc('core.v1.Secret.data'),
       value: ({ data = {} }) => Object.keys(data).length,
       type: 'string',
     },

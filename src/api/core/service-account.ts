@@ -23,14 +23,5 @@ export const serviceAccount = defineKind<ServiceAccount>({
           `metadata.annotations[${mountableSecretsAnnotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
         ]
       : [],
-  columns: [
-    nameColumn,
-    {
-      name: 'Secrets',
-      description: 'Secrets is a list of the secrets in the same namespace that pods running using this ServiceAccount are allowed to use.',
-      value: ({ secrets = [] }) => secrets.length,
-      type: 'string',
-    },
-    ageColumn,
-  ],
+  columns: [nameColumn, ageColumn],
 });

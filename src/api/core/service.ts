@@ -1,7 +1,7 @@
 import { Service, type ServicePort } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel } from '../names.ts';
-import { ageColumn, formatLabels, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
 import { isExternallyAccessible } from './service-traits.ts';
 import { dropForeign, keepAllocated, normalizeClusterIps } from './service-update.ts';
 import { validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts';
@@ -77,29 +77,29 @@ export const service = defineKind<Service>({
     nameColumn,
     {
       name: 'Type',
-      description: 'type determines how the Service is exposed. Defaults to ClusterIP.',
+      description: fieldDoc('core.v1.ServiceSpec.type'),
       value: ({ spec }) => spec.type ?? '',
     },
     {
       name: 'Cluster-IP',
-      description: 'clusterIP is the IP address of the service and is usually assigned randomly.',
+      description: fieldDoc('core.v1.ServiceSpec.clusterIP'),
       value: ({ spec }) => spec.clusterIPs?.[0] || spec.clusterIP || '<none>',
     },
     {
       name: 'External-IP',
-      description: 'externalIPs is a list of IP addresses for which nodes in the cluster will also accept traffic for this service.',
+      description: fieldDoc('core.v1.ServiceSpec.externalIPs'),
       value: externalIpOf,
     },
     {
       name: 'Port(s)',
-      description: 'The list of ports that are exposed by this service.',
+      description: fieldDoc('core.v1.ServiceSpec.ports'),
       value: ({ spec }) => (spec.ports ?? []).map(portText).join(',') || '<none>',
     },
     ageColumn,
     {
       name: 'Selector',
       priority: 1,
-      description: 'Route service traffic to pods with label keys and values matching this selector.',
+      description: fieldDoc('core.v1.ServiceSpec.selector'),
       value: ({ spec }) => formatLabels(spec.selector),
     },
   ],

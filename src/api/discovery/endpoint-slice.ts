@@ -8,7 +8,7 @@ import { isIp, parseIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
 import { validateImmutable, validateLabels } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { ipWarnings } from '../warnings.ts';
 
@@ -129,8 +129,8 @@ const discoveryV1beta1 = convertedVersion(v1beta1.EndpointSlice, EndpointSlice, 
 
 function portsCell({ ports = [] }: EndpointSlice): string {
   if (ports.length === 0) return '<unset>';
-  const numbers = ports.slice(0, shown).map(({ port }) => (port === undefined ? '*' : String(port)));
-  return numbers.join(',') + (ports.length > shown ? ` + ${ports.length - shown} more...` : '');
+  const numbers = ports.slice(0, shown).map(({ name, port }) => (port === undefined ? (name ?? '*') : String(port)));
+  return (numbers.join(',') || '<unset>') + (ports.length > shown ? ` + ${ports.length - shown} more...` : '');
 }
 
 function endpointsCell({ endpoints = [] }: EndpointSlice): string {
@@ -185,18 +185,17 @@ export const endpointSlice = defineKind<EndpointSlice>({
     nameColumn,
     {
       name: 'AddressType',
-      description:
-        'addressType specifies the type of address carried by this EndpointSlice. All addresses in this slice must be the same type. This field is immutable after creation.',
+      description: fieldDoc('discovery.v1.EndpointSlice.addressType'),
       value: (slice) => slice.addressType,
     },
     {
       name: 'Ports',
-      description: 'ports specifies the list of network ports exposed by each endpoint in this slice. Each port must have a unique name.',
+      description: fieldDoc('discovery.v1.EndpointSlice.ports'),
       value: portsCell,
     },
     {
       name: 'Endpoints',
-      description: 'endpoints is a list of unique endpoints in this slice. Each slice may include a maximum of 1000 endpoints.',
+      description: fieldDoc('discovery.v1.EndpointSlice.endpoints'),
       value: endpointsCell,
     },
     ageColumn,

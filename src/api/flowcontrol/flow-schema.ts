@@ -12,7 +12,7 @@ import * as v1beta2 from '../generated/flowcontrol.v1beta2.ts';
 import * as v1beta3 from '../generated/flowcontrol.v1beta3.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel, nameIsDnsSubdomain } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { mandatoryConfiguration } from './bootstrap-configuration.ts';
 import { validateFlowConditions } from './conditions.ts';
@@ -141,19 +141,17 @@ export const flowSchema = defineKind<FlowSchema>({
     nameColumn,
     {
       name: 'PriorityLevel',
-      description: '`name` is the name of the priority level configuration being referenced Required.',
+      description: fieldDoc('flowcontrol.v1.PriorityLevelConfigurationReference.name'),
       value: ({ spec }) => spec.priorityLevelConfiguration.name,
     },
     {
       name: 'MatchingPrecedence',
-      description:
-        '`matchingPrecedence` is used to choose among the FlowSchemas that match a given request. The chosen FlowSchema is among those with the numerically lowest (which we take to be logically highest) MatchingPrecedence.  Each MatchingPrecedence value must be ranged in [1,10000]. Note that if the precedence is not specified, it will be set to 1000 as default.',
+      description: fieldDoc('flowcontrol.v1.FlowSchemaSpec.matchingPrecedence'),
       value: ({ spec }) => spec.matchingPrecedence ?? defaultPrecedence,
     },
     {
       name: 'DistinguisherMethod',
-      description:
-        '`distinguisherMethod` defines how to compute the flow distinguisher for requests that match this schema. `nil` specifies that the distinguisher is disabled and thus will always be the empty string.',
+      description: fieldDoc('flowcontrol.v1.FlowSchemaSpec.distinguisherMethod'),
       value: ({ spec }) => spec.distinguisherMethod?.type ?? '<none>',
     },
     ageColumn,

@@ -7,7 +7,7 @@ import {
   type QueuingConfiguration,
 } from '../generated/flowcontrol.v1.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { mandatoryConfiguration } from './bootstrap-configuration.ts';
 import { validateFlowConditions } from './conditions.ts';
 import { priorityLevelVersions } from './priority-level-versions.ts';
@@ -109,28 +109,27 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     nameColumn,
     {
       name: 'Type',
-      description:
-        '`type` indicates whether this priority level is subject to limitation on request execution.  A value of `"Exempt"` means that requests of this priority level are not subject to a limit (and thus are never queued) and do not detract from the capacity made available to other priority levels.  A value of `"Limited"` means that (a) requests of this priority level _are_ subject to limits and (b) some of the server\'s limited capacity is made available exclusively to this priority level. Required.',
+      description: fieldDoc('flowcontrol.v1.PriorityLevelConfigurationSpec.type'),
       value: ({ spec }) => spec.type,
     },
     {
       name: 'NominalConcurrencyShares',
-      description: "this level's share of the server's concurrency limit",
+      description: fieldDoc('flowcontrol.v1.LimitedPriorityLevelConfiguration.nominalConcurrencyShares'),
       value: ({ spec }) => spec.limited?.nominalConcurrencyShares ?? '<none>',
     },
     {
       name: 'Queues',
-      description: 'the number of queues for this priority level',
+      description: fieldDoc('flowcontrol.v1.QueuingConfiguration.queues'),
       value: ({ spec }) => spec.limited?.limitResponse?.queuing?.queues ?? '<none>',
     },
     {
       name: 'HandSize',
-      description: 'how many queues a flow is dealt by shuffle sharding',
+      description: fieldDoc('flowcontrol.v1.QueuingConfiguration.handSize'),
       value: ({ spec }) => spec.limited?.limitResponse?.queuing?.handSize ?? '<none>',
     },
     {
       name: 'QueueLengthLimit',
-      description: 'how many requests may wait in one queue',
+      description: fieldDoc('flowcontrol.v1.QueuingConfiguration.queueLengthLimit'),
       value: ({ spec }) => spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? '<none>',
     },
     ageColumn,

@@ -8,6 +8,8 @@ import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
+const isDefault = 'ingressclass.kubernetes.io/is-default-class';
+
 const specPath = new FieldPath('spec');
 const maxControllerLength = 250;
 
@@ -52,7 +54,7 @@ export const ingressClass = defineKind<IngressClass>({
     validateImmutable(next.spec?.controller, prev.spec?.controller, specPath.child('controller'), errors);
   },
   columns: [
-    nameColumn,
+    { ...nameColumn, value: ({ metadata: { annotations, name } }) => `${name}${annotations?.[isDefault] === 'true' ? ' (default)' : ''}` },
     {
       name: 'Controller',
       description: 'Controller that is responsible for handling this class',

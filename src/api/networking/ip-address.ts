@@ -6,7 +6,7 @@ import { isCanonicalIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPathSegmentName } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { nameColumn } from '../printing.ts';
+import { fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const parentPath = new FieldPath('spec').child('parentRef');
@@ -39,7 +39,7 @@ export const ipAddress = defineKind<IPAddress>({
     nameColumn,
     {
       name: 'ParentRef',
-      description: 'ParentRef references the resource that an IPAddress is attached to. An IPAddress must reference a parent object.',
+      description: fieldDoc('networking.v1.IPAddressSpec.parentRef'),
       value({ spec }) {
         if (!spec?.parentRef) return '<none>';
         const { group, resource = '', namespace, name = '' } = spec.parentRef;

@@ -6,7 +6,7 @@ import { cidrContains, isCidr, parseCidr } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isPortName, isPortNumber } from '../names.ts';
 import { validateLabelSelector } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { formatLabelSelector } from '../selectors.ts';
 import { sameShape } from '../served-version.ts';
 import { cidrWarnings } from '../warnings.ts';
@@ -122,7 +122,7 @@ export const networkPolicy = defineKind<NetworkPolicy>({
     nameColumn,
     {
       name: 'Pod-Selector',
-      description: 'Selects the pods to which this NetworkPolicy object applies.',
+      description: fieldDoc('networking.v1.NetworkPolicySpec.podSelector'),
       value: ({ spec }) => formatLabelSelector(spec?.podSelector),
     },
     ageColumn,

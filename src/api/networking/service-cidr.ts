@@ -4,7 +4,7 @@ import { ServiceCIDR } from '../generated/networking.v1.ts';
 import * as v1beta1 from '../generated/networking.v1beta1.ts';
 import { isCanonicalCidr, parseCidr } from '../ip.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const cidrsPath = new FieldPath('spec').child('cidrs');
@@ -40,8 +40,7 @@ export const serviceCidr = defineKind<ServiceCIDR>({
     nameColumn,
     {
       name: 'CIDRs',
-      description:
-        'CIDRs defines the IP blocks in CIDR notation (e.g. "192.168.0.0/24" or "2001:db8::/64") from which to assign service cluster IPs.',
+      description: fieldDoc('networking.v1.ServiceCIDRSpec.cidrs'),
       value: ({ spec }) => (spec?.cidrs ?? []).join(','),
     },
     ageColumn,

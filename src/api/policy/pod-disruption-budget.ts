@@ -107,12 +107,12 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
     {
       name: 'Min Available',
       description: 'The minimum number of pods that must be available.',
-      value: ({ spec }) => spec?.minAvailable ?? 'N/A',
+      value: ({ spec }) => String(spec?.minAvailable ?? 'N/A'),
     },
     {
       name: 'Max Unavailable',
       description: 'The maximum number of pods that may be unavailable.',
-      value: ({ spec }) => spec?.maxUnavailable ?? 'N/A',
+      value: ({ spec }) => String(spec?.maxUnavailable ?? 'N/A'),
     },
     {
       name: 'Allowed Disruptions',

@@ -6,7 +6,7 @@ import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { validateLabelSelector } from '../object-meta.ts';
 import { sameShape } from '../served-version.ts';
-import { roleColumns, validateRules } from './policy-rules.ts';
+import { validateRules } from './policy-rules.ts';
 
 const aggregationPath = new FieldPath('aggregationRule');
 
@@ -23,5 +23,4 @@ export const clusterRole = defineKind<ClusterRole>({
     if (selectors.length === 0) errors.required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil');
     for (const [i, selector] of selectors.entries()) validateLabelSelector(selector, path.index(i), errors);
   },
-  columns: roleColumns,
 });

@@ -3,7 +3,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { PolicyRule, RoleRef, Subject } from '../generated/rbac.v1.ts';
 import type { Column } from '../kind.ts';
 import { isPathSegmentName, nameIsDnsSubdomain } from '../names.ts';
-import { nameColumn } from '../printing.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
 import type { KubeObject } from '../resource.ts';
 
 export const rbacGroup = 'rbac.authorization.k8s.io';
@@ -63,17 +63,6 @@ export function validateRoleRef(roleRef: RoleRef | undefined, kinds: readonly st
   else for (const message of isPathSegmentName(name)) errors.invalid(path.child('name'), name, message);
 }
 
-/** Roles show the moment of their creation rather than their age. */
-export const roleColumns: Column[] = [
-  nameColumn,
-  {
-    name: 'Created At',
-    description:
-      'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
-    value: ({ metadata }) => metadata.creationTimestamp ?? '',
-  },
-];
-
 interface Binding extends KubeObject {
   subjects?: Subject[];
   roleRef: RoleRef;
@@ -88,17 +77,16 @@ const subjectColumn = (name: string, description: string, cell: (subjects: reado
 
 const named = (kind: string) => (subjects: readonly Subject[]) => subjects.filter((s) => s.kind === kind).map((s) => s.name);
 
-export const roleColumn: Column<Binding> = {
-  name: 'Role',
-  description:
-    'RoleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.',
-  value: ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`,
-};
-
-export const subjectColumns: Column<Binding>[] = [
-  subjectColumn('Users', 'Users in the binding', named('User')),
-  subjectColumn('Groups', 'Groups in the binding', named('Group')),
-  subjectColumn('ServiceAccounts', 'ServiceAccounts in the binding', (subjects) =>
-    subjects.filter((s) => s.kind === 'ServiceAccount').map((s) => `${s.namespace ?? ''}/${s.name}`),
-  ),
-];
+/** Whom a binding gives what, for bindings that say of themselves that they are a `what`. */
+export function bindingColumns(what: 'roleBinding' | 'clusterRoleBinding', roleDoc: string): Column<Binding>[] {
+  return [
+    nameColumn,
+    { name: 'Role', description: roleDoc, value: ({ roleRef }) => `${roleRef.kind}/${roleRef.name}` },
+    ageColumn,
+    subjectColumn('Users', `Users in the ${what}`, named('User')),
+    subjectColumn('Groups', `Groups in the ${what}`, named('Group')),
+    subjectColumn('ServiceAccounts', `ServiceAccounts in the ${what}`, (subjects) =>
+      subjects.filter((s) => s.kind === 'ServiceAccount').map((s) => `${s.namespace ?? ''}/${s.name}`),
+    ),
+  ];
+}

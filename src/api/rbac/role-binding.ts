@@ -5,10 +5,10 @@ import * as v1alpha1 from '../generated/rbac.v1alpha1.ts';
 import * as v1beta1 from '../generated/rbac.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { fieldDoc } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { bindingV1alpha1 } from './binding-v1alpha1.ts';
-import { defaultSubject, rbacGroup, roleColumn, subjectColumns, validateRoleRef, validateSubjects } from './policy-rules.ts';
+import { bindingColumns, defaultSubject, rbacGroup, validateRoleRef, validateSubjects } from './policy-rules.ts';
 
 export const roleBinding = defineKind<RoleBinding>({
   resource: RoleBinding,
@@ -27,5 +27,5 @@ export const roleBinding = defineKind<RoleBinding>({
   validateUpdate(next, prev, errors) {
     if (!semanticEqual(next.roleRef, prev.roleRef)) errors.invalid(new FieldPath('roleRef'), next.roleRef, 'cannot change roleRef');
   },
-  columns: [nameColumn, roleColumn, ageColumn, ...subjectColumns],
+  columns: bindingColumns('roleBinding', fieldDoc('rbac.v1beta1.RoleBinding.roleRef')),
 });

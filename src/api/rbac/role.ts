@@ -4,7 +4,7 @@ import * as v1beta1 from '../generated/rbac.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { sameShape } from '../served-version.ts';
-import { roleColumns, validateRules } from './policy-rules.ts';
+import { validateRules } from './policy-rules.ts';
 
 export const role = defineKind<Role>({
   resource: Role,
@@ -12,5 +12,4 @@ export const role = defineKind<Role>({
   validateName: nameIsPathSegment,
   allowCreateOnUpdate: true,
   validate: ({ rules }, errors) => validateRules(rules, true, errors),
-  columns: roleColumns,
 });

@@ -5,6 +5,7 @@ import { DeviceClass } from '../generated/resource.v1.ts';
 import * as v1beta1 from '../generated/resource.v1beta1.ts';
 import * as v1beta2 from '../generated/resource.v1beta2.ts';
 import { defineKind } from '../kind.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { validateSlice } from './checks.ts';
 import { maxConfigs, validateConfiguration } from './device-claim.ts';
@@ -30,4 +31,5 @@ export const deviceClass = defineKind<DeviceClass>({
   generation: (next, prev) => !semanticEqual(next.spec, prev.spec),
   validateCreate: (next, errors) => validateSpec(next, undefined, errors),
   validateUpdate: (next, prev, errors) => validateSpec(next, prev, errors),
+  columns: [nameColumn, ageColumn],
 });

@@ -3,6 +3,7 @@ import * as v1alpha3 from '../generated/resource.v1alpha3.ts';
 import { DeviceTaintRule } from '../generated/resource.v1beta2.ts';
 import { defineKind } from '../kind.ts';
 import { validateConditions } from '../object-meta.ts';
+import { ageColumn, fieldDoc, nameColumn, translateTimestampSince } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { validateDriverName, validatePoolName, validateShortName } from './checks.ts';
 import { stampTaint, validateTaint } from './device-taints.ts';
@@ -46,4 +47,16 @@ export const deviceTaintRule = defineKind<DeviceTaintRule>({
       },
     },
   },
+  columns: [
+    nameColumn,
+    { name: 'Key', description: fieldDoc('resource.v1.DeviceTaint.key'), value: ({ spec }) => spec.taint?.key ?? '' },
+    { name: 'Value', description: fieldDoc('resource.v1.DeviceTaint.value'), value: ({ spec }) => spec.taint?.value ?? '' },
+    { name: 'Effect', description: fieldDoc('resource.v1.DeviceTaint.effect'), value: ({ spec }) => spec.taint?.effect ?? '' },
+    {
+      name: 'TimeAdded',
+      description: fieldDoc('resource.v1.DeviceTaint.timeAdded'),
+      value: ({ spec }, nowMs) => (spec.taint?.timeAdded ? translateTimestampSince(spec.taint.timeAdded, nowMs) : ''),
+    },
+    ageColumn,
+  ],
 });

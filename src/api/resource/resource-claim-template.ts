@@ -4,6 +4,7 @@ import * as v1beta1 from '../generated/resource.v1beta1.ts';
 import * as v1beta2 from '../generated/resource.v1beta2.ts';
 import { defineKind } from '../kind.ts';
 import { validateAnnotations, validateImmutable, validateLabels } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
 import { defaultDeviceClaim, validateDeviceClaim } from './device-claim.ts';
 import { defaultV1beta1Claim, fromClaimSpec, toClaimSpec } from './v1beta1.ts';
@@ -29,4 +30,5 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
     if (spec?.spec?.devices) validateDeviceClaim(spec.spec.devices, specPath.child('spec', 'devices'), errors);
   },
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
+  columns: [nameColumn, ageColumn],
 });

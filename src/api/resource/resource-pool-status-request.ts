@@ -1,7 +1,8 @@
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { type PoolStatus, ResourcePoolStatusRequest } from '../generated/resource.v1alpha3.ts';
-import { defineKind } from '../kind.ts';
+import { type Column, defineKind } from '../kind.ts';
 import { validateConditions, validateImmutable } from '../object-meta.ts';
+import { nameColumn, translateTimestampSince } from '../printing.ts';
 import { validateDriverName, validatePoolName, validateSlice } from './checks.ts';
 
 const specPath = new FieldPath('spec');
@@ -9,6 +10,9 @@ const statusPath = new FieldPath('status');
 const maxPools = 1000;
 const maxConditions = 10;
 const counts = ['totalDevices', 'allocatedDevices', 'availableDevices', 'unavailableDevices'] as const;
+
+const outcomeOf = (status: ResourcePoolStatusRequest['status']) =>
+  status?.conditions?.find(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'));
 
 function validatePool(pool: PoolStatus, path: FieldPath, errors: FieldErrors): void {
   validateDriverName(pool.driver ?? '', path.child('driver'), errors);
@@ -19,6 +23,25 @@ function validatePool(pool: PoolStatus, path: FieldPath, errors: FieldErrors): v
     if (count !== undefined && count < 0) errors.invalid(path.child(field), count, 'must be greater than or equal to 0');
   }
 }
+
+/** How far the answer is: `Complete (2/3 pools)` where not all that match are told of. */
+function statusCell({ status }: ResourcePoolStatusRequest): string {
+  const outcome = outcomeOf(status)?.type ?? 'Pending';
+  const { poolCount = 0, pools = [] } = status ?? {};
+  return outcome === 'Complete' && poolCount > pools.length ? `Complete (${pools.length}/${poolCount} pools)` : outcome;
+}
+
+/** A number over all pools, of an answer that has not failed. */
+const sumColumn = (
+  name: string,
+  description: string,
+  count: (pool: PoolStatus) => number | undefined,
+): Column<ResourcePoolStatusRequest> => ({
+  name,
+  description,
+  value: ({ status }) =>
+    !status || outcomeOf(status)?.type === 'Failed' ? '-' : (status.pools ?? []).reduce((sum, pool) => sum + (count(pool) ?? 0), 0),
+});
 
 /** Asks once how full pools of devices are; the answer is the status (KEP-5677). */
 export const resourcePoolStatusRequest = defineKind<ResourcePoolStatusRequest>({
@@ -50,4 +73,23 @@ export const resourcePoolStatusRequest = defineKind<ResourcePoolStatusRequest>({
       },
     },
   },
+  columns: [
+    nameColumn,
+    { name: 'Driver', description: 'The driver to query pools for.', value: ({ spec }) => spec.driver },
+    sumColumn('Total', 'Total number of devices across all pools.', (pool) => pool.totalDevices),
+    sumColumn('Available', 'Number of available devices across all pools.', (pool) => pool.availableDevices),
+    sumColumn('Allocated', 'Number of allocated devices across all pools.', (pool) => pool.allocatedDevices),
+    sumColumn('Unavailable', 'Number of unavailable devices across all pools.', (pool) => pool.unavailableDevices),
+    sumColumn('Errors', 'Number of pools with validation errors.', (pool) => (pool.validationError === undefined ? 0 : 1)),
+    { name: 'Pools', type: 'integer', description: 'Total number of matching pools.', value: ({ status }) => status?.poolCount ?? 0 },
+    { name: 'Status', description: 'Processing status.', value: statusCell },
+    {
+      name: 'Completed',
+      description: 'Time since the observation completed.',
+      value({ status }, nowMs) {
+        const outcome = outcomeOf(status);
+        return outcome?.type === 'Complete' ? translateTimestampSince(outcome.lastTransitionTime, nowMs) : '<none>';
+      },
+    },
+  ],
 });

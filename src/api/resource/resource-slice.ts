@@ -8,7 +8,7 @@ import * as v1beta2 from '../generated/resource.v1beta2.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
 import { validateDriverName, validatePoolName, validateRequiredShortName, validateSet } from './checks.ts';
 import { validateCounters, validateDevice } from './device.ts';
@@ -116,15 +116,15 @@ export const resourceSlice = defineKind<ResourceSlice>({
     nameColumn,
     {
       name: 'Node',
-      description: 'NodeName identifies the node which provides the resources in this pool.',
-      value: ({ spec }) => spec.nodeName ?? '<unset>',
+      description: fieldDoc('resource.v1.ResourceSliceSpec.nodeName'),
+      value: ({ spec }) => spec.nodeName ?? '',
     },
     {
       name: 'Driver',
-      description: 'Driver identifies the DRA driver providing the capacity information.',
+      description: fieldDoc('resource.v1.ResourceSliceSpec.driver'),
       value: ({ spec }) => spec.driver,
     },
-    { name: 'Pool', description: 'Name is used to identify the pool.', value: ({ spec }) => spec.pool?.name ?? '' },
+    { name: 'Pool', description: fieldDoc('resource.v1.ResourcePool.name'), value: ({ spec }) => spec.pool?.name ?? '' },
     ageColumn,
   ],
 });

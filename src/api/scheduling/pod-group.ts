@@ -3,6 +3,7 @@ import { PodGroup } from '../generated/scheduling.v1alpha2.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
 import { validateConditions } from '../object-meta.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
 import { requireName, specPath, validateKept, validatePodGroup } from './pod-group-checks.ts';
 
 const statusPath = new FieldPath('status');
@@ -16,6 +17,16 @@ const fixed = [
   'priorityClassName',
   'priority',
 ] as const;
+
+/** What was last said of its pods; that they are being disrupted goes before where they are. */
+function statusCell({ status }: PodGroup): string {
+  const last = (type: string) => status?.conditions?.findLast((condition) => condition.type === type);
+  const disrupted = last('DisruptionTarget');
+  if (disrupted) return disrupted.reason;
+  const scheduled = last('PodGroupScheduled');
+  if (!scheduled) return 'Pending';
+  return scheduled.status === 'True' ? 'Scheduled' : 'Unschedulable';
+}
 
 /** Pods that are scheduled together, made from a Workload's template. */
 export const podGroup = defineKind<PodGroup>({
@@ -40,4 +51,19 @@ export const podGroup = defineKind<PodGroup>({
       },
     },
   },
+  columns: [
+    nameColumn,
+    {
+      name: 'Policy',
+      description: 'schedulingPolicy defines the scheduling policy for this instance of the PodGroup.',
+      value: ({ spec }) => (spec.schedulingPolicy?.gang ? 'Gang' : 'Basic'),
+    },
+    {
+      name: 'Workload',
+      description: 'Name of the referenced Workload object',
+      value: ({ spec }) => (spec.podGroupTemplateRef ? (spec.podGroupTemplateRef.workload?.workloadName ?? '') : '<none>'),
+    },
+    { name: 'Status', description: 'Status of the PodGroup', value: statusCell },
+    ageColumn,
+  ],
 });

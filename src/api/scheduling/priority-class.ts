@@ -3,7 +3,7 @@ import { PriorityClass } from '../generated/scheduling.v1.ts';
 import * as v1beta1 from '../generated/scheduling.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const systemPrefix = 'system-';
@@ -61,20 +61,19 @@ export const priorityClass = defineKind<PriorityClass>({
     {
       name: 'Value',
       type: 'integer',
-      description: 'Value represents the integer value of this priority class.',
+      description: fieldDoc('scheduling.v1.PriorityClass.value'),
       value: (pc) => pc.value ?? 0,
     },
     {
       name: 'Global-Default',
       type: 'boolean',
-      description:
-        'globalDefault specifies whether this PriorityClass should be considered as the default priority for pods that do not have any priority class.',
+      description: fieldDoc('scheduling.v1.PriorityClass.globalDefault'),
       value: (pc) => pc.globalDefault ?? false,
     },
     ageColumn,
     {
       name: 'PreemptionPolicy',
-      description: 'PreemptionPolicy is the Policy for preempting pods with lower priority.',
+      description: fieldDoc('scheduling.v1.PriorityClass.preemptionPolicy'),
       value: (pc) => pc.preemptionPolicy ?? '',
     },
   ],

@@ -2,6 +2,7 @@ import { semanticEqual } from '../equality.ts';
 import { Workload } from '../generated/scheduling.v1alpha2.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label, isDns1123Subdomain, isPathSegmentName } from '../names.ts';
+import { ageColumn, nameColumn } from '../printing.ts';
 import { requireName, specPath, validateKept, validatePodGroup } from './pod-group-checks.ts';
 
 const maxTemplates = 8;
@@ -32,4 +33,5 @@ export const workload = defineKind<Workload>({
   validateUpdate(next, prev, errors) {
     validateKept(next.spec, prev.spec, ['controllerRef', 'podGroupTemplates'], errors);
   },
+  columns: [nameColumn, ageColumn],
 });

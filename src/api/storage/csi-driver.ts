@@ -5,7 +5,7 @@ import { CSIDriver, type TokenRequest } from '../generated/storage.v1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const specPath = new FieldPath('spec');
@@ -84,31 +84,18 @@ export const csiDriver = defineKind<CSIDriver>({
   },
   columns: [
     nameColumn,
-    flag('AttachRequired', 'attachRequired indicates this CSI volume driver requires an attach operation.', 'attachRequired'),
-    flag(
-      'PodInfoOnMount',
-      'If set to true, podInfoOnMount indicates this CSI volume driver requires additional pod information during mount operations.',
-      'podInfoOnMount',
-    ),
-    flag(
-      'StorageCapacity',
-      'If set to true, storageCapacity indicates that the CSI volume driver wants pod scheduling to consider the storage capacity.',
-      'storageCapacity',
-    ),
+    flag('AttachRequired', fieldDoc('storage.v1.CSIDriverSpec.attachRequired'), 'attachRequired'),
+    flag('PodInfoOnMount', fieldDoc('storage.v1.CSIDriverSpec.podInfoOnMount'), 'podInfoOnMount'),
+    flag('StorageCapacity', fieldDoc('storage.v1.CSIDriverSpec.storageCapacity'), 'storageCapacity'),
     {
       name: 'TokenRequests',
-      description:
-        "tokenRequests indicates the CSI driver needs pods' service account tokens it is mounting volume for to do necessary authentication.",
+      description: fieldDoc('storage.v1.CSIDriverSpec.tokenRequests'),
       value: ({ spec }) => (spec?.tokenRequests?.length ? spec.tokenRequests.map((t) => t.audience).join(',') : '<unset>'),
     },
-    flag(
-      'RequiresRepublish',
-      'requiresRepublish indicates the CSI driver wants `NodePublishVolume` being periodically called to reflect any possible change in the mounted volume.',
-      'requiresRepublish',
-    ),
+    flag('RequiresRepublish', fieldDoc('storage.v1.CSIDriverSpec.requiresRepublish'), 'requiresRepublish'),
     {
       name: 'Modes',
-      description: 'volumeLifecycleModes defines what kind of volumes this CSI volume driver supports.',
+      description: fieldDoc('storage.v1.CSIDriverSpec.volumeLifecycleModes'),
       value: ({ spec }) => (spec?.volumeLifecycleModes?.length ? spec.volumeLifecycleModes.join(',') : '<none>'),
     },
     ageColumn,

@@ -7,7 +7,7 @@ import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
-import { nameColumn } from '../printing.ts';
+import { fieldDoc, nameColumn } from '../printing.ts';
 import { canonicalQuantity, compareQuantities } from '../quantity.ts';
 import { sameShape } from '../served-version.ts';
 
@@ -32,12 +32,12 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
     nameColumn,
     {
       name: 'StorageClassName',
-      description: 'storageClassName represents the name of the StorageClass that the reported capacity applies to.',
+      description: fieldDoc('storage.v1.CSIStorageCapacity.storageClassName'),
       value: (c) => c.storageClassName ?? '',
     },
     {
       name: 'Capacity',
-      description: 'capacity is the value reported by the CSI driver in its GetCapacityResponse for a GetCapacityRequest.',
+      description: fieldDoc('storage.v1.CSIStorageCapacity.capacity'),
       value: (c) => c.capacity ?? '<unset>',
     },
   ],

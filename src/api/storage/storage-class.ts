@@ -7,7 +7,7 @@ import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { validateParameters, validateProvisioner } from './parameters.ts';
 
@@ -72,22 +72,20 @@ export const storageClass = defineKind<StorageClass>({
     ),
   columns: [
     { ...nameColumn, value: (sc) => `${sc.metadata.name}${isDefaultStorageClass(sc as StorageClass) ? ' (default)' : ''}` },
-    { name: 'Provisioner', description: 'provisioner indicates the type of the provisioner.', value: (sc) => sc.provisioner ?? '' },
+    { name: 'Provisioner', description: fieldDoc('storage.v1.StorageClass.provisioner'), value: (sc) => sc.provisioner ?? '' },
     {
       name: 'ReclaimPolicy',
-      description:
-        'reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class. Defaults to Delete.',
+      description: fieldDoc('storage.v1.StorageClass.reclaimPolicy'),
       value: (sc) => sc.reclaimPolicy ?? 'Delete',
     },
     {
       name: 'VolumeBindingMode',
-      description:
-        'volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.  When unset, VolumeBindingImmediate is used. This field is only honored by servers that enable the VolumeScheduling feature.',
+      description: fieldDoc('storage.v1.StorageClass.volumeBindingMode'),
       value: (sc) => sc.volumeBindingMode ?? 'Immediate',
     },
     {
       name: 'AllowVolumeExpansion',
-      description: 'allowVolumeExpansion shows whether the storage class allow volume expand.',
+      description: fieldDoc('storage.v1.StorageClass.allowVolumeExpansion'),
       value: (sc) => sc.allowVolumeExpansion ?? false,
     },
     ageColumn,

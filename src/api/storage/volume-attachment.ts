@@ -8,7 +8,7 @@ import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { byteLength, isDns1123Subdomain, isInRange } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
 const specPath = new FieldPath('spec');
@@ -62,24 +62,23 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
     {
       name: 'Attacher',
       format: 'name',
-      description:
-        'attacher indicates the name of the volume driver that MUST handle this request. This is the name returned by GetPluginName().',
+      description: fieldDoc('storage.v1.VolumeAttachmentSpec.attacher'),
       value: ({ spec }) => spec.attacher,
     },
     {
       name: 'PV',
-      description: 'persistentVolumeName represents the name of the persistent volume to attach.',
+      description: fieldDoc('storage.v1.VolumeAttachmentSource.persistentVolumeName'),
       value: ({ spec }) => spec.source.persistentVolumeName ?? '',
     },
     {
       name: 'Node',
-      description: 'nodeName represents the node that the volume should be attached to.',
+      description: fieldDoc('storage.v1.VolumeAttachmentSpec.nodeName'),
       value: ({ spec }) => spec.nodeName,
     },
     {
       name: 'Attached',
       type: 'boolean',
-      description: 'attached indicates the volume is successfully attached.',
+      description: fieldDoc('storage.v1.VolumeAttachmentStatus.attached'),
       value: ({ status }) => status?.attached ?? false,
     },
     ageColumn,

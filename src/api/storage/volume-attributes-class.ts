@@ -4,13 +4,11 @@ import { VolumeAttributesClass } from '../generated/storage.v1.ts';
 import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { ageColumn, nameColumn } from '../printing.ts';
+import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { validateParameters, validateProvisioner } from './parameters.ts';
 
 const root = new FieldPath();
-
-const isDefault = 'volumeattributesclass.alpha.kubernetes.io/is-default-class';
 
 export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   resource: VolumeAttributesClass,
@@ -29,11 +27,8 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
       if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
   },
   columns: [
-    {
-      ...nameColumn,
-      value: ({ metadata: { name, annotations } }) => (annotations?.[isDefault] === 'true' ? `${name} (default)` : name),
-    },
-    { name: 'DriverName', description: 'Name of the CSI driver', value: (vac) => vac.driverName ?? '' },
+    nameColumn,
+    { name: 'DriverName', description: fieldDoc('storage.v1.VolumeAttributesClass.driverName'), value: (vac) => vac.driverName ?? '' },
     ageColumn,
   ],
 });

@@ -9,6 +9,8 @@ import { nameColumn } from '../printing.ts';
 const resourcePath = new FieldPath('spec').child('resource');
 const statusPath = new FieldPath('status');
 
+const states = ['Running', 'Failed', 'Succeeded'];
+
 const holds = (svm: StorageVersionMigration, type: string) =>
   svm.status?.conditions?.some((c: Condition) => c.type === type && c.status === 'True') ?? false;
 
@@ -35,6 +37,10 @@ function validateStatus(next: StorageVersionMigration, prev: StorageVersionMigra
   if (holds(prev, 'Failed') && !failed) refuse('Failed condition cannot be set to false once it is true');
 }
 
+/** What of it holds, if anything does. */
+const statusCell = ({ status }: StorageVersionMigration): string =>
+  status?.conditions?.findLast(({ type, status }) => status === 'True' && states.includes(type))?.type ?? 'Unknown';
+
 /** Asks for all objects of a resource to be written anew, in the present storage version (KEP-4192). */
 export const storageVersionMigration = defineKind<StorageVersionMigration>({
   resource: StorageVersionMigration,
@@ -57,14 +63,15 @@ export const storageVersionMigration = defineKind<StorageVersionMigration>({
   },
   subresources: { status: { keepsMetadata: true, validate: validateStatus } },
   columns: [
-    nameColumn,
+    { ...nameColumn, format: '' },
     {
       name: 'Resource',
-      description: 'Fully qualified resource to migrate',
+      description: 'GroupResource to migrate',
       value({ spec }) {
         const { group = '', resource = '' } = spec?.resource ?? {};
         return group === '' ? resource : `${resource}.${group}`;
       },
     },
+    { name: 'Status', description: 'Status of the migration', value: statusCell },
   ],
 });

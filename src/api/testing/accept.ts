@@ -3,6 +3,7 @@ import { decodeJson } from '../decode.ts';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { KindDefinition, ServedVersion } from '../kind.ts';
 import { kinds } from '../kinds.ts';
+import { defaultColumns } from '../printing.ts';
 import { apiVersionOf, type KubeObject, parseApiVersion, type Resource } from '../resource.ts';
 
 /** Finds who serves an object. */
@@ -62,5 +63,5 @@ export function row<T extends { apiVersion: string; kind: string }>(
   const { definition } = served(written) ?? {};
   // Tests write down of an object what its columns read.
   const object = written as unknown as KubeObject;
-  return Object.fromEntries((definition?.columns ?? []).map((column) => [column.name, column.value(object, nowMs)]));
+  return Object.fromEntries((definition?.columns ?? defaultColumns).map((column) => [column.name, column.value(object, nowMs)]));
 }

@@ -5,6 +5,7 @@ import {
   deepCopy,
   defineKind,
   errors,
+  fieldDoc,
   formatLabelSelector,
   type KindDefinition,
   type KubeObject,
@@ -38,14 +39,14 @@ const scaleResource: ServedResource = {
   kind: defineKind<autoscalingV1.Scale>({
     resource: scaleKind,
     columns: [
-      nameColumn,
+      { ...nameColumn, format: '' },
       {
         name: 'Desired',
         type: 'integer',
-        description: 'replicas is the desired number of instances for the scaled object.',
+        description: fieldDoc('autoscaling.v1.ScaleSpec.replicas'),
         value: desired,
       },
-      { name: 'Available', type: 'integer', description: 'replicas is the actual number of observed instances.', value: available },
+      { name: 'Available', type: 'integer', description: fieldDoc('autoscaling.v1.ScaleStatus.replicas'), value: available },
       ageColumn,
     ],
   }) as unknown as KindDefinition, // its columns are given Scales only

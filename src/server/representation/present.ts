@@ -1,5 +1,5 @@
 /** From an answer in the storage version to the form that the client asked for: its version, a Table, or metadata only. */
-import { ageColumn, type Column, errors, type KubeObject, nameColumn, StatusError, type Table } from '../../api/index.ts';
+import { defaultColumns, errors, type KubeObject, StatusError, type Table } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
 import { type ServedResource, toServed } from '../registry/served-resource.ts';
 import type { Representation } from './accept.ts';
@@ -14,8 +14,6 @@ function served(resource: ServedResource, item: Item): Item {
 function partial(object: KubeObject, as: As): object {
   return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${as.version}`, metadata: object.metadata };
 }
-
-const defaultColumns: readonly Column[] = [nameColumn, ageColumn];
 
 function columnDefinitions(resource: ServedResource): Table['columnDefinitions'] {
   return (resource.kind.columns ?? defaultColumns).map((column) => ({
@@ -48,7 +46,7 @@ function rows(resource: ServedResource, item: Item, as: As, include: IncludeObje
       ...(conditions === undefined ? {} : { conditions }),
     },
   ];
-  if (include === 'None') return made;
+  if (include === 'None') return made.map((row) => ({ ...row, object: null }));
   const shown = served(resource, item).object;
   return made.map((row) => ({ ...row, object: include === 'Object' ? shown : partial(shown, as) }));
 }
