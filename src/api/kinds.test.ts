@@ -154,6 +154,15 @@ describe('validation', () => {
     expect(accept(sent).wrong).toEqual(messages);
   });
 
+  it("takes a service account of the binding's own namespace", () => {
+    const subjects = [{ kind: 'ServiceAccount', name: 'sa' }];
+    const roleRef = { kind: 'ClusterRole', name: 'x' };
+    expect(accept({ ...rbac, kind: 'RoleBinding', ...{ roleRef, subjects } }).wrong).toEqual([]);
+    expect(accept({ ...rbac, kind: 'ClusterRoleBinding', ...{ roleRef, subjects } }).wrong).toEqual([
+      'subjects[0].namespace: Required value',
+    ]);
+  });
+
   it('holds fast to what a binding binds and a class is worth', () => {
     const binding = accept({ ...rbac, kind: 'RoleBinding', ...{ roleRef: { kind: 'Role', name: 'a' } } }).stored;
     const other = { ...deepCopy(binding), roleRef: { kind: 'Role', name: 'b' } };

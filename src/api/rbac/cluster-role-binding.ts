@@ -21,7 +21,7 @@ export const clusterRoleBinding = defineKind<ClusterRoleBinding>({
   },
   validate({ roleRef, subjects }, errors) {
     validateRoleRef(roleRef, ['ClusterRole'], errors);
-    validateSubjects(subjects, errors);
+    validateSubjects(subjects, false, errors);
   },
   // Who may bind a role was checked when the binding was made; another role is another binding.
   validateUpdate(next, prev, errors) {

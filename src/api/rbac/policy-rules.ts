@@ -31,19 +31,19 @@ export function defaultSubject(subject: Subject): void {
   if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup = rbacGroup;
 }
 
-/** Bindings' subjects; a service account may go without a namespace where the binding's own is meant, which is nowhere. */
-export function validateSubjects(subjects: readonly Subject[] | undefined, errors: FieldErrors): void {
-  for (const [i, subject] of (subjects ?? []).entries()) validateSubject(subject, new FieldPath('subjects').index(i), errors);
+/** Bindings' subjects; a service account may go without a namespace where the binding has one. */
+export function validateSubjects(subjects: readonly Subject[] | undefined, namespaced: boolean, errors: FieldErrors): void {
+  for (const [i, subject] of (subjects ?? []).entries()) validateSubject(subject, namespaced, new FieldPath('subjects').index(i), errors);
 }
 
-function validateSubject(subject: Subject, path: FieldPath, errors: FieldErrors): void {
+function validateSubject(subject: Subject, namespaced: boolean, path: FieldPath, errors: FieldErrors): void {
   const { kind = '', name = '', apiGroup = '', namespace = '' } = subject;
   if (name === '') errors.required(path.child('name'));
   switch (kind) {
     case 'ServiceAccount':
       if (name !== '') for (const message of nameIsDnsSubdomain(name, false)) errors.invalid(path.child('name'), name, message);
       if (apiGroup !== serviceAccountGroup) errors.notSupported(path.child('apiGroup'), apiGroup, ['']);
-      if (namespace === '') errors.required(path.child('namespace'));
+      if (!namespaced && namespace === '') errors.required(path.child('namespace'));
       break;
     case 'User':
     case 'Group':

@@ -21,7 +21,7 @@ export const roleBinding = defineKind<RoleBinding>({
   },
   validate({ roleRef, subjects }, errors) {
     validateRoleRef(roleRef, ['Role', 'ClusterRole'], errors);
-    validateSubjects(subjects, errors);
+    validateSubjects(subjects, true, errors);
   },
   // Who may bind a role was checked when the binding was made; another role is another binding.
   validateUpdate(next, prev, errors) {

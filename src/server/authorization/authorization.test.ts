@@ -155,25 +155,41 @@ describe('RBAC', () => {
     await synced;
     if (rbac === undefined) throw new Error('RBAC is on by default');
     const plugin = rbacEscalation(rbac, authorizer);
-    const write = (who: UserInfo, verbs: string[]) =>
+    const send = (who: UserInfo, request: Pick<AdmissionRequest, 'operation' | 'resource'> & { object: object; oldObject?: object }) =>
       plugin.validate?.({
-        operation: 'CREATE',
         user: who,
         group: 'rbac.authorization.k8s.io',
-        resource: 'roles',
         subresource: '',
-        namespace: 'ns',
+        namespace: request.resource.startsWith('cluster') ? '' : 'ns',
         name: 'r',
-        object: {
-          apiVersion: '',
-          kind: 'Role',
-          metadata: { name: 'r' },
-          rules: [{ verbs, apiGroups: [''], resources: ['pods'] }],
-        } as object,
+        ...request,
       } as AdmissionRequest);
-    await expect(write(user('u', 'g'), ['get'])).resolves.toBeUndefined();
-    await expect(write(user('u', 'g'), ['get', 'delete'])).rejects.toThrow(
-      'roles.rbac.authorization.k8s.io "r" is forbidden: user "u" (groups=["g"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+    const roleOf = (verbs: string[], metadata: object = {}) => ({
+      metadata: { name: 'r', ...metadata },
+      rules: [{ verbs, apiGroups: [''], resources: ['pods'] }],
+    });
+    const write = (who: UserInfo, verbs: string[]) => send(who, { operation: 'CREATE', resource: 'roles', object: roleOf(verbs) });
+    await expect(write(user('u', 'g', 'h'), ['get'])).resolves.toBeUndefined();
+    await expect(write(user('u', 'g', 'h'), ['get', 'delete', 'list'])).rejects.toThrow(
+      'roles.rbac.authorization.k8s.io "r" is forbidden: user "u" (groups=["g" "h"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete" "list"]}',
+    );
+    // Deleting what grants more than one holds may need its finalizers and owners changed, but nothing else of it.
+    const update = (metadata: object) =>
+      send(user('u'), { operation: 'UPDATE', resource: 'roles', object: roleOf(['*'], metadata), oldObject: roleOf(['*']) });
+    await expect(update({ finalizers: ['a/b'] })).resolves.toBeUndefined();
+    await expect(update({ labels: { a: 'b' } })).rejects.toThrow('is attempting to grant RBAC permissions not currently held');
+    const aggregating = { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] } };
+    const clusterRole = { ...roleOf(['get']), ...aggregating };
+    for (const change of [
+      { operation: 'CREATE', object: clusterRole },
+      { operation: 'UPDATE', object: roleOf(['get']), oldObject: clusterRole },
+    ] as const)
+      await expect(send(user('u'), { ...change, resource: 'clusterroles' })).rejects.toThrow(
+        'clusterroles.rbac.authorization.k8s.io "r" is forbidden: must have cluster-admin privileges to use the aggregationRule',
+      );
+    const urls = { metadata: { name: 'r' }, rules: [{ verbs: ['get', 'put'], nonResourceURLs: ['/a'] }] };
+    await expect(send(user('u'), { operation: 'CREATE', resource: 'clusterroles', object: urls })).rejects.toThrow(
+      'not currently held:\n{NonResourceURLs:["/a"], Verbs:["get"]}\n{NonResourceURLs:["/a"], Verbs:["put"]}',
     );
     await expect(write(user('root', 'system:masters'), ['*'])).resolves.toBeUndefined();
   });

@@ -1,7 +1,15 @@
-import type { PolicyRule } from '../../../api/index.ts';
-import { type ClusterRole, errors, type Role, type RoleBinding, semanticEqual } from '../../../api/index.ts';
+import {
+  type ClusterRole,
+  errors,
+  goQuote,
+  type KubeObject,
+  type PolicyRule,
+  type Role,
+  type RoleBinding,
+  semanticEqual,
+} from '../../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest, Authorizer, UserInfo } from '../../request.ts';
-import type { Rbac } from './rbac.ts';
+import { aggregated, type Rbac } from './rbac.ts';
 import { compactRules, describeRule, uncoveredRules } from './rules.ts';
 
 const group = 'rbac.authorization.k8s.io';
@@ -28,12 +36,14 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
     });
     return decision.decision === 'allow';
   };
+  const missingRules = (request: AdmissionRequest, wanted: readonly PolicyRule[], namespace: string) =>
+    compactRules(uncoveredRules(rbac.rulesOf(request.user, namespace).rules, wanted));
   const confirm = (request: AdmissionRequest, wanted: readonly PolicyRule[], namespace: string) => {
-    const { rules, errors: unresolved } = rbac.rulesOf(request.user, namespace);
-    const missing = compactRules(uncoveredRules(rules, wanted));
-    if (missing.length === 0) return;
-    const text = `user ${describeUser(request.user)} is attempting to grant RBAC permissions not currently held:\n${missing.map(describeRule).sort().join('\n')}${
-      unresolved.length > 0 ? `; resolution errors: [${unresolved.join(', ')}]` : ''
+    const missing = new Set(missingRules(request, wanted, namespace).map(describeRule));
+    if (missing.size === 0) return;
+    const unresolved = rbac.rulesOf(request.user, namespace).errors;
+    const text = `user ${describeUser(request.user)} is attempting to grant RBAC permissions not currently held:\n${[...missing].sort().join('\n')}${
+      unresolved.length > 0 ? `; resolution errors: [${aggregated(unresolved)}]` : ''
     }`;
     throw errors.forbidden({ group, plural: request.resource }, request.name, text);
   };
@@ -46,22 +56,25 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       (roleResources.has(r.resource) || bindingResources.has(r.resource)),
     async validate(request) {
       if (request.user.groups.includes('system:masters')) return;
+      const { object, oldObject } = request;
+      if (object === undefined) return;
       if (roleResources.has(request.resource)) {
-        const role = request.object as Role & ClusterRole;
-        const before = request.oldObject as (Role & ClusterRole) | undefined;
-        if (before !== undefined && semanticEqual(role.rules, before.rules) && semanticEqual(role.aggregationRule, before.aggregationRule))
-          return;
-        if (await allowed(request, 'escalate', request.resource, request.name)) return;
-        if (role.aggregationRule !== undefined && !semanticEqual(role.aggregationRule, before?.aggregationRule))
-          confirm(request, [everyRule], '');
-        confirm(request, role.rules ?? [], request.namespace);
+        // What is being created has no name yet that somebody could be allowed to escalate.
+        const name = request.operation === 'CREATE' ? '' : request.name;
+        if (await allowed(request, 'escalate', request.resource, name)) return;
+        if (isCollectorsChange(object, oldObject)) return;
+        // The resources that this handles are of these kinds.
+        confirm(request, (object as Role).rules ?? [], request.namespace);
+        if ((collects(object) || collects(oldObject)) && missingRules(request, everything, '').length > 0)
+          throw errors.forbidden(
+            { group, plural: request.resource },
+            request.name,
+            'must have cluster-admin privileges to use the aggregationRule',
+          );
         return;
       }
-      const binding = request.object as RoleBinding;
-      const before = request.oldObject as RoleBinding | undefined;
-      if (before !== undefined && semanticEqual(binding.roleRef, before.roleRef) && semanticEqual(binding.subjects, before.subjects))
-        return;
-      const { roleRef } = binding;
+      if (isCollectorsChange(object, oldObject)) return;
+      const { roleRef } = object as RoleBinding;
       if (await allowed(request, 'bind', roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles', roleRef.name)) return;
       const rules = rbac.rulesOfRole(roleRef, request.namespace);
       if (rules === undefined)
@@ -71,8 +84,22 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
   };
 }
 
-const everyRule: PolicyRule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
+const everything: PolicyRule[] = [
+  { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+  { nonResourceURLs: ['*'], verbs: ['*'] },
+];
+
+/** Whether a cluster role gathers the rules of others. */
+const collects = (role: KubeObject | undefined) =>
+  Boolean((role as ClusterRole | undefined)?.aggregationRule?.clusterRoleSelectors?.length);
+
+/** Whether an update changes nothing but what the garbage collector changes, so that what grants much can be deleted. */
+function isCollectorsChange(next: KubeObject, prev: KubeObject | undefined): boolean {
+  if (prev === undefined) return false;
+  const { ownerReferences, finalizers, managedFields, resourceVersion } = prev.metadata;
+  return semanticEqual({ ...next, metadata: { ...next.metadata, ownerReferences, finalizers, managedFields, resourceVersion } }, prev);
+}
 
 function describeUser(user: UserInfo): string {
-  return `${JSON.stringify(user.name)} (groups=[${user.groups.map((g) => JSON.stringify(g)).join(' ')}])`;
+  return `${goQuote(user.name)} (groups=[${user.groups.map(goQuote).join(' ')}])`;
 }

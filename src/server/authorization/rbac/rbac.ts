@@ -39,6 +39,12 @@ class BindingIndex {
   }
 }
 
+/** Several messages in one, as upstream joins errors: each once, in brackets unless it is the only one. */
+export function aggregated(messages: readonly string[]): string {
+  const distinct = [...new Set(messages)];
+  return distinct.length === 1 ? (distinct[0] ?? '') : `[${distinct.join(', ')}]`;
+}
+
 const keyOf = (subject: Subject, namespace: string | undefined) =>
   subject.kind === 'ServiceAccount'
     ? `User:system:serviceaccount:${subject.namespace || (namespace ?? '')}:${subject.name}`
@@ -133,7 +139,7 @@ export function createRbac(storages: Storages, options: { signal: AbortSignal; o
       }
       return {
         decision: 'noOpinion',
-        reason: errors.length === 0 ? '' : `RBAC: ${errors.length === 1 ? errors[0] : `[${errors.join(', ')}]`}`,
+        reason: errors.length === 0 ? '' : `RBAC: ${aggregated(errors)}`,
       };
     },
     rulesFor(user, namespace) {
@@ -150,8 +156,8 @@ export function createRbac(storages: Storages, options: { signal: AbortSignal; o
         nonResourceRules: rules
           .filter((r) => r.nonResourceURLs?.length)
           .map((r) => ({ verbs: r.verbs, nonResourceURLs: r.nonResourceURLs ?? [] })),
-        incomplete: errors.length > 0,
-        ...(errors.length > 0 ? { evaluationError: errors.length === 1 ? errors[0] : `[${errors.join(', ')}]` } : {}),
+        incomplete: false,
+        ...(errors.length > 0 ? { evaluationError: aggregated(errors) } : {}),
       });
     },
   };

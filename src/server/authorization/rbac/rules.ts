@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../../api/index.ts';
+import { goQuote, type PolicyRule } from '../../../api/index.ts';
 import type { Attributes } from '../../request.ts';
 
 const has = (list: readonly string[] | undefined, value: string) => list?.includes('*') === true || list?.includes(value) === true;
@@ -15,7 +15,7 @@ function resourceMatches(rule: PolicyRule, resource: string, subresource: string
 function pathMatches(rule: PolicyRule, path: string): boolean {
   for (const url of rule.nonResourceURLs ?? []) {
     if (url === '*' || url === path) return true;
-    if (url.endsWith('*') && path.startsWith(url.slice(0, -1))) return true;
+    if (url.endsWith('*') && path.startsWith(url.replace(/\*+$/, ''))) return true;
   }
   return false;
 }
@@ -53,7 +53,8 @@ function covers(owner: PolicyRule, part: PolicyRule): boolean {
   if (!subset(owner.verbs, part.verbs)) return false;
   if (part.nonResourceURLs?.length)
     return part.nonResourceURLs.every(
-      (url) => owner.nonResourceURLs?.some((o) => o === '*' || o === url || (o.endsWith('*') && url.startsWith(o.slice(0, -1)))) === true,
+      (url) =>
+        owner.nonResourceURLs?.some((o) => o === '*' || o === url || (o.endsWith('*') && url.startsWith(o.replace(/\*+$/, '')))) === true,
     );
   if (!subset(owner.apiGroups, part.apiGroups)) return false;
   const resourcesCovered = (part.resources ?? []).every((r) => {
@@ -70,26 +71,31 @@ export function uncoveredRules(owned: readonly PolicyRule[], wanted: readonly Po
   return wanted.flatMap(breakdown).filter((part) => !owned.some((o) => covers(o, part)));
 }
 
-/** Joins parts that differ in verbs only, as upstream does before it prints them. */
+/** Joins parts that differ in verbs only, as upstream does before it prints them; of paths it joins nothing. */
 export function compactRules(parts: readonly PolicyRule[]): PolicyRule[] {
   const byPlace = new Map<string, PolicyRule>();
+  const ofPaths: PolicyRule[] = [];
   for (const part of parts) {
-    const key = JSON.stringify([part.apiGroups, part.resources, part.resourceNames, part.nonResourceURLs]);
+    if (part.nonResourceURLs?.length) {
+      ofPaths.push(part);
+      continue;
+    }
+    const key = JSON.stringify([part.apiGroups, part.resources, part.resourceNames]);
     const known = byPlace.get(key);
     if (known === undefined) byPlace.set(key, { ...part, verbs: [...part.verbs] });
-    else for (const verb of part.verbs) if (!known.verbs.includes(verb)) known.verbs.push(verb);
+    else known.verbs.push(...part.verbs);
   }
-  return [...byPlace.values()];
+  return [...ofPaths, ...byPlace.values()];
 }
 
-const strings = (list: readonly string[]) => `[${list.map((s) => JSON.stringify(s)).join(' ')}]`.replaceAll('" "', '", "');
+const strings = (list: readonly string[]) => `[${list.map(goQuote).join(' ')}]`;
 
 /** `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "list"]}`: a rule as upstream's messages show it. */
 export function describeRule(rule: PolicyRule): string {
   const parts: string[] = [];
-  if (rule.nonResourceURLs?.length) parts.push(`NonResourceURLs:${strings(rule.nonResourceURLs)}`);
   if (rule.apiGroups?.length) parts.push(`APIGroups:${strings(rule.apiGroups)}`);
   if (rule.resources?.length) parts.push(`Resources:${strings(rule.resources)}`);
+  if (rule.nonResourceURLs?.length) parts.push(`NonResourceURLs:${strings(rule.nonResourceURLs)}`);
   if (rule.resourceNames?.length) parts.push(`ResourceNames:${strings(rule.resourceNames)}`);
   if (rule.verbs?.length) parts.push(`Verbs:${strings(rule.verbs)}`);
   return `{${parts.join(', ')}}`;
