@@ -41,6 +41,15 @@ test.each([
   expect((await patched(type, body, '')).message).toBe(message);
 });
 
+test('a strategic merge goes into the type that there is, whatever kind it names; a merge has to name it', async () => {
+  const body = '{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"labels":{"x":"1"}}}';
+  const path = '/api/v1/namespaces/default?dryRun=All';
+  const sent = (type: string) => api.http('PATCH', path, body, { 'content-type': `application/${type}+json` });
+  const merged = await sent('strategic-merge-patch');
+  expect(JSON.parse(merged.body)).toMatchObject({ apiVersion: 'v1', kind: 'Namespace', metadata: { labels: { x: '1' } } });
+  expect((await sent('merge-patch')).status).toBe(422);
+});
+
 test('of very many repetitions the first hundred are told', async () => {
   const many = (item: string) => `[${Array.from({ length: 9000 }, () => item).join(',')}]`;
   const test = '{"op":"test","path":"/metadata/name","path":"/metadata/name","value":"default"}';

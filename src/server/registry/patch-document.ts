@@ -54,7 +54,7 @@ export async function readPatch(
   const strategic = type === strategicType && node !== undefined;
   const apply = (document: object): unknown => {
     if (type === jsonPatchType) return applyJsonPatch(document, patch);
-    return strategic ? applyStrategicMergePatch(document, patch, node) : applyMergePatch(document, patch);
+    return strategic ? keepType(document, applyStrategicMergePatch(document, patch, node)) : applyMergePatch(document, patch);
   };
   return (document, decode) => {
     let patched: unknown;
@@ -81,6 +81,18 @@ export async function readPatch(
     if (strict.length > 0) throw invalid(strictly + strict.join(', '));
     return object;
   };
+}
+
+/**
+ * A strategic merge goes into an object of the type that there is, whatever kind it names: clients patch a Deployment's scale by what
+ * says that it is a Deployment.
+ */
+function keepType(document: object, patched: unknown): unknown {
+  if (!isJsonObject(patched)) return patched;
+  for (const field of ['apiVersion', 'kind'] as const) {
+    if (patched[field] === undefined || typeof patched[field] === 'string') patched[field] = (document as Partial<KubeObject>)[field];
+  }
+  return patched;
 }
 
 /** What a patch of each type is decoded into upstream. */
