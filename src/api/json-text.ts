@@ -123,7 +123,13 @@ export function keyPositions(text: string): Map<string, number[]> {
 export function goSyntaxError(text: string): string {
   const stack: ('{' | '[')[] = [];
   let i = 0;
-  const show = (char: string) => (char === "'" ? "'\\''" : char === '"' ? "'\"'" : JSON.stringify(char).replace(/^"|"$/g, "'"));
+  const show = (char: string) => {
+    if (char === "'") return "'\\''";
+    if (char === '"') return "'\"'";
+    // strconv.Quote's, of what can't be printed.
+    if (/[\x7f-\xa0\xad]/.test(char)) return `'\\${char === '\x7f' ? 'x7f' : `u00${char.charCodeAt(0).toString(16)}`}'`;
+    return JSON.stringify(char).replace(/^"|"$/g, "'");
+  };
   const invalid = (where: string) => `invalid character ${show(text[i] ?? '')} ${where}`;
   const ended = 'unexpected end of JSON input';
   const space = () => {

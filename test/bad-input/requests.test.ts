@@ -291,6 +291,8 @@ test('names that every JavaScript object has are names like any other', async ()
   await untouched();
 });
 
+const badToken = 'invalid continue token: continue key is not valid';
+const token = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const paths: [string, number, string][] = [
   ['/api/v1/namespaces/%zz/configmaps', 400, 'invalid URL escape "%zz"'],
   [`${configMaps}/a%2fb`, 400, `Name parameter invalid: "a/b": may not contain '/'`],
@@ -306,17 +308,28 @@ const paths: [string, number, string][] = [
   ],
   [`${configMaps}?fieldSelector=metadata.name`, 400, "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
   [`${configMaps}?limit=abc`, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'],
-  [
-    `${configMaps}?continue=rubbish`,
-    400,
-    'invalid continue token: continue key is not valid: invalid character looking for beginning of value',
-  ],
+  // Its token is read first.
+  [`${configMaps}?continue=YQ&resourceVersion=x`, 400, `${badToken}: invalid character 'a' looking for beginning of value`],
+  [`${configMaps}?continue=rubbish`, 400, `${badToken}: invalid character '®' looking for beginning of value`],
+  [`${configMaps}?continue=YQ%3D%3D`, 400, `${badToken}: illegal base64 data at input byte 2`],
+  [`${configMaps}?continue=${token({ v: 'v2' })}`, 400, `${badToken}: server does not recognize this encoded version v2`],
+  [`${configMaps}?continue=${token({ v: 'meta.k8s.io/v1', rv: 1, start: 'a//b' })}`, 400, `${badToken}: a//b`],
+  [`${configMaps}?limit=99999999999999999999`, 400, 'strconv.ParseInt: parsing "99999999999999999999": value out of range'],
   [
     `${configMaps}?resourceVersion=99999999999`,
     504,
     expect.stringMatching(/^Timeout: Too large resource version: 99999999999, current: \d+$/),
   ],
-  [`${configMaps}?resourceVersion=abc`, 400, 'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'],
+  [
+    `${configMaps}?watch=1&resourceVersion=abc`,
+    400,
+    'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+  ],
+  [
+    `${configMaps}?resourceVersion=abc`,
+    400,
+    'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+  ],
   [
     `${configMaps}?resourceVersionMatch=Exact`,
     422,
@@ -356,6 +369,13 @@ test('media types that nobody speaks are refused by name', async () => {
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
   expect(statusOf(await server.http('POST', path, review, tables))).toMatchObject({ code: 406, message: accept });
   expect((await server.http('POST', path, review, { accept: `${tables.accept},application/json` })).status).toBe(201);
+  // Nothing is done for who takes no answer.
+  const unwanted = body({ metadata: { name: 'unwanted' } });
+  expect((await server.http('POST', configMaps, unwanted, { accept: 'text/html' })).status).toBe(406);
+  expect((await server.http('GET', `${configMaps}/unwanted`)).status).toBe(404);
+  // An error has no form but its own: to who wants another it is told in JSON, in lines.
+  const told = await server.http('GET', `${configMaps}/unwanted`, undefined, { accept: tables.accept.replace('json', 'yaml') });
+  expect([told.headers['content-type'], told.body.startsWith('{\n  "kind": "Status"')]).toEqual(['application/json', true]);
 });
 
 describe('an object that exists', () => {

@@ -1,13 +1,13 @@
 /** Writes an outcome to an HTTP response: negotiation, encoding, compression, back-pressure. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { StatusError } from '../../api/index.ts';
+import { parseGoBool, StatusError } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import type { Delivery } from '../pipeline/delivery.ts';
 import { type Outcome, statusAnswer } from '../pipeline/pipeline.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
-import { type Encoding, negotiate, type Representation } from '../representation/accept.ts';
+import { type Encoding, negotiate, negotiateError, type Representation } from '../representation/accept.ts';
 import { encodeAnswer, encodeEvents, hasProtobuf } from '../representation/encode.ts';
 import { present } from '../representation/present.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
@@ -29,7 +29,7 @@ const warningHeader = (text: string) =>
 
 function isPretty({ query, userAgent }: RequestContext): boolean {
   const pretty = query.get('pretty');
-  if (pretty !== null) return pretty !== 'false' && pretty !== '0';
+  if (pretty) return parseGoBool(pretty) === true;
   return prettyAgents.some((agent) => userAgent.startsWith(agent));
 }
 
@@ -185,13 +185,14 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
       table: hasTable(answer, context),
       stream: answer.type === 'watch',
     };
-    representation = answer.type === 'raw' || answer.type === 'stream' ? negotiate('') : negotiate(context.accept, offer);
+    if (answer.type === 'raw' || answer.type === 'stream') representation = negotiate('');
+    else if (isError(answer)) representation = negotiateError(context.accept, offer);
+    else representation = negotiate(context.accept, offer);
     answer = present(answer, representation, context, clock.now());
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    // An error is told as the client takes single answers, and in JSON to those who take nothing we have.
-    representation = negotiateOrJson(context);
-    if (!(answer.type === 'object' && answer.status >= 400)) answer = statusAnswer(error);
+    representation = negotiateError(context.accept, { cbor: context.cbor === true });
+    answer = statusAnswer(error);
   }
   const noted = delivery.answered(answer);
   if (noted !== undefined) await noted;
@@ -201,15 +202,7 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   return sending.bytes;
 }
 
-function negotiateOrJson({ accept, cbor }: RequestContext): Representation {
-  try {
-    const { encoding, mediaType } = negotiate(accept, { protobuf: true, cbor: cbor === true });
-    return { encoding, mediaType };
-  } catch (error) {
-    if (!(error instanceof StatusError)) throw error;
-    return negotiate('');
-  }
-}
+const isError = (answer: Answer) => answer.type === 'object' && answer.status >= 400;
 
 function writeAnswer(sending: Sending, answer: Answer, representation: Representation): void | Promise<void> {
   const { context, headers } = sending;
@@ -237,7 +230,12 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
   }
   headers['content-type'] = representation.mediaType;
   const status = answer.type === 'object' ? answer.status : 200;
-  return writeWhole(sending, status, headers, encodeAnswer(answer, representation.encoding, isPretty(context)));
+  return writeWhole(
+    sending,
+    status,
+    headers,
+    encodeAnswer(answer, representation.encoding, representation.pretty === true || isPretty(context)),
+  );
 }
 
 async function writeStream(sending: Sending, answer: Answer & { type: 'stream' }): Promise<void> {

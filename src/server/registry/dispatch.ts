@@ -1,6 +1,7 @@
 /** From request info to the verb's function. */
-import { errors, isPathSegmentName, removedRelease, type ServedVersion, StatusError } from '../../api/index.ts';
+import { errors, isPathSegmentName, kindNode, removedRelease, type ServedVersion, StatusError } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
+import { negotiate } from '../representation/accept.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
@@ -53,6 +54,7 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
     const own = custom(served, info.subresource);
     const handler = own.find((h) => h.verbs.includes(info.verb) || (h.takesOptions && context.method === 'OPTIONS'));
+    if (handler?.isStream !== true) checkAcceptable(context, served);
     if (handler !== undefined) return handler.handle(handlerCall(registry, context, served));
     if (info.subresource !== '') {
       const answer = subresource(registry, context, served);
@@ -70,6 +72,11 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     const version = answer.resource?.version;
     return version?.prepare === undefined ? answer : prepared(answer, version);
   };
+}
+
+/** Nothing is done for a client that takes no form of the answer. */
+function checkAcceptable({ accept, cbor, info }: RequestContext, { resource }: ServedResource): void {
+  negotiate(accept, { protobuf: kindNode(resource) !== undefined, cbor: cbor === true, stream: info.verb === 'watch' });
 }
 
 /** For metrics and the audit log: versions that are to go, or have gone upstream. */

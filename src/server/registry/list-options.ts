@@ -2,6 +2,7 @@
 import { errors, FieldErrors, FieldPath } from '../../api/index.ts';
 import { queryBoolean } from '../request-info.ts';
 import type { StorageListOptions } from '../storage/storage.ts';
+import { parseResourceVersion } from '../storage/versions.ts';
 
 export interface ListQuery {
   labelSelector: string;
@@ -20,8 +21,9 @@ export interface ListQuery {
 function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
-  if (!/^-?\d{1,18}$/.test(text)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
+  const isNumber = /^[+-]?\d+$/.test(text);
+  if (isNumber && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) return Number(text);
+  throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
 }
 
 export function listQuery(query: URLSearchParams, watching: boolean): ListQuery {
@@ -34,10 +36,8 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
   if (watching) checkWatch(match, token, asked, problems);
   else checkList(match, version, token, asked, problems);
   if (!problems.ok) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
-  if (version !== '' && !/^\d+$/.test(version))
-    throw errors.badRequest(
-      `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
-    );
+  // A list's is read together with its continue token.
+  if (watching) parseResourceVersion(version);
   return {
     labelSelector: query.get('labelSelector') ?? '',
     fieldSelector: query.get('fieldSelector') ?? '',

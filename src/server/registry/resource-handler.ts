@@ -34,6 +34,8 @@ export interface SubresourceHandler {
   /** `binding`; empty for the resource itself, whose verbs the handler then takes over (reviews). */
   subresource: string;
   verbs: readonly string[];
+  /** Answers bytes of its own (logs, connections), whatever the client's Accept header says. */
+  isStream?: boolean;
   /** OPTIONS, which is no verb, is its business too. */
   takesOptions?: boolean;
   /** The kind it speaks, for discovery; default: the resource's own. */

@@ -8,6 +8,8 @@ export interface Representation {
   mediaType: string;
   /** The form that the client wants objects in, where not their own. */
   as?: { kind: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList'; version: 'v1' | 'v1beta1' };
+  /** In lines that people read. */
+  pretty?: boolean;
 }
 
 /** Parsed `type/subtype;key=value` clauses in order of preference. */
@@ -17,7 +19,7 @@ export function parseAccept(accept: string): { type: string; parameters: Map<str
     .map((clause, index) => {
       const [type = '', ...rest] = clause.split(';').map((part) => part.trim());
       const parameters = new Map(rest.map((p) => [p.split('=')[0]?.trim() ?? '', p.slice(p.indexOf('=') + 1).trim()]));
-      return { type: type.toLowerCase(), parameters, index, q: Number(parameters.get('q') ?? 1) };
+      return { type: type.toLowerCase(), parameters, index, q: Number(parameters.get('q') ?? 1) || 0 };
     })
     .filter(({ type }) => type !== '')
     .sort((a, b) => b.q - a.q || a.index - b.index);
@@ -70,47 +72,62 @@ export interface Offer {
   stream?: boolean;
 }
 
-/** The media types that a client which takes none of them is told. */
-function acceptedTypes(offer: Offer): string[] {
-  const stream = offer.stream ? ';stream=watch' : '';
-  return [
-    json.mediaType + stream,
-    ...(offer.stream ? [] : [yaml.mediaType]),
-    ...(offer.protobuf ? [protobuf.mediaType + stream] : []),
-    ...(offer.cbor ? [offer.stream ? 'application/cbor-seq' : cbor.mediaType] : []),
-  ];
+/** The media types that a client which takes none of them is told: all that the server has, whatever there is of the answer at hand. */
+function knownTypes({ cbor: speaksCbor }: Offer): string[] {
+  return [json, yaml, protobuf, ...(speaksCbor ? [cbor] : [])].map(({ mediaType }) => mediaType);
 }
 
-function isOffered({ encoding }: MediaType, form: string | undefined, offer: Offer): boolean {
-  switch (encoding) {
-    case 'json':
-      return true;
-    case 'yaml':
-      return !offer.stream;
-    case 'cbor':
-      return offer.cbor === true;
-    case 'protobuf':
-      // A Table's cells have no protobuf form; metadata has one whatever it is of.
-      return form === undefined ? offer.protobuf === true : form !== 'Table';
-  }
+function streamTypes({ cbor: speaksCbor }: Offer): string[] {
+  return [...[json, protobuf].map(({ mediaType }) => `${mediaType};stream=watch`), ...(speaksCbor ? ['application/cbor-seq'] : [])];
+}
+
+/** The form that a clause asks for; undefined for the answer's own, null for one that there is not. */
+function formOf(parameters: ReadonlyMap<string, string>, { encoding }: MediaType, offer: Offer): Representation['as'] | null {
+  const kind = parameters.get('as');
+  const version = parameters.get('v');
+  const group = parameters.get('g');
+  if (kind === undefined && version === undefined && group === undefined) return undefined;
+  if (group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || kind === undefined || !forms.has(kind)) return null;
+  // A Table's cells have no protobuf form.
+  if (kind === 'Table' && (offer.table === false || (encoding !== 'json' && encoding !== 'yaml'))) return null;
+  // Checked to be one of the forms.
+  return { kind: kind as 'Table', version };
+}
+
+/** What a clause asks for, where it can be given. */
+function accepted({ type, parameters }: Clauses[number], offer: Offer): Representation | undefined {
+  const mediaType = byType.get(type);
+  if (mediaType === undefined || (mediaType === cbor && !offer.cbor)) return undefined;
+  const stream = parameters.get('stream');
+  if (stream && (stream !== 'watch' || mediaType === yaml)) return undefined;
+  if (parameters.get('sv')) return undefined;
+  const as = formOf(parameters, mediaType, offer);
+  if (as === null || (as === undefined && mediaType === protobuf && !offer.protobuf)) return undefined;
+  const pretty = parameters.get('pretty') === '1';
+  return as || pretty ? { ...mediaType, ...(as ? { as } : {}), ...(pretty ? { pretty } : {}) } : mediaType;
 }
 
 /**
  * The first of the client's wishes that can be met.
- * @throws StatusError NotAcceptable where there is none
+ * @throws StatusError NotAcceptable where there is none, or where it is one that there is no watch in
  */
 export function negotiate(accept: string, offer: Offer = {}): Representation {
   if (accept === json.mediaType || accept.trim() === '') return json;
-  for (const { type, parameters } of parsedAccept(accept)) {
-    const form = parameters.get('as');
-    const mediaType = byType.get(type);
-    if (mediaType === undefined || !isOffered(mediaType, form, offer)) continue;
-    if (form === undefined) return mediaType;
-    const version = parameters.get('v') ?? '';
-    if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || !forms.has(form)) continue;
-    if (form === 'Table' && offer.table === false) continue;
-    // Checked to be one of the forms.
-    return { ...mediaType, as: { kind: form as 'Table', version } };
+  for (const clause of parsedAccept(accept)) {
+    const representation = accepted(clause, offer);
+    if (representation === undefined) continue;
+    if (offer.stream && representation.encoding === 'yaml') throw errors.notAcceptable(streamTypes(offer));
+    return representation;
   }
-  throw errors.notAcceptable(acceptedTypes(offer));
+  throw errors.notAcceptable(knownTypes(offer));
+}
+
+/** How an error is told: as the client takes things in their own form, otherwise in JSON to be read. */
+export function negotiateError(accept: string, offer: Pick<Offer, 'cbor'>): Representation {
+  if (accept === json.mediaType || accept.trim() === '') return json;
+  for (const clause of parsedAccept(accept)) {
+    const representation = accepted(clause, { ...offer, protobuf: true });
+    if (representation !== undefined && representation.as === undefined) return representation;
+  }
+  return { ...json, pretty: true };
 }

@@ -45,13 +45,13 @@ interface Page<T extends KubeObject> {
 export async function list<T extends KubeObject>(lister: Lister<T>, options: StorageListOptions<T>): Promise<StorageList<T>> {
   const { cache } = lister;
   const prefix = lister.prefixOf(options.namespace);
-  const version = parseResourceVersion(options.resourceVersion);
   const limit = options.limit && options.limit > 0 ? options.limit : Number.POSITIVE_INFINITY;
   const page: Page<T> = { options, prefix, start: prefix, limit };
 
   if (options.continue) {
-    if (version) throw errors.badRequest('specifying resource version is not allowed when using continue');
     const token = decodeContinueToken(options.continue);
+    if (options.resourceVersion && options.resourceVersion !== '0')
+      throw errors.badRequest('specifying resource version is not allowed when using continue');
     const next = { ...page, start: prefix + token.start };
     if (token.revision < 0) {
       await cache.waitForNow();
@@ -59,6 +59,7 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
     }
     return listAt(lister, next, token.revision, token.start);
   }
+  const version = parseResourceVersion(options.resourceVersion, 'invalid resource version: ');
   if (options.at !== undefined) {
     if (options.resourceVersion) throw errors.badRequest('at and resourceVersion exclude each other');
     return listAt(lister, page, await revisionAtTime(lister.store, options.at, lister.clock), undefined);
@@ -123,13 +124,14 @@ function fromCache<T extends KubeObject>(lister: Lister<T>, page: Page<T>, revis
   const accepts = selector(options);
   const items: CachedObject<T>[] = [];
   for (const object of candidates(cache, page)) {
-    fetched++;
-    if (accepts && !accepts(object)) continue;
-    const last = items.at(-1);
-    if (last && items.length >= limit) {
+    const last = items.length >= limit ? items.at(-1) : undefined;
+    if (last !== undefined) {
+      // Whether those that come are selected is found out when they are asked for.
       const remaining = accepts || options.indexed ? undefined : cache.objects.countBelow(prefix, start) - items.length;
       return counted(paged(items, revision, prefix, last.key, remaining));
     }
+    fetched++;
+    if (accepts && !accepts(object)) continue;
     items.push(object);
   }
   return counted({ items, revision });

@@ -186,6 +186,10 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     await pods.create(pod('one', 'p3a', { even: 'true' }));
     const rest = await pods.list({ matches, continue: first.continue ?? '' });
     expect(names(rest)).toEqual(['p4', 'p6', 'p8']);
+    // As upstream's, a page that is full says that there are more as long as anything comes after it, selected or not.
+    const last = await pods.list({ matches: (p) => p.metadata.name === 'p8', limit: 1 });
+    expect(names(last)).toEqual(['p8']);
+    expect(names(await pods.list({ limit: 1, continue: last.continue ?? '' }))).toEqual(['p9']);
   });
 
   test('a continue token that is too old says so and offers an inconsistent one', async () => {
@@ -217,6 +221,8 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     expect(names(await pods.list({ resourceVersion: '3' }))).toHaveLength(3);
     expect(names(await pods.list({ name: 'b' }))).toEqual(['b']);
     expect(names(await pods.list({ namespace: 'two', name: 'a' }))).toEqual([]);
+    await expect(pods.list({ resourceVersion: '18446744073709551616' })).rejects.toThrow('value out of range');
+    const farTooLarge = pods.list({ resourceVersion: String(2n ** 63n) }).catch((error) => error);
     const tooLarge = pods.list({ resourceVersion: '99' }).catch((error) => error);
     await clock.advance(3000);
     expect(await tooLarge).toMatchObject({
@@ -224,6 +230,7 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
       message: 'Timeout: Too large resource version: 99, current: 4',
       retryAfterSeconds: 1,
     });
+    expect(await farTooLarge).toMatchObject({ message: 'Timeout: Too large resource version: 9223372036854775808, current: 4' });
     pods.close();
     const anew = openResourceStorage<Pod>({ store, prefix: '/registry/pods', resource: Pod, clock, readsAnew: true });
     expect(names(await anew.list({ resourceVersion: '0', limit: 1 }))).toHaveLength(1);

@@ -147,6 +147,7 @@ export function logHandler(kubelets: Kubelets, metrics?: PodLogMetrics): Subreso
     resource: 'pods',
     subresource: 'log',
     verbs: ['get'],
+    isStream: true,
     handle: (call) => log(kubelets, metrics, call),
   };
 }

@@ -153,6 +153,7 @@ export function proxyHandlers(dependencies: ProxyDependencies): SubresourceHandl
     subresource: 'proxy',
     verbs: ['create', 'delete', 'get', 'patch', 'update'],
     takesOptions: true,
+    isStream: true,
     kind: { group: '', version: 'v1', kind },
     async handle(call) {
       const options: Resource = { group: '', version: 'v1', kind, plural: resource, namespaced: resource !== 'nodes' };

@@ -151,6 +151,7 @@ export function remoteCommandHandlers({ kubelets, authorizer }: RemoteCommandDep
     resource: 'pods',
     subresource,
     verbs: ['create', 'get'],
+    isStream: true,
     kind: { group: '', version: 'v1', kind },
     async handle(call) {
       await demandCreate(call.context, authorizer);
