@@ -2,11 +2,19 @@
  * What an object uses of the resources that a ResourceQuota can limit, and which quotas it counts against. Admission (before the
  * write) and the quota controller (afterwards, over everything) count by the same functions.
  */
-import { podLimits, podRequests } from './core/pod-resources.ts';
+import { computePodQos, podLimits, podRequests } from './core/pod-resources.ts';
 import { isPodTerminal } from './core/pod-state.ts';
 import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
 import type { ResourceClaim } from './generated/resource.v1.ts';
-import { addQuantities, compareQuantities, formatQuantity, parseQuantity, type Quantity } from './quantity.ts';
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  type Quantity,
+  quantityFromValue,
+  quantityValue,
+} from './quantity.ts';
 import type { KubeObject } from './resource.ts';
 import { groupResourceOf } from './resource.ts';
 
@@ -19,10 +27,19 @@ const zero = parseQuantity('0');
 /** Resources that are counted under their plain name, too. */
 const plainCounts = new Set(['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services']);
 
-/** What one object uses; an empty record for what is not there. */
-export function quotaUsage(resource: { group: string; plural: string }, object: KubeObject): Usage {
+/** The resource, as `plural.group`, whose objects use what a quota calls `name`. */
+export function countedResource(name: string): string {
+  if (name.startsWith('count/')) return name.slice('count/'.length);
+  if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/')) return 'persistentvolumeclaims';
+  if (name.endsWith('.deviceclass.resource.k8s.io/devices')) return 'resourceclaims.resource.k8s.io';
+  if (name.startsWith('services.')) return 'services';
+  return plainCounts.has(name) ? name : 'pods';
+}
+
+/** What one object uses at a time (milliseconds since the epoch); an empty record for what is not there. */
+export function quotaUsage(resource: { group: string; plural: string }, object: KubeObject, now: number): Usage {
   const name = groupResourceOf(resource);
-  if (name === 'pods') return podUsage(object as Pod);
+  if (name === 'pods') return podUsage(object as Pod, now);
   const usage: Usage = { [`count/${name}`]: one };
   if (plainCounts.has(name)) usage[name] = one;
   if (name === 'services') Object.assign(usage, serviceUsage(object as Service));
@@ -53,8 +70,9 @@ function claimUsage(claim: PersistentVolumeClaim): Usage {
   if (size === undefined) return usage;
   const allocated = claim.status?.allocatedResources?.storage;
   const counted = allocated !== undefined && compareQuantities(allocated, size) > 0 ? allocated : size;
-  usage['requests.storage'] = parseQuantity(counted);
-  if (storageClass) usage[`${storageClass}.storageclass.storage.k8s.io/requests.storage`] = parseQuantity(counted);
+  const bytes = { nano: quantityFromValue(quantityValue(counted)).nano, format: parseQuantity(counted).format };
+  usage['requests.storage'] = bytes;
+  if (storageClass) usage[`${storageClass}.storageclass.storage.k8s.io/requests.storage`] = bytes;
   return usage;
 }
 
@@ -78,10 +96,16 @@ function deviceUsage({ spec }: ResourceClaim): Usage {
   return usage;
 }
 
-/** A finished pod counts as an object only. */
-function podUsage(pod: Pod): Usage {
+/** A pod that should have been gone by now: its node has not told of its end. */
+function isOverdue({ metadata: { deletionTimestamp, deletionGracePeriodSeconds } }: Pod, now: number): boolean {
+  if (deletionTimestamp === undefined || deletionGracePeriodSeconds === undefined) return false;
+  return now > Date.parse(deletionTimestamp) + deletionGracePeriodSeconds * 1000;
+}
+
+/** A pod that has finished, or should have, counts as an object only. */
+function podUsage(pod: Pod, now: number): Usage {
   const usage: Usage = { 'count/pods': one };
-  if (isPodTerminal(pod)) return usage;
+  if (isPodTerminal(pod) || isOverdue(pod, now)) return usage;
   usage.pods = one;
   const limits = podLimits(pod.spec);
   for (const [name, amount] of podRequests(pod.spec)) {
@@ -128,13 +152,13 @@ export function matchesScopes(selectors: readonly QuotaScope[], resource: { grou
   return selectors.every(({ scopeName, operator, values }) => {
     switch (scopeName) {
       case 'Terminating':
-        return (pod.spec?.activeDeadlineSeconds ?? -1) >= 0;
+        return isTerminating(pod);
       case 'NotTerminating':
-        return (pod.spec?.activeDeadlineSeconds ?? -1) < 0;
+        return !isTerminating(pod);
       case 'BestEffort':
-        return isBestEffort(pod.spec);
+        return isBestEffort(pod);
       case 'NotBestEffort':
-        return !isBestEffort(pod.spec);
+        return !isBestEffort(pod);
       case 'PriorityClass':
         return matchesClass(pod.spec?.priorityClassName ?? '', operator, values ?? []);
       case 'CrossNamespacePodAffinity':
@@ -155,13 +179,10 @@ function attributesClasses({ spec, status }: PersistentVolumeClaim): string[] {
   return named.length > 0 ? named : [''];
 }
 
-function isBestEffort(spec: PodSpec | undefined): boolean {
-  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].every(({ resources }) =>
-    [resources?.requests, resources?.limits].every((list) =>
-      Object.entries(list ?? {}).every(([name, amount]) => (name !== 'cpu' && name !== 'memory') || compareQuantities(amount, '0') === 0),
-    ),
-  );
-}
+/** It is to end after some time: a quota's notion of terminating. */
+export const isTerminating = ({ spec }: Pod): boolean => (spec?.activeDeadlineSeconds ?? -1) >= 0;
+
+const isBestEffort = (pod: Pod): boolean => (pod.status?.qosClass ?? computePodQos(pod)) === 'BestEffort';
 
 function matchesClass(name: string, operator: string, values: readonly string[]): boolean {
   if (operator === 'In') return values.includes(name);

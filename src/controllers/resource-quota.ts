@@ -2,6 +2,7 @@
 import {
   addQuantities,
   compareQuantities,
+  countedResource,
   formatQuantity,
   groupResourceOf,
   type KubeObject,
@@ -19,20 +20,11 @@ import { defineController, discover } from './framework/index.ts';
 /** Additions have been counted by admission: they are counted again together, some time later. */
 const additionDelayMs = 1000;
 
-/** The resource, as `plural.group`, whose objects use what the quota calls `name`. */
-export function countedResource(name: string): string {
-  if (name.startsWith('count/')) return name.slice('count/'.length);
-  if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/')) return 'persistentvolumeclaims';
-  if (name.endsWith('.deviceclass.resource.k8s.io/devices')) return 'resourceclaims.resource.k8s.io';
-  if (name.startsWith('services.')) return 'services';
-  const plain = ['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services'];
-  return plain.includes(name) ? name : 'pods';
-}
-
 /** The use of what the quota limits, by the objects of each resource. */
 export function computeUsed(
   quota: ResourceQuotaType,
   objects: (resource: string) => { resource: Resource; items: readonly KubeObject[] },
+  now: number,
 ): Record<string, string> {
   const names = Object.keys(quota.spec?.hard ?? {});
   const totals = new Map(names.map((name) => [name, parseQuantity('0')]));
@@ -40,7 +32,7 @@ export function computeUsed(
     const { resource, items } = objects(counted);
     for (const object of items) {
       if (!quotaMatches(quota, resource, object)) continue;
-      for (const [name, amount] of Object.entries(quotaUsage(resource, object))) {
+      for (const [name, amount] of Object.entries(quotaUsage(resource, object, now))) {
         const total = totals.get(name);
         if (total) totals.set(name, addQuantities(total, amount));
       }
@@ -57,7 +49,7 @@ function sameAmounts(a: Record<string, string> = {}, b: Record<string, string> =
   );
 }
 
-export const resourceQuotaController = defineController('resourcequota-controller', ({ client, informers, config }, queue) => {
+export const resourceQuotaController = defineController('resourcequota-controller', ({ client, informers, config, clock }, queue) => {
   const quotas = informers.for(ResourceQuota);
   const builtIn = new Map<string, Resource>(kinds.map(({ resource }) => [groupResourceOf(resource), resource]));
   /** Informers of what quotas limit, begun when the first does. */
@@ -68,7 +60,7 @@ export const resourceQuotaController = defineController('resourcequota-controlle
       if (Object.keys(quota.spec?.hard ?? {}).some((hard) => countedResource(hard) === name)) queue.addAfter(keyOf(quota), delayMs);
   };
   const usageChanged = (resource: Resource, a: KubeObject, b: KubeObject) => {
-    const [before, after] = [quotaUsage(resource, a), quotaUsage(resource, b)];
+    const [before, after] = [quotaUsage(resource, a, clock.now()), quotaUsage(resource, b, clock.now())];
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return (
       [...names].some((n) => compareQuantities(before[n] ?? '0', after[n] ?? '0') !== 0) ||
@@ -113,7 +105,7 @@ export const resourceQuotaController = defineController('resourcequota-controlle
         if (entry) objects.set(name, { resource: entry.resource, items: entry.informer.lister.list(quota.metadata.namespace) });
       }
       const nothing = { resource: ResourceQuota, items: [] };
-      const used = computeUsed(quota, (name) => objects.get(name) ?? nothing);
+      const used = computeUsed(quota, (name) => objects.get(name) ?? nothing, clock.now());
       if (sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used)) return;
       await client.updateStatus(ResourceQuota, { ...quota, status: { hard, used } }, { signal });
     },

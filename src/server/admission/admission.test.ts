@@ -191,6 +191,16 @@ test('limit ranges default and bound', async () => {
   ).rejects.toThrow(
     'pods "p" is forbidden: [minimum cpu usage per Container is 50m, but request is 10m, maximum cpu usage per Container is 1, but limit is 2]',
   );
+  // One thing is said once, of the first range that has anything against it; overhead is not the user's.
+  await memory.put(LimitRange, { metadata: { name: 'm', namespace: 'ns' }, spec: { limits: [{ type: 'Pod', max: { cpu: '1' } }] } });
+  const containers = (cpu: string) => ['a', 'b'].map((name) => ({ name, resources: { requests: { cpu }, limits: { cpu } } }));
+  await expect(admit({ object: pod({ containers: containers('2') }) }, ['LimitRanger'])).rejects.toThrow(
+    'pods "p" is forbidden: maximum cpu usage per Container is 1, but limit is 2',
+  );
+  await expect(admit({ object: pod({ containers: containers('600m') }) }, ['LimitRanger'])).rejects.toThrow(
+    'pods "p" is forbidden: maximum cpu usage per Pod is 1, but limit is 1200m',
+  );
+  await admit({ object: pod({ containers: containers('500m'), overhead: { cpu: '1' } }) }, ['LimitRanger']);
 });
 
 test('quotas are charged at once and never exceeded, also by requests at the same moment', async () => {
@@ -259,14 +269,60 @@ test('a kubelet requests tokens for its own pods only, and taints are not its bu
   ).rejects.toThrow('nodes "n1" is forbidden: node "n1" is not allowed to modify taints');
 });
 
-test('a runtime class adds its tolerations to those that the pod has, each once', async () => {
+test('a runtime class adds its tolerations to those that the pod has, without what others cover, and its overhead', async () => {
   const toleration = { key: 'vm', operator: 'Exists', effect: 'NoSchedule' };
-  await memory.put(RuntimeClass, {
-    metadata: { name: 'vm' },
-    handler: 'kata',
-    scheduling: { tolerations: [toleration, { operator: 'Exists' }] },
-  });
+  const put = (name: string, more: object) => memory.put(RuntimeClass, { metadata: { name }, handler: 'kata', ...more });
+  await put('vm', { scheduling: { tolerations: [toleration], nodeSelector: { vm: 'yes' } } });
+  await put('any', { scheduling: { tolerations: [toleration, { operator: 'Exists' }] } });
   const own = { effect: 'NoSchedule', operator: 'Exists', key: 'vm' };
-  const { object } = await admit({ object: pod({ runtimeClassName: 'vm', tolerations: [own] }) }, ['RuntimeClass']);
-  expect(object.spec.tolerations).toEqual([own, { operator: 'Exists' }]);
+  const admitted = async (spec: object) => (await admit({ object: pod(spec) }, ['RuntimeClass'])).object.spec;
+  expect((await admitted({ runtimeClassName: 'vm', tolerations: [own] })).tolerations).toEqual([own]);
+  expect((await admitted({ runtimeClassName: 'any', tolerations: [own] })).tolerations).toEqual([{ operator: 'Exists' }]);
+  await expect(admitted({ runtimeClassName: 'vm', nodeSelector: { vm: 'no' } })).rejects.toThrow(
+    'pods "p" is forbidden: conflict: runtimeClass.scheduling.nodeSelector[vm] = yes; pod.spec.nodeSelector[vm] = no',
+  );
+  await expect(admitted({ runtimeClassName: 'vm', overhead: { cpu: '1' } })).rejects.toThrow(
+    'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
+  );
+});
+
+test.each<[told: string, spec: object, subresource?: string]>([
+  ['volume with secret.secretName="s"', { volumes: [{ name: 'v', secret: { secretName: 's' } }] }],
+  [
+    'init container i with envVar e referencing secret.secretName="s"',
+    { initContainers: [{ name: 'i', env: [{ name: 'e', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] }] },
+  ],
+  ['container c with envFrom referencing secret.secretName="s"', { containers: [{ name: 'c', envFrom: [{ secretRef: { name: 's' } }] }] }],
+  ['imagePullSecrets[1].name="s"', { imagePullSecrets: [{ name: 'reg' }, { name: 's' }] }],
+  [
+    'ephemeral container d with envFrom referencing secret.secretName="s"',
+    { ephemeralContainers: [{ name: 'd', envFrom: [{ secretRef: { name: 's' } }] }] },
+    'ephemeralcontainers',
+  ],
+])('an account keeps its pods from secrets that it does not list: %s', async (told, spec, subresource) => {
+  const annotations = { 'kubernetes.io/enforce-mountable-secrets': 'T' };
+  const named = { secrets: [{ name: 'mine' }], imagePullSecrets: [{ name: 'reg' }] };
+  await memory.put(ServiceAccount, { metadata: { name: 'strict', namespace: 'ns', annotations }, ...named });
+  const given = { object: pod({ serviceAccountName: 'strict', ...spec }), ...(subresource ? { subresource, operation: 'UPDATE' } : {}) };
+  const what = told.startsWith('imagePull') ? 'imagePullSecret' : 'secret';
+  await expect(admit(given as Given, ['ServiceAccount'])).rejects.toThrow(
+    `pods "p" is forbidden: ${told} is not allowed because service account strict does not reference that ${what}`,
+  );
+});
+
+test('one priority class is the default', async () => {
+  const put = (name: string, value: number) => memory.put(PriorityClass, { metadata: { name }, value, globalDefault: true });
+  const first = await put('first', 1);
+  const write = (name: string, more: object = {}) =>
+    admit({
+      group: 'scheduling.k8s.io',
+      resource: 'priorityclasses',
+      namespace: '',
+      object: { metadata: { name }, globalDefault: true },
+      ...more,
+    });
+  const refused = 'is forbidden: PriorityClass first is already marked as default. Only one default can exist';
+  await expect(write('second')).rejects.toThrow(`priorityclasses.scheduling.k8s.io "second" ${refused}`);
+  await expect(write('first')).rejects.toThrow(`priorityclasses.scheduling.k8s.io "first" ${refused}`);
+  await write('first', { operation: 'UPDATE', oldObject: first });
 });

@@ -1,7 +1,7 @@
-import type { CertificateSigningRequest, certificatesV1beta1 } from '../../api/index.ts';
+import { type CertificateSigningRequest, type certificatesV1beta1, semanticEqual } from '../../api/index.ts';
 import { parseSigningRequest } from '../../pki/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
-import { type AdmissionContext, isCreate, isOn, isUpdate, refuse } from './context.ts';
+import { type AdmissionContext, changesOnlyOwnership, isCreate, isOn, isUpdate, refuse } from './context.ts';
 
 const isCsr = (r: AdmissionRequest, subresource: string) =>
   r.group === 'certificates.k8s.io' && r.resource === 'certificatesigningrequests' && r.subresource === subresource;
@@ -45,8 +45,8 @@ export function certificateSigning(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const before = request.oldObject as CertificateSigningRequest;
       const next = request.object as CertificateSigningRequest;
-      const failed = (csr: CertificateSigningRequest) => JSON.stringify(csr.status?.conditions?.filter((c) => c.type === 'Failed') ?? []);
-      if (before.status?.certificate === next.status?.certificate && failed(before) === failed(next)) return;
+      const signed = ({ status }: CertificateSigningRequest) => [status?.certificate ?? '', status?.conditions ?? []];
+      if (semanticEqual(signed(before), signed(next))) return;
       const signer = before.spec.signerName;
       if (!(await maySign(context, request, 'sign', signer)))
         throw refuse(request, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`);
@@ -61,6 +61,7 @@ export function clusterTrustBundleAttest(context: AdmissionContext): AdmissionPl
     handles: (r) => isOn(r, 'clustertrustbundles', 'certificates.k8s.io') && (isCreate(r) || isUpdate(r)),
     async validate(request) {
       const signer = (request.object as certificatesV1beta1.ClusterTrustBundle).spec.signerName ?? '';
+      if (isUpdate(request) && changesOnlyOwnership(request)) return;
       if (signer !== '' && !(await maySign(context, request, 'attest', signer)))
         throw refuse(request, `user not permitted to attest for signerName ${JSON.stringify(signer)}`);
     },
@@ -75,7 +76,7 @@ export const certificateSubjectRestriction: AdmissionPlugin = {
     const csr = request.object as CertificateSigningRequest;
     if (csr.spec.signerName !== 'kubernetes.io/kube-apiserver-client') return;
     const parsed = await parseSigningRequest(Buffer.from(csr.spec.request ?? '', 'base64').toString('utf8')).catch((error: Error) => {
-      throw refuse(request, `unable to parse CSR: ${error.message}`);
+      throw refuse(request, `failed to parse CSR: ${error.message}`);
     });
     if (parsed.organizations.includes('system:masters'))
       throw refuse(request, 'use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed');

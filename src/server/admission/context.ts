@@ -1,4 +1,4 @@
-import { type Draft, errors, type KubeObject } from '../../api/index.ts';
+import { type Draft, errors, type KubeObject, semanticEqual } from '../../api/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { AdmissionRequest, Authorizer } from '../request.ts';
 import type { Storages } from '../storages.ts';
@@ -20,6 +20,15 @@ export const isUpdate = (r: AdmissionRequest) => r.operation === 'UPDATE';
 /** A write of this core (or other group's) resource itself, no subresource. */
 export function isOn(r: AdmissionRequest, resource: string, group = ''): boolean {
   return r.resource === resource && r.group === group && r.subresource === '';
+}
+
+/** Whether an update is about nothing but who owns the object and who holds its deletion up: the garbage collector must be able to. */
+export function changesOnlyOwnership({ object, oldObject }: AdmissionRequest): boolean {
+  const rest = (of: AdmissionRequest['object']) => {
+    const { ownerReferences: _, finalizers: __, managedFields: ___, resourceVersion: ____, ...metadata } = { ...of?.metadata };
+    return { ...of, metadata };
+  };
+  return oldObject !== undefined && semanticEqual(rest(object), rest(oldObject));
 }
 
 /** The request's refusal in upstream's form: `pods "x" is forbidden: WHY`. */

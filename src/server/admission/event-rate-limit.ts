@@ -26,15 +26,18 @@ export function eventRateLimit(context: AdmissionContext, limits: readonly Event
     handles: (r) => r.resource === 'events' && (r.operation === 'CREATE' || r.operation === 'UPDATE') && !r.dryRun,
     validate(request) {
       const now = context.clock.monotonic();
+      const reached: string[] = [];
+      // Each of them counts, whatever the others say.
       for (const { limit, buckets } of states) {
         const key = keyOf(limit.type, request);
         const known = buckets.get(key) ?? { tokens: limit.burst, at: now };
         const tokens = Math.min(limit.burst, known.tokens + ((now - known.at) / 1000) * limit.qps);
-        if (tokens < 1) throw errors.tooManyRequests(`limit reached on type ${limit.type} for key ${key}`, 0);
+        if (tokens < 1) reached.push(`limit reached on type ${limit.type} for key ${key}`);
         buckets.delete(key);
-        buckets.set(key, { tokens: tokens - 1, at: now });
+        buckets.set(key, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
         if (buckets.size > (limit.cacheSize ?? 4096)) buckets.delete(buckets.keys().next().value ?? '');
       }
+      if (reached.length > 0) throw errors.tooManyRequests(reached.length === 1 ? String(reached[0]) : `[${reached.join(', ')}]`, 0);
     },
   };
 }

@@ -19,8 +19,6 @@ type Amounts = Record<string, string>;
 
 /** A namespace's LimitRanges give containers default requests and limits, and keep them, pods and claims between bounds. */
 export function limitRanger(context: AdmissionContext): AdmissionPlugin {
-  const itemsOf = async (namespace: string): Promise<LimitRangeItem[]> =>
-    (await readObjects(context.storages, LimitRange, namespace)).flatMap((range) => range.spec?.limits ?? []);
   return {
     name: 'LimitRanger',
     handles: (r) => {
@@ -30,15 +28,20 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
     },
     async admit(request) {
       if (request.resource !== 'pods') return;
-      for (const item of await itemsOf(request.namespace)) if (item.type === 'Container') applyDefaults(request.object as Pod, item);
+      for (const item of (await readObjects(context.storages, LimitRange, request.namespace)).flatMap(itemsOf))
+        if (item.type === 'Container') applyDefaults(request.object as Pod, item);
     },
     async validate(request) {
-      const items = await itemsOf(request.namespace);
-      const problems = items.flatMap((item) => problemsOf(request, item));
-      if (problems.length > 0) throw refuse(request, problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
+      // What one of them has against the request is told, each thing once.
+      for (const range of await readObjects(context.storages, LimitRange, request.namespace)) {
+        const problems = [...new Set(itemsOf(range).flatMap((item) => problemsOf(request, item)))];
+        if (problems.length > 0) throw refuse(request, problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
+      }
     },
   };
 }
+
+const itemsOf = ({ spec }: LimitRange): readonly LimitRangeItem[] => spec?.limits ?? [];
 
 function applyDefaults(pod: Pod, item: LimitRangeItem): void {
   const notes: string[] = [];
@@ -87,7 +90,10 @@ function problemsOf(request: AdmissionRequest, item: LimitRangeItem): string[] {
       bounds(item, c.resources?.requests ?? {}, c.resources?.limits ?? {}),
     );
   if (item.type !== 'Pod') return [];
-  return spec ? bounds(item, toResourceList(podRequests(spec)), toResourceList(podLimits(spec))) : [];
+  if (spec === undefined) return [];
+  // Overhead is no wish of who made the pod.
+  const { overhead: _, ...asked } = spec;
+  return bounds(item, toResourceList(podRequests(asked)), toResourceList(podLimits(asked)));
 }
 
 const each = (bounds: Amounts | undefined, check: (name: string, bound: string) => string | undefined): string[] =>

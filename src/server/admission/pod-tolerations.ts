@@ -28,7 +28,7 @@ function covers(wide: Toleration, narrow: Toleration): boolean {
 }
 
 /** Both in order, without what another covers; of equal ones the first. */
-function merged(first: readonly Toleration[], second: readonly Toleration[]): Toleration[] {
+export function mergeTolerations(first: readonly Toleration[], second: readonly Toleration[]): Toleration[] {
   const all = [...first, ...second];
   const kept: Toleration[] = [];
   for (const [i, toleration] of all.entries()) {
@@ -75,7 +75,7 @@ export function podTolerationRestriction(context: AdmissionContext, options: Pod
         ? [...(tolerationsIn(await namespaceOf(request.namespace), defaultsAnnotation) ?? options.default ?? [])]
         : [];
       if (computePodQos(pod) !== 'BestEffort') extra.push(memoryPressure);
-      if (extra.length > 0) spec.tolerations = merged(spec.tolerations ?? [], extra);
+      if (extra.length > 0) spec.tolerations = mergeTolerations(spec.tolerations ?? [], extra);
     },
     async validate(request) {
       const tolerations = (request.object as Pod).spec?.tolerations ?? [];

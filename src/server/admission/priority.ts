@@ -49,9 +49,9 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
       if (request.resource !== 'priorityclasses') return;
       const wanted = request.object as PriorityClass;
       if (wanted.globalDefault !== true) return;
-      const other = (await readObjects(context.storages, PriorityClass)).find((c) => c.globalDefault === true);
-      if (other !== undefined && other.metadata.name !== wanted.metadata.name)
-        throw refuse(request, `PriorityClass ${other.metadata.name} is already marked as globalDefault. Only one can be default`);
+      const known = await defaultClass();
+      if (known !== undefined && (isCreate(request) || known.metadata.name !== wanted.metadata.name))
+        throw refuse(request, `PriorityClass ${known.metadata.name} is already marked as default. Only one default can exist`);
     },
   };
 }

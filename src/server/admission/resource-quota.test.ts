@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type KubeObject, ResourceQuota } from '../../api/index.ts';
+import { type KubeObject, matchesScopes, quotaUsage, ResourceQuota } from '../../api/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
@@ -61,4 +61,42 @@ test('what is limited by default needs a quota that covers it', async () => {
   await quota('vips', { pods: '1' }, { scopeSelector: { matchExpressions: [scope] } });
   await validate(pod({ priorityClassName: 'vip' }), {}, [byScope]);
   expect(await used('vips')).toEqual({ pods: '1' });
+});
+
+test('nothing is let in against a quota whose use has not been counted', async () => {
+  const hard = { 'requests.cpu': '1', pods: '1', secrets: '1' };
+  await memory.put(ResourceQuota, { metadata: { name: 'q', namespace: 'ns' }, spec: { hard }, status: { hard, used: { pods: '0' } } });
+  const asking = pod({ containers: [{ name: 'c', resources: { requests: { cpu: '0' } } }] });
+  await expect(validate(asking)).rejects.toThrow('pods "x" is forbidden: status unknown for quota: q, resources: pods,requests.cpu');
+  await validate({ metadata: { name: 'x' } }, { resource: 'configmaps' });
+});
+
+test('a pod that says what it wants as a whole need not say it of each container', async () => {
+  await quota('q', { 'requests.cpu': '1', 'limits.memory': '1Gi' });
+  await validate(pod({ resources: { requests: { cpu: '500m' } } }));
+  expect(await used('q')).toEqual({ 'requests.cpu': '500m', 'limits.memory': '0' });
+});
+
+test('storage is counted in whole bytes, and where it has come to be, room or not', async () => {
+  await quota('q', { 'requests.storage': '2' });
+  const claim = (storage: string, allocated?: string) => ({
+    metadata: { name: 'x' },
+    spec: { resources: { requests: { storage } } },
+    ...(allocated ? { status: { allocatedResources: { storage: allocated } } } : {}),
+  });
+  await validate(claim('1500m'), { resource: 'persistentvolumeclaims' });
+  expect(await used('q')).toEqual({ 'requests.storage': '2' });
+  const status = { resource: 'persistentvolumeclaims', subresource: 'status', operation: 'UPDATE' };
+  await validate(claim('1500m', '5'), { ...status, oldObject: claim('1500m') });
+  expect(await used('q')).toEqual({ 'requests.storage': '5' });
+});
+
+test('a pod that is overdue counts as an object only, and one that asks as a whole is no best effort', async () => {
+  const gone = { deletionTimestamp: '2020-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+  const [asked, resource] = [pod({ resources: { requests: { cpu: '1' } } }), { group: '', plural: 'pods' }];
+  const at = (text: string) => Object.keys(quotaUsage(resource, { ...asked, metadata: { ...asked.metadata, ...gone } }, Date.parse(text)));
+  expect(at('2020-01-01T00:00:31Z')).toEqual(['count/pods']);
+  expect(at('2020-01-01T00:00:30Z')).toContain('pods');
+  const scope = [{ scopeName: 'BestEffort', operator: 'Exists' }];
+  expect([asked, pod()].map((each) => matchesScopes(scope, resource, each))).toEqual([false, true]);
 });

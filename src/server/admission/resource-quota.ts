@@ -1,8 +1,11 @@
 import {
   addQuantities,
   compareQuantities,
+  countedResource,
   describeUsage,
   formatQuantity,
+  groupResourceOf,
+  isTerminating,
   type KubeObject,
   matchesScopes,
   type Pod,
@@ -21,6 +24,11 @@ import { readObjects } from '../storages.ts';
 import { type AdmissionContext, isCreate, isUpdate, refuse } from './context.ts';
 
 const computeResources = new Set(['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']);
+
+/** What an update can make more of. */
+const updatable = new Set(['pods', 'services', 'persistentvolumeclaims', 'resourceclaims.resource.k8s.io']);
+const subresources = new Set(['pods/resize', 'services/status', 'persistentvolumeclaims/status']);
+const groupResource = ({ group, resource }: AdmissionRequest) => groupResourceOf({ group, plural: resource });
 
 /** What nobody may consume where no quota covers it (a ResourceQuotaConfiguration's). */
 export interface LimitedResource {
@@ -41,8 +49,8 @@ export function resourceQuota(context: AdmissionContext, limitedResources: reado
     name: 'ResourceQuota',
     handles: (r) => {
       if (r.namespace === '' || (r.resource === 'namespaces' && r.group === '')) return false;
-      if (r.subresource === 'resize' && r.resource === 'pods') return isUpdate(r);
-      return r.subresource === '' && (isCreate(r) || isUpdate(r));
+      if (r.subresource === '') return isCreate(r) || (isUpdate(r) && updatable.has(groupResource(r)));
+      return isUpdate(r) && subresources.has(`${groupResource(r)}/${r.subresource}`);
     },
     async validate(request) {
       const { object } = request;
@@ -50,15 +58,21 @@ export function resourceQuota(context: AdmissionContext, limitedResources: reado
       const quotas = await readObjects(context.storages, ResourceQuota, request.namespace);
       if (quotas.length === 0 && limitedResources.length === 0) return;
       const resource = { group: request.group, plural: request.resource };
-      const wanted = quotaUsage(resource, object);
-      const before = request.oldObject === undefined ? {} : quotaUsage(resource, request.oldObject);
+      const isPod = groupResource(request) === 'pods';
+      const { oldObject } = request;
+      // Of a pod's updates one brings it into a quota's scope, or out of it.
+      if (isPod && request.subresource === '' && oldObject && isTerminating(object as Pod) === isTerminating(oldObject as Pod)) return;
+      const now = context.clock.now();
+      const wanted = quotaUsage(resource, object, now);
+      const before = oldObject === undefined ? {} : quotaUsage(resource, oldObject, now);
       const delta = isUpdate(request) ? positive(difference(wanted, before)) : wanted;
       const due: { quota: ResourceQuota; usage: Usage }[] = [];
-      const matching = quotas.filter((quota) => quotaMatches(quota, resource, object));
+      const matching = quotas.filter((quota) => limitedIn(quota, resource).length > 0 && quotaMatches(quota, resource, object));
       for (const quota of matching) {
-        if (isCreate(request) && request.resource === 'pods' && request.group === '') requireResources(request, quota);
+        if (isPod) requireResources(request, quota);
+        requireStatus(request, quota, limitedIn(quota, resource));
         // What comes to match only now is charged as a whole.
-        const matched = request.oldObject === undefined || quotaMatches(quota, resource, request.oldObject);
+        const matched = oldObject === undefined || quotaMatches(quota, resource, oldObject);
         const usage = pick(matched ? delta : wanted, Object.keys(quota.status?.hard ?? {}));
         if (Object.values(usage).some((amount) => compareQuantities(amount, '0') !== 0)) due.push({ quota, usage });
       }
@@ -106,8 +120,6 @@ function charged(request: AdmissionRequest, quota: ResourceQuota, delta: Usage):
   const used = quota.status?.used ?? {};
   const name = quota.metadata.name;
   const names = Object.keys(delta).filter((n) => hard[n] !== undefined);
-  const unknown = names.filter((n) => used[n] === undefined).sort();
-  if (unknown.length > 0) throw refuse(request, `status unknown for quota: ${name}, resources: ${unknown.join(',')}`);
   const next: Record<string, string> = { ...used };
   const exceeded: string[] = [];
   for (const n of names) {
@@ -115,7 +127,8 @@ function charged(request: AdmissionRequest, quota: ResourceQuota, delta: Usage):
     if (compareQuantities(delta[n] ?? '0', '0') > 0 && compareQuantities(total, hard[n] ?? '0') > 0) exceeded.push(n);
     next[n] = formatQuantity(total);
   }
-  if (exceeded.length > 0)
+  // What has come to be is counted, room or not.
+  if (exceeded.length > 0 && request.subresource !== 'status')
     throw refuse(
       request,
       `exceeded quota: ${name}, requested: ${describeUsage(pick(delta, exceeded))}, used: ${describeUsage(pick(used, exceeded))}, limited: ${describeUsage(pick(hard, exceeded))}`,
@@ -123,9 +136,22 @@ function charged(request: AdmissionRequest, quota: ResourceQuota, delta: Usage):
   return { ...quota, status: { ...quota.status, used: next } };
 }
 
-/** Where a quota limits cpu or memory, each container must say how much it wants. */
+/** What of a resource's use a quota limits. */
+const limitedIn = ({ status }: ResourceQuota, resource: { group: string; plural: string }): string[] =>
+  Object.keys(status?.hard ?? {})
+    .filter((name) => countedResource(name) === groupResourceOf(resource))
+    .sort();
+
+/** Nothing is let in against a quota whose use has not been counted yet. */
+function requireStatus(request: AdmissionRequest, { metadata, status }: ResourceQuota, names: readonly string[]): void {
+  if (names.every((name) => status?.used?.[name] !== undefined)) return;
+  throw refuse(request, `status unknown for quota: ${metadata.name}, resources: ${names.join(',')}`);
+}
+
+/** Where a quota limits cpu or memory, each container must say how much it wants, unless the pod says it for them all. */
 function requireResources(request: AdmissionRequest, quota: ResourceQuota): void {
   const { spec } = request.object as Pod;
+  if (Object.keys({ ...spec.resources?.requests, ...spec.resources?.limits }).length > 0) return;
   const missing = new Map<string, string[]>();
   for (const name of Object.keys(quota.status?.hard ?? {})
     .filter((n) => computeResources.has(n))
@@ -133,8 +159,7 @@ function requireResources(request: AdmissionRequest, quota: ResourceQuota): void
     const [list, resource] = name.startsWith('limits.')
       ? (['limits', name.slice(7)] as const)
       : (['requests', name.replace('requests.', '')] as const);
-    if (spec?.resources?.[list]?.[resource] !== undefined) continue;
-    const without = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]
+    const without = [...(spec.containers ?? []), ...(spec.initContainers ?? [])]
       .filter((c) => c.resources?.[list]?.[resource] === undefined)
       .map((c) => c.name);
     if (without.length > 0) missing.set(name, without.sort());

@@ -5,7 +5,9 @@ import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionPlugin, AdmissionRequest, Attributes } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { RefusedError } from '../webhook/index.ts';
-import { clusterTrustBundleAttest } from './certificates.ts';
+import { alwaysPullImages } from './always.ts';
+import { certificateSigning, clusterTrustBundleAttest } from './certificates.ts';
+import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import { imagePolicyWebhook } from './image-policy.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
@@ -134,6 +136,49 @@ test('anchors of a signer are published by who may attest for it', async () => {
   await admit(plugin, bundle);
   allows = () => false;
   await admit(plugin, { ...bundle, object: { spec: {} } });
+  // The garbage collector changes who owns it.
+  const owned = { ...bundle.object, metadata: { ownerReferences: [{ uid: 'a' }], resourceVersion: '2' } };
+  await admit(plugin, { ...bundle, operation: 'UPDATE', oldObject: { ...bundle.object, metadata: {} }, object: owned });
+});
+
+test('conditions of a certificate are for its signer, too', async () => {
+  const csr = (...conditions: object[]) => ({ spec: { signerName: 'example.com/s' }, status: { conditions } });
+  const write = (before: object, object: object) =>
+    admit(certificateSigning(context()), {
+      operation: 'UPDATE',
+      group: 'certificates.k8s.io',
+      resource: 'certificatesigningrequests',
+      subresource: 'status',
+      oldObject: before,
+      object,
+    });
+  await write(csr({ type: 'Approved' }), csr({ type: 'Approved' }));
+  await expect(write(csr(), csr({ type: 'Mine' }))).rejects.toThrow('user not permitted to sign requests with signerName "example.com/s"');
+});
+
+test('images are pulled anew, those of volumes too, but for pods that have them already', async () => {
+  const pod = (image: string, imagePullPolicy: string) => ({
+    metadata: { name: 'x' },
+    spec: { containers: [{ name: 'c', image, imagePullPolicy }], volumes: [{ name: 'v', image: { reference: 'r' } }] },
+  });
+  const always = { containers: [{ imagePullPolicy: 'Always' }], volumes: [{ image: { pullPolicy: 'Always' } }] };
+  expect(await admit(alwaysPullImages, { object: pod('a', 'Never') })).toMatchObject({ spec: always });
+  const update = { operation: 'UPDATE', oldObject: pod('a', 'Never') };
+  expect(await admit(alwaysPullImages, { ...update, object: pod('a', 'Never') })).toEqual({});
+  expect(await admit(alwaysPullImages, { ...update, object: pod('b', 'Never') })).toMatchObject({ spec: always });
+  const object = pod('a', 'Never');
+  expect(() => alwaysPullImages.validate?.({ object, name: 'x', group: '', resource: 'pods' } as unknown as AdmissionRequest)).toThrow(
+    'pods "x" is forbidden: spec.containers[0].imagePullPolicy: Unsupported value: "Never": supported values: "Always"',
+  );
+});
+
+test('each limit on events counts, and all that are reached are told', async () => {
+  const limit = (type: EventLimit['type'], burst: number) => ({ type, qps: 1, burst });
+  const plugin = eventRateLimit(context(), [limit('Server', 1), limit('Namespace', 2)]);
+  const event = (namespace: string) => admit(plugin, { resource: 'events', object: {}, namespace });
+  await event('a');
+  await expect(event('a')).rejects.toThrow(/^limit reached on type Server for key $/);
+  await expect(event('a')).rejects.toThrow('[limit reached on type Server for key , limit reached on type Namespace for key a]');
 });
 
 test('a namespace says what its pods tolerate, and what they may', async () => {

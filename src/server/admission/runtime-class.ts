@@ -1,7 +1,8 @@
-import { type Pod, RuntimeClass, semanticEqual } from '../../api/index.ts';
+import { type Pod, RuntimeClass } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, isCreate, isOn, refuse } from './context.ts';
+import { mergeTolerations } from './pod-tolerations.ts';
 
 /** A pod of a runtime class takes over its overhead and scheduling. */
 export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
@@ -23,23 +24,22 @@ export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
         if (present !== undefined && present !== value)
           throw refuse(
             request,
-            `pod rejected: conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${present}`,
+            `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${present}`,
           );
         spec.nodeSelector = { ...spec.nodeSelector, [key]: value };
       }
-      const tolerations = (scheduling?.tolerations ?? []).filter((t) => !spec.tolerations?.some((p) => semanticEqual(p, t)));
-      if (tolerations.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...tolerations];
+      if (scheduling?.tolerations?.length) spec.tolerations = mergeTolerations(spec.tolerations ?? [], scheduling.tolerations);
     },
     async validate(request) {
       const { spec } = request.object as Pod;
-      if (!spec?.runtimeClassName) {
+      const overhead = spec?.runtimeClassName ? (await classOf(request, spec.runtimeClassName)).overhead : undefined;
+      if (overhead === undefined) {
         if (spec?.overhead && Object.keys(spec.overhead).length > 0)
           throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
         return;
       }
-      const { overhead } = await classOf(request, spec.runtimeClassName);
       const sorted = (map: Record<string, string> | undefined) => JSON.stringify(Object.entries(map ?? {}).sort());
-      if (sorted(overhead?.podFixed) !== sorted(spec.overhead))
+      if (sorted(overhead.podFixed) !== sorted(spec.overhead))
         throw refuse(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
     },
   };

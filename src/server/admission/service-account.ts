@@ -1,8 +1,8 @@
-import { namesInPod, type Pod, type PodSpec, ServiceAccount, type Volume } from '../../api/index.ts';
+import { namesInPod, type Pod, type PodSpec, parseGoBool, ServiceAccount, type Volume } from '../../api/index.ts';
 import { injectedExpirationSeconds } from '../authentication/service-account/token-request.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
-import { type AdmissionContext, isCreate, isOn, nameSuffix, refuse } from './context.ts';
+import { type AdmissionContext, isCreate, isOn, isUpdate, nameSuffix, refuse } from './context.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
@@ -21,8 +21,9 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
   };
   return {
     name: 'ServiceAccount',
-    handles: (r) => isOn(r, 'pods') && isCreate(r),
+    handles: (r) => (isOn(r, 'pods') && isCreate(r)) || isDebugging(r),
     async admit(request) {
+      if (isDebugging(request)) return;
       const pod = request.object as Pod;
       if (isMirror(pod)) return;
       pod.spec ??= { containers: [] };
@@ -38,7 +39,7 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const pod = request.object as Pod;
       const { spec } = pod;
-      if (isMirror(pod)) {
+      if (isMirror(pod) && !isDebugging(request)) {
         if (spec?.serviceAccountName) throw refuse(request, 'a mirror pod may not reference service accounts');
         for (const [kind] of namesInPod(spec ?? { containers: [] }))
           if (kind === 'secret') throw refuse(request, 'a mirror pod may not reference secrets');
@@ -47,20 +48,57 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
         return;
       }
       const name = spec?.serviceAccountName;
-      if (!name) throw refuse(request, 'no service account specified for pod');
+      if (!name) throw refuse(request, `no service account specified for pod ${request.namespace}/${pod.metadata.name ?? ''}`);
       const account = await accountOf(request, name);
-      if (account.metadata.annotations?.[enforceAnnotation] !== 'true') return;
-      const mountable = new Set((account.secrets ?? []).map((s) => s.name));
-      for (const volume of spec?.volumes ?? []) {
-        const secret = volume.secret?.secretName;
-        if (secret && !mountable.has(secret))
-          throw refuse(
-            request,
-            `volume with secret.secretName=${JSON.stringify(secret)} is not allowed because service account ${name} does not reference that secret`,
-          );
-      }
+      if (!parseGoBool(account.metadata.annotations?.[enforceAnnotation] ?? '')) return;
+      const problem = isDebugging(request) ? strangeSecretInEnvironment(spec, account, true) : strangeSecret(spec, account);
+      if (problem !== undefined) throw refuse(request, problem);
     },
   };
+}
+
+/** Containers are added to a pod that runs. */
+const isDebugging = (r: AdmissionRequest) =>
+  r.group === '' && r.resource === 'pods' && r.subresource === 'ephemeralcontainers' && isUpdate(r);
+
+/** The first secret of a pod that its account, which enforces that, does not list. */
+function strangeSecret(spec: PodSpec, account: ServiceAccount): string | undefined {
+  const mountable = new Set(account.secrets?.map((s) => s.name));
+  const mounted = spec.volumes?.find(({ secret }) => secret && !mountable.has(secret.secretName))?.secret?.secretName;
+  if (mounted !== undefined) return `volume with secret.secretName="${mounted}" ${notAllowed(account)}`;
+  const named = strangeSecretInEnvironment(spec, account, false);
+  if (named !== undefined) return named;
+  const pullable = new Set(account.imagePullSecrets?.map((s) => s.name));
+  const i = spec.imagePullSecrets?.findIndex((s) => !pullable.has(s.name)) ?? -1;
+  if (i < 0) return undefined;
+  return `imagePullSecrets[${i}].name="${spec.imagePullSecrets?.[i]?.name}" ${notAllowed(account, 'imagePullSecret')}`;
+}
+
+const notAllowed = ({ metadata }: ServiceAccount, what = 'secret') =>
+  `is not allowed because service account ${metadata.name} does not reference that ${what}`;
+
+function strangeSecretInEnvironment(spec: PodSpec, account: ServiceAccount, isDebug: boolean): string | undefined {
+  const mountable = new Set(account.secrets?.map((s) => s.name));
+  const isStrange = (name: string | undefined): name is string => name !== undefined && !mountable.has(name);
+  const kinds = isDebug
+    ? ([['ephemeral container', spec.ephemeralContainers]] as const)
+    : ([
+        ['init container', spec.initContainers],
+        ['container', spec.containers],
+      ] as const);
+  for (const [kind, containers = []] of kinds)
+    for (const { name, env = [], envFrom = [] } of containers) {
+      for (const { name: variable, valueFrom } of env) {
+        const secret = valueFrom?.secretKeyRef && (valueFrom.secretKeyRef.name ?? '');
+        if (isStrange(secret))
+          return `${kind} ${name} with envVar ${variable} referencing secret.secretName="${secret}" ${notAllowed(account)}`;
+      }
+      for (const { secretRef } of envFrom) {
+        const secret = secretRef && (secretRef.name ?? '');
+        if (isStrange(secret)) return `${kind} ${name} with envFrom referencing secret.secretName="${secret}" ${notAllowed(account)}`;
+      }
+    }
+  return undefined;
 }
 
 const isMirror = (pod: Pod) => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;

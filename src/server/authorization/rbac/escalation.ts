@@ -1,13 +1,5 @@
-import {
-  type ClusterRole,
-  errors,
-  goQuote,
-  type KubeObject,
-  type PolicyRule,
-  type Role,
-  type RoleBinding,
-  semanticEqual,
-} from '../../../api/index.ts';
+import { type ClusterRole, errors, goQuote, type KubeObject, type PolicyRule, type Role, type RoleBinding } from '../../../api/index.ts';
+import { changesOnlyOwnership } from '../../admission/context.ts';
 import type { AdmissionPlugin, AdmissionRequest, Authorizer, UserInfo } from '../../request.ts';
 import { aggregated, type Rbac } from './rbac.ts';
 import { compactRules, describeRule, uncoveredRules } from './rules.ts';
@@ -62,7 +54,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
         // What is being created has no name yet that somebody could be allowed to escalate.
         const name = request.operation === 'CREATE' ? '' : request.name;
         if (await allowed(request, 'escalate', request.resource, name)) return;
-        if (isCollectorsChange(object, oldObject)) return;
+        if (changesOnlyOwnership(request)) return;
         // The resources that this handles are of these kinds.
         confirm(request, (object as Role).rules ?? [], request.namespace);
         if ((collects(object) || collects(oldObject)) && missingRules(request, everything, '').length > 0)
@@ -73,7 +65,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
           );
         return;
       }
-      if (isCollectorsChange(object, oldObject)) return;
+      if (changesOnlyOwnership(request)) return;
       const { roleRef } = object as RoleBinding;
       if (await allowed(request, 'bind', roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles', roleRef.name)) return;
       const rules = rbac.rulesOfRole(roleRef, request.namespace);
@@ -92,13 +84,6 @@ const everything: PolicyRule[] = [
 /** Whether a cluster role gathers the rules of others. */
 const collects = (role: KubeObject | undefined) =>
   Boolean((role as ClusterRole | undefined)?.aggregationRule?.clusterRoleSelectors?.length);
-
-/** Whether an update changes nothing but what the garbage collector changes, so that what grants much can be deleted. */
-function isCollectorsChange(next: KubeObject, prev: KubeObject | undefined): boolean {
-  if (prev === undefined) return false;
-  const { ownerReferences, finalizers, managedFields, resourceVersion } = prev.metadata;
-  return semanticEqual({ ...next, metadata: { ...next.metadata, ownerReferences, finalizers, managedFields, resourceVersion } }, prev);
-}
 
 function describeUser(user: UserInfo): string {
   return `${goQuote(user.name)} (groups=[${user.groups.map(goQuote).join(' ')}])`;
