@@ -17,7 +17,8 @@ export interface FieldSelector {
   toString(): string;
 }
 
-const escapeValue = (value: string) => value.replace(/[\\,=]/g, '\\$&');
+/** A value as a field selector has it. */
+export const escapeFieldValue = (value: string): string => value.replace(/[\\,=]/g, '\\$&');
 
 function unescapeValue(value: string): string {
   let out = '';
@@ -64,6 +65,6 @@ export function parseFieldSelector(text: string): FieldSelector {
       return true;
     },
     exactly: (field) => requirements.find((r) => r.field === field && r.operator === '=')?.value,
-    toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(','),
+    toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeFieldValue(r.value)}`).join(','),
   };
 }

@@ -83,6 +83,20 @@ test('a user may what bindings say, and learns why not', async () => {
     spec: { resourceAttributes: { verb: 'list', resource: 'pods' } },
   };
   expect((await alice.create(SelfSubjectAccessReview, ask)).status?.allowed).toBe(false);
+  const selecting = (fieldSelector: object, labelSelector: object) =>
+    alice.create(SelfSubjectAccessReview, {
+      ...ask,
+      spec: { resourceAttributes: { ...ask.spec.resourceAttributes, fieldSelector, labelSelector } },
+    });
+  const several = { key: 'b', operator: 'In', values: ['1', '2'] };
+  const partly = await selecting({ requirements: [{ key: 'a', operator: 'In', values: ['1,2'] }, several] }, { rawSelector: 'a=b,!' });
+  expect(partly.status).toEqual({
+    allowed: false,
+    evaluationError:
+      'spec.resourceAttributes.fieldSelector partially ignored due to parse error; spec.resourceAttributes.labelSelector ignored due to parse error',
+  });
+  const whole = await selecting({ rawSelector: 'a=b' }, { requirements: [several, { key: 'c', operator: 'Exists' }] });
+  expect(whole.status).toEqual({ allowed: false });
   await expect(alice.create(SelfSubjectAccessReview, { ...ask, metadata: { name: 'x' }, spec: {} })).rejects.toThrow(
     '.authorization.k8s.io "" is invalid: [spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified, metadata: Invalid value: {"name":"x"}: must be empty]',
   );

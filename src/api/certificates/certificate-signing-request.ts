@@ -9,6 +9,7 @@ import {
 } from '../generated/certificates.v1.ts';
 import * as v1beta1 from '../generated/certificates.v1beta1.ts';
 import { defineKind, type ServedVersion, type StrategyContext } from '../kind.ts';
+import { nameIsPathSegment } from '../names.ts';
 import { ageColumn, fieldDoc, humanDuration, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { readSigningRequest } from './signing-requests.ts';
@@ -175,15 +176,16 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   resource: CertificateSigningRequest,
   shortNames: ['csr'],
   versions: [certificatesV1beta1],
+  validateName: nameIsPathSegment,
   generation: false,
   // Who asks is for the server to say.
   create({ spec }, { user, groups, uid, extra }) {
-    spec.username = user ?? '';
-    spec.groups = [...(groups ?? [])];
+    for (const field of ['username', 'uid', 'groups', 'extra'] as const) delete spec[field];
+    if (user) spec.username = user;
     if (uid) spec.uid = uid;
-    else delete spec.uid;
-    if (extra) spec.extra = Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]));
-    else delete spec.extra;
+    if (groups?.length) spec.groups = [...groups];
+    const extras = Object.entries(extra ?? {}).map(([key, values]) => [key, [...values]]);
+    if (extras.length > 0) spec.extra = Object.fromEntries(extras);
   },
   update(next, prev) {
     next.spec = prev.spec;

@@ -1,6 +1,7 @@
 /** Reviews of authorization: may somebody, or the caller, do something? */
 import {
   errors,
+  escapeFieldValue,
   FieldErrors,
   type FieldSelectorAttributes,
   type KubeObject,
@@ -8,11 +9,15 @@ import {
   type LabelSelectorRequirement,
   type LocalSubjectAccessReview,
   type NonResourceAttributes,
+  parseFieldSelector,
+  parseSelector,
   type ResourceAttributes,
+  SelectorError,
   type SelfSubjectAccessReview,
   type SelfSubjectRulesReview,
   type SubjectAccessReview,
   type SubjectAccessReviewStatus,
+  selectorFromObject,
 } from '../../api/index.ts';
 import { objectAnswer } from '../exchange.ts';
 import { matchNamespace } from '../registry/create.ts';
@@ -29,49 +34,83 @@ interface Spec {
 
 type Selector = FieldSelectorAttributes | LabelSelectorAttributes | undefined;
 
-/** Requirements as the text of a selector. What it cannot say is left out: the answer then holds for more than was asked. */
-function selectorText(selector: Selector, textOf: (requirement: LabelSelectorRequirement) => string | undefined): string | undefined {
-  if (selector?.rawSelector) return selector.rawSelector;
-  return (selector?.requirements ?? []).flatMap((requirement) => textOf(requirement) ?? []).join(',') || undefined;
+/** A selector as text, and whether something of it could not be read: without that, the answer holds for more than was asked. */
+interface ReadSelector {
+  text?: string;
+  isIncomplete: boolean;
 }
 
-function fieldText({ key, operator, values = [] }: LabelSelectorRequirement): string | undefined {
-  if (values.length !== 1) return undefined;
-  return operator === 'In' ? `${key}=${values[0]}` : operator === 'NotIn' ? `${key}!=${values[0]}` : undefined;
+function readSelector(
+  selector: Selector,
+  parse: (text: string) => { toString(): string },
+  textOf: (requirement: LabelSelectorRequirement) => string,
+): ReadSelector {
+  const { rawSelector = '', requirements = [] } = selector ?? {};
+  let isIncomplete = false;
+  const known = (read: () => string): string[] => {
+    try {
+      return [read()];
+    } catch (error) {
+      if (!(error instanceof SelectorError)) throw error;
+      isIncomplete = true;
+      return [];
+    }
+  };
+  const texts = requirements.length > 0 ? requirements.flatMap((r) => known(() => textOf(r))) : known(() => parse(rawSelector).toString());
+  const text = texts.join(',');
+  return { isIncomplete, ...(text === '' ? {} : { text }) };
 }
 
-function labelText({ key, operator, values = [] }: LabelSelectorRequirement): string | undefined {
-  if (operator === 'In' || operator === 'NotIn') return `${key} ${operator.toLowerCase()} (${values.join(',')})`;
-  return operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : undefined;
+/** @throws SelectorError for what field selectors can't say */
+function fieldText({ key, operator, values = [] }: LabelSelectorRequirement): string {
+  const [value] = values;
+  const sign = operator === 'In' ? '=' : operator === 'NotIn' ? '!=' : undefined;
+  if (value === undefined || values.length > 1 || sign === undefined) throw new SelectorError('field selectors compare with one value');
+  return `${key}${sign}${escapeFieldValue(value)}`;
 }
 
-function attributesOf(user: UserInfo, spec: Spec): Attributes {
+/** @throws SelectorError */
+const labelText = (requirement: LabelSelectorRequirement) => selectorFromObject({ matchExpressions: [requirement] }).toString();
+
+interface Question {
+  attributes: Attributes;
+  /** What of the question could not be read. */
+  problems: string[];
+}
+
+function questionOf(user: UserInfo, spec: Spec): Question {
   const resource = spec.resourceAttributes;
-  const labelSelector = selectorText(resource?.labelSelector, labelText);
-  const fieldSelector = selectorText(resource?.fieldSelector, fieldText);
+  const fields = readSelector(resource?.fieldSelector, parseFieldSelector, fieldText);
+  const labels = readSelector(resource?.labelSelector, parseSelector, labelText);
+  const problem = (name: string, { isIncomplete, text }: ReadSelector) =>
+    isIncomplete ? [`spec.resourceAttributes.${name} ${text === undefined ? '' : 'partially '}ignored due to parse error`] : [];
   return {
-    user,
-    verb: resource?.verb ?? spec.nonResourceAttributes?.verb ?? '',
-    isResourceRequest: resource !== undefined,
-    apiGroup: resource?.group ?? '',
-    apiVersion: resource?.version ?? '',
-    namespace: resource?.namespace ?? '',
-    resource: resource?.resource ?? '',
-    subresource: resource?.subresource ?? '',
-    name: resource?.name ?? '',
-    path: spec.nonResourceAttributes?.path ?? '',
-    ...(labelSelector === undefined ? {} : { labelSelector }),
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    problems: [...problem('fieldSelector', fields), ...problem('labelSelector', labels)],
+    attributes: {
+      user,
+      verb: resource?.verb ?? spec.nonResourceAttributes?.verb ?? '',
+      isResourceRequest: resource !== undefined,
+      apiGroup: resource?.group ?? '',
+      apiVersion: resource ? resource.version || '*' : '',
+      namespace: resource?.namespace ?? '',
+      resource: resource?.resource ?? '',
+      subresource: resource?.subresource ?? '',
+      name: resource?.name ?? '',
+      path: spec.nonResourceAttributes?.path ?? '',
+      ...(labels.text === undefined ? {} : { labelSelector: labels.text }),
+      ...(fields.text === undefined ? {} : { fieldSelector: fields.text }),
+    },
   };
 }
 
-async function decide(authorizer: Authorizer, attributes: Attributes): Promise<SubjectAccessReviewStatus> {
+async function decide(authorizer: Authorizer, { attributes, problems }: Question): Promise<SubjectAccessReviewStatus> {
   const { decision, reason, error } = await authorizer.authorize(attributes);
+  const evaluationError = [...(error ? [error.message] : []), ...problems].join('; ');
   return {
     allowed: decision === 'allow',
     ...(decision === 'deny' ? { denied: true } : {}),
     ...(reason === '' ? {} : { reason }),
-    ...(error ? { evaluationError: error.message } : {}),
+    ...(evaluationError === '' ? {} : { evaluationError }),
   };
 }
 
@@ -107,15 +146,15 @@ export function accessReviewHandlers(authorizer: Authorizer): SubresourceHandler
   return [
     handler<SubjectAccessReview>('subjectaccessreviews', async (_, review) => ({
       ...review,
-      status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)),
+      status: await decide(authorizer, questionOf(subjectOf(review.spec), review.spec)),
     })),
     handler<SelfSubjectAccessReview>('selfsubjectaccessreviews', async ({ context }, review) => ({
       ...review,
-      status: await decide(authorizer, attributesOf(context.user, review.spec)),
+      status: await decide(authorizer, questionOf(context.user, review.spec)),
     })),
     handler<LocalSubjectAccessReview>('localsubjectaccessreviews', async (_, review) => ({
       ...review,
-      status: await decide(authorizer, attributesOf(subjectOf(review.spec), review.spec)),
+      status: await decide(authorizer, questionOf(subjectOf(review.spec), review.spec)),
     })),
     handler<SelfSubjectRulesReview>('selfsubjectrulesreviews', async ({ context }, review) => {
       const namespace = review.spec?.namespace ?? '';

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../../api/index.ts';
+import { type PolicyRule, parseFieldSelector, SelectorError } from '../../../api/index.ts';
 import type { Attributes, Authorizer, Decision } from '../../request.ts';
 import { rulesAllow } from '../rbac/rules.ts';
 import type { NodeGraph, Owned, Related } from './node-graph.ts';
@@ -14,8 +14,14 @@ const reading = ['get', 'list', 'watch'];
 const changing = ['update', 'patch'];
 const keeping = ['get', 'create', 'update', 'patch', 'delete'];
 
-const selectsNode = (a: Attributes, node: string) =>
-  (a.fieldSelector ?? '').split(',').some((r) => r === `spec.nodeName=${node}` || r === `spec.nodeName==${node}`);
+function selectsNode({ fieldSelector = '' }: Attributes, node: string): boolean {
+  try {
+    return parseFieldSelector(fieldSelector).exactly('spec.nodeName') === node;
+  } catch (error) {
+    if (error instanceof SelectorError) return false;
+    throw error;
+  }
+}
 
 /** --authorization-mode=Node: kubelets read what their own pods need, and write what is their own. */
 export function nodeAuthorizer(graph: NodeGraph, nodeRules: readonly PolicyRule[]): NodeAuthorizer {
