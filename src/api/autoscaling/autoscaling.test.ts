@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { accept, rejectUpdate } from '../testing/accept.ts';
 import { autoscalerV1 } from './autoscaler-v1.ts';
+import { autoscalerV2beta1, autoscalerV2beta2 } from './autoscaler-v2-betas.ts';
 
 const scaler = (target: object, spec: object = {}) => ({
   apiVersion: 'autoscaling/v2',
@@ -104,4 +105,51 @@ it('carries what was measured in v1 as v1 has it, and back without a loss', () =
   );
   expect(served.status?.currentCPUUtilizationPercentage).toBe(40);
   expect(autoscalerV1.toStorage(served as never).status).toEqual({ desiredReplicas: 1, currentMetrics });
+});
+
+it('serves the betas of v2 without a loss', () => {
+  const selector = { matchLabels: { a: 'b' } };
+  const describedObject = { kind: 'Service', name: 's', apiVersion: 'v1' };
+  const metrics = [
+    { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } } },
+    { type: 'Pods', pods: { metric: { name: 'p', selector }, target: { type: 'AverageValue', averageValue: '3' } } },
+    { type: 'Object', object: { describedObject, metric: { name: 'o' }, target: { type: 'Value', value: '7' } } },
+    { type: 'External', external: { metric: { name: 'e' }, target: { type: 'AverageValue', averageValue: '2' } } },
+  ];
+  const scaleDown = { selectPolicy: 'Max', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] };
+  const behavior = { scaleUp: { selectPolicy: 'Disabled', tolerance: '50m' }, scaleDown };
+  const currentMetrics = [{ type: 'Pods', pods: { metric: { name: 'p' }, current: { averageValue: '3' } } }];
+  const conditions = [{ type: 'AbleToScale', status: 'True' }];
+  const {
+    apiVersion: _,
+    kind: __,
+    ...stored
+  } = {
+    ...scaler(deployment, { metrics, behavior }),
+    status: { currentReplicas: 2, desiredReplicas: 1, currentMetrics, conditions },
+  };
+  const first = autoscalerV2beta1.fromStorage(stored as never);
+  expect(first.spec).toMatchObject({
+    metrics: [
+      { type: 'Resource', resource: { name: 'cpu', targetAverageUtilization: 70 } },
+      { type: 'Pods', pods: { metricName: 'p', selector, targetAverageValue: '3' } },
+      { type: 'Object', object: { target: describedObject, metricName: 'o', targetValue: '7' } },
+      { type: 'External', external: { metricName: 'e', targetAverageValue: '2' } },
+    ],
+  });
+  expect(first.spec).not.toHaveProperty('behavior');
+  expect(first.status).toMatchObject({
+    currentMetrics: [{ type: 'Pods', pods: { metricName: 'p', currentAverageValue: '3' } }],
+    conditions,
+  });
+  expect(autoscalerV2beta1.toStorage(first as never)).toEqual(stored);
+  const second = autoscalerV2beta2.fromStorage(stored as never);
+  expect(second.spec).toMatchObject({ metrics, behavior: { scaleUp: { selectPolicy: 'Disabled' }, scaleDown } });
+  expect(second.spec.behavior?.scaleUp).not.toHaveProperty('tolerance');
+  expect(autoscalerV2beta2.toStorage(second as never)).toEqual(stored);
+  // Who takes a direction away takes its tolerance with it.
+  const { scaleUp: _up, ...down } = second.spec.behavior ?? {};
+  expect(autoscalerV2beta2.toStorage({ ...second, spec: { ...second.spec, behavior: down } } as never).spec.behavior).toEqual({
+    scaleDown,
+  });
 });

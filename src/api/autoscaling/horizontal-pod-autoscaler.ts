@@ -1,10 +1,13 @@
 import { deepCopy } from '../equality.ts';
 import * as v1 from '../generated/autoscaling.v1.ts';
 import { HorizontalPodAutoscaler, type HPAScalingRules } from '../generated/autoscaling.v2.ts';
+import * as v2beta1 from '../generated/autoscaling.v2beta1.ts';
+import * as v2beta2 from '../generated/autoscaling.v2beta2.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
 import { autoscalerV1 } from './autoscaler-v1.ts';
+import { autoscalerV2beta1, autoscalerV2beta2 } from './autoscaler-v2-betas.ts';
 import { validateAutoscaler, validateAutoscalerStatus } from './autoscaler-validation.ts';
 import { metricsCell } from './metric-cells.ts';
 
@@ -23,7 +26,11 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
   resource: HorizontalPodAutoscaler,
   shortNames: ['hpa'],
   categories: ['all'],
-  versions: [convertedVersion(v1.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV1)],
+  versions: [
+    convertedVersion(v1.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV1),
+    convertedVersion(v2beta1.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV2beta1),
+    convertedVersion(v2beta2.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV2beta2),
+  ],
   generation: false,
   defaults({ spec }) {
     if (!spec) return;
