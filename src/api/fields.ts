@@ -167,11 +167,21 @@ export class FieldErrors {
   }
 
   tooLong(path: FieldPath, max: number): void {
-    this.#add('FieldValueTooLong', path, 'Too long', max >= 0 ? `may not be more than ${max} bytes` : 'value is too long');
+    this.#add(
+      'FieldValueTooLong',
+      path,
+      'Too long',
+      max >= 0 ? `may not be more than ${max} ${max === 1 ? 'byte' : 'bytes'}` : 'value is too long',
+    );
   }
 
   tooMany(path: FieldPath, actual: number, max: number): void {
-    this.#add('FieldValueTooMany', path, `Too many: ${actual}`, max >= 0 ? `must have at most ${max} items` : 'has too many items');
+    this.#add(
+      'FieldValueTooMany',
+      path,
+      `Too many: ${actual}`,
+      max >= 0 ? `must have at most ${max} ${max === 1 ? 'item' : 'items'}` : 'has too many items',
+    );
   }
 
   internal(path: FieldPath, detail: string): void {

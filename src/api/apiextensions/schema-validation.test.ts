@@ -71,7 +71,7 @@ test.each<[JSONSchemaProps, unknown, string[]]>([
   [{ type: 'string', format: 'nobody-knows' }, 'c', []],
   [{ type: 'integer', multipleOf: 3 }, 4, ['spec: Invalid value: 4: spec in body should be a multiple of 3']],
   [{ type: 'integer', maximum: 3, exclusiveMaximum: true }, 3, ['spec: Invalid value: 3: spec in body should be less than 3']],
-  [{ type: 'array', items: { type: 'string' }, maxItems: 1 }, ['a', 'b'], ['spec: Too many: 2: must have at most 1 items']],
+  [{ type: 'array', items: { type: 'string' }, maxItems: 1 }, ['a', 'b'], ['spec: Too many: 2: must have at most 1 item']],
   [
     { type: 'array', items: { type: 'string' } },
     ['a', 1],
@@ -184,7 +184,7 @@ test('the order of a list that is a map is no change', () => {
     { k: 'b', v: 2 },
   ];
   expect(problems(schema, [b, a], [a, b])).toEqual([]);
-  expect(problems(schema, [b, { ...a, v: 2 }], [a, b])).toEqual(['spec: Too many: 2: must have at most 1 items']);
+  expect(problems(schema, [b, { ...a, v: 2 }], [a, b])).toEqual(['spec: Too many: 2: must have at most 1 item']);
   expect(problems(schema, [a, a], [a, b])).toEqual(['spec[1]: Duplicate value: {"k":"a"}']);
 });
 

@@ -40,9 +40,9 @@ function validateDataSources({ dataSource, dataSourceRef }: PersistentVolumeClai
   if (!dataSource || !dataSourceRef) return;
   const same =
     dataSource.apiGroup === dataSourceRef.apiGroup && dataSource.kind === dataSourceRef.kind && dataSource.name === dataSourceRef.name;
-  const at = path.child('dataSource').toString();
-  if (dataSourceRef.namespace) errors.invalid(path, at, 'may not be specified when dataSourceRef.namespace is specified');
-  else if (!same) errors.invalid(path, at, 'must match dataSourceRef');
+  // Upstream shows a field path here, whose JSON says nothing.
+  if (dataSourceRef.namespace) errors.invalid(path, {}, 'may not be specified when dataSourceRef.namespace is specified');
+  else if (!same) errors.invalid(path, {}, 'must match dataSourceRef');
 }
 
 export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpec, path: FieldPath, errors: FieldErrors): void {

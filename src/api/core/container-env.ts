@@ -50,7 +50,6 @@ export function validateFieldRef(ref: ObjectFieldSelector, supported: readonly s
     const [map, key] = subscripted;
     if (map === 'metadata.annotations') reject(errors, path, key.toLowerCase(), isQualifiedName(key.toLowerCase()));
     else if (map === 'metadata.labels') reject(errors, path, key, isQualifiedName(key));
-    else if (knownFieldPaths.has(map)) errors.invalid(path, map, 'does not support subscript');
     else errors.invalid(at, ref.fieldPath, `error converting fieldPath: field label does not support subscript: ${ref.fieldPath}`);
     return;
   }

@@ -13,7 +13,7 @@ function validateNamespace(event: Event, errors: FieldErrors): void {
   const namespace = event.involvedObject?.namespace ?? '';
   // In the new form an event may be about something elsewhere, and kube-system's components may stay at home.
   const homes = event.eventTime ? ['default', 'kube-system'] : ['', 'default'];
-  const agrees = namespace === '' ? homes.includes(place) : event.eventTime !== undefined || namespace === place;
+  const agrees = namespace === '' ? homes.includes(place) : Boolean(event.eventTime) || namespace === place;
   if (!agrees) errors.invalid(at('involvedObject', 'namespace'), namespace, 'does not match event.namespace');
 }
 

@@ -15,8 +15,14 @@ export function parseImageTag(image: string): ImageTag {
   return { tag: tag === '' && digest === '' ? 'latest' : tag, digest };
 }
 
-/** Whether the reference means `latest`, which is pulled always by default. */
+const host = '([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
+const registry = `(${host}(\\.${host})*|\\[[a-fA-F0-9:]+\\])(:[0-9]+)?`;
+const component = '[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*';
+const tagged = '(:\\w[\\w.-]{0,127})?';
+const digested = '(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?';
+const reference = new RegExp(`^(${registry}/)?${component}(/${component})*${tagged}${digested}$`);
+
+/** Whether the reference means `latest`, which is pulled always by default. One that is malformed has no tag. */
 export function isLatestImage(image: string): boolean {
-  // An empty or malformed reference doesn't parse upstream, and so has no tag.
-  return image !== '' && parseImageTag(image).tag === 'latest';
+  return parseImageTag(image).tag === 'latest' && reference.test(image) && !/^[a-f0-9]{64}$/.test(image);
 }

@@ -95,7 +95,18 @@ describe('pod', () => {
     next.spec.restartPolicy = 'Never';
     expect(messages((errors) => pod.validateUpdate?.(next, prev, errors))).toEqual([
       'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n' +
-        '  core.PodSpec{\n- \tRestartPolicy: "Always",\n+ \tRestartPolicy: "Never",\n  \t... // 6 identical fields\n  }\n',
+        [
+          '@@ -35,7 +35,7 @@',
+          '   }',
+          '  ],',
+          '  "EphemeralContainers": null,',
+          '- "RestartPolicy": "Always",',
+          '+ "RestartPolicy": "Never",',
+          '  "TerminationGracePeriodSeconds": 30,',
+          '  "ActiveDeadlineSeconds": null,',
+          '  "DNSPolicy": "ClusterFirst",',
+          '',
+        ].join('\n'),
     ]);
   });
 
@@ -411,6 +422,6 @@ describe('others', () => {
     expect(message).toContain(
       'spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n',
     );
-    expect(message).toContain('- \t\t"ReadWriteOnce",\n+ \t\t"ReadWriteMany",');
+    expect(message).toContain('-  "ReadWriteOnce"\n+  "ReadWriteMany"');
   });
 });

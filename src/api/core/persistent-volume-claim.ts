@@ -1,6 +1,6 @@
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import { PersistentVolumeClaim, type PersistentVolumeClaimStatus } from '../generated/core.v1.ts';
+import { PersistentVolumeClaim, type PersistentVolumeClaimStatus, type TypedLocalObjectReference } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
@@ -22,6 +22,17 @@ export const oldClassWarning = `metadata.annotations[${storageClassAnnotation}]:
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
 const storagePath = specPath.child('resources', 'requests', 'storage');
+
+/** What a claim could be made from before `dataSourceRef`; anything else in its place was never heeded. */
+function isKnownSource({ apiGroup = '', kind }: TypedLocalObjectReference): boolean {
+  return apiGroup === '' ? kind === 'PersistentVolumeClaim' : apiGroup === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot';
+}
+
+/** Drops a data source that is none, unless the claim was made from it (KEP-1495). */
+function dropUnknownSource({ spec }: PersistentVolumeClaim, prev: PersistentVolumeClaim | undefined): void {
+  if (prev?.spec.dataSource || prev?.spec.dataSourceRef || spec.dataSourceRef) return;
+  if (spec.dataSource && !isKnownSource(spec.dataSource)) delete spec.dataSource;
+}
 
 /** A claim's data source and its newer form say the same, unless another namespace is meant. */
 function normalizeDataSources({ spec }: PersistentVolumeClaim): void {
@@ -108,10 +119,12 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   create(claim) {
     claim.status = { phase: 'Pending' };
+    dropUnknownSource(claim, undefined);
     normalizeDataSources(claim);
   },
   update(next, prev) {
     next.status = prev.status;
+    dropUnknownSource(next, prev);
     normalizeDataSources(next);
   },
   validate: ({ spec }, errors) => validatePersistentVolumeClaimSpec(spec, specPath, errors),
@@ -120,7 +133,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
     const spec = withoutAllowedChanges(next, prev);
     if (!semanticEqual(spec, prev.spec)) {
       const detail = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-      errors.forbidden(specPath, `${detail}\n${goDiff('core.PersistentVolumeClaimSpec', prev.spec, spec)}`);
+      errors.forbidden(specPath, `${detail}\n${goDiff('core.v1.PersistentVolumeClaimSpec', prev.spec, spec)}`);
     }
     const now = tryParseQuantity(next.spec.resources?.requests?.storage ?? '0');
     const before = tryParseQuantity(prev.spec.resources?.requests?.storage ?? '0');

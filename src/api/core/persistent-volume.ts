@@ -10,6 +10,7 @@ import { formatAccessModes } from './access-modes.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { validateAccessModes, volumeModes } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
+import { internalForm } from './internal-form.ts';
 import { nodeTermWarnings } from './node-label-warnings.ts';
 import { oldClassWarning, storageClassAnnotation } from './persistent-volume-claim.ts';
 import { persistentVolumeSources, validatePersistentVolumeSource } from './persistent-volume-sources.ts';
@@ -24,7 +25,7 @@ function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: Field
   const path = specPath.child('capacity');
   const names = Object.keys(capacity);
   if (names.length === 0) errors.required(path);
-  if (capacity.storage === undefined || names.length > 1) errors.notSupported(path, capacity, ['storage']);
+  if (capacity.storage === undefined || names.length > 1) errors.notSupported(path, names.length === 0 ? null : capacity, ['storage']);
   for (const [name, value] of Object.entries(capacity)) {
     requireNonNegativeValue(value, path.key(name), errors);
     requirePositiveQuantity(value, path.key(name), errors);
@@ -121,7 +122,7 @@ export const persistentVolume = defineKind<PersistentVolume>({
   defaults(volume) {
     volume.spec ??= {};
     volume.spec.persistentVolumeReclaimPolicy ||= 'Retain';
-    volume.spec.volumeMode ||= 'Filesystem';
+    volume.spec.volumeMode ??= 'Filesystem';
     if (volume.spec.hostPath) volume.spec.hostPath.type ??= '';
     if (volume.spec.azureDisk) {
       volume.spec.azureDisk.cachingMode ??= 'ReadWrite';
@@ -148,14 +149,14 @@ export const persistentVolume = defineKind<PersistentVolume>({
     if (!semanticEqual(after, before))
       errors.forbidden(
         specPath.child('persistentvolumesource'),
-        `spec.persistentvolumesource is immutable after creation\n${goDiff('core.PersistentVolumeSource', before, after)}`,
+        `spec.persistentvolumesource is immutable after creation\n${goDiff('core.v1.PersistentVolumeSpec', before, after, persistentVolumeSources)}`,
       );
     if (next.spec.volumeMode !== prev.spec.volumeMode)
       errors.invalid(new FieldPath('volumeMode'), next.spec.volumeMode ?? null, fieldImmutable);
     if (prev.spec.nodeAffinity && !semanticEqual(next.spec.nodeAffinity, withStableLabels(prev.spec.nodeAffinity, next.spec.nodeAffinity)))
       errors.invalid(
         new FieldPath('nodeAffinity'),
-        next.spec.nodeAffinity ?? null,
+        internalForm('core.v1.VolumeNodeAffinity', next.spec.nodeAffinity),
         'field is immutable, except for updating from beta label to GA',
       );
     if (prev.spec.volumeAttributesClassName !== undefined && next.spec.volumeAttributesClassName === undefined)

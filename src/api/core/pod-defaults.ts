@@ -56,7 +56,7 @@ export function defaultContainer(container: Container | EphemeralContainer): voi
 
 /** Defaults of a claim's spec, wherever one is written: the claim itself, a StatefulSet's template, a generic ephemeral volume. */
 export function defaultPersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpec): void {
-  spec.volumeMode ||= 'Filesystem';
+  spec.volumeMode ??= 'Filesystem';
   spec.resources ??= {};
 }
 

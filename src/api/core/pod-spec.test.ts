@@ -41,8 +41,13 @@ describe('defaultPodSpec', () => {
     ['nginx:latest', 'Always'],
     ['registry:5000/nginx', 'Always'],
     ['registry:5000/nginx:1', 'IfNotPresent'],
-    ['nginx@sha256:0123', 'IfNotPresent'],
-    ['nginx:latest@sha256:0123', 'Always'],
+    [`nginx@sha256:${'0123'.repeat(16)}`, 'IfNotPresent'],
+    [`nginx:latest@sha256:${'0123'.repeat(16)}`, 'Always'],
+    ['localhost/a/b-c__d.e', 'Always'],
+    // What is no reference has no tag.
+    ['', 'IfNotPresent'],
+    ['Nginx', 'IfNotPresent'],
+    ['nginx:latest@sha256:0123', 'IfNotPresent'],
   ])('pulls %s %s', (image, policy) => {
     const given = spec({ containers: [container({ image })] });
     defaultPodSpec(given);
@@ -311,7 +316,7 @@ describe('validatePodSpec', () => {
       [
         'spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive',
         'spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost',
-        'spec.containers[0].securityContext: Invalid value: {"allowPrivilegeEscalation":false,"privileged":true,"runAsUser":-1,"seccompProfile":{"type":"Localhost"}}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
+        'spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":-1,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":{"Type":"Localhost","LocalhostProfile":null},"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
       ],
     ],
     [

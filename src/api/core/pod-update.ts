@@ -1,4 +1,5 @@
 /** What may change in a pod after it was made (upstream: ValidatePodUpdate and its like). */
+
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { Container, ContainerStatus, EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
@@ -7,6 +8,7 @@ import { isDns1123Subdomain, isInRange, isUserOrGroupId } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { allowOneOf, reject, rejectNew, requireQualifiedName } from './checks.ts';
 import { goDiff } from './go-diff.ts';
+import { internalForm } from './internal-form.ts';
 import { mirrorPodAnnotation, validatePodAnnotations, validatePodAnnotationsUpdate } from './pod-annotations.ts';
 
 const specPath = new FieldPath('spec');
@@ -62,19 +64,25 @@ function hasOnlyAdditions(next: NodeSelectorTerm, prev: NodeSelectorTerm): boole
 function validateGated(next: PodSpec, prev: PodSpec, errors: FieldErrors): void {
   const selector = next.nodeSelector ?? {};
   if (Object.entries(prev.nodeSelector ?? {}).some(([key, value]) => selector[key] !== value))
-    errors.invalid(specPath.child('nodeSelector'), selector, 'only additions to spec.nodeSelector are allowed (no mutations or deletions)');
+    errors.invalid(
+      specPath.child('nodeSelector'),
+      next.nodeSelector,
+      'only additions to spec.nodeSelector are allowed (no mutations or deletions)',
+    );
   const required = 'requiredDuringSchedulingIgnoredDuringExecution';
   const before = prev.affinity?.nodeAffinity?.[required]?.nodeSelectorTerms ?? [];
   const now = next.affinity?.nodeAffinity?.[required]?.nodeSelectorTerms ?? [];
+  const show = (term: NodeSelectorTerm) => internalForm('core.v1.NodeSelectorTerm', term);
   if (before.length === 0) return;
   const path = specPath.child('affinity', 'nodeAffinity', required, 'nodeSelectorTerms');
   if (before.length !== now.length) {
-    errors.invalid(path, now, 'no additions/deletions to non-empty NodeSelectorTerms list are allowed');
+    errors.invalid(path, now.length === 0 ? null : now.map(show), 'no additions/deletions to non-empty NodeSelectorTerms list are allowed');
     return;
   }
   for (const [i, term] of before.entries()) {
     const changed = now[i] ?? {};
-    if (!hasOnlyAdditions(changed, term)) errors.invalid(path.index(i), changed, 'only additions are allowed (no mutations or deletions)');
+    if (!hasOnlyAdditions(changed, term))
+      errors.invalid(path.index(i), show(changed), 'only additions are allowed (no mutations or deletions)');
   }
 }
 
@@ -117,7 +125,7 @@ export function validatePodUpdate(next: Pod, prev: Pod, errors: FieldErrors): vo
   if (gates.size > 0) validateGated(next.spec, prev.spec, errors);
   const rest = withoutAllowedChanges(next.spec, prev.spec);
   if (!semanticEqual(rest, prev.spec))
-    errors.forbidden(specPath, `pod updates may not change fields other than ${updatable}\n${goDiff('core.PodSpec', prev.spec, rest)}`);
+    errors.forbidden(specPath, `pod updates may not change fields other than ${updatable}\n${goDiff('core.v1.PodSpec', prev.spec, rest)}`);
 }
 
 function validateEnds(
@@ -269,6 +277,6 @@ export function validateEphemeralContainersUpdate(next: Pod, prev: Pod, errors: 
     const now = containers.get(old.name);
     if (!now) errors.forbidden(path, `existing ephemeral containers ${name} may not be removed\n`);
     else if (!semanticEqual(old, now))
-      errors.forbidden(path, `existing ephemeral containers ${name} may not be changed\n${goDiff('core.EphemeralContainer', old, now)}`);
+      errors.forbidden(path, `existing ephemeral containers ${name} may not be changed\n${goDiff('core.v1.EphemeralContainer', old, now)}`);
   }
 }

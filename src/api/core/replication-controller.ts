@@ -1,6 +1,7 @@
 import { containerColumns } from '../apps/pod-columns.ts';
 import { requireAtMost, requireCounts, validateAlwaysTemplate } from '../apps/template-rules.ts';
-import { FieldPath } from '../fields.ts';
+import { semanticEqual } from '../equality.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
 import { ReplicationController } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
@@ -11,6 +12,19 @@ import { workloadWarnings } from './pod-warnings.ts';
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
 const counts = ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'] as const;
+
+const nonConvertible = 'non-convertible.kubernetes.io/';
+
+/** An annotation may say of a field that another version of the object can't hold it; it stays then as it is. */
+function validateNonConvertible(next: ReplicationController, prev: ReplicationController, errors: FieldErrors): void {
+  for (const [key, value] of Object.entries(prev.metadata.annotations ?? {})) {
+    if (!key.startsWith(nonConvertible)) continue;
+    const field = key.slice(nonConvertible.length);
+    if (!field.includes('selector')) errors.notFound(new FieldPath(field), value, 'unknown non-convertible field');
+    else if (!semanticEqual(next.spec.selector, prev.spec.selector))
+      errors.invalid(specPath.child('selector'), next.spec.selector, 'cannot update non-convertible selector');
+  }
+}
 
 export const replicationController = defineKind<ReplicationController>({
   resource: ReplicationController,
@@ -43,9 +57,10 @@ export const replicationController = defineKind<ReplicationController>({
     const path = specPath.child('template');
     const labels = spec.template?.metadata?.labels ?? {};
     if (spec.template && selector.some(([key, value]) => labels[key] !== value))
-      errors.invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`');
+      errors.invalid(path.child('metadata', 'labels'), spec.template.metadata?.labels, '`selector` does not match template `labels`');
     validateAlwaysTemplate(spec.template, 'ReplicationController', path, errors);
   },
+  validateUpdate: validateNonConvertible,
   warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   fieldSelectors: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
   subresources: {

@@ -9,7 +9,7 @@ import { defineKind } from '../kind.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { canonicalQuantity } from '../quantity.ts';
-import { isHugePages, isStandardQuotaResource, validateQuotaResourceName, validateResourceQuantity } from './resource-names.ts';
+import { isStandardQuotaResource, validateQuotaResourceName, validateResourceQuantity } from './resource-names.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -29,7 +29,6 @@ const podCompute = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cp
 function isScopeValidFor(scope: string, resource: string): boolean {
   switch (scope) {
     case 'BestEffort':
-    case 'CrossNamespacePodAffinity':
       return resource === 'pods';
     case 'VolumeAttributesClass':
       return resource === 'persistentvolumeclaims' || resource === 'requests.storage';
@@ -37,12 +36,8 @@ function isScopeValidFor(scope: string, resource: string): boolean {
     case 'NotTerminating':
     case 'NotBestEffort':
     case 'PriorityClass':
-      return (
-        resource === 'pods' ||
-        podCompute.includes(resource) ||
-        /^((requests|limits)\.)?ephemeral-storage$/.test(resource) ||
-        isHugePages(resource.replace(/^requests\./, ''))
-      );
+    case 'CrossNamespacePodAffinity':
+      return resource === 'pods' || podCompute.includes(resource);
     default:
       return true;
   }

@@ -174,7 +174,7 @@ export function validateTopologySpread(constraints: readonly TopologySpreadConst
     allowOneOf(errors, at.child('nodeTaintsPolicy'), constraint.nodeTaintsPolicy, ['Honor', 'Ignore']);
     const keysPath = at.child('matchLabelKeys');
     validateLabelKeys(matchLabelKeys, labelSelector, keysPath, errors);
-    validateKeysOnce(matchLabelKeys, labelSelector, keysPath, errors);
+    validateKeysOnce(matchLabelKeys, labelSelector, at, errors);
     validateLabelSelector(labelSelector, at.child('labelSelector'), errors);
   }
 }

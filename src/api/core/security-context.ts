@@ -1,4 +1,5 @@
 /** Security settings of pods and containers. */
+
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type {
   AppArmorProfile,
@@ -11,6 +12,7 @@ import type {
 import { byteLength, isDns1123Subdomain, isUserOrGroupId } from '../names.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { requireDescendingPath } from './file-paths.ts';
+import { internalForm } from './internal-form.ts';
 
 const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];
 
@@ -100,9 +102,10 @@ export function validateSecurityContext(context: SecurityContext, hostUsers: boo
   }
   validateSeccompProfile(context.seccompProfile, path.child('seccompProfile'), errors);
   if (context.allowPrivilegeEscalation === false) {
-    if (context.privileged) errors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
+    const shown = () => internalForm('core.v1.SecurityContext', context);
+    if (context.privileged) errors.invalid(path, shown(), 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
     if (context.capabilities?.add?.includes('CAP_SYS_ADMIN'))
-      errors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN');
+      errors.invalid(path, shown(), 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN');
   }
   validateWindowsOptions(context.windowsOptions, path.child('windowsOptions'), errors);
   validateAppArmorProfile(context.appArmorProfile, path.child('appArmorProfile'), errors);

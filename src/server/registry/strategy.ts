@@ -78,10 +78,10 @@ export function validateCreate(kind: KindDefinition, object: KubeObject, problem
 function keepMeta(next: ObjectMeta, prev: ObjectMeta): void {
   if (!next.uid) next.uid = prev.uid;
   next.creationTimestamp = prev.creationTimestamp;
+  // An update can't take back a deletion; that it asks for one is left for validation to refuse.
   if (prev.deletionTimestamp !== undefined) next.deletionTimestamp = prev.deletionTimestamp;
-  else delete next.deletionTimestamp;
-  if (prev.deletionGracePeriodSeconds !== undefined) next.deletionGracePeriodSeconds = prev.deletionGracePeriodSeconds;
-  else delete next.deletionGracePeriodSeconds;
+  else if (!next.deletionTimestamp) delete next.deletionTimestamp;
+  if (prev.deletionGracePeriodSeconds !== undefined) next.deletionGracePeriodSeconds ??= prev.deletionGracePeriodSeconds;
   if (prev.generation !== undefined) next.generation = prev.generation;
   else delete next.generation;
   if (prev.generateName !== undefined && next.generateName === undefined) next.generateName = prev.generateName;

@@ -1,0 +1,75 @@
+/** How upstream's messages show a struct: as its internal types have it, without JSON's names and with what is not set. */
+import type { Field, StructNode, TypeNode } from '../schema/node.ts';
+import { structNode } from '../schema/table.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Words that Go writes large. */
+const initialism = /^(api|aws|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iqn|iscsi|nfs|os|pd|qos|rbd|se(?=Linux)|ssl|tcp|tty|uid)(?=[A-Z]|$)/;
+const otherNames: Readonly<Record<string, string>> = { cephfs: 'CephFS', storageos: 'StorageOS' };
+
+const goName = (name: string) =>
+  otherNames[name] ?? name.replace(initialism, (word) => word.toUpperCase()).replace(/^[a-z]/, (first) => first.toUpperCase());
+
+/** What the internal PodSpec keeps in its security context, ahead of what is there for JSON too. */
+const securityFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'];
+
+function absent({ node, pointer }: Field): unknown {
+  if (pointer) return null;
+  switch (node.kind) {
+    case 'string':
+      return '';
+    case 'int':
+    case 'float':
+      return 0;
+    case 'bool':
+      return false;
+    case 'quantity':
+      return '0';
+    case 'struct':
+      return shown(node, {});
+    default:
+      return null;
+  }
+}
+
+const shownFields = (fields: readonly Field[], value: Fields) =>
+  Object.fromEntries(
+    fields.map((field) => {
+      const own = value[field.name];
+      return [goName(field.name), own === undefined || own === null ? absent(field) : shown(field.node, own)];
+    }),
+  );
+
+function shownPodSpec(node: StructNode, value: Fields): object {
+  const isSecurity = ({ name }: Field) => securityFields.includes(name);
+  const fields = node.fields.filter((field) => !isSecurity(field) && field.name !== 'serviceAccount');
+  const pod = shownFields(fields, value);
+  const security = shownFields(node.fields.filter(isSecurity), value);
+  pod.SecurityContext = { ...security, ...(pod.SecurityContext ?? (absent({ ...securityContextOf(node), pointer: false }) as object)) };
+  return pod;
+}
+
+function securityContextOf(node: StructNode): Field {
+  const field = node.byName.get('securityContext');
+  if (field === undefined) throw new Error('schema: a PodSpec without securityContext');
+  return field;
+}
+
+function shown(node: TypeNode, value: unknown): unknown {
+  if (node.kind === 'list' && Array.isArray(value)) return value.map((item) => shown(node.item, item));
+  // What internal types share with the versioned ones has JSON's names there, too.
+  if (node.kind !== 'struct' || node.typeName.startsWith('meta.') || typeof value !== 'object' || value === null) return value;
+  return node.typeName === 'core.v1.PodSpec' ? shownPodSpec(node, value as Fields) : shownFields(node.fields, value as Fields);
+}
+
+/** `value`, of the table's type (`core.v1.SecurityContext`), as upstream's internal type prints it in JSON; or only some `fields` of it. */
+export function internalForm(typeName: string, value: unknown, fields?: readonly string[]): unknown {
+  if (value === undefined || value === null) return null;
+  const node = structNode(typeName);
+  if (fields === undefined) return shown(node, value);
+  return shownFields(
+    node.fields.filter(({ name }) => fields.includes(name)),
+    value as Fields,
+  );
+}
