@@ -83,6 +83,8 @@ export interface Credentials {
     notAfter: Date;
     /** DER. Where it is given, authenticators check which authority (client CA, front-proxy CA) signed it; without it, it was the client CA. */
     raw?: Uint8Array;
+    /** Who signed it, and who signed them: DER. What lies between a client's certificate and an authority comes with it. */
+    issuers?: readonly Uint8Array[];
     /** Why it is not to be believed: it has expired, or nobody known has signed it. */
     problem?: string;
   };

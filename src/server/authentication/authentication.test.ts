@@ -1,12 +1,13 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Node, type ObjectMeta, Pod, Secret, ServiceAccount } from '../../api/index.ts';
-import { createCertificateAuthority, generateKeyPair, issueCertificate } from '../../pki/index.ts';
+import { createCertificateAuthority, generateKeyPair, issueCertificate, type KeyCertificate } from '../../pki/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import type { Credentials } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { createAuthentication, createTokenIssuer, issueServiceAccountToken, parseTokenFile } from './index.ts';
+import { bearerToken } from './token.ts';
 
 const issuer = 'https://kubernetes.default.svc.cluster.local';
 let memory: MemoryStorages;
@@ -188,6 +189,27 @@ test('without credentials there is no user; a wrong token is refused', async () 
   await expect(authenticator.authenticate(bearer('nonsense'))).rejects.toMatchObject({ code: 401 });
 });
 
+test.each([
+  ['dG9rZW4', 'dummy', true],
+  ['dG9rZW4', undefined, 'missing additional subprotocol'],
+  ['dG9rZW4=', 'dummy', 'invalid base64.bearer.authorization token encoding'],
+  ['_w', 'dummy', 'invalid base64.bearer.authorization token'],
+  ['', 'dummy', undefined],
+])('a WebSocket subprotocol of %j, beside %j: %j', (encoded, other, expected) => {
+  const protocols = [`base64url.bearer.authorization.k8s.io.${encoded}`, ...(other === undefined ? [] : [other])];
+  const read = () => bearerToken({ ...credentials({ upgrade: 'websocket' }), webSocketProtocols: protocols });
+  if (typeof expected === 'string') expect(read).toThrow(expected);
+  else expect(read()).toBe(expected && 'token');
+});
+
+test('a space too many hides a token, which is warned of', () => {
+  const warnings: string[] = [];
+  const notes = { warn: (message: string) => void warnings.push(message), auditAnnotation: () => {} };
+  expect(bearerToken({ ...credentials({ authorization: 'Bearer  token' }), notes })).toBeUndefined();
+  expect(warnings).toEqual(['the provided Authorization header contains extra space before the bearer token, and is ignored']);
+  expect(bearerToken(credentials({ authorization: 'bearer token and more' }))).toBe('token');
+});
+
 test('token file lines give user, uid and groups', async () => {
   const users = parseTokenFile('abc,alice,u1,"dev,ops"\nxyz,bob,u2\n');
   const { authenticator } = setUp({ tokens: users });
@@ -223,6 +245,24 @@ test('a bootstrap token is its Secret until it expires', async () => {
   await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).rejects.toMatchObject({ code: 401 });
 });
 
+/** An authority that another has signed. */
+async function intermediateAuthority(authority: KeyCertificate, validity: { notBefore: Date; notAfter: Date }): Promise<KeyCertificate> {
+  const lib = await import('@peculiar/x509');
+  const { privateKey: key } = await generateKeyPair();
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const pkcs8 = createPrivateKey(authority.key).export({ type: 'pkcs8', format: 'der' });
+  const certificate = await lib.X509CertificateGenerator.create({
+    ...validity,
+    subject: 'CN=between',
+    issuer: new lib.X509Certificate(authority.certificate).subjectName,
+    publicKey: new lib.PublicKey(createPublicKey(key).export({ type: 'spki', format: 'der' })),
+    signingKey: await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']),
+    signingAlgorithm: algorithm,
+    extensions: [new lib.BasicConstraintsExtension(true)],
+  });
+  return { certificate: certificate.toString('pem'), key };
+}
+
 test('certificates: the client CA gives users, the front-proxy CA the word of the proxy', async () => {
   const validity = { notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 1e7) };
   const ca = await createCertificateAuthority({ commonName: 'a', ...validity });
@@ -244,5 +284,13 @@ test('certificates: the client CA gives users, the front-proxy CA the word of th
     groups: ['ops', 'system:authenticated'],
   });
   expect(await authenticator.authenticate(credentials(headers, await present(ca, 'alice', [])))).toMatchObject({ name: 'alice' });
-  expect(await authenticator.authenticate(credentials({}, await present(proxyCa, 'x', [])))).toBeUndefined();
+  // Who presents a certificate is not anonymous for that it is nobody's.
+  const refuse = (certificate: Awaited<ReturnType<typeof present>> & { issuers?: Uint8Array[] }) =>
+    expect(() => authenticator.authenticate(credentials({}, certificate))).toThrow('Unauthorized');
+  refuse(await present(proxyCa, 'x', []));
+  const between = await intermediateAuthority(ca, validity);
+  const derOf = ({ certificate }: typeof ca) => Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  const indirect = await present(between, 'carol', []);
+  expect(await authenticator.authenticate(credentials({}, { ...indirect, issuers: [derOf(between)] }))).toMatchObject({ name: 'carol' });
+  refuse({ ...indirect, raw: Buffer.from(indirect.raw), issuers: [derOf(proxyCa)] });
 });

@@ -4,7 +4,13 @@ import type { Authenticator, Credentials, UserInfo } from '../request.ts';
 
 type SignedBy = (certificate: NonNullable<Credentials['certificate']>) => boolean;
 
-/** Whether one of the authorities (PEM bundle) signed a certificate; remembered by the certificate's object, one a connection. */
+const hasSigned = (authority: X509Certificate, certificate: X509Certificate) =>
+  certificate.issuer === authority.subject && certificate.verify(authority.publicKey);
+
+/**
+ * Whether one of the authorities (PEM bundle) signed a certificate, or who signed it; remembered by the certificate's object, one a
+ * connection. That those in between are still good was seen when the connection was made.
+ */
 function signedByOneOf(bundle: string): SignedBy {
   const authorities = (bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? []).map(
     (pem) => new X509Certificate(pem),
@@ -15,12 +21,23 @@ function signedByOneOf(bundle: string): SignedBy {
     if (raw === undefined) return false;
     let answer = known.get(raw);
     if (answer === undefined) {
-      const x509 = new X509Certificate(raw);
-      answer = authorities.some((authority) => x509.issuer === authority.subject && x509.verify(authority.publicKey));
+      answer = leadsTo(authorities, raw, certificate.issuers ?? []);
       known.set(raw, answer);
     }
     return answer;
   };
+}
+
+function leadsTo(authorities: readonly X509Certificate[], leaf: Uint8Array, issuers: readonly Uint8Array[]): boolean {
+  let certificate = new X509Certificate(leaf);
+  for (const raw of [...issuers, undefined]) {
+    if (authorities.some((authority) => hasSigned(authority, certificate))) return true;
+    if (raw === undefined) break;
+    const issuer = new X509Certificate(raw);
+    if (!issuer.ca || !hasSigned(issuer, certificate)) break;
+    certificate = issuer;
+  }
+  return false;
 }
 
 /** Which certificate it was, for audit logs and whoever is told of the user; one that comes without its bytes has no name. */
@@ -36,7 +53,8 @@ export function clientCertificates(options: { clientCa?: string } = {}): Authent
       if (certificate === undefined) return undefined;
       if (certificate.problem !== undefined) throw new Error(`x509: ${certificate.problem}`);
       if (certificate.commonName === '') return undefined;
-      if (certificate.raw !== undefined && signed !== undefined && !signed(certificate)) return undefined;
+      if (certificate.raw !== undefined && signed !== undefined && !signed(certificate))
+        throw new Error('x509: certificate signed by unknown authority');
       let user = users.get(certificate);
       if (user === undefined) {
         const { commonName: name, organizations: groups, uid } = certificate;

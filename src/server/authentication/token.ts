@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { AuthenticationNotes, Authenticator, Credentials, UserInfo } from '../request.ts';
 
 export interface TokenResult {
@@ -33,16 +34,34 @@ export function unionTokens(authenticators: readonly TokenAuthenticator[]): Toke
 
 const webSocketPrefix = 'base64url.bearer.authorization.k8s.io.';
 
-/** The token of an Authorization header, or, from browsers, of a WebSocket subprotocol. */
-export function bearerToken(credentials: Credentials): string | undefined {
-  const authorization = credentials.header('authorization');
-  if (authorization !== undefined) {
-    const [scheme, token] = authorization.trim().split(' ');
-    if (scheme?.toLowerCase() === 'bearer' && token) return token;
-  }
-  const protocol = credentials.webSocketProtocols.find((p) => p.startsWith(webSocketPrefix));
-  return protocol === undefined ? undefined : Buffer.from(protocol.slice(webSocketPrefix.length), 'base64url').toString('utf8');
+const extraSpace = 'the provided Authorization header contains extra space before the bearer token, and is ignored';
+
+/** The token of an Authorization header. */
+function headerToken({ header, notes }: Credentials): string | undefined {
+  const [scheme, token, after] = (header('authorization') ?? '').trim().split(' ');
+  if (scheme?.toLowerCase() !== 'bearer') return undefined;
+  if (token === '' && after !== undefined) notes?.warn(extraSpace);
+  return token || undefined;
 }
+
+/**
+ * The token that browsers, which can't set headers, send as a WebSocket subprotocol.
+ * @throws Error for one that can't be read, or comes without another subprotocol for the answer to name
+ */
+function webSocketToken({ header, webSocketProtocols }: Credentials): string | undefined {
+  if (header('upgrade')?.toLowerCase() !== 'websocket') return undefined;
+  const [encoded, ...more] = webSocketProtocols.filter((p) => p.startsWith(webSocketPrefix)).map((p) => p.slice(webSocketPrefix.length));
+  if (!encoded) return undefined;
+  if (more.length > 0) throw new Error('multiple base64.bearer.authorization tokens specified');
+  if (!/^[\w-]+$/.test(encoded) || encoded.length % 4 === 1) throw new Error('invalid base64.bearer.authorization token encoding');
+  const bytes = Buffer.from(encoded, 'base64url');
+  if (!isUtf8(bytes)) throw new Error('invalid base64.bearer.authorization token');
+  if (webSocketProtocols.length < 2) throw new Error('missing additional subprotocol');
+  return bytes.toString('utf8');
+}
+
+/** The token of an Authorization header, or, from browsers, of a WebSocket subprotocol. */
+export const bearerToken = (credentials: Credentials): string | undefined => headerToken(credentials) ?? webSocketToken(credentials);
 
 /** Bearer tokens as request credentials. A token that nobody knows is an error, not an anonymous request. */
 export function bearerTokens(tokens: TokenAuthenticator, apiAudiences: readonly string[]): Authenticator {

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { Credentials } from '../request.ts';
 
 const certificates = new WeakMap<TLSSocket, NonNullable<Credentials['certificate']> | null>();
@@ -16,21 +16,39 @@ export function clientCertificate(socket: TLSSocket): Credentials['certificate']
 /** A user's UID in the subject of their certificate: an object identifier of Kubernetes' own (feature gate AllowParsingUserUIDFromCertAuth). */
 const uidAttribute = '1.3.6.1.4.1.57683.2';
 
+/** More than any chain has. */
+const maxIssuers = 8;
+
 const list = (value: string | string[] | undefined) => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
 
+/** Of those that a client sent, and those known here that signed them, all but its own. */
+function issuersOf(peer: DetailedPeerCertificate): Uint8Array[] {
+  const issuers: Uint8Array[] = [];
+  for (let at = peer; at.issuerCertificate && at.issuerCertificate !== at && issuers.length < maxIssuers; at = at.issuerCertificate)
+    issuers.push(at.issuerCertificate.raw);
+  return issuers;
+}
+
+function uidProblem(uids: readonly string[]): string | undefined {
+  if (uids.length > 1) return 'expected 1 UID, but found multiple';
+  return uids[0] === '' ? 'UID cannot be an empty string' : undefined;
+}
+
 function read(socket: TLSSocket): Credentials['certificate'] {
-  // Without a certificate the connection is unauthorized too.
-  const problem = socket.authorized ? undefined : String(socket.authorizationError);
-  const peer = socket.getPeerCertificate();
+  const peer = socket.getPeerCertificate(true);
   if (peer?.raw === undefined) return undefined;
   const subject = peer.subject as unknown as Record<string, string | string[] | undefined>; // repeated attributes come as lists
-  const uid = list(subject[uidAttribute]).at(-1);
+  const uids = list(subject[uidAttribute]);
+  const [uid] = uids;
+  // Without a certificate the connection is unauthorized too.
+  const problem = socket.authorized ? uidProblem(uids) : String(socket.authorizationError);
   return {
     commonName: list(subject.CN)[0] ?? '',
     organizations: list(subject.O),
     ...(uid === undefined ? {} : { uid }),
     notAfter: new Date(peer.valid_to),
     raw: peer.raw,
+    issuers: issuersOf(peer),
     ...(problem === undefined ? {} : { problem }),
   };
 }

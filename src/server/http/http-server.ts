@@ -110,10 +110,10 @@ function split(url: string): { path: string; query: URLSearchParams } {
   return at < 0 ? { path: url, query: noQuery } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
 }
 
-function webSocketProtocols(header: string | undefined): string[] {
-  if (header === undefined) return [];
-  return header
-    .split(',')
+function webSocketProtocols(headers: readonly (readonly [string, string])[]): string[] {
+  return headers
+    .filter(([name]) => name === 'sec-websocket-protocol')
+    .flatMap(([, value]) => value.split(','))
     .map((p) => p.trim())
     .filter((p) => p !== '');
 }
@@ -131,7 +131,7 @@ function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgra
     ...(certificate === undefined ? {} : { certificate }),
     header,
     headers,
-    webSocketProtocols: webSocketProtocols(header('sec-websocket-protocol')),
+    webSocketProtocols: webSocketProtocols(headers),
     remoteAddress,
   };
   return {

@@ -146,7 +146,7 @@ function authenticate(options: PipelineOptions, credentials: Credentials, path: 
       if (answer !== undefined) return whole(answer);
     }
     const isAllowed = typeof anonymous === 'function' ? anonymous(path) : anonymous;
-    if (refused || !isAllowed || /^bearer /i.test(credentials.header('authorization') ?? '')) {
+    if (refused || !isAllowed || /^bearer \S/i.test(credentials.header('authorization') ?? '')) {
       authentication?.attempted(undefined, startedMs);
       throw errors.unauthorized();
     }
