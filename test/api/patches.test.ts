@@ -36,7 +36,10 @@ test.each([
 test.each([
   ['merge-patch', '[]', 'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}'],
   ['json-patch', '{}', 'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp'],
+  ['json-patch', '[1]', 'error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp'],
+  ['json-patch', '[{"op":1}]', 'error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string'],
   ['strategic-merge-patch', '{', 'unexpected end of JSON input'],
+  ['strategic-merge-patch', '{"spec":{"$patch":"x"}}', 'unknown patch type: x in map: map[$patch:x]'],
 ])('a %s of %s is none', async (type, body, message) => {
   expect((await patched(type, body, '')).message).toBe(message);
 });
@@ -55,7 +58,7 @@ test('of very many repetitions the first hundred are told', async () => {
   const test = '{"op":"test","path":"/metadata/name","path":"/metadata/name","value":"default"}';
   const { warning = '' } = await patched('json-patch', many(test), 'Warn');
   expect(String(warning).split('json patch duplicate field')).toHaveLength(101);
-  expect((await patched('json-patch', `[${'{"op":1,"op":1},'.repeat(150_000)}{}]`, 'Warn')).message).toBe(
+  expect((await patched('json-patch', `[${'{"op":"x","op":"x"},'.repeat(150_000)}{}]`, 'Warn')).message).toBe(
     'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 150001',
   );
 });

@@ -1,60 +1,130 @@
 /**
- * JSON Patch (RFC 6902). Own code rather than fast-json-patch or rfc6902: those mutate or deep-copy the whole document, and neither
- * gives upstream's error messages; here a patch copies only the containers on the paths that it touches.
+ * JSON Patch (RFC 6902) as upstream's library has it (gopkg.in/evanphx/json-patch.v4), which is more lenient in places: `replace` may
+ * make a key, `copy` takes null from a key that isn't there, indices may be signed, and count from the end if negative. Own code
+ * rather than fast-json-patch or rfc6902: those mutate or deep-copy the whole document, and neither gives upstream's error messages;
+ * here a patch copies only the containers on the paths that it touches.
  */
 import { setKey } from '../decode.ts';
 import { deepCopy, deepEqual } from '../equality.ts';
+import { goQuote } from '../fields.ts';
 import { isTooDeep, nestingOf } from '../nesting.ts';
 
-/** A patch that cannot be read (400) or cannot be applied (422); the message is upstream's. */
+/** 400, 422 or 413; `Unknown` is 500: upstream's server does not expect such errors, and just tells them. */
+export type PatchErrorReason = 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge' | 'Unknown';
+
+/** A patch that cannot be read or applied; the message is upstream's. */
 export class PatchError extends Error {
   override readonly name = 'PatchError';
-  readonly reason: 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge';
+  readonly reason: PatchErrorReason;
 
-  constructor(message: string, reason: 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge' = 'Invalid') {
+  constructor(message: string, reason: PatchErrorReason = 'Invalid') {
     super(message);
     this.reason = reason;
   }
 }
 
-export interface JsonPatchOperation {
-  op: 'add' | 'remove' | 'replace' | 'move' | 'copy' | 'test';
-  path: string;
-  from?: string;
-  value?: unknown;
-}
-
 type Container = Record<string, unknown> | unknown[];
+
+/** Members are checked as they are used. */
+type Operation = { readonly [field: string]: unknown };
 
 /** Upstream's limit on the operations of one patch. */
 const maxOperations = 10_000;
 
-const names = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
+/** What Go's JSON calls a value that is of another type than was asked for. */
+export function jsonTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'number' : typeof value;
+}
 
-function parseOperations(patch: unknown): JsonPatchOperation[] {
+function parseOperations(patch: unknown): Operation[] {
+  if (patch === null) return [];
   if (!Array.isArray(patch))
-    throw new PatchError('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch', 'BadRequest');
+    throw new PatchError(`json: cannot unmarshal ${jsonTypeOf(patch)} into Go value of type jsonpatch.Patch`, 'BadRequest');
   if (patch.length > maxOperations)
     throw new PatchError(
       `Request entity too large: The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`,
       'RequestEntityTooLarge',
     );
-  for (const operation of patch) {
-    if (typeof operation !== 'object' || operation === null || Array.isArray(operation))
-      throw new PatchError('error decoding patch: json: cannot unmarshal value into Go value of type jsonpatch.Operation', 'BadRequest');
-  }
-  // Each element has been seen to be an object; its members are checked as they are used.
-  return patch as JsonPatchOperation[];
+  return patch.map((operation) => {
+    if (operation === null) return {};
+    if (typeof operation !== 'object' || Array.isArray(operation))
+      throw new PatchError(`json: cannot unmarshal ${jsonTypeOf(operation)} into Go value of type jsonpatch.Operation`, 'BadRequest');
+    return operation as Operation; // an object, as was just seen
+  });
 }
 
-function parsePointer(pointer: unknown, op: string): string[] {
-  if (pointer === '') return [];
-  if (typeof pointer !== 'string' || !pointer.startsWith('/'))
-    throw new PatchError(`${op} operation does not apply: doc is missing path: ${JSON.stringify(pointer)}: missing value`);
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+const missing = 'missing value';
+
+/** `path` or `from`; the texts say what they are without what is wrong (upstream tells that of some operations only). */
+function pointerIn(operation: Operation, field: 'path' | 'from', failure: string, bare = false): string {
+  const value = operation[field];
+  if (typeof value === 'string') return value;
+  if (bare) throw new PatchError(`${failure}: ${missing}`);
+  if (value !== undefined && value !== null)
+    throw new PatchError(`${failure}: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type string`);
+  throw new PatchError(`${failure}: operation${field === 'from' ? ', missing from' : ' missing path'} field: ${missing}`);
+}
+
+/** The steps to a place; undefined for a pointer to none, such as the root. What stands before the first slash says nothing. */
+function stepsOf(pointer: string): [parents: string[], last: string] | undefined {
+  const [, ...steps] = pointer.split('/').map((part) => part.replaceAll(/~[01]/g, (sequence) => (sequence === '~1' ? '/' : '~')));
+  const last = steps.pop();
+  return last === undefined ? undefined : [steps, last];
+}
+
+const isContainer = (value: unknown): value is Container => typeof value === 'object' && value !== null;
+
+/** A list index as Go's Atoi reads it; an error's text for what is none. */
+function atoi(step: string): number | string {
+  const failed = (why: string) => `strconv.Atoi: parsing ${goQuote(step)}: ${why}`;
+  if (!/^[+-]?\d+$/.test(step)) return failed('invalid syntax');
+  const value = BigInt(step.replace('+', ''));
+  return value === BigInt.asIntN(64, value) ? Number(value) : failed('value out of range');
+}
+
+/** The place in a list of so many that a step means; throws what is wrong with it. */
+function indexIn(length: number, step: string, notANumber = (why: string) => why): number {
+  const index = atoi(step);
+  if (typeof index === 'string') throw new PatchError(notANumber(index));
+  if (index >= length || index < -length) throw new PatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
+  return index < 0 ? index + length : index;
+}
+
+function get(container: Container, step: string): unknown {
+  if (Array.isArray(container)) return container[indexIn(container.length, step)] ?? null;
+  return Object.hasOwn(container, step) ? container[step] : null;
+}
+
+function put(container: Container, step: string, value: unknown): void {
+  if (Array.isArray(container)) container[indexIn(container.length, step)] = value;
+  else setKey(container, step, value);
+}
+
+function insert(container: Container, step: string, value: unknown): void {
+  if (!Array.isArray(container)) setKey(container, step, value);
+  else if (step === '-') container.push(value);
+  else
+    container.splice(
+      indexIn(container.length + 1, step, (why) => `value was not a proper array index: '${step}': ${why}`),
+      0,
+      value,
+    );
+}
+
+function drop(container: Container, step: string): void {
+  if (Array.isArray(container)) container.splice(indexIn(container.length, step), 1);
+  else if (Object.hasOwn(container, step)) delete container[step];
+  else throw new PatchError(`Unable to remove nonexistent key: ${step}: ${missing}`);
+}
+
+/** Says where what is wrong in `act` is. */
+function at<T>(where: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof PatchError ? new PatchError(`${where}: ${error.message}`) : error;
+  }
 }
 
 class PatchedDocument {
@@ -78,153 +148,112 @@ class PatchedDocument {
     return copy;
   }
 
-  /** The container that holds the last step of a path, private to this patch. */
-  parent(steps: readonly string[], missing: () => never): Container {
-    const container = (value: unknown): Container => (typeof value === 'object' && value !== null ? (value as Container) : missing());
-    let current = this.#own(container(this.root));
-    this.root = current;
-    for (const step of steps.slice(0, -1)) {
-      const next = this.#own(container(lookup(current, step)));
-      if (Array.isArray(current)) current[indexIn(current, step, 0) ?? 0] = next;
-      else setKey(current, step, next);
-      current = next;
+  /** The container of a place, and the last step to it; to write there, private to this patch. */
+  find(pointer: string, failure: string, writes = true): [container: Container, last: string] {
+    const lost = () => new PatchError(`${failure}: ${missing}`);
+    const steps = stepsOf(pointer);
+    if (steps === undefined || !isContainer(this.root)) throw lost();
+    const [parents, last] = steps;
+    let current = writes ? this.#own(this.root) : this.root;
+    if (writes) this.root = current;
+    for (const step of parents) {
+      let next: unknown;
+      try {
+        next = get(current, step);
+      } catch (error) {
+        throw error instanceof PatchError ? lost() : error;
+      }
+      if (!isContainer(next)) throw lost();
+      if (writes) {
+        next = this.#own(next);
+        put(current, step, next);
+      }
+      current = next as Container; // as was just seen
     }
-    return current;
+    return [current, last];
   }
-
-  read(steps: readonly string[]): { value: unknown } | undefined {
-    let current = this.root;
-    for (const step of steps) {
-      if (typeof current !== 'object' || current === null) return undefined;
-      const container = current as Container;
-      if (Array.isArray(container) ? indexIn(container, step, 0) === undefined : !Object.hasOwn(container, step)) return undefined;
-      current = lookup(container, step);
-    }
-    return { value: current };
-  }
-}
-
-/** A list index; negative ones count from the end, as upstream's library allows. `extra` is 1 where the place past the end is meant too. */
-function indexIn(list: readonly unknown[], step: string, extra: 0 | 1): number | undefined {
-  if (!/^-?(0|[1-9]\d{0,9})$/.test(step)) return undefined;
-  const index = Number(step) < 0 ? Number(step) + list.length : Number(step);
-  return index >= 0 && index < list.length + extra ? index : undefined;
-}
-
-function lookup(container: Container, step: string): unknown {
-  if (Array.isArray(container)) return container[indexIn(container, step, 0) ?? -1];
-  return Object.hasOwn(container, step) ? container[step] : undefined;
 }
 
 /** Values put into each other could grow deeper than any text that may be read. */
-function checkNesting(steps: readonly string[], value: unknown): void {
-  if (typeof value === 'object' && value !== null && isTooDeep(steps.length + nestingOf(value))) throw new PatchError('exceeded max depth');
+function checkNesting(pointer: string, value: unknown): void {
+  if (isContainer(value) && isTooDeep(pointer.split('/').length - 1 + nestingOf(value))) throw new PatchError('exceeded max depth');
 }
 
-function add(document: PatchedDocument, path: string, value: unknown, op: string): void {
-  const steps = parsePointer(path, op);
-  checkNesting(steps, value);
-  const last = steps.at(-1);
-  if (last === undefined) {
-    document.root = value;
-    return;
-  }
-  const parent = document.parent(steps, () => {
-    throw new PatchError(`${op} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
-  });
-  if (!Array.isArray(parent)) {
-    setKey(parent, last, value);
-    return;
-  }
-  const index = last === '-' ? parent.length : indexIn(parent, last, 1);
-  if (index === undefined) {
-    const why = /^-?\d+$/.test(last)
-      ? `Unable to access invalid index: ${last}: invalid index referenced`
-      : `value was not a proper array index: '${last}'`;
-    throw new PatchError(`${op} operation does not apply: error in add for path: '${path}': ${why}`);
-  }
-  parent.splice(index, 0, value);
-}
-
-function remove(document: PatchedDocument, path: string, op: string): void {
-  const steps = parsePointer(path, op);
-  const last = steps.at(-1);
-  const failure = (what: string) => new PatchError(`${op} operation does not apply: ${what}`);
-  if (last === undefined) throw failure(`Unable to remove nonexistent key: : missing value`);
-  const parent = document.parent(steps, () => {
-    throw failure(`unable to remove path: ${JSON.stringify(path)}: missing value`);
-  });
-  if (Array.isArray(parent)) {
-    const index = indexIn(parent, last, 0);
-    if (index === undefined)
-      throw failure(`error in remove for path: '${path}': Unable to access invalid index: ${last}: invalid index referenced`);
-    parent.splice(index, 1);
-  } else {
-    if (!Object.hasOwn(parent, last))
-      throw failure(`error in remove for path: '${path}': unable to remove nonexistent key: ${last}: missing value`);
-    delete parent[last];
-  }
-}
-
-function replace(document: PatchedDocument, path: string, value: unknown): void {
-  const steps = parsePointer(path, 'replace');
-  checkNesting(steps, value);
-  const last = steps.at(-1);
-  if (last === undefined) {
-    document.root = value;
-    return;
-  }
-  if (!document.read(steps)) {
-    const parentExists = document.read(steps.slice(0, -1));
-    const why = parentExists ? `doc is missing key: ${path}: missing value` : `doc is missing path: ${path}: missing value`;
-    throw new PatchError(`replace operation does not apply: ${why}`);
-  }
-  const parent = document.parent(steps, () => {
-    throw new PatchError(`replace operation does not apply: doc is missing path: ${path}: missing value`);
-  });
-  if (Array.isArray(parent)) parent[indexIn(parent, last, 0) ?? 0] = value;
-  else setKey(parent, last, value);
-}
-
-function source(document: PatchedDocument, operation: JsonPatchOperation): unknown {
-  const found = document.read(parsePointer(operation.from, operation.op));
-  if (!found) throw new PatchError(`${operation.op} operation does not apply: doc is missing from path: ${operation.from}: missing value`);
-  return found.value;
-}
-
-function applyOperation(document: PatchedDocument, operation: JsonPatchOperation): void {
-  const { op, path, value = null } = operation;
+function applyOperation(document: PatchedDocument, operation: Operation): void {
+  const { op, value = null } = operation;
   switch (op) {
-    case 'add':
-      add(document, path, value, op);
+    case 'add': {
+      const path = pointerIn(operation, 'path', 'add operation failed to decode path', true);
+      checkNesting(path, value);
+      const [container, last] = document.find(path, `add operation does not apply: doc is missing path: "${path}"`);
+      at(`error in add for path: '${path}'`, () => insert(container, last, value));
       break;
-    case 'remove':
-      remove(document, path, op);
+    }
+    case 'remove': {
+      const path = pointerIn(operation, 'path', 'remove operation failed to decode path', true);
+      const [container, last] = document.find(path, `remove operation does not apply: doc is missing path: "${path}"`);
+      at(`error in remove for path: '${path}'`, () => drop(container, last));
       break;
+    }
     case 'replace':
-      replace(document, path, value);
-      break;
-    case 'copy':
-      // A copy of its own: later operations may change either place.
-      add(document, path, deepCopy(source(document, operation)), op);
+      replace(document, operation, value);
       break;
     case 'move': {
-      const moved = source(document, operation);
-      if (path.startsWith(`${operation.from}/`))
-        throw new PatchError(`move operation does not apply: cannot move ${operation.from} into itself`);
-      remove(document, operation.from ?? '', op);
-      add(document, path, moved, op);
+      const from = pointerIn(operation, 'from', 'move operation failed to decode from');
+      const [source, key] = document.find(from, `move operation does not apply: doc is missing from path: ${from}`);
+      const moved = at(`error in move for path: '${key}'`, () => {
+        const found = get(source, key);
+        drop(source, key);
+        return found;
+      });
+      const path = pointerIn(operation, 'path', 'move operation failed to decode path');
+      checkNesting(path, moved);
+      const [target, last] = document.find(path, `move operation does not apply: doc is missing destination path: ${path}`);
+      at(`error in move for path: '${path}'`, () => insert(target, last, moved));
+      break;
+    }
+    case 'copy': {
+      const from = pointerIn(operation, 'from', 'copy operation failed to decode from');
+      const [source, key] = document.find(from, `copy operation does not apply: doc is missing from path: ${from}`, false);
+      // A copy of its own: later operations may change either place.
+      const copied = deepCopy(at(`error in copy for from: '${from}'`, () => get(source, key)));
+      const path = pointerIn(operation, 'path', 'copy operation failed to decode path', true);
+      checkNesting(path, copied);
+      const [target, last] = document.find(path, `copy operation does not apply: doc is missing destination path: ${path}`);
+      at('error while adding value during copy', () => insert(target, last, copied));
       break;
     }
     case 'test': {
-      const found = document.read(parsePointer(path, op));
-      if (!found && value !== null) throw new PatchError(`testing path ${path} failed: test failed`);
-      if (!deepEqual(found?.value ?? null, value)) throw new PatchError(`testing value ${path} failed: test failed`);
+      const path = pointerIn(operation, 'path', 'test operation failed to decode path');
+      if (!deepEqual(found(document, path), value)) throw new PatchError(`testing value ${path} failed: test failed`);
       break;
     }
     default:
-      throw new PatchError(`Unexpected kind: ${String(op)}`);
+      throw new PatchError(`Unexpected kind: ${typeof op === 'string' ? op : 'unknown'}`);
   }
+}
+
+function replace(document: PatchedDocument, operation: Operation, value: unknown): void {
+  const path = pointerIn(operation, 'path', 'replace operation failed to decode path');
+  checkNesting(path, value);
+  if (path === '') {
+    // Upstream's words, with the error that it wraps and that is none.
+    if (!isContainer(value)) throw new PatchError('replace operation value must be object or array: %!w(<nil>)');
+    document.root = value;
+    return;
+  }
+  const [container, last] = document.find(path, `replace operation does not apply: doc is missing path: ${path}`);
+  try {
+    put(container, last, value);
+  } catch (error) {
+    throw error instanceof PatchError ? new PatchError(`replace operation does not apply: doc is missing key: ${path}: ${missing}`) : error;
+  }
+}
+
+function found(document: PatchedDocument, path: string): unknown {
+  if (path === '') return document.root;
+  const [container, last] = document.find(path, `test operation does not apply: is missing path: ${path}`, false);
+  return at(`error in test for path: '${path}'`, () => get(container, last));
 }
 
 /**
@@ -233,11 +262,6 @@ function applyOperation(document: PatchedDocument, operation: JsonPatchOperation
  */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   const patched = new PatchedDocument(document);
-  for (const operation of parseOperations(patch)) {
-    if (!names.has(operation.op)) throw new PatchError(`Unexpected kind: ${String(operation.op)}`);
-    if (typeof operation.path !== 'string')
-      throw new PatchError(`${operation.op} operation does not apply: doc is missing path: "": missing value`);
-    applyOperation(patched, operation);
-  }
+  for (const operation of parseOperations(patch)) applyOperation(patched, operation);
   return patched.root;
 }

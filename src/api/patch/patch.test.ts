@@ -28,6 +28,14 @@ describe('JSON patch', () => {
       { a: { b: 1 }, c: { b: 2 } },
     ],
     [{ a: 1 }, [{ op: 'replace', path: '', value: { b: 1 } }], { b: 1 }],
+    // Where upstream's library is more lenient than the RFC.
+    [{ a: 1 }, [{ op: 'replace', path: '/b', value: 2 }], { a: 1, b: 2 }],
+    [{ a: 1 }, [{ op: 'copy', from: '/b', path: '/c' }], { a: 1, c: null }],
+    [{ a: 1 }, [{ op: 'add', path: 'x/b' }], { a: 1, b: null }],
+    [{ a: [1, 2] }, [{ op: 'add', path: '/a/-1', value: 3 }], { a: [1, 2, 3] }],
+    [{ a: [1, 2] }, [{ op: 'replace', path: '/a/-2', value: 3 }], { a: [3, 2] }],
+    [{ a: [1, 2] }, [{ op: 'remove', path: '/a/+01' }], { a: [1] }],
+    [{ a: 1 }, [{ op: 'test', path: '/b' }], { a: 1 }],
   ])('%j with %j', (document, patch, result) => {
     const before = structuredClone(document);
     expect(applyJsonPatch(document, patch)).toEqual(result);
@@ -35,16 +43,33 @@ describe('JSON patch', () => {
   });
 
   it.each([
-    [
-      [{ op: 'remove', path: '/x' }],
-      "remove operation does not apply: error in remove for path: '/x': unable to remove nonexistent key: x: missing value",
-    ],
+    [[{ op: 'remove', path: '/x' }], "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value"],
     [[{ op: 'replace', path: '/x/y', value: 1 }], 'replace operation does not apply: doc is missing path: /x/y: missing value'],
     [[{ op: 'add', path: '/x/y', value: 1 }], 'add operation does not apply: doc is missing path: "/x/y": missing value'],
     [[{ op: 'test', path: '/a', value: 2 }], 'testing value /a failed: test failed'],
     [[{ op: 'jump', path: '/a' }], 'Unexpected kind: jump'],
+    [[{ path: '/a' }], 'Unexpected kind: unknown'],
+    [[null], 'Unexpected kind: unknown'],
+    [[{ op: 'add', path: 1 }], 'add operation failed to decode path: missing value'],
+    [[{ op: 'test' }], 'test operation failed to decode path: operation missing path field: missing value'],
+    [[{ op: 'test', path: 1 }], 'test operation failed to decode path: json: cannot unmarshal number into Go value of type string'],
+    [[{ op: 'copy', path: '/a' }], 'copy operation failed to decode from: operation, missing from field: missing value'],
+    [[{ op: 'test', path: '/x/y' }], 'test operation does not apply: is missing path: /x/y: missing value'],
+    [[{ op: 'test', path: '/x', value: 1 }], 'testing value /x failed: test failed'],
+    [[{ op: 'move', from: '/x', path: '/y' }], "error in move for path: 'x': Unable to remove nonexistent key: x: missing value"],
+    [[{ op: 'move', from: '/a', path: '/a/b' }], 'move operation does not apply: doc is missing destination path: /a/b: missing value'],
+    [[{ op: 'copy', from: '/a', path: '/x/y' }], 'copy operation does not apply: doc is missing destination path: /x/y: missing value'],
+    [
+      [{ op: 'add', path: '/l/x', value: 1 }],
+      `error in add for path: '/l/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax`,
+    ],
+    [[{ op: 'add', path: '/l/3', value: 1 }], "error in add for path: '/l/3': Unable to access invalid index: 3: invalid index referenced"],
+    [[{ op: 'remove', path: '/l/-3' }], "error in remove for path: '/l/-3': Unable to access invalid index: -3: invalid index referenced"],
+    [[{ op: 'remove', path: '/l/-' }], `error in remove for path: '/l/-': strconv.Atoi: parsing "-": invalid syntax`],
+    [[{ op: 'replace', path: '/l/2' }], 'replace operation does not apply: doc is missing key: /l/2: missing value'],
+    [[{ op: 'add', path: '', value: {} }], 'add operation does not apply: doc is missing path: "": missing value'],
   ])('refuses %j', (patch, message) => {
-    expect(() => applyJsonPatch({ a: 1 }, patch)).toThrow(new PatchError(message));
+    expect(() => applyJsonPatch({ a: 1, l: [1, 2] }, patch)).toThrow(new PatchError(message));
   });
 });
 
@@ -54,6 +79,13 @@ describe('merge patch', () => {
       a: { c: 2, d: { f: 1 } },
       l: [3],
     });
+  });
+
+  it("keeps nulls of lists' objects in the place of an object only", () => {
+    const patch = { a: [null, { b: null }] };
+    for (const a of [1, [{}], null]) expect(applyMergePatch({ a }, patch)).toEqual({ a: [null, {}] });
+    expect(applyMergePatch({}, patch)).toEqual({ a: [null, {}] });
+    expect(applyMergePatch({ a: {} }, patch)).toEqual(patch);
   });
 });
 
@@ -80,18 +112,19 @@ describe('strategic merge patch', () => {
         tolerations: [],
       },
     });
+    // In the order of the patch.
     expect(result.spec.containers).toEqual([
+      { name: 'two', image: 'new' },
+      { name: 'three' },
       {
         name: 'one',
         image: 'i1',
         args: ['c'],
         env: [
-          { name: 'A', value: '1' },
           { name: 'B', value: '2' },
+          { name: 'A', value: '1' },
         ],
       },
-      { name: 'two', image: 'new' },
-      { name: 'three' },
     ]);
     expect(result.spec.tolerations).toEqual([]);
     expect(result.metadata).toBe(original.metadata);
@@ -121,16 +154,52 @@ describe('strategic merge patch', () => {
       }).spec.containers.map((c) => c.name),
     ).toEqual(['two', 'three', 'one']);
     expect(patched({ metadata: { '$deleteFromPrimitiveList/finalizers': ['x'], finalizers: ['z'] } }).metadata.finalizers).toEqual([
-      'y',
       'z',
+      'y',
     ]);
+    const order = { '$setElementOrder/finalizers': ['y', 'z', 'x'] };
+    expect(patched({ metadata: order }).metadata.finalizers).toEqual(['y', 'x']);
+    expect(patched({ metadata: { ...order, finalizers: ['z'] } }).metadata.finalizers).toEqual(['y', 'z', 'x']);
   });
 
   it('names what is wrong with a patch', () => {
-    expect(() => patched({ spec: { containers: [{ image: 'x' }] } })).toThrow(
-      'map: {"image":"x"} does not contain declared merge key: name',
-    );
-    expect(() => patched({ metadata: { $patch: 'explode' } })).toThrow('Unknown patch type found: explode');
+    const wrong = (patch: unknown) => {
+      try {
+        return patched(patch);
+      } catch (error) {
+        return error instanceof PatchError ? `${error.reason}: ${error.message}` : error;
+      }
+    };
+    for (const [patch, message] of [
+      [{ spec: { containers: [{ image: 'x' }] } }, 'Unknown: map: map[image:x] does not contain declared merge key: name'],
+      [{ spec: { containers: ['x'] } }, 'Unknown: list element types are not identical: ['],
+      [{ spec: { containers: [{ name: 'one', $patch: 'merge' }] } }, 'Unknown: merging lists cannot yet be specified in the patch'],
+      [{ metadata: { $patch: 'explode' } }, 'Unknown: unknown patch type: explode in map: map[$patch:explode]'],
+      [{ metadata: { $patch: 5 } }, 'Unknown: unknown patch type: %!s(int64=5) in map: map[$patch:5]'],
+      [{ metadata: { finalizers: [['x']] } }, 'Unknown: list element types are not identical: [[x y] [[x]]]'],
+      [{ metadata: { $retainKeys: 'labels' } }, 'BadRequest: invalid patch format of retainKeys'],
+      [{ metadata: { $retainKeys: ['labels'], name: 'x' } }, 'BadRequest: invalid patch format of retainKeys'],
+      [{ metadata: { $setElementOrder: [] } }, 'BadRequest: invalid patch format of setElementOrder list'],
+      [{ metadata: { $deleteFromPrimitiveList: [] } }, 'BadRequest: invalid patch format of primitive list'],
+      [{ metadata: { '$setElementOrder/finalizers': 'x' } }, 'Unknown: expected a []interface {}, but received a string'],
+      [{ metadata: { '$setElementOrder/x': [] } }, 'Unknown: unable to find api field in struct ObjectMeta for the json field "x"'],
+      [
+        { metadata: { '$setElementOrder/finalizers': ['y', 'x'], finalizers: ['x', 'y'] } },
+        "Unknown: The order in patch list:\n[x y]\n doesn't match $setElementOrder list:\n[y x]\n",
+      ],
+    ] as const)
+      expect(wrong(patch)).toSatisfy((text: unknown) => String(text).startsWith(message), message);
+  });
+
+  it('takes what is new as it is, but for nulls and directives', () => {
+    const volume = { name: 'w', $retainKeys: ['name'], hostPath: { path: '/', type: null } };
+    expect(patched({ spec: { volumes: [volume] } }).spec.volumes).toEqual([volume, { name: 'v', emptyDir: {} }]);
+    expect(applyStrategicMergePatch({}, { metadata: { labels: { $patch: 'replace', a: '1' }, annotations: { a: null } } }, pod)).toEqual({
+      metadata: { annotations: {} },
+    });
+    expect(applyStrategicMergePatch({ spec: {} }, { spec: { volumes: [volume, { $patch: 'delete' }] } }, pod)).toEqual({
+      spec: { volumes: [{ ...volume, hostPath: { path: '/' } }] },
+    });
   });
 
   it('throws nothing but a PatchError, pollutes nothing and leaves the document alone, whatever the patch', () => {

@@ -4,223 +4,257 @@
  */
 
 import { setKey } from '../decode.ts';
-import { deepEqual } from '../equality.ts';
+import { goType, goValue } from '../go-values.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { StructNode, TypeNode } from '../schema/node.ts';
 import { PatchError } from './json-patch.ts';
+import { byIdentity, identityOf, inOrder, type MergeKey, mergeKeyOf, partition, wrongType } from './merge-lists.ts';
 
 const DIRECTIVE = '$patch';
 const RETAIN_KEYS = '$retainKeys';
-const ELEMENT_ORDER = '$setElementOrder/';
-const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
+const ELEMENT_ORDER = '$setElementOrder';
+const DELETE_PRIMITIVES = '$deleteFromPrimitiveList';
 
 /** What the table says of a place: the type below it, and how a patch treats it. */
 interface Place {
   node: TypeNode | undefined;
+  /** Of an element of the list that is there. */
+  item: TypeNode | undefined;
   merge: boolean;
-  retainKeys: boolean;
   replace: boolean;
-  mergeKey: string | undefined;
+  mergeKey: MergeKey;
 }
 
+/** Kinds as Go's reflection has them. */
+const goKinds: Partial<Record<TypeNode['kind'], string>> = { list: 'slice', bytes: 'slice', raw: 'struct', bool: 'bool', int: 'int32' };
+const goKind = (node: TypeNode | undefined) => (node ? (goKinds[node.kind] ?? (node.kind === 'map' ? 'map' : 'string')) : 'struct');
+
+const unknown = (message: string) => new PatchError(message, 'Unknown');
+
+/** Upstream merges no deeper than it knows types: a field that a struct has not is an error, and so is a map of maps. */
 function placeOf(node: TypeNode | undefined, key: string): Place {
+  if (node && node.kind !== 'struct' && node.kind !== 'raw' && node.kind !== 'union')
+    throw unknown(`merging an object in json but data type is not struct, instead is: ${goKind(node)}`);
   const field = node?.kind === 'struct' ? node.byName.get(key) : undefined;
-  const strategies = field?.patchStrategy ?? [];
+  if (!field) {
+    const name = node?.goType.replace(/^.*\./, '') ?? '';
+    throw unknown(`unable to find api field in struct ${name} for the json field ${JSON.stringify(key)}`);
+  }
   return {
-    node: field?.node ?? (node?.kind === 'map' ? node.value : undefined),
-    merge: strategies.includes('merge'),
-    retainKeys: strategies.includes('retainKeys'),
-    replace: strategies.includes('replace'),
-    mergeKey: field?.patchMergeKey,
+    node: field.node,
+    item: field.node.kind === 'list' ? field.node.item : undefined,
+    merge: field.patchStrategy.includes('merge'),
+    replace: field.patchStrategy.includes('replace'),
+    mergeKey: field.patchMergeKey,
   };
 }
 
-const itemOf = (node: TypeNode | undefined) => (node?.kind === 'list' ? node.item : undefined);
+function listPlaceOf(node: TypeNode | undefined, key: string): Place {
+  const place = placeOf(node, key);
+  if (place.node?.kind !== 'list') throw unknown('expected slice or array type, but got: struct');
+  return place;
+}
 
-const wrongType = (expected: string, actual: unknown) =>
-  new PatchError(
-    `Invalid JSON document: expected ${expected}, got ${Array.isArray(actual) ? 'list' : actual === null ? 'null' : typeof actual}`,
-    'BadRequest',
-  );
-
-function list(value: unknown, directive: string): unknown[] {
-  if (!Array.isArray(value)) throw new PatchError(`incorrect type for ${directive}: must be a list`, 'BadRequest');
+function asList(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw wrongType('[]interface {}', value);
   return value;
 }
 
-function patchDirective(patch: JsonObject): string | undefined {
-  if (!Object.hasOwn(patch, DIRECTIVE)) return undefined;
-  const value = patch[DIRECTIVE];
-  if (value !== 'replace' && value !== 'delete' && value !== 'merge')
-    throw new PatchError(`Unknown patch type found: ${typeof value === 'string' ? value : JSON.stringify(value)}`, 'BadRequest');
-  return value;
+/** The field that a directive such as `$setElementOrder/containers` is about. */
+function fieldOf(key: string, directive: string, what: string): string {
+  if (key[directive.length] !== '/') throw new PatchError(`invalid patch format of ${what} list`, 'BadRequest');
+  return key.slice(directive.length + 1);
 }
 
-function withoutKey(object: JsonObject, key: string): JsonObject {
+const own = (object: JsonObject, key: string): unknown => (Object.hasOwn(object, key) ? object[key] : undefined);
+
+function without(object: JsonObject, doomed: (key: string, value: unknown) => boolean): JsonObject {
   const out: JsonObject = {};
-  for (const name of Object.keys(object)) if (name !== key) setKey(out, name, object[name]);
+  for (const key of Object.keys(object)) if (!doomed(key, object[key])) setKey(out, key, object[key]);
   return out;
 }
 
-/** Patch values enter the document without their directives and nulls. */
-function withoutDirectives(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((item) => !isJsonObject(item) || !Object.hasOwn(item, DIRECTIVE)).map(withoutDirectives);
+/** What a place that has held nothing of the kind takes from a patch: no nulls, and nothing that says what to do with what is there. */
+function fresh(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => !isStanding(item)).map(fresh);
   if (!isJsonObject(value)) return value;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
-    if (
-      key === DIRECTIVE ||
-      key === RETAIN_KEYS ||
-      key.startsWith(ELEMENT_ORDER) ||
-      key.startsWith(DELETE_PRIMITIVES) ||
-      value[key] === null
-    )
-      continue;
-    setKey(out, key, withoutDirectives(value[key]));
+    const member = value[key];
+    if (member !== null && !isStanding(member)) setKey(out, key, fresh(member));
   }
   return out;
 }
 
-function retainKeys(original: JsonObject, patch: JsonObject): JsonObject {
-  const keep = new Set(list(patch[RETAIN_KEYS], RETAIN_KEYS));
-  for (const key of Object.keys(patch)) {
-    if (!key.startsWith('$') && patch[key] !== null && !keep.has(key))
-      throw new PatchError(`${RETAIN_KEYS} directive does not match fields in the patch: ${key}`, 'BadRequest');
-  }
+/** As fresh, but for nulls: of a list that comes with its order. */
+function withoutDirectives(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => !isDirective(item)).map(withoutDirectives);
+  if (!isJsonObject(value)) return value;
   const out: JsonObject = {};
-  for (const key of Object.keys(original)) if (keep.has(key)) setKey(out, key, original[key]);
+  for (const key of Object.keys(value)) if (!isDirective(value[key])) setKey(out, key, withoutDirectives(value[key]));
   return out;
+}
+
+const isDirective = (value: unknown) => isJsonObject(value) && Object.hasOwn(value, DIRECTIVE);
+/** A directive that is null is a null first of all. */
+const isStanding = (value: unknown) => isDirective(value) && (value as JsonObject)[DIRECTIVE] !== null;
+
+function unknownDirective(directive: unknown, patch: JsonObject): PatchError {
+  const shown =
+    typeof directive === 'string' ? directive : directive === null ? '%!s(<nil>)' : `%!s(${goType(directive)}=${goValue(directive)})`;
+  return unknown(`unknown patch type: ${shown} in map: ${goValue(patch)}`);
+}
+
+/** What stays of a map of which a patch says what it keeps. */
+function retained(original: JsonObject, patch: JsonObject): JsonObject {
+  const invalid = () => new PatchError('invalid patch format of retainKeys', 'BadRequest');
+  const list = patch[RETAIN_KEYS];
+  if (!Array.isArray(list)) throw invalid();
+  const keep = new Set(list);
+  for (const key of Object.keys(patch)) {
+    const isAside = key === RETAIN_KEYS || patch[key] === null || key.startsWith(DELETE_PRIMITIVES) || key.startsWith(ELEMENT_ORDER);
+    if (!isAside && !keep.has(key)) throw invalid();
+  }
+  return without(original, (key) => !keep.has(key));
 }
 
 function mergeMap(original: JsonObject, patch: JsonObject, node: TypeNode | undefined): JsonObject {
-  const directive = patchDirective(patch);
-  if (directive === 'delete') return {};
-  // The patch may hold nulls and directives below: a replacement takes none of them.
-  if (directive === 'replace') return withoutDirectives(withoutKey(patch, DIRECTIVE)) as JsonObject;
-  const base = Object.hasOwn(patch, RETAIN_KEYS) ? retainKeys(original, patch) : original;
-  const out: JsonObject = {};
-  for (const key of Object.keys(base)) setKey(out, key, base[key]);
-  for (const key of Object.keys(patch)) {
-    const value = patch[key];
-    if (key === DIRECTIVE || key === RETAIN_KEYS) continue;
-    if (key.startsWith(DELETE_PRIMITIVES)) deletePrimitives(out, key.slice(DELETE_PRIMITIVES.length), value);
-    else if (key.startsWith(ELEMENT_ORDER)) continue;
-    else if (value === null) delete out[key];
-    else setKey(out, key, mergeField(Object.hasOwn(out, key) ? out[key] : undefined, value, placeOf(node, key)));
+  if (Object.hasOwn(patch, DIRECTIVE)) {
+    const directive = patch[DIRECTIVE];
+    if (directive === 'replace') return without(patch, (key) => key === DIRECTIVE);
+    if (directive === 'delete') return {};
+    throw unknownDirective(directive, patch);
   }
+  const out = Object.hasOwn(patch, RETAIN_KEYS) ? retained(original, patch) : without(original, () => false);
+  const done = new Set([RETAIN_KEYS]);
   for (const key of Object.keys(patch)) {
     if (!key.startsWith(ELEMENT_ORDER)) continue;
-    const name = key.slice(ELEMENT_ORDER.length);
-    const current = Object.hasOwn(out, name) ? out[name] : undefined;
-    if (!Array.isArray(current)) continue;
-    setKey(out, name, inOrder(current, list(patch[key], key), patch[name], placeOf(node, name), key));
+    done.add(key);
+    const name = mergeOrdered(out, patch, key, node);
+    if (name !== undefined) done.add(name);
   }
+  const isDeleteList = (key: string) => key.startsWith(DELETE_PRIMITIVES);
+  // What goes, goes first: upstream takes them in any order.
+  for (const deletes of [true, false])
+    for (const key of Object.keys(patch))
+      if (!done.has(key) && isDeleteList(key) === deletes) mergeMember(out, key, patch[key], node, deletes);
   return out;
 }
 
-function deletePrimitives(out: JsonObject, name: string, value: unknown): void {
-  const doomed = list(value, `${DELETE_PRIMITIVES}${name}`);
-  const current = Object.hasOwn(out, name) ? out[name] : undefined;
-  if (Array.isArray(current))
-    setKey(
-      out,
-      name,
-      current.filter((item) => !doomed.includes(item)),
-    );
-}
-
-function mergeField(original: unknown, patch: unknown, place: Place): unknown {
-  if (isJsonObject(patch)) {
-    if (place.replace && !Object.hasOwn(patch, DIRECTIVE)) return withoutDirectives(patch);
-    return mergeMap(isJsonObject(original) ? original : {}, patch, place.node);
-  }
-  if (Array.isArray(patch)) {
-    if (place.merge) return mergeList(Array.isArray(original) ? original : [], patch, place);
-    const replacing = patch.some((item) => isJsonObject(item) && item[DIRECTIVE] === 'replace');
-    return replacing
-      ? patch.filter((item) => !isJsonObject(item) || item[DIRECTIVE] !== 'replace').map(withoutDirectives)
-      : withoutDirectives(patch);
-  }
-  return patch;
-}
-
-function keyOf(item: unknown, mergeKey: string): unknown {
-  if (!isJsonObject(item)) throw wrongType('map', item);
-  if (!Object.hasOwn(item, mergeKey))
-    throw new PatchError(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`, 'BadRequest');
-  return item[mergeKey];
-}
-
-function mergeList(original: readonly unknown[], patch: readonly unknown[], place: Place): unknown[] {
+/** Merges a list whose order the patch gives; answers its field, if there is such a list. */
+function mergeOrdered(out: JsonObject, patch: JsonObject, key: string, node: TypeNode | undefined): string | undefined {
+  const order = asList(patch[key]);
+  const name = fieldOf(key, ELEMENT_ORDER, 'setElementOrder');
+  const [original, patched] = [out, patch].map((object) => (Object.hasOwn(object, name) ? asList(object[name]) : undefined));
+  const place = listPlaceOf(node, name);
   const { mergeKey } = place;
-  if (mergeKey === undefined) return mergePrimitives(original, patch);
-  const item = itemOf(place.node);
-  if (patch.some((entry) => isJsonObject(entry) && entry[DIRECTIVE] === 'replace'))
-    return patch.filter((entry) => !isJsonObject(entry) || entry[DIRECTIVE] !== 'replace').map(withoutDirectives);
-  let out = original.slice();
+  if (patched) validateOrder(patched, order, mergeKey);
+  if (!original && !patched) return undefined;
+  const merged = !original ? (withoutDirectives(patched) as unknown[]) : patched ? mergeSlice(original, patched, place, false) : original;
+  const parts = partition(merged, order, mergeKey);
+  setKey(
+    out,
+    name,
+    inOrder(parts, order, original ?? [], elementKind([original ?? [], patched ?? []]) === 'map[string]interface {}', mergeKey),
+  );
+  return name;
+}
+
+/** What is patched comes in the order that the patch gives. */
+function validateOrder(patched: readonly unknown[], order: readonly unknown[], mergeKey: MergeKey): void {
+  if (order.length === 0 || patched.length === 0) return;
+  if (mergeKey !== undefined) for (const item of patched) if (!isJsonObject(item)) throw wrongType('map[string]interface {}', item);
+  let at = 0;
+  for (const item of patched) {
+    if (mergeKey !== undefined && own(item as JsonObject, DIRECTIVE) === 'delete') continue;
+    if (!isDirective(item)) while (at < order.length && identityOf(order[at], mergeKey) !== identityOf(item, mergeKey)) at++;
+    if (at === order.length)
+      throw unknown(`The order in patch list:\n${goValue(patched)}\n doesn't match ${ELEMENT_ORDER} list:\n${goValue(order)}\n`);
+    if (!isDirective(item)) at++;
+  }
+}
+
+function mergeMember(out: JsonObject, key: string, value: unknown, node: TypeNode | undefined, isDeleteList: boolean): void {
+  const name = isDeleteList ? fieldOf(key, DELETE_PRIMITIVES, 'primitive') : key;
+  if (value === null) {
+    delete out[name];
+    return;
+  }
+  const original = own(out, name);
+  if (isJsonObject(original) && isJsonObject(value)) {
+    const place = placeOf(node, name);
+    setKey(out, name, place.replace ? value : mergeMap(original, value, place.node));
+  } else if (Array.isArray(original) && Array.isArray(value)) {
+    const place = listPlaceOf(node, name);
+    setKey(out, name, mergeSlice(original, value, place, isDeleteList));
+  } else if (isDeleteList) return;
+  else if (isStanding(value)) delete out[name];
+  else setKey(out, name, fresh(value));
+}
+
+/** The type of all elements of some lists. */
+function elementKind(lists: readonly (readonly unknown[])[]): string {
+  let kind: string | undefined;
+  for (const list of lists)
+    for (const item of list) {
+      const found = goType(item);
+      if (found === '[]interface {}' && kind === undefined) throw new PatchError('lists of lists are not supported');
+      kind ??= found;
+      if (found !== kind) throw unknown(`list element types are not identical: ${goValue(lists)}`);
+    }
+  if (kind === undefined) throw unknown('no elements in any of the given slices');
+  return kind;
+}
+
+function mergeSlice(original: readonly unknown[], patch: readonly unknown[], place: Place, isDeleteList: boolean): unknown[] {
+  if (!place.merge && !isDeleteList) return [...patch];
+  if (original.length === 0 && patch.length === 0) return [];
+  const { mergeKey } = place;
+  const areMaps = elementKind([original, patch]) === 'map[string]interface {}';
+  if (!areMaps) {
+    const named = new Set(patch);
+    if (isDeleteList) return original.filter((item) => !named.has(item));
+    return inOrder(partition([...new Set([...original, ...named])], patch, mergeKey), patch, original, false, mergeKey);
+  }
+  if (mergeKey === undefined) throw unknown(`cannot merge lists without merge key for ${goKind(place.item)}`);
+  const [kept, merging] = obeyDirectives(original as JsonObject[], patch as JsonObject[], mergeKey); // as elementKind has found
+  const merged = mergeItems(kept, merging, mergeKey, place.item);
+  return inOrder(partition(merged, merging, mergeKey), merging, kept, true, mergeKey);
+}
+
+/** What of the original stays, and what is left to be merged into it. */
+function obeyDirectives(original: JsonObject[], patch: JsonObject[], mergeKey: string): [original: JsonObject[], patch: JsonObject[]] {
+  const rest: JsonObject[] = [];
+  const deleted = new Set<unknown>();
+  let replaces = false;
   for (const entry of patch) {
-    if (!isJsonObject(entry)) throw wrongType('map', entry);
-    const directive = patchDirective(entry);
-    const key = keyOf(entry, mergeKey);
-    const matches = (existing: unknown) => isJsonObject(existing) && deepEqual(existing[mergeKey], key);
-    if (directive === 'delete') {
-      out = out.filter((existing) => !matches(existing));
-      continue;
-    }
-    const at = out.findIndex(matches);
-    const existing = out[at];
-    if (isJsonObject(existing)) out[at] = mergeMap(existing, entry, item);
-    // Into an empty map, so that directives below mean there what they mean anywhere.
-    else out.push(mergeMap({}, entry, item));
+    const directive = own(entry, DIRECTIVE);
+    if (!isDirective(entry)) rest.push(entry);
+    else if (directive === 'delete') deleted.add(mergeKeyOf(entry, mergeKey));
+    else if (directive === 'replace') replaces = true;
+    else if (directive === 'merge') throw unknown('merging lists cannot yet be specified in the patch');
+    else throw unknownDirective(directive, entry);
   }
-  return out;
+  if (replaces) return [rest, []];
+  return [original.filter((item) => !Object.hasOwn(item, mergeKey) || !deleted.has(item[mergeKey])), rest];
 }
 
-function mergePrimitives(original: readonly unknown[], patch: readonly unknown[]): unknown[] {
-  const out = original.slice();
-  for (const value of patch) {
-    if (typeof value === 'object' && value !== null) throw wrongType('scalar', value);
-    if (!out.includes(value)) out.push(value);
+function mergeItems(
+  original: readonly JsonObject[],
+  patch: readonly JsonObject[],
+  mergeKey: string,
+  node: TypeNode | undefined,
+): JsonObject[] {
+  const out = [...original];
+  const places = byIdentity(out.map((item) => own(item, mergeKey)));
+  for (const entry of patch) {
+    const key = mergeKeyOf(entry, mergeKey);
+    const at = places.get(key);
+    const existing = at === undefined ? undefined : out[at];
+    if (at !== undefined && existing !== undefined) out[at] = mergeMap(existing, entry, node);
+    else places.set(key, out.push(entry) - 1);
   }
   return out;
-}
-
-/**
- * Orders a merged list as `$setElementOrder` says; elements that only the server has keep their place relative to their
- * neighbours: each goes behind the last ordered element that stood before it.
- */
-function inOrder(current: readonly unknown[], order: readonly unknown[], patch: unknown, place: Place, directive: string): unknown[] {
-  const { mergeKey } = place;
-  const identity = (item: unknown): string => {
-    if (mergeKey === undefined || !isJsonObject(item)) return JSON.stringify(item) ?? '';
-    return JSON.stringify(keyOf(item, mergeKey));
-  };
-  const positions = new Map(order.map((item, i) => [identity(item), i]));
-  if (Array.isArray(patch)) {
-    let last = -1;
-    for (const entry of patch) {
-      if (isJsonObject(entry) && (entry[DIRECTIVE] === 'delete' || entry[DIRECTIVE] === 'replace')) continue;
-      const at = positions.get(identity(entry));
-      if (at === undefined || at < last)
-        throw new PatchError(
-          `The order in patch list:\n${JSON.stringify(patch)}\n doesn't match ${directive} list:\n${JSON.stringify(order)}`,
-          'BadRequest',
-        );
-      last = at;
-    }
-  }
-  const ordered = current.filter((item) => positions.has(identity(item)));
-  ordered.sort((a, b) => (positions.get(identity(a)) ?? 0) - (positions.get(identity(b)) ?? 0));
-  const serverOnly = current.map((item, i) => ({ item, i })).filter(({ item }) => !positions.has(identity(item)));
-  // Upstream merges by original index: a server-only element precedes an ordered one that stood after it.
-  const originalIndex = new Map(current.map((item, i) => [identity(item), i]));
-  const out: unknown[] = [];
-  for (const item of ordered) {
-    const index = originalIndex.get(identity(item)) ?? 0;
-    while (serverOnly[0] && serverOnly[0].i < index) out.push(serverOnly.shift()?.item);
-    out.push(item);
-  }
-  return [...out, ...serverOnly.map(({ item }) => item)];
 }
 
 /**

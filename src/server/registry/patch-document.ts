@@ -7,6 +7,7 @@ import {
   errors,
   goValue,
   isJsonObject,
+  jsonTypeOf,
   type KubeObject,
   kindNode,
   maxStrictErrors,
@@ -110,10 +111,23 @@ function parsePatch(bytes: Buffer, type: string, validation: FieldValidation): P
   }
   const { value } = document;
   if (value !== null && (type === jsonPatchType ? !Array.isArray(value) : !isJsonObject(value))) {
-    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    throw refused(`json: cannot unmarshal ${found} into Go value of type ${goTypes[type] ?? 'map[string]interface {}'}`);
+    throw refused(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${goTypes[type] ?? 'map[string]interface {}'}`);
   }
+  const misfit = type === jsonPatchType && validation !== 'Ignore' && Array.isArray(value) ? misfitIn(value) : undefined;
+  if (misfit !== undefined) throw refused(`json: cannot unmarshal ${misfit}`);
   return document;
+}
+
+/** The first operation that is none, or that says something of another type than text. Who ignores fields is told when it is applied. */
+function misfitIn(operations: readonly unknown[]): string | undefined {
+  for (const operation of operations) {
+    if (operation === null) continue;
+    if (!isJsonObject(operation)) return `${jsonTypeOf(operation)} into Go value of type handlers.jsonPatchOp`;
+    for (const [field, value] of Object.entries(operation))
+      if ((field === 'op' || field === 'from' || field === 'path') && value !== null && typeof value !== 'string')
+        return `${jsonTypeOf(value)} into Go struct field jsonPatchOp.${field} of type string`;
+  }
+  return undefined;
 }
 
 const strictly = 'strict decoding error: ';
@@ -135,6 +149,7 @@ function problemsOf({ value, duplicates }: ParsedJson, isJsonPatch: boolean): st
 
 function refused(error: PatchError): StatusError {
   if (error.reason === 'BadRequest') return errors.badRequest(error.message);
+  if (error.reason === 'Unknown') return new StatusError(500, '', error.message);
   if (error.reason === 'RequestEntityTooLarge') return new StatusError(413, error.reason, error.message, {});
   return new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 }
