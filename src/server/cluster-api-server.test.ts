@@ -147,6 +147,14 @@ test('service-account tokens are issued and reviewed', async () => {
     spec: { token: status?.token ?? '' },
   });
   expect(review.status).toMatchObject({ authenticated: true, user: { username: 'system:serviceaccount:default:sa' } });
+  const refusalOf = async (spec: TokenReview['spec']) => (await admin.create(TokenReview, { ...review, spec })).status?.error;
+  expect(await refusalOf({ token: 'unknown' })).toBe('invalid bearer token');
+  expect(await refusalOf({ token: status?.token ?? '', audiences: ['x'] })).toMatch(
+    /^\[invalid bearer token, token audiences .* is invalid/,
+  );
+  await expect(
+    admin.createSubresource(ServiceAccount, 'sa', 'token', { ...request, metadata: { namespace: 'other' } }, { namespace: 'default' }),
+  ).rejects.toThrow('the namespace of the provided object does not match the namespace sent on the request');
   const self = await as('bob', 'dev').create(SelfSubjectReview, {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'SelfSubjectReview',

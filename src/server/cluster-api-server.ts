@@ -390,7 +390,15 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
 
 function openIdRoute(issuer: string, keys: readonly string[], advertise: { address: string; port: number }, jwksUri?: string): Route {
   const host = advertise.address.includes(':') ? `[${advertise.address}]` : advertise.address;
-  const json = (body: object, contentType: string) => ({ type: 'raw' as const, status: 200, contentType, body: JSON.stringify(body) });
+  // Verifiers may keep what they learn.
+  const headers = { 'cache-control': 'public, max-age=3600' };
+  const json = (body: object, contentType: string) => ({
+    type: 'raw' as const,
+    status: 200,
+    contentType,
+    body: JSON.stringify(body),
+    headers,
+  });
   return ({ path }) => {
     if (path === '/.well-known/openid-configuration')
       return json(

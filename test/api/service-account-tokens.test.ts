@@ -121,7 +121,9 @@ it('keeps tokens within the time that its flags say', async () => {
   expect(claims.exp - claims.iat).toBe(7200);
   expect((await whoAmI(status.token)).status).toBe(201);
   expect(await count('valid_tokens_total')).toBe(1);
-  expect(JSON.parse((await server.http('GET', '/.well-known/openid-configuration')).body).jwks_uri).toBe('https://keys.test/jwks');
+  const { body, headers } = await server.http('GET', '/.well-known/openid-configuration');
+  expect(JSON.parse(body).jwks_uri).toBe('https://keys.test/jwks');
+  expect(headers['cache-control']).toBe('public, max-age=3600');
 });
 
 it('has a lease of its own', async () => {

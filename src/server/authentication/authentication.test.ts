@@ -99,7 +99,7 @@ describe('service-account tokens', () => {
     ],
     [{ boundObjectRef: { kind: 'Pod', name: 'p', uid: 'other' } }, 'Operation cannot be fulfilled on Pod "p": the UID in the bound object'],
     [{ boundObjectRef: { kind: 'Pod', name: 'nope' } }, 'pods "nope" not found'],
-    [{ boundObjectRef: { kind: 'ConfigMap', name: 'x' } }, 'cannot bind token to object of type v1, Kind=ConfigMap'],
+    [{ boundObjectRef: { apiVersion: 'v1', kind: 'ConfigMap', name: 'x' } }, 'cannot bind token to object of type /v1, Kind=ConfigMap'],
   ])('a request for %j is refused', async (spec, message) => {
     await memory.put(Pod, { metadata: { name: 'p', namespace: 'ns' }, spec: { serviceAccountName: 'sa', containers: [] } });
     await expect(setUp().request('ns', 'sa', spec)).rejects.toThrow(message);
@@ -127,11 +127,10 @@ describe('service-account tokens', () => {
     expect(warnings).toEqual(['requested expiration of 9000 seconds shortened to 7200 seconds']);
   });
 
-  test.each([
-    [{ name: 'other' }, 'metadata.name: Invalid value: "other": must match the service account name if specified'],
-    [{ namespace: 'other' }, 'metadata.namespace: Invalid value: "other": must match the service account namespace if specified'],
-  ])('a request of metadata %j is refused', async (metadata, message) => {
-    await expect(setUp().request('ns', 'sa', {}, metadata)).rejects.toThrow(message);
+  test('a request of another name is refused', async () => {
+    await expect(setUp().request('ns', 'sa', {}, { name: 'other' })).rejects.toThrow(
+      'metadata.name: Invalid value: "other": must match the service account name if specified',
+    );
   });
 
   test('a token signed by another key is unauthorized', async () => {

@@ -13,24 +13,39 @@ export interface TokenAuthenticator {
   authenticateToken(token: string, audiences: readonly string[], notes?: AuthenticationNotes): Promise<TokenResult | undefined>;
 }
 
-/** Asks each; throws what the last one that threw did when none knows the token. */
+/** Asks each; throws what those said that threw when none knows the token: one error, or an AggregateError of several. */
 export function unionTokens(authenticators: readonly TokenAuthenticator[]): TokenAuthenticator {
   return {
     async authenticateToken(token, audiences, notes) {
-      let failure: unknown;
+      const failures: unknown[] = [];
       for (const authenticator of authenticators) {
         try {
           const result = await authenticator.authenticateToken(token, audiences, notes);
           if (result !== undefined) return result;
         } catch (error) {
-          failure = error;
+          failures.push(error);
         }
       }
-      if (failure !== undefined) throw failure;
+      if (failures.length > 1) throw new AggregateError(failures, describeFailures(failures));
+      if (failures.length > 0) throw failures[0];
       return undefined;
     },
   };
 }
+
+const messagesOf = (failure: unknown): string[] => {
+  if (failure instanceof AggregateError) return failure.errors.flatMap(messagesOf);
+  return [failure instanceof Error ? failure.message : String(failure)];
+};
+
+/** Failures as one text, each said once: `one`, or `[one, another]`. */
+export function describeFailures(failures: readonly unknown[]): string {
+  const messages = [...new Set(failures.flatMap(messagesOf))];
+  return messages.length === 1 ? String(messages[0]) : `[${messages.join(', ')}]`;
+}
+
+/** What is said of a token that nobody knows. */
+export const invalidBearerToken = 'invalid bearer token';
 
 const webSocketPrefix = 'base64url.bearer.authorization.k8s.io.';
 
@@ -70,7 +85,7 @@ export function bearerTokens(tokens: TokenAuthenticator, apiAudiences: readonly 
       const token = bearerToken(credentials);
       if (token === undefined) return undefined;
       return tokens.authenticateToken(token, apiAudiences, credentials.notes).then((result) => {
-        if (result === undefined) throw new Error('invalid bearer token');
+        if (result === undefined) throw new Error(invalidBearerToken);
         return result.user;
       });
     },

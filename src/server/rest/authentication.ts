@@ -1,10 +1,12 @@
 /** Reviews of authentication, and tokens of service accounts. */
-import type { authenticationV1, SelfSubjectReview, TokenReview } from '../../api/index.ts';
+import type { authenticationV1, KubeObject, SelfSubjectReview, TokenReview } from '../../api/index.ts';
 import { errors } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import { issueServiceAccountToken, type TokenAuthenticator, type TokenRequestContext } from '../authentication/index.ts';
+import { describeFailures, invalidBearerToken } from '../authentication/token.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
 import { objectAnswer } from '../exchange.ts';
+import { matchNamespace } from '../registry/create.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { UserInfo } from '../request.ts';
 
@@ -36,16 +38,15 @@ export function tokenReviewHandler(tokens: TokenAuthenticator, apiAudiences: rea
       let status: authenticationV1.TokenReviewStatus;
       try {
         const found = await tokens.authenticateToken(token, audiences);
-        status =
-          found === undefined
-            ? { user: {} }
-            : {
-                authenticated: true,
-                user: toUserInfo(withAuthenticatedGroup(found.user)),
-                ...(found.audiences ? { audiences: [...found.audiences] } : {}),
-              };
+        if (found === undefined) throw new Error(invalidBearerToken);
+        status = {
+          authenticated: true,
+          user: toUserInfo(withAuthenticatedGroup(found.user)),
+          ...(found.audiences ? { audiences: [...found.audiences] } : {}),
+        };
       } catch (error) {
-        status = { user: {}, error: error instanceof Error ? error.message : String(error) };
+        // The server's own token, for what it asks itself, is none of these either.
+        status = { user: {}, error: describeFailures([invalidBearerToken, error]) };
       }
       return objectAnswer({ ...review, status }, 201);
     },
@@ -80,6 +81,7 @@ export function tokenRequestHandler(context: TokenRequestContext): SubresourceHa
     async handle(call) {
       const request = await call.body<authenticationV1.TokenRequest>(tokenRequestKind);
       const { namespace, name } = call.context.info;
+      matchNamespace(request as KubeObject, namespace);
       await call.admit('CREATE', tokenRequestKind, request);
       return objectAnswer(await issueServiceAccountToken(context, namespace, name, request, (message) => call.context.warn(message)), 201);
     },

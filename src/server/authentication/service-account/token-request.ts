@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { authenticationV1, KubeObject, Resource } from '../../../api/index.ts';
-import { errors, FieldErrors, FieldPath, Node, Pod, Secret, ServiceAccount } from '../../../api/index.ts';
+import { errors, FieldErrors, FieldPath, Node, Pod, parseApiVersion, Secret, ServiceAccount } from '../../../api/index.ts';
 import type { Clock } from '../../../time/index.ts';
 import { readObject, type Storages } from '../../storages.ts';
 import { type ServiceAccountClaims, serviceAccountUserName } from './claims.ts';
@@ -32,7 +32,7 @@ export async function issueServiceAccountToken(
   request: authenticationV1.TokenRequest,
   warn: (message: string) => void,
 ): Promise<authenticationV1.TokenRequest> {
-  checkIdentity(namespace, name, request);
+  checkIdentity(name, request);
   const account = await readObject(context.storages, ServiceAccount, namespace, name);
   if (account === undefined) throw errors.notFound(ServiceAccount, name);
   const uid = account.metadata.uid ?? '';
@@ -72,14 +72,12 @@ export async function issueServiceAccountToken(
 
 const requestKind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
 
-/** What the body says of whose token it is must be what the path says. */
-function checkIdentity(namespace: string, name: string, { metadata }: authenticationV1.TokenRequest): void {
+/** Whose token the body says it is must be whose the path says. */
+function checkIdentity(name: string, { metadata }: authenticationV1.TokenRequest): void {
   const found = new FieldErrors();
   const path = new FieldPath('metadata');
   if (metadata?.name && metadata.name !== name)
     found.invalid(path.child('name'), metadata.name, 'must match the service account name if specified');
-  else if (metadata?.namespace && metadata.namespace !== namespace)
-    found.invalid(path.child('namespace'), metadata.namespace, 'must match the service account namespace if specified');
   if (!found.ok) throw errors.invalid(requestKind, name, found.list);
 }
 
@@ -123,8 +121,8 @@ async function bind(
     return object;
   };
   const identity = (object: KubeObject) => ({ name: object.metadata.name ?? '', uid: object.metadata.uid ?? '' });
-  const version = ref.apiVersion || 'v1';
-  if (version === 'v1' && ref.kind === 'Pod') {
+  const { group, version } = parseApiVersion(ref.apiVersion ?? '');
+  if (group === '' && ref.kind === 'Pod') {
     const pod = await read(Pod, namespace);
     if ((pod.spec?.serviceAccountName ?? '') !== account)
       throw errors.badRequest(
@@ -137,7 +135,7 @@ async function bind(
       pod: identity(pod),
     };
   }
-  if (version === 'v1' && ref.kind === 'Secret') return { secret: identity(await read(Secret, namespace)) };
-  if (version === 'v1' && ref.kind === 'Node') return { node: identity(await read(Node, '')) };
-  throw errors.badRequest(`cannot bind token to object of type ${version}, Kind=${ref.kind ?? ''}`);
+  if (group === '' && ref.kind === 'Secret') return { secret: identity(await read(Secret, namespace)) };
+  if (group === '' && ref.kind === 'Node') return { node: identity(await read(Node, '')) };
+  throw errors.badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`);
 }
