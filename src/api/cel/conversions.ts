@@ -101,7 +101,8 @@ function uintFromDouble(value: number): Uint {
   return new Uint(uint);
 }
 
-function textOf(bytes: Uint8Array): string {
+/** @throws CelError for what is not UTF-8 */
+export function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

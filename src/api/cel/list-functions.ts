@@ -5,7 +5,7 @@ import { CostError, perCallLimit, work } from './metering.ts';
 import { comparable, intOf, uintOf } from './operators.ts';
 import { durationOf, minSeconds, secondsOf } from './times.ts';
 import { boolType, doubleType, durationType, dynType, intType, listOf, optionalOfType, sameType, typeParam, uintType } from './types.ts';
-import { CelError, compareValues, Duration, Optional, sameValue, Timestamp, typeOf, Uint } from './values.ts';
+import { CelError, compareValues, Duration, noSuchOverload, Optional, sameValue, Timestamp, typeOf, Uint } from './values.ts';
 
 const item = typeParam('T');
 const items = listOf(item);
@@ -71,9 +71,10 @@ function slice(list: List, from: bigint, to: bigint): List {
   return list.slice(Number(from), Number(to));
 }
 
-function flatten(list: List, depth = 1n): List {
+function flatten(list: unknown, depth = 1n): List {
+  if (!Array.isArray(list)) throw noSuchOverload();
   if (depth < 0n) throw new CelError('level must be non-negative');
-  return list.flatMap((each) => {
+  return list.flatMap((each: unknown) => {
     work(1);
     return Array.isArray(each) && depth > 0n ? flatten(each, depth - 1n) : [each];
   });

@@ -48,7 +48,7 @@ function checkFormat({ at, target, args, resolved }: Call, problems: SourceProbl
   const [list] = args;
   if (resolved?.name !== 'format' || target?.kind !== 'literal' || typeof target.value !== 'string' || list?.kind !== 'list') return;
   try {
-    const clauses = parseFormat(target.value, list.items.length).filter((part) => typeof part !== 'string');
+    const clauses = parseFormat(target.value, list.items.length, true).filter((part) => typeof part !== 'string');
     for (const { clause, index } of clauses) {
       const item = list.items[index]?.value;
       if (!item) continue;

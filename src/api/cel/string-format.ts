@@ -1,6 +1,8 @@
 /** `string.format()` (google/cel-go/ext/formatting.go). */
+import { goQuote } from '../fields.ts';
+import { textOf as decoded } from './conversions.ts';
 import { work } from './metering.ts';
-import { formatDouble, formatScientific } from './numbers.ts';
+import { formatDouble, formatFixed, formatScientific } from './numbers.ts';
 import { formatDuration, formatTimestamp } from './times.ts';
 import type { TypeKind } from './types.ts';
 import { CelError, Duration, Timestamp, TypeValue, typeOf, Uint } from './values.ts';
@@ -13,15 +15,12 @@ interface Clause {
 }
 
 const defaultPrecision = 6;
-const maxPrecision = 100;
 const specialNumbers: Readonly<Record<string, number>> = {
   NaN: Number.NaN,
   Infinity: Number.POSITIVE_INFINITY,
   '-Infinity': Number.NEGATIVE_INFINITY,
 };
 
-const quote = (text: string) => JSON.stringify(text);
-const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const integerOf = (value: unknown): bigint => (value instanceof Uint ? value.value : typeof value === 'bigint' ? value : 0n);
 const inBase = (base: number) => (value: unknown) => (typeof value === 'boolean' ? (value ? '1' : '0') : integerOf(value).toString(base));
 
@@ -30,32 +29,43 @@ function special(value: number): string | undefined {
   return Number.isFinite(value) ? undefined : value > 0 ? '∞' : '-∞';
 }
 
+/** As upstream's American English has it: `1,234.5`. */
 function grouped(value: number, digits: number): string {
-  const text =
-    Math.abs(value) < 1e21 ? value.toFixed(digits) : BigInt(Math.round(value)).toString() + (digits > 0 ? `.${'0'.repeat(digits)}` : '');
-  const [whole = '', fraction] = text.split('.');
+  work(digits);
+  const [whole = '', fraction] = formatFixed(value === 0 ? 0 : value, digits).split('.');
   const parts = whole.replace(/\B(?=(\d{3})+$)/g, ',');
   return fraction === undefined ? parts : `${parts}.${fraction}`;
 }
 
-/** As upstream's American English has it: `1.052033×10⁰³`. */
-function scientific(value: number, digits: number): string {
-  const [mantissa = '', exponent = '+00'] = formatScientific(value, digits).split('e');
+/** The narrow spaces that do not break of upstream's American English. */
+const times = '\u202f×\u202f';
+
+/** As upstream's American English has it: `1.052033 × 10⁰³`, with six digits whatever is asked for. */
+function scientific(value: number): string {
+  const [mantissa = '', exponent = '+00'] = formatScientific(value === 0 ? 0 : value, defaultPrecision).split('e');
   const raised = exponent
     .replace('+', '')
     .replace('-', '⁻')
     .replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] ?? '');
-  return `${mantissa}×10${raised}`;
+  return `${mantissa}${times}10${raised}`;
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return decoded(bytes);
+  } catch (error) {
+    throw error instanceof CelError ? new CelError(`could not convert argument ${goQuote(error.message)} to string`) : error;
+  }
 }
 
 /** Values within lists and maps are written as the literals that they would be. */
 function literal(value: unknown): string {
   work(1);
-  if (typeof value === 'string') return quote(value);
-  if (value instanceof Uint8Array) return `b${quote(textOf(value))}`;
-  if (value instanceof Timestamp) return `timestamp(${quote(formatTimestamp(value))})`;
-  if (value instanceof Duration) return `duration(${quote(formatDuration(value))})`;
-  if (typeof value === 'number') return Number.isFinite(value) ? value.toFixed(defaultPrecision) : quote(formatDouble(value));
+  if (typeof value === 'string') return goQuote(value);
+  if (value instanceof Uint8Array) return `b${goQuote(textOf(value))}`;
+  if (value instanceof Timestamp) return `timestamp(${goQuote(formatTimestamp(value))})`;
+  if (value instanceof Duration) return `duration(${goQuote(formatDuration(value))})`;
+  if (typeof value === 'number') return Number.isFinite(value) ? formatFixed(value, defaultPrecision) : goQuote(formatDouble(value));
   return show(value);
 }
 
@@ -104,7 +114,7 @@ const clauses: Readonly<Record<string, Clause>> = {
     problem: 'fixed-point clause can only be used on doubles',
     write(value, precision = defaultPrecision) {
       const number = double(value);
-      return special(number) ?? grouped(number, Math.min(precision, maxPrecision));
+      return special(number) ?? grouped(number, precision);
     },
   },
   e: {
@@ -112,7 +122,9 @@ const clauses: Readonly<Record<string, Clause>> = {
     problem: 'scientific clause can only be used on doubles',
     write(value, precision = defaultPrecision) {
       const number = double(value);
-      return special(number) ?? scientific(number, Math.min(precision, maxPrecision));
+      work(precision);
+      // Upstream takes what is meant for a precision for a width.
+      return (special(number) ?? scientific(number)).padStart(precision);
     },
   },
   b: { takes: ['int', 'uint', 'bool'], problem: 'only integers and bools can be formatted as binary', write: inBase(2) },
@@ -129,10 +141,10 @@ const clauses: Readonly<Record<string, Clause>> = {
 export type FormatPart = string | { readonly clause: Clause; readonly precision: number | undefined; readonly index: number };
 
 /**
- * The parts of a format with so many values.
+ * The parts of a format with so many values. Checks of constants look for what ends too early first.
  * @throws CelError for what is none
  */
-export function parseFormat(format: string, count: number): FormatPart[] {
+export function parseFormat(format: string, count: number, isCheck = false): FormatPart[] {
   const parts: FormatPart[] = [];
   const pattern = /%%|%(?:\.(\d*))?([\s\S]?)|[^%]+/g;
   let index = 0;
@@ -140,6 +152,7 @@ export function parseFormat(format: string, count: number): FormatPart[] {
     if (whole === '%%') parts.push('%');
     else if (!whole.startsWith('%')) parts.push(whole);
     else {
+      if (isCheck && whole === '%') throw new CelError('unexpected end of string');
       if (index >= count) throw new CelError(`index ${index} out of range`);
       if (whole === '%') throw new CelError('unexpected end of string');
       if (precision !== undefined && verb === '')
@@ -163,9 +176,17 @@ export function clauseProblem({ takes, problem }: Clause, kind: TypeKind, name: 
   return `error during formatting: ${problem}, was given ${name}`;
 }
 
+function written({ clause, precision }: Exclude<FormatPart, string>, value: unknown): string {
+  try {
+    return clause.write(value, precision);
+  } catch (error) {
+    throw error instanceof CelError ? new CelError(`error during formatting: ${error.message}`) : error;
+  }
+}
+
 /** @throws CelError */
 export function formatString(format: string, values: readonly unknown[]): string {
-  const written = parseFormat(format, values.length).map((part) => {
+  const parts = parseFormat(format, values.length).map((part) => {
     if (typeof part === 'string') return part;
     const value = values[part.index];
     const type = typeOf(value);
@@ -173,9 +194,9 @@ export function formatString(format: string, values: readonly unknown[]): string
     const problem = clauseProblem(part.clause, type.kind, type.name);
     if (problem !== undefined || isWrongText)
       throw new CelError(problem ?? `error during formatting: ${part.clause.problem}, was given ${type.name}`);
-    const text = part.clause.write(value, part.precision);
+    const text = written(part, value);
     work(text.length);
     return text;
   });
-  return written.join('');
+  return parts.join('');
 }

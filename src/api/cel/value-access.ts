@@ -1,7 +1,9 @@
 /** What expressions find within values, and how maps are made. */
 import { CelError, mapKey, noSuchKey, noSuchOverload, numeric, Optional, StructValue, typeOf } from './values.ts';
 
-/** What a value has under a key; undefined if nothing. */
+const badIndexType = (key: unknown) => new CelError(`unsupported index type '${typeOf(key).name}' in list`);
+
+/** What a value has under a key; undefined if nothing, as what is neither list nor map nor object. */
 function lookUp(value: unknown, key: unknown): unknown {
   if (value instanceof StructValue) {
     if (typeof key !== 'string') throw noSuchOverload();
@@ -10,12 +12,12 @@ function lookUp(value: unknown, key: unknown): unknown {
   if (value instanceof Map) return value.get(mapKey(key));
   if (Array.isArray(value)) {
     const index = numeric(key);
-    if (index === undefined) throw new CelError(`unsupported index type '${typeOf(key).name}' in list`);
+    if (index === undefined) throw badIndexType(key);
     const at = Number(index);
     if (!Number.isInteger(at)) throw new CelError(`unsupported index value ${at} in list`);
     return value[at];
   }
-  throw noSuchOverload();
+  return undefined;
 }
 
 export function select(value: unknown, key: unknown): unknown {
@@ -35,15 +37,22 @@ export function selectOptional(value: unknown, key: unknown): Optional {
 export function isPresent(value: unknown, field: string): boolean {
   if (value instanceof Optional) return value.hasValue && isPresent(value.value, field);
   if (value instanceof StructValue) return value.has(field);
-  if (value instanceof Map) return value.has(field);
-  throw noSuchOverload();
+  if (Array.isArray(value)) throw badIndexType(field);
+  return value instanceof Map && value.has(field);
+}
+
+/** What Go calls the type of a value that is no list and no map. */
+function goTypeName(value: unknown): string {
+  if (value instanceof Optional) return '*types.Optional';
+  const { kind } = typeOf(value);
+  return `types.${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
 }
 
 export function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
   if (Array.isArray(value)) return value.map((item, i) => [BigInt(i), item]);
   if (value instanceof Map) return [...value];
   if (value instanceof StructValue) return value.names.map((name) => [name, value.get(name)]);
-  throw new CelError('no such overload');
+  throw new CelError(`got '${goTypeName(value)}', expected iterable type`);
 }
 
 export function insertAll(into: Map<unknown, unknown>, entries: ReadonlyMap<unknown, unknown>): void {
