@@ -279,9 +279,9 @@ export function decodeValue(node: TypeNode, value: unknown, unknown?: string[]):
  * An object as a Go round trip would leave it. Use it on objects built by code before they are stored or sent.
  * @throws DecodeError
  */
-export function normalize<T extends KubeObject>(node: StructNode, object: T): T {
+export function normalize<T extends KubeObject>(node: StructNode, object: T, unknown?: string[]): T {
   // The node is that of the object's kind, so the result has its type.
-  return decodeValue(node, object) as T;
+  return decodeValue(node, object, unknown) as T;
 }
 
 export interface Decoded {

@@ -1,5 +1,5 @@
 export { AdmissionCompiler } from './admissionregistration/admission-expressions.ts';
-export { atomicPlaces, typeNameProblem } from './admissionregistration/apply-configurations.ts';
+export { atomicPlaces, typeNameProblems } from './admissionregistration/apply-configurations.ts';
 export { JsonPatchValue, jsonOf, mutationTypes, ObjectValue } from './admissionregistration/mutation-types.ts';
 export { namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
 export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admissionregistration/type-checking.ts';
@@ -105,6 +105,7 @@ export {
   type UpdateOperation,
   updateSteps,
 } from './managed-fields/server-side-apply.ts';
+export { typedProblems } from './managed-fields/typed-problems.ts';
 export { merge as mergeTyped } from './managed-fields/typed-value.ts';
 export { type InVersion, inOneVersion, inVersions, type Versions } from './managed-fields/versions.ts';
 export * from './names.ts';
@@ -143,5 +144,6 @@ export { convertedVersion, deprecationWarning, isRemoved, removedRelease, sameSh
 export { defaultServing, parseGoBool, parseRuntimeConfig, RuntimeConfigError, resourcesOf, type Serving, servedKinds } from './serving.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';
 export { isDefaultStorageClass } from './storage/storage-class.ts';
+export { strictErrors } from './strict-errors.ts';
 export * from './time-format.ts';
 export { compareVersions } from './version-order.ts';

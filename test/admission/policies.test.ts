@@ -13,6 +13,7 @@ import {
   Pod,
   type Resource,
   ServiceAccount,
+  type StatusError,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
 } from '../../src/api/index.ts';
@@ -337,6 +338,10 @@ describe('mutating', () => {
     });
     await create(MutatingAdmissionPolicyBinding, { metadata: { name }, spec: { policyName: name } });
   };
+  const applied = (expression: string) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } });
+  const jsonPatch = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
+  const increment = applied('Object{metadata: Object.metadata{annotations: {"n": string(int(object.metadata.annotations["n"]) + 1)}}}');
+  const unknownField = applied('Object{spec: Object.spec{none: "x"}}');
   const createPod = (name: string) =>
     create(Pod, { metadata: { name, labels: { app: 'x' } }, spec: { containers: [{ name: 'app', image: 'i' }] } }, { namespace });
 
@@ -430,6 +435,74 @@ describe('mutating', () => {
       .toMatchObject({ phase: 'Active', conditions: [{ ...condition, message: 'mutated' }] });
   });
 
+  test('mutations are applied and fail as upstream has it', async () => {
+    const denial = (message: string, reason = 'Invalid') => ({ code: 403, reason, message });
+    const cases: [what: string, spec: object, mutations: object[], expected: unknown][] = [
+      ['a mutation that fails leaves the others be', { failurePolicy: 'Ignore' }, [increment, unknownField, increment], '2'],
+      ['who asks for it is called again, whoever has changed the object', { reinvocationPolicy: 'IfNeeded' }, [increment], '2'],
+      ['a test that does not hold', {}, [jsonPatch('[JSONPatch{op: "test", path: "/data/a", value: "2"}]'), increment], '1'],
+      [
+        'a value of a type within',
+        {},
+        [
+          jsonPatch(
+            '[JSONPatch{op: "add", path: "/metadata", value: Object.metadata{name: "x", namespace: "default", annotations: {"n": "5"}}}]',
+          ),
+        ],
+        '5',
+      ],
+      [
+        'the first failure is told',
+        {},
+        [unknownField, jsonPatch('[JSONPatch{op: "remove", path: "/data/none"}]')],
+        denial(
+          "policy 'm4' with binding 'm4' denied request: error applying patch: failed to convert patch object to typed object: .spec: field not declared in schema",
+        ),
+      ],
+      [
+        'fields that the kind does not have, whatever the failure policy',
+        { failurePolicy: 'Ignore' },
+        [jsonPatch('[JSONPatch{op: "add", path: "/bogus", value: "1"}]')],
+        { code: 500, reason: 'InternalError', message: 'Internal error occurred: strict decoding error: unknown field "bogus"' },
+      ],
+      [
+        'conditions see no namespace',
+        { matchConditions: [{ name: 'n', expression: 'namespaceObject.metadata.name == "default"' }] },
+        [increment],
+        denial(
+          "policy 'm6' with binding 'm6' denied request: expression 'namespaceObject.metadata.name == \"default\"' resulted in error: no such key: metadata",
+        ),
+      ],
+      [
+        'a kind of parameters that is not there',
+        { paramKind: { apiVersion: 'example.com/v1', kind: 'Nope' } },
+        [increment],
+        denial(
+          'policy "m7" denied request: failed to configure policy: failed to find resource referenced by paramKind: \'example.com/v1, Kind=Nope\'',
+          'Forbidden',
+        ),
+      ],
+    ];
+    for (const [i, [, more, mutations]] of cases.entries()) {
+      const matchConstraints = { ...mapRules, objectSelector: { matchLabels: { case: `${i}` } } };
+      const spec = { matchConstraints, failurePolicy: 'Fail', reinvocationPolicy: 'Never', mutations, ...more };
+      await create(MutatingAdmissionPolicy, { metadata: { name: `m${i}` }, spec });
+      const paramRef = { name: 'p', parameterNotFoundAction: 'Allow' };
+      await create(MutatingAdmissionPolicyBinding, { metadata: { name: `m${i}` }, spec: { policyName: `m${i}`, paramRef } });
+    }
+    for (const [i, [what, , , expected]] of cases.entries())
+      await expect
+        .poll(
+          () =>
+            createMap('', { metadata: { generateName: 'm', labels: { case: `${i}` }, annotations: { n: '0' } } }).then(
+              ({ metadata }) => metadata.annotations?.n,
+              ({ code, reason, message }: StatusError) => ({ code, reason, message }),
+            ),
+          { message: what },
+        )
+        .toEqual(expected);
+  });
+
   test('mutations that do not compile are refused; those that fail deny', async () => {
     const bad = await api.http(
       'POST',
@@ -458,6 +531,6 @@ describe('mutating', () => {
       "policy 'wipes' with binding 'wipes' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.tolerations",
     );
     await mutate('fails', [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/spec/none"}]' } }]);
-    await outcome(createPod).toMatch(/^pods "probe-\d+" is forbidden: policy 'fails' with binding 'fails' denied request: JSON Patch: /);
+    await outcome(createPod).toMatch(/^policy 'fails' with binding 'fails' denied request: JSON Patch: /);
   });
 });

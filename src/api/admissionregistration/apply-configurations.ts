@@ -27,21 +27,16 @@ export function atomicPlaces(root: StructNode, configuration: unknown): string[]
   return places;
 }
 
-/** What is wrong with the names of a configuration's types: `Object.spec` is what the field `spec` of `Object` is of. */
-export function typeNameProblem(value: unknown, expected = 'Object'): string | undefined {
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const problem = typeNameProblem(item, expected);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  }
-  if (!(value instanceof ObjectValue)) return undefined;
-  if (value.path !== expected)
-    return `unexpected type name ${JSON.stringify(value.path)}, expected ${JSON.stringify(expected)}, which matches field name path from root Object type`;
-  for (const [key, item] of value.fields) {
-    const problem = typeNameProblem(item, `${expected}.${String(key)}`);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+/**
+ * What is wrong with the names of the types within a value: `Object.spec` is what the field `spec` of `Object` is of. What a whole
+ * value is of is its own affair.
+ */
+export function typeNameProblems(value: unknown, expected = value instanceof ObjectValue ? value.path : ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => typeNameProblems(item, expected));
+  if (value instanceof Map) return [...value.values()].flatMap((item) => typeNameProblems(item, expected));
+  if (!(value instanceof ObjectValue)) return [];
+  const below = [...value.fields].flatMap(([key, item]) => typeNameProblems(item, `${expected}.${key}`));
+  if (value.path === expected) return below;
+  const own = `unexpected type name ${JSON.stringify(value.path)}, expected ${JSON.stringify(expected)}, which matches field name path from root Object type`;
+  return [own, ...below];
 }

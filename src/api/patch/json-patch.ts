@@ -16,10 +16,13 @@ export type PatchErrorReason = 'BadRequest' | 'Invalid' | 'RequestEntityTooLarge
 export class PatchError extends Error {
   override readonly name = 'PatchError';
   readonly reason: PatchErrorReason;
+  /** Nothing is wrong with the patch but that one of its tests does not hold. */
+  readonly isFailedTest: boolean;
 
-  constructor(message: string, reason: PatchErrorReason = 'Invalid') {
+  constructor(message: string, reason: PatchErrorReason = 'Invalid', isFailedTest = false) {
     super(message);
     this.reason = reason;
+    this.isFailedTest = isFailedTest;
   }
 }
 
@@ -225,7 +228,7 @@ function applyOperation(document: PatchedDocument, operation: Operation): void {
     }
     case 'test': {
       const path = pointerIn(operation, 'path', 'test operation failed to decode path');
-      if (!deepEqual(found(document, path), value)) throw new PatchError(`testing value ${path} failed: test failed`);
+      if (!deepEqual(found(document, path), value)) throw new PatchError(`testing value ${path} failed: test failed`, 'Invalid', true);
       break;
     }
     default:

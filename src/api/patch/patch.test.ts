@@ -69,7 +69,7 @@ describe('JSON patch', () => {
     [[{ op: 'replace', path: '/l/2' }], 'replace operation does not apply: doc is missing key: /l/2: missing value'],
     [[{ op: 'add', path: '', value: {} }], 'add operation does not apply: doc is missing path: "": missing value'],
   ])('refuses %j', (patch, message) => {
-    expect(() => applyJsonPatch({ a: 1, l: [1, 2] }, patch)).toThrow(new PatchError(message));
+    expect(() => applyJsonPatch({ a: 1, l: [1, 2] }, patch)).toThrow(message);
   });
 });
 

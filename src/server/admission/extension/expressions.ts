@@ -1,6 +1,5 @@
 /** Evaluates the expressions of webhooks and policies over a request. */
 import {
-  type AuthorizerCheck,
   authorizerVariables,
   type Budget,
   BudgetError,
@@ -17,6 +16,7 @@ import {
 import type { AdmissionRequest } from '../../request.ts';
 import type { AuthorizerChecks } from './authorizer-checks.ts';
 import type { ExtensionContext } from './context.ts';
+import type { ReviewRequest } from './review-request.ts';
 import type { VersionedRequest } from './versions.ts';
 
 /** What the expressions of one request may cost, by upstream's constants (k8s.io/apiserver/pkg/apis/cel). */
@@ -57,6 +57,13 @@ export function timedCompile({ clock, metrics }: Pick<ExtensionContext, 'clock' 
 /** Why an expression has no value; in upstream's words. */
 export class ExpressionError extends Error {
   override readonly name = 'ExpressionError';
+  /** Nothing more can be evaluated. */
+  readonly isOfBudget: boolean;
+
+  constructor(message?: string, isOfBudget = false) {
+    super(message);
+    this.isOfBudget = isOfBudget;
+  }
 }
 
 /** Throws ExpressionError. */
@@ -65,38 +72,45 @@ export function evaluateExpression({ source, expression }: Compiled, variables: 
   try {
     return expression.evaluate(variables, budget);
   } catch (error) {
-    if (error instanceof BudgetError) throw new ExpressionError(error.message);
+    if (error instanceof BudgetError) throw new ExpressionError(error.message, true);
     if (!(error instanceof CelError) && !(error instanceof CostError)) throw error;
     throw new ExpressionError(`expression '${source}' resulted in error: ${error.message}`);
   }
 }
 
 export interface ExpressionInput {
-  request: AdmissionRequest;
   versioned: VersionedRequest;
-  /** The review's request. */
-  review: object;
+  review: ReviewRequest;
   namespace?: Namespace | undefined;
-  checks: AuthorizerChecks;
   params?: KubeObject | undefined;
 }
 
-/** The variables of an evaluation. */
-export function expressionVariables({ request, versioned, review, namespace, checks, params }: ExpressionInput): Record<string, unknown> {
-  const requested: Omit<AuthorizerCheck, 'verb'> = {
-    group: request.group,
-    resource: request.resource,
-    subresource: request.subresource,
-    namespace: request.namespace,
-    name: request.name,
-  };
+/** The variables of an evaluation that can't ask the authorizer. */
+export function expressionVariables({ versioned, review, namespace, params }: ExpressionInput): Record<string, unknown> {
   return {
     object: dynamicValue(versioned.object),
     oldObject: dynamicValue(versioned.oldObject),
     request: requestValue(review),
     namespaceObject: namespaceValue(namespace),
     params: dynamicValue(params),
-    ...authorizerVariables(checks.ask, requested),
+  };
+}
+
+/** The same, of one that can. */
+export function withAuthorizer(
+  variables: Record<string, unknown>,
+  { group, resource, subresource, namespace, name }: AdmissionRequest,
+  checks: AuthorizerChecks,
+): Record<string, unknown> {
+  return { ...variables, ...authorizerVariables(checks.ask, { group, resource, subresource, namespace, name }) };
+}
+
+/** The same, of match conditions: as upstream has it, they see the resource that was requested, and never the namespace. */
+export function ofConditions(variables: Record<string, unknown>, review: ReviewRequest): Record<string, unknown> {
+  return {
+    ...variables,
+    request: requestValue({ ...review, resource: review.requestResource }),
+    namespaceObject: namespaceValue(undefined),
   };
 }
 
@@ -110,7 +124,7 @@ export function conditionsHold(conditions: readonly Compiled[], variables: Recor
     try {
       if (evaluateExpression(condition, variables, budget) === false) return false;
     } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
+      if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
       failures.push(error);
     }
   }

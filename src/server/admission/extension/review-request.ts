@@ -33,3 +33,5 @@ export function reviewRequest(request: AdmissionRequest, versioned: VersionedReq
     options,
   };
 }
+
+export type ReviewRequest = ReturnType<typeof reviewRequest>;

@@ -1,5 +1,5 @@
 /** The versions that a request's objects can be shown in: webhooks and policies get the one that their rules ask for. */
-import { deepCopy, groupResourceOf, type KubeObject } from '../../../api/index.ts';
+import { DecodeError, deepCopy, errors, groupResourceOf, type KubeObject, kindNode, normalize, strictErrors } from '../../../api/index.ts';
 import { toStorageVersion } from '../../registry/codec.ts';
 import { convertToServed, type ResourceTable, type ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionRequest } from '../../request.ts';
@@ -42,21 +42,36 @@ export async function inVersion(table: ResourceTable, request: AdmissionRequest,
   return { group, version, resource: plural, kind: { group, version, kind }, object, oldObject };
 }
 
-/** Puts what a mutation has made of the object, in the version that it was shown in, in the request's object's place. */
+/** A mutated object as one of its kind again. Throws InternalError for what is none; with `strict` for unknown fields, too. */
+function decoded({ custom, resource }: ServedResource, mutated: KubeObject, strict: boolean): KubeObject {
+  const unknown: string[] = [];
+  try {
+    if (custom) return custom.decode({ ...mutated }, []);
+    const node = kindNode(resource);
+    const object = node ? normalize(node, mutated, unknown) : deepCopy(mutated);
+    if (!strict || unknown.length === 0) return object;
+  } catch (error) {
+    throw error instanceof DecodeError ? errors.internal(error.message) : error;
+  }
+  throw errors.internal(`strict decoding error: ${strictErrors({ unknown }).join(', ')}`);
+}
+
+/**
+ * Puts what a mutation has made of the object, in the version that it was shown in, in the request's object's place. Throws
+ * InternalError for what is of its kind no more.
+ */
 export async function takeMutation(
   table: ResourceTable,
   request: AdmissionRequest,
   target: ServedResource,
   mutated: KubeObject,
+  { strict = false } = {},
 ): Promise<void> {
   const { object } = request;
   if (!object) return;
   const requested = requestedResource(table, request);
-  let next: KubeObject = deepCopy(mutated);
-  if (requested && isOfResource(request, requested)) {
-    if (target.custom) next = target.custom.decode({ ...next }, []);
-    next = await toStorageVersion(target, next);
-  }
+  const isOwn = requested !== undefined && isOfResource(request, requested);
+  const next = isOwn ? await toStorageVersion(target, decoded(target, mutated, strict)) : deepCopy(mutated);
   // Whoever has begun the request holds this very object.
   for (const key of Object.keys(object)) if (!Object.hasOwn(next, key)) Reflect.deleteProperty(object, key);
   Object.assign(object, next);

@@ -7,6 +7,7 @@ import {
   CompileError,
   CostError,
   celTypes,
+  goQuote,
   type KubeObject,
   type MatchResources,
   Namespace,
@@ -18,10 +19,10 @@ import {
   selectorFromObject,
   variablesValue,
 } from '../../../api/index.ts';
+import type { PolicyOutcome } from '../../metrics/extension-metrics.ts';
 import { convertToServed, type ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import { readObject } from '../../storages.ts';
-import { refuse } from '../context.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import { type Compile, type Compiled, timedCompile } from '../extension/expressions.ts';
 import { followed } from '../extension/followed.ts';
@@ -227,11 +228,9 @@ export function policyVariables(
     values.set(name, () => {
       if (!outcome) {
         try {
-          outcome = { value: evaluateVariable(value, all, budget) };
+          outcome = { value: evaluateVariable(name, value, all, budget) };
         } catch (error) {
-          outcome = {
-            error: error instanceof CelError ? new CelError(`composited variable "${name}" fails to evaluate: ${error.message}`) : error,
-          };
+          outcome = { error };
         }
       }
       if ('error' in outcome) throw outcome.error;
@@ -242,20 +241,19 @@ export function policyVariables(
 }
 
 /** Throws CelError, and what ends the expression that the variable is part of. */
-function evaluateVariable({ expression }: Compiled, variables: Record<string, unknown>, budget: Budget): unknown {
-  if (expression instanceof CompileError) throw new CelError(`compilation error: ${expression.message}`);
+function evaluateVariable(name: string, { expression }: Compiled, variables: Record<string, unknown>, budget: Budget): unknown {
+  const variable = `composited variable ${goQuote(name)}`;
+  if (expression instanceof CompileError) throw new CelError(`${variable} fails to compile: ${expression.message}`);
   try {
     return expression.evaluate(variables, budget);
   } catch (error) {
-    if (error instanceof CostError) throw new CelError(error.message);
-    throw error;
+    if (!(error instanceof CelError) && !(error instanceof CostError)) throw error;
+    throw new CelError(`${variable} fails to evaluate: ${error.message}`);
   }
 }
 
-const codes: Record<string, number> = { Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413, Invalid: 422 };
-
-/** A policy's refusal: worded as Forbidden, with the reason of the failed validation. */
-export function denied(request: AdmissionRequest, message: string, reason = 'Invalid'): StatusError {
-  const { message: text, status } = refuse(request, message);
-  return new StatusError(codes[reason] ?? 422, reason, text, { ...status.details, causes: [{ message }] });
+/** What an evaluation's failure is counted as, by its message as upstream does. */
+export function errorTypeOf(message: string): PolicyOutcome['errorType'] {
+  if (message.startsWith('compilation')) return 'compile_error';
+  return message.startsWith('validation failed due to running out of cost budget') ? 'out_of_budget' : 'invalid_error';
 }

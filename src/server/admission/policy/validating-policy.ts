@@ -3,11 +3,14 @@ import {
   type Budget,
   celTypes,
   type KubeObject,
+  StatusError,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
   type Validation,
 } from '../../../api/index.ts';
+import type { PolicyOutcome } from '../../metrics/extension-metrics.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../request.ts';
+import { refuse } from '../context.ts';
 import { AuthorizerChecks } from '../extension/authorizer-checks.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import {
@@ -17,11 +20,13 @@ import {
   ExpressionError,
   evaluateExpression,
   expressionVariables,
+  ofConditions,
   policyBudget,
+  withAuthorizer,
 } from '../extension/expressions.ts';
 import { reviewRequest } from '../extension/review-request.ts';
 import { inVersion } from '../extension/versions.ts';
-import { denied, failsClosed, followPolicies, type Match, policyVariables } from './bound-policies.ts';
+import { errorTypeOf, failsClosed, followPolicies, type Match, policyVariables } from './bound-policies.ts';
 
 const maxMessageBytes = 5 * 1024;
 const maxAnnotationLength = 10 * 1024;
@@ -48,6 +53,13 @@ interface Failure {
   failed?: boolean;
 }
 
+/** What expressions see: conditions, validations, and those that can't ask the authorizer. */
+interface Variables {
+  conditions: Record<string, unknown>;
+  known: Record<string, unknown>;
+  unasking: Record<string, unknown>;
+}
+
 interface Outcome {
   failures: Failure[];
   annotations: { key: string; value: string }[];
@@ -68,71 +80,94 @@ function compilePolicy({ spec }: ValidatingAdmissionPolicy, compiler: AdmissionC
     })),
     annotations: (spec.auditAnnotations ?? []).map(({ key, valueExpression }) => ({
       key,
-      value: compiled(valueExpression.trim(), () =>
-        compiler.compile(valueExpression.trim(), { returns: [celTypes.stringType, celTypes.nullType] }),
-      ),
+      value: compiled(valueExpression, () => compiler.compile(valueExpression, { returns: [celTypes.stringType, celTypes.nullType] })),
     })),
   };
 }
 
-function messageOf({ validation, message }: CompiledValidation, variables: Record<string, unknown>, budget: Budget): string {
-  let text = '';
-  if (message) {
+/** What a message's expression says, where it can be said; undefined where it can't, as upstream. */
+function evaluatedMessage(message: Compiled, variables: Record<string, unknown>, budget: Budget): string | undefined {
+  let text: string;
+  try {
+    const value = evaluateExpression(message, variables, budget);
+    text = typeof value === 'string' ? value.trim() : '';
+  } catch (error) {
+    if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
+    return undefined;
+  }
+  return Buffer.byteLength(text) > maxMessageBytes || text.includes('\n') ? undefined : text;
+}
+
+const fixedMessage = ({ validation: { message, expression } }: CompiledValidation) =>
+  message?.trim() || `failed expression: ${expression.trim()}`;
+
+type Verdict = { holds: boolean } | { error: string };
+
+function verdictOf({ condition }: CompiledValidation, variables: Record<string, unknown>, budget: Budget): Verdict {
+  try {
+    return { holds: evaluateExpression(condition, variables, budget) === true };
+  } catch (error) {
+    if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
+    return { error: error.message };
+  }
+}
+
+/**
+ * What validations find wrong. Messages are evaluated for all of them with what is left of the budget; what is too much for it fails
+ * them all. Throws ExpressionError when the budget does not do for the validations.
+ */
+function failuresOf({ policy }: PolicyMatch, known: Record<string, unknown>, unasking: Record<string, unknown>): Failure[] {
+  const budget: Budget = { left: policyBudget };
+  const { validations } = policy.own;
+  const variables = policyVariables(policy.variables, known, budget);
+  const verdicts = validations.map((item) => verdictOf(item, variables, budget));
+  let messages: (string | undefined)[] = [];
+  let spent: string | undefined;
+  try {
+    const forMessages = policyVariables(policy.variables, unasking, budget);
+    messages = validations.map(({ message }) => message && evaluatedMessage(message, forMessages, budget));
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    spent = `failed messageExpression: ${error.message}`;
+  }
+  return validations.flatMap((item, index): Failure[] => {
+    const verdict = verdicts[index];
+    const error = verdict && 'error' in verdict ? verdict.error : spent;
+    if (error !== undefined) return [{ message: error, index, failed: true }];
+    if (verdict && 'holds' in verdict && verdict.holds) return [];
+    const { reason } = item.validation;
+    return [{ message: messages[index] || fixedMessage(item), ...(reason === undefined ? {} : { reason }), index }];
+  });
+}
+
+function annotate({ policy }: PolicyMatch, unasking: Record<string, unknown>, outcome: Outcome): void {
+  const budget: Budget = { left: policyBudget };
+  const variables = policyVariables(policy.variables, unasking, budget);
+  for (const { key, value } of policy.own.annotations) {
     try {
-      const value = evaluateExpression(message, variables, budget);
-      text = typeof value === 'string' ? value.trim() : '';
+      const text = evaluateExpression(value, variables, budget);
+      if (typeof text === 'string' && text.trim() !== '')
+        outcome.annotations.push({ key, value: text.trim().slice(0, maxAnnotationLength) });
     } catch (error) {
-      // As upstream: a message that can't be made gives way to the fixed one.
-      if (!(error instanceof ExpressionError)) throw error;
+      if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
+      if (failsClosed(policy.policy)) outcome.errors.push(error.message);
     }
   }
-  if (Buffer.byteLength(text) > maxMessageBytes || text.includes('\n')) text = '';
-  return text || validation.message?.trim() || `failed expression: ${validation.expression.trim()}`;
 }
 
 /** What a policy says of a request with one parameter. Pure, but for what the authorizer is asked. */
-function evaluatePolicy({ policy }: PolicyMatch, known: Record<string, unknown>): Outcome {
+function evaluatePolicy(match: PolicyMatch, { conditions, known, unasking }: Variables): Outcome {
   const outcome: Outcome = { failures: [], annotations: [], errors: [] };
-  const closed = failsClosed(policy.policy);
   try {
-    if (!conditionsHold(policy.conditions, known)) return outcome;
+    if (!conditionsHold(match.policy.conditions, conditions)) return outcome;
+    outcome.failures = failuresOf(match, known, unasking);
+    annotate(match, unasking, outcome);
+    return outcome;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    if (closed) outcome.failures.push({ message: error.message, index: 0, failed: true });
-    return outcome;
+    // What can't be evaluated to its end is all that is said.
+    return { failures: [{ message: error.message, index: 0, failed: true }], annotations: [], errors: [] };
   }
-  const budget: Budget = { left: policyBudget };
-  const variables = policyVariables(policy.variables, known, budget);
-  for (const [index, item] of policy.own.validations.entries()) {
-    try {
-      if (evaluateExpression(item.condition, variables, budget) === true) continue;
-      outcome.failures.push({
-        message: messageOf(item, variables, budget),
-        ...(item.validation.reason === undefined ? {} : { reason: item.validation.reason }),
-        index,
-      });
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      if (closed) outcome.failures.push({ message: error.message, index, failed: true });
-      if (budget.left <= 0) break;
-    }
-  }
-  const annotationBudget: Budget = { left: policyBudget };
-  for (const { key, value } of policy.own.annotations) {
-    try {
-      const text = evaluateExpression(value, policyVariables(policy.variables, known, annotationBudget), annotationBudget);
-      if (typeof text === 'string') {
-        if (text.trim() !== '') outcome.annotations.push({ key, value: text.trim().slice(0, maxAnnotationLength) });
-      } else if (text !== null && closed)
-        outcome.errors.push(
-          `valueExpression '${value.source}' resulted in unsupported return type: ${typeof text}. Return type must be either string or null.`,
-        );
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      if (closed) outcome.errors.push(error.message);
-    }
-  }
-  return outcome;
 }
 
 interface Denial {
@@ -149,31 +184,53 @@ const denial = (policy: KubeObject, binding: KubeObject | undefined, why: string
 function act(
   { policy: { policy }, binding }: PolicyMatch,
   { failures, errors }: Outcome,
-  request: AdmissionRequest,
-  denials: Denial[],
+  {
+    request,
+    denials,
+    note,
+  }: { request: AdmissionRequest; denials: Denial[]; note(action: string, errorType: PolicyOutcome['errorType']): void },
 ): void {
   const actions = binding.spec.validationActions ?? [];
-  for (const { message, reason, index } of failures) {
-    if (actions.includes('Deny')) denials.push(denial(policy, binding, message, reason));
-    if (actions.includes('Warn'))
-      request.warn(
-        `Validation failed for ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}': ${message}`,
-      );
-    if (actions.includes('Audit'))
-      request.auditAnnotation(
-        'validation.policy.admission.k8s.io/validation_failure',
-        JSON.stringify([
-          {
-            message,
-            policy: binding.spec.policyName,
-            binding: binding.metadata.name,
-            expressionIndex: index,
-            validationActions: actions,
-          },
-        ]),
-      );
+  for (const { message, reason, index, failed } of failures) {
+    const errorType = errorTypeOf(message);
+    if (failed && !failsClosed(policy)) {
+      note('allow', errorType);
+      continue;
+    }
+    for (const action of actions) {
+      note(action.toLowerCase(), errorType);
+      if (action === 'Deny') denials.push(denial(policy, binding, message, reason));
+      else if (action === 'Warn')
+        request.warn(
+          `Validation failed for ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}': ${message}`,
+        );
+      else
+        request.auditAnnotation(
+          'validation.policy.admission.k8s.io/validation_failure',
+          JSON.stringify([
+            {
+              message,
+              policy: binding.spec.policyName,
+              binding: binding.metadata.name,
+              expressionIndex: index,
+              validationActions: actions,
+            },
+          ]),
+        );
+    }
   }
-  for (const message of errors) denials.push(denial(policy, binding, message));
+  for (const message of errors) {
+    note('deny', errorTypeOf(message));
+    denials.push(denial(policy, binding, message));
+  }
+}
+
+const codes: Record<string, number> = { Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413, Invalid: 422 };
+
+/** A refusal: worded as Forbidden, with the reason of the failed validation. */
+function denied(request: AdmissionRequest, { message, reason = 'Invalid' }: Denial): StatusError {
+  const { message: text, status } = refuse(request, message);
+  return new StatusError(codes[reason] ?? 422, reason, text, { ...status.details, causes: [{ message }] });
 }
 
 /** Validates requests by ValidatingAdmissionPolicies (KEP-3488). */
@@ -184,13 +241,6 @@ export function validatingAdmissionPolicy(context: ExtensionContext): AdmissionP
     mutation: false,
     compile: compilePolicy,
   });
-  const measure = ({ policy: { policy }, binding }: PolicyMatch, { failures }: Outcome, seconds: number): void => {
-    const found = failures.length > 0;
-    const actions = found ? (binding.spec.validationActions ?? []).map((action) => action.toLowerCase()) : ['allow'];
-    const errorType = failures.some(({ failed }) => failed) ? 'invalid_error' : 'no_error';
-    for (const action of actions)
-      context.metrics?.validatingPolicy({ policy: policy.metadata.name, binding: binding.metadata.name, action, errorType, seconds });
-  };
   return {
     name: 'ValidatingAdmissionPolicy',
     handles: policies.handles,
@@ -200,23 +250,35 @@ export function validatingAdmissionPolicy(context: ExtensionContext): AdmissionP
       const checks = new AuthorizerChecks(context.authorizer, request.user);
       const found = policies.matches(request, ({ policy, binding, message }) => denials.push(denial(policy, binding, message)));
       for await (const match of found) {
+        const { policy } = match.policy;
         const versioned = await inVersion(context.table, request, match.matched);
         const review = reviewRequest(request, versioned);
         const { namespace, params } = match;
-        const known = expressionVariables({ request, versioned, review, namespace, params, checks });
+        // Messages and annotations can't ask the authorizer.
+        const unasking = expressionVariables({ versioned, review, namespace, params });
+        const known = withAuthorizer(unasking, request, checks);
+        const variables = { conditions: ofConditions(known, review), known, unasking };
         const startedMs = context.clock.monotonic();
-        const outcome = await checks.evaluate(() => evaluatePolicy(match, known));
-        measure(match, outcome, (context.clock.monotonic() - startedMs) / 1000);
-        act(match, outcome, request, denials);
+        const outcome = await checks.evaluate(() => evaluatePolicy(match, variables));
+        const seconds = (context.clock.monotonic() - startedMs) / 1000;
+        const note = (action: string, errorType: PolicyOutcome['errorType']) =>
+          context.metrics?.validatingPolicy({
+            policy: policy.metadata.name,
+            binding: match.binding.metadata.name,
+            action,
+            errorType,
+            seconds,
+          });
+        act(match, outcome, { request, denials, note });
         for (const { key, value } of outcome.annotations) {
-          const name = `${match.policy.policy.metadata.name}/${key}`;
+          const name = `${policy.metadata.name}/${key}`;
           annotations.set(name, (annotations.get(name) ?? new Set()).add(value));
         }
       }
       // Bindings and parameters may give several values for a key.
       for (const [key, values] of annotations) request.auditAnnotation(key, [...values].join(', '));
       const [first] = denials;
-      if (first) throw denied(request, first.message, first.reason);
+      if (first) throw denied(request, first);
     },
   };
 }

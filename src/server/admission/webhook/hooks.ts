@@ -4,18 +4,24 @@ import {
   celTypes,
   type KubeObject,
   type MutatingWebhook,
-  Namespace,
   type Resource,
   StatusError,
   type ValidatingWebhook,
 } from '../../../api/index.ts';
 import type { ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionRequest } from '../../request.ts';
-import { readObject } from '../../storages.ts';
 import { refuse } from '../context.ts';
 import { AuthorizerChecks } from '../extension/authorizer-checks.ts';
 import type { ExtensionContext } from '../extension/context.ts';
-import { type Compiled, conditionsHold, ExpressionError, expressionVariables, timedCompile } from '../extension/expressions.ts';
+import {
+  type Compiled,
+  conditionsHold,
+  ExpressionError,
+  expressionVariables,
+  ofConditions,
+  timedCompile,
+  withAuthorizer,
+} from '../extension/expressions.ts';
 import { type Followed, followed } from '../extension/followed.ts';
 import { type Criteria, criteriaOf, matchRequest } from '../extension/matching.ts';
 import { reviewRequest } from '../extension/review-request.ts';
@@ -60,13 +66,11 @@ export async function matchHook(context: ExtensionContext, hook: Hook, request: 
   const matched = await matchRequest(hook.criteria, request, context);
   if (!matched || hook.conditions.length === 0) return matched;
   const versioned = await inVersion(context.table, request, matched);
-  const namespace = request.namespace ? await readObject(context.storages, Namespace, '', request.namespace) : undefined;
   const checks = new AuthorizerChecks(context.authorizer, request.user);
   const review = reviewRequest(request, versioned);
+  const variables = withAuthorizer(ofConditions(expressionVariables({ versioned, review }), review), request, checks);
   try {
-    const holds = await checks.evaluate(() =>
-      conditionsHold(hook.conditions, expressionVariables({ request, versioned, review, namespace, checks })),
-    );
+    const holds = await checks.evaluate(() => conditionsHold(hook.conditions, variables));
     return holds ? matched : undefined;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;

@@ -43,6 +43,7 @@ export function mutatingAdmissionWebhook(context: ExtensionContext): AdmissionPl
     name: 'MutatingAdmissionWebhook',
     handles: (request) => configurations.items.length > 0 && !isExempt(request),
     async admit(request) {
+      rounds.begin(request);
       const round = request.reinvocation.isReinvocation ? 1 : 0;
       for (const [index, hook] of configurations.items.flat().entries()) {
         const matched = await matchHook(context, hook, request);
@@ -65,6 +66,7 @@ export function mutatingAdmissionWebhook(context: ExtensionContext): AdmissionPl
         );
         rounds.invoked(request, hook.id, { mutated, again: hook.webhook.reinvocationPolicy === 'IfNeeded' });
       }
+      rounds.end(request);
     },
   };
 }
