@@ -24,6 +24,26 @@ describe('the table of kinds', () => {
     ])
       expect(values.filter((value, i) => values.indexOf(value) < i)).toEqual([]);
   });
+
+  // As test/integration/apiserver/apidefinitions of upstream has them.
+  it('makes by PUT, and keeps from writers of the status, what upstream does', () => {
+    const named = (have: (kind: (typeof kinds)[number]) => boolean) => kinds.filter(have).map((k) => k.resource.plural);
+    const byPut = ['endpoints', 'services', 'events', 'limitranges', 'leases', 'leasecandidates', 'runtimeclasses'];
+    expect(named((k) => k.allowCreateOnUpdate === true).sort()).toEqual(
+      [...byPut, 'roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].sort(),
+    );
+    const status = ({ subresources }: (typeof kinds)[number]) => subresources?.status;
+    const workloads = ['cronjobs', 'daemonsets', 'jobs', 'pods', 'replicasets', 'replicationcontrollers', 'statefulsets'];
+    const others = ['horizontalpodautoscalers', 'ingresses', 'services', 'poddisruptionbudgets', 'resourcequotas', 'namespaces', 'nodes'];
+    const volumes = ['persistentvolumeclaims', 'persistentvolumes'];
+    const keptMetadata = (k: (typeof kinds)[number]) => {
+      const given = status(k);
+      return typeof given === 'object' && 'keepsMetadata' in given && given.keepsMetadata !== undefined;
+    };
+    expect(named((k) => status(k) !== undefined && !keptMetadata(k)).sort()).toEqual(
+      [...workloads, ...others, ...volumes, 'certificatesigningrequests', 'customresourcedefinitions'].sort(),
+    );
+  });
 });
 
 describe('validation', () => {

@@ -140,6 +140,17 @@ test('what is read has the defaults of the version it is stored in, and a status
   expect(refused.message).toBe(
     'Thing.read.example.com "one" is invalid: status.both: Invalid value: 11: both in body should be less than or equal to 10',
   );
+  // Who applies a status comes to own nothing that a status does not bring along.
+  const labelled = { apiVersion: 'read.example.com/v1', kind: 'Thing', metadata: { name: 'one', labels: { a: 'b' } }, status: { both: 1 } };
+  const apply = { 'content-type': 'application/apply-patch+yaml' };
+  const applied = await send('PATCH', `${path}/one/status?fieldManager=m&force=true`, labelled, apply);
+  const { managedFields } = applied.metadata as { managedFields: { manager: string; fieldsV1: object }[] };
+  expect(managedFields.find(({ manager }) => manager === 'm')?.fieldsV1).toEqual({ 'f:status': { 'f:both': {} } });
+  // But the status of a definition brings along all of its metadata.
+  const definition = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.read.example.com';
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const { metadata } = await send('PATCH', `${definition}/status`, { metadata: { labels: { a: 'b' } } }, merge);
+  expect(metadata).toMatchObject({ labels: { a: 'b' } });
   const strategic = { 'content-type': 'application/strategic-merge-patch+json' };
   expect((await send('PATCH', `${path}/one/scale`, {}, strategic)).code).toBe(415);
 });

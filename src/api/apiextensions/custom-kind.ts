@@ -140,7 +140,8 @@ function rulesOf(version: CustomResourceDefinitionVersion, shown: (object: KubeO
         ? {
             status: {
               keepsMetadata: true,
-              resetFields: { reset: { 'f:spec': {} } },
+              // Whatever else there is beside them.
+              resetFields: { reset: { 'f:metadata': {}, 'f:spec': {} } },
               validate: validateStatus,
             },
           }

@@ -130,9 +130,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   },
   allowUnconditionalUpdate: false,
   subresources: {
-    status: {
-      keepsMetadata: true,
-      validate: (next, _prev, errors) => validateStatus(next, errors),
-    },
+    // Metadata goes in through it, unlike with most (https://issue.k8s.io/137681).
+    status: { validate: (next, _prev, errors) => validateStatus(next, errors) },
   },
 });

@@ -184,7 +184,7 @@ export const podCertificateRequest = defineKind<PodCertificateRequest>({
   allowUnconditionalUpdate: false,
   validateCreate: ({ spec }, errors) => validateSpec(spec ?? {}, errors),
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
-  subresources: { status: { keepsMetadata: true, resetFields: { reset: { 'f:spec': {} } }, validate: validateStatus } },
+  subresources: { status: { keepsMetadata: true, validate: validateStatus } },
   fieldSelectors: {
     'spec.signerName': ({ spec }) => spec.signerName,
     'spec.podName': ({ spec }) => spec.podName,

@@ -11,7 +11,6 @@ export const podTemplate = defineKind<PodTemplate>({
   resource: PodTemplate,
   answersDeleted: true,
   storagePrefix: 'podtemplates',
-  allowCreateOnUpdate: true,
   generation: (next, prev) => !semanticEqual(next.template, prev.template),
   defaults(podTemplate) {
     podTemplate.template ??= { spec: { containers: [] } };

@@ -40,6 +40,7 @@ export const runtimeClass = defineKind<RuntimeClass>({
     validateImmutable(next.handler, prev.handler, new FieldPath('handler'), errors);
   },
   warnings: ({ scheduling }) => nodeLabelMapWarnings(scheduling?.nodeSelector, () => new FieldPath('scheduling').child('nodeSelector')),
+  allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
   columns: [
     nameColumn,

@@ -35,7 +35,7 @@ export const resourceClaim = defineKind<ResourceClaim>({
     if (spec?.devices) validateDeviceClaim(spec.devices, specPath.child('devices'), errors);
   },
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
-  subresources: { status: { keepsMetadata: true, resetFields: { reset: { 'f:spec': {} } }, validate: validateClaimStatus } },
+  subresources: { status: { keepsMetadata: true, validate: validateClaimStatus } },
   columns: [
     nameColumn,
     { name: 'State', description: 'A summary of the current state (allocated, pending, reserved, etc.).', value: stateCell },
