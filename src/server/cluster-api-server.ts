@@ -8,6 +8,7 @@ import { type Client, createClient } from '../client/index.ts';
 import {
   type AdmissionOptions,
   certificateRequester,
+  claimStatusAccess,
   defaultAdmission,
   deviceAdminAccess,
   keyInHand,
@@ -208,6 +209,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   }))
     server.addAdmission(plugin);
   server.addAdmission(certificateRequester);
+  const isGranular = options.isEnabled?.('DRAResourceClaimGranularStatusAuthorization') ?? true;
+  server.addAdmission(claimStatusAccess({ authorizer, storages, isGranular }));
   server.addAdmission(parameterAccess({ authorizer, table: server.table, storages }));
   if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
   const claims = options.sharedStore ? storeClaims(options.store, options.storagePrefix ?? '/registry', clock) : undefined;

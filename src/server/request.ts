@@ -118,6 +118,8 @@ export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 /** One write on its way through admission. `object` is private to the request and may be changed by mutating plugins. */
 export interface AdmissionRequest {
   operation: AdmissionOperation;
+  /** The request's own: an UPDATE may be an update or a patch, and either may make a CREATE. */
+  verb: string;
   user: UserInfo;
   group: string;
   version: string;

@@ -17,7 +17,7 @@ import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
 import { createWebhookClient } from '../webhook/index.ts';
-import { admissionOrder, defaultAdmission } from './index.ts';
+import { admissionOrder, claimStatusAccess, defaultAdmission } from './index.ts';
 
 let memory: MemoryStorages;
 beforeEach(async () => {
@@ -64,6 +64,7 @@ async function admit(given: Given, only?: string[]): Promise<{ object: Record<st
   const metadata = (given.object as KubeObject | undefined)?.metadata;
   const request = {
     operation: 'CREATE',
+    verb: (given.operation ?? 'CREATE').toLowerCase(),
     user: { name: 'u', groups: [] },
     group: '',
     version: 'v1',
@@ -325,4 +326,93 @@ test('one priority class is the default', async () => {
   await expect(write('second')).rejects.toThrow(`priorityclasses.scheduling.k8s.io "second" ${refused}`);
   await expect(write('first')).rejects.toThrow(`priorityclasses.scheduling.k8s.io "first" ${refused}`);
   await write('first', { operation: 'UPDATE', oldObject: first });
+});
+
+describe("a claim's status is written", () => {
+  const onNode = (...names: string[]) => ({
+    nodeSelector: { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: names }] }] },
+  });
+  const device = (driver: string, name = 'd', more: object = {}) => ({ driver, pool: 'p', device: name, ...more });
+  const driver = {
+    name: 'system:serviceaccount:kube-system:driver',
+    groups: [],
+    extra: { 'authentication.kubernetes.io/node-name': ['n'] },
+  };
+  const binding = `status: Forbidden: changing status.allocation or status.reservedFor requires resource="resourceclaims/binding", verb="update" permission: resourceclaims.resource.k8s.io is forbidden: User "system:serviceaccount:kube-system:driver" cannot update resource "resourceclaims/binding" in API group "resource.k8s.io" at the cluster scope: so`;
+  const refused = (verbs: string, first: string, name = 'a') =>
+    `status.devices: Forbidden: changing status.devices requires resource="resourceclaims/driver", verb="[${verbs}]" permission: resourceclaims.resource.k8s.io "${name}" is forbidden: User "system:serviceaccount:kube-system:driver" cannot ${first} resource "resourceclaims/driver" in API group "resource.k8s.io" in the namespace "ns": so`;
+  const both = 'associated-node:update arbitrary-node:update';
+  const anywhere = 'arbitrary-node:update';
+
+  test.each<[told: string, next: object, prev: object, allowed: string[], wrong: string[]]>([
+    ['without leave where nothing changes', { devices: [device('a')] }, { devices: [device('a')] }, [], []],
+    ['by the scheduler: allocation', { allocation: onNode('n') }, {}, [], [binding]],
+    ['by the scheduler: consumers', { reservedFor: [{ name: 'p' }] }, {}, ['update binding '], []],
+    [
+      'by a driver of its node',
+      { allocation: onNode('n'), devices: [device('a')] },
+      { allocation: onNode('n') },
+      ['associated-node:update driver a'],
+      [],
+    ],
+    [
+      'by a driver of any node',
+      { allocation: onNode('n'), devices: [device('a')] },
+      { allocation: onNode('n') },
+      ['arbitrary-node:update driver a'],
+      [],
+    ],
+    [
+      'by no other',
+      { allocation: onNode('n'), devices: [] },
+      { allocation: onNode('n'), devices: [device('a')] },
+      [],
+      [refused(both, 'associated-node:update')],
+    ],
+    [
+      'by no driver of another node',
+      { allocation: onNode('m'), devices: [device('a', 'd', { conditions: [{ type: 'Ready' }] })] },
+      { allocation: onNode('m'), devices: [device('a')] },
+      ['associated-node:update driver a'],
+      [refused(anywhere, anywhere)],
+    ],
+    [
+      'by each driver for itself, where several nodes will do from anywhere only',
+      { allocation: onNode('n', 'm'), devices: [device('a'), device('b'), device('c')] },
+      { allocation: onNode('n', 'm'), devices: [device('c')] },
+      ['arbitrary-node:update driver a'],
+      [refused(anywhere, anywhere, 'b')],
+    ],
+    [
+      'for administrators in namespaces that say so',
+      { allocation: { devices: { results: [device('a', 'd', { adminAccess: true })] } } },
+      {},
+      ['update binding '],
+      [
+        'status.allocation.devices.results[0].adminAccess: Forbidden: admin access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace',
+      ],
+    ],
+  ])('%s', async (_told, next, prev, allowed, wrong) => {
+    const plugin = claimStatusAccess({
+      authorizer: {
+        authorize: ({ verb, subresource, name }) =>
+          allowed.includes(`${verb} ${subresource} ${name}`) ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: 'so' },
+      },
+      storages: memory.storages,
+      isGranular: true,
+    });
+    const request = { ...{ operation: 'UPDATE', verb: 'update', user: driver, group: 'resource.k8s.io' }, resource: 'resourceclaims' };
+    const written = {
+      ...request,
+      subresource: 'status',
+      namespace: 'ns',
+      name: 'c',
+      object: { status: next },
+      oldObject: { status: prev },
+    };
+    const answer = Promise.resolve(plugin.validate?.(written as unknown as AdmissionRequest)).then(() => '');
+    const text = wrong.length > 1 ? `[${wrong.join(', ')}]` : wrong[0];
+    if (text === undefined) expect(await answer).toBe('');
+    else await expect(answer).rejects.toThrow(`ResourceClaim.resource.k8s.io "c" is invalid: ${text}`);
+  });
 });

@@ -3,7 +3,9 @@ import { FieldPath, Namespace, type ResourceClaimTemplate, type resourceV1 } fro
 import type { WriteHook } from '../request.ts';
 import { readObject, type Storages } from '../storages.ts';
 
-const label = 'resource.kubernetes.io/admin-access';
+/** Of namespaces in which devices may be used that others use too. */
+export const adminAccessLabel = 'resource.kubernetes.io/admin-access';
+export const adminAccessMessage = `admin access to devices requires the \`${adminAccessLabel}: true\` label on the containing namespace`;
 
 function asks({ spec }: resourceV1.ResourceClaim | ResourceClaimTemplate): boolean {
   const { devices } = 'spec' in spec ? spec.spec : spec;
@@ -17,11 +19,7 @@ export function deviceAdminAccess(storages: Storages): WriteHook<resourceV1.Reso
       if (prev !== undefined || !asks(next)) return () => {};
       const { namespace = '' } = next.metadata;
       const labels = (await readObject(storages, Namespace, '', namespace))?.metadata.labels;
-      if (labels?.[label] !== 'true')
-        problems.forbidden(
-          new FieldPath('[]'),
-          `admin access to devices requires the \`${label}: true\` label on the containing namespace`,
-        );
+      if (labels?.[adminAccessLabel] !== 'true') problems.forbidden(new FieldPath('[]'), adminAccessMessage);
       return () => {};
     },
   };

@@ -1,5 +1,6 @@
 export { keyInHand, signedByItsKey } from './certificate-keys.ts';
 export { certificateRequester } from './certificate-requester.ts';
+export { claimStatusAccess } from './claim-status-access.ts';
 export type { AdmissionContext } from './context.ts';
 export { type AdmissionOptions, admissionOrder, defaultAdmission } from './default-admission.ts';
 export { deviceAdminAccess } from './device-admin-access.ts';

@@ -158,6 +158,7 @@ describe('RBAC', () => {
     const send = (who: UserInfo, request: Pick<AdmissionRequest, 'operation' | 'resource'> & { object: object; oldObject?: object }) =>
       plugin.validate?.({
         user: who,
+        verb: request.operation.toLowerCase(),
         group: 'rbac.authorization.k8s.io',
         subresource: '',
         namespace: request.resource.startsWith('cluster') ? '' : 'ns',

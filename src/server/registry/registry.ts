@@ -51,6 +51,7 @@ export function admissionRequest(
   const { info } = context;
   return {
     operation,
+    verb: info.verb,
     user: context.user,
     group: info.apiGroup,
     version: info.apiVersion,

@@ -61,6 +61,7 @@ const schedulerRules = (isEnabled: IsEnabled): readonly PolicyRule[] => [
   rule('get list patch update watch', 'resource', 'resourceclaims/status'),
   rule('get list patch update watch', 'core', 'pods/finalizers'),
   rule(read, 'resource', 'resourceslices'),
+  ...when(isEnabled('DRAResourceClaimGranularStatusAuthorization'), rule('patch update', 'resource', 'resourceclaims/binding')),
   ...when(isEnabled('DRAExtendedResource'), rule('create delete', 'resource', 'resourceclaims')),
   ...when(isEnabled('DRADeviceTaintRules'), rule(read, 'resource', 'devicetaintrules')),
   ...when(

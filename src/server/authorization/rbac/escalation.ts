@@ -51,8 +51,8 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       const { object, oldObject } = request;
       if (object === undefined) return;
       if (roleResources.has(request.resource)) {
-        // What is being created has no name yet that somebody could be allowed to escalate.
-        const name = request.operation === 'CREATE' ? '' : request.name;
+        // A request to create one names none that somebody could be allowed to escalate.
+        const name = request.verb === 'create' ? '' : request.name;
         if (await allowed(request, 'escalate', request.resource, name)) return;
         if (changesOnlyOwnership(request)) return;
         // The resources that this handles are of these kinds.
