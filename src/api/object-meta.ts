@@ -29,12 +29,15 @@ export function validateLabelName(name: string, path: FieldPath, errors: FieldEr
 }
 
 export function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath, errors: FieldErrors): void {
+  for (const key in annotations) for (const message of isQualifiedName(key.toLowerCase())) errors.invalid(path, key, message);
+  if (areAnnotationsTooLong(annotations)) errors.tooLong(path, totalAnnotationBytes);
+}
+
+/** Whether annotations are more than an object may have, keys and values taken together. */
+export function areAnnotationsTooLong(annotations: Readonly<Record<string, string>> | undefined): boolean {
   let bytes = 0;
-  for (const key in annotations) {
-    for (const message of isQualifiedName(key.toLowerCase())) errors.invalid(path, key, message);
-    bytes += byteLength(key) + byteLength(annotations[key] ?? '');
-  }
-  if (bytes > totalAnnotationBytes) errors.tooLong(path, totalAnnotationBytes);
+  for (const key in annotations) bytes += byteLength(key) + byteLength(annotations[key] ?? '');
+  return bytes > totalAnnotationBytes;
 }
 
 function validateOwnerReference(owner: OwnerReference, path: FieldPath, errors: FieldErrors): void {

@@ -325,9 +325,20 @@ describe('kubectl that goes over from client-side apply', () => {
     const told = next.metadata.annotations?.[annotation] ?? '';
     expect(told.endsWith('}\n')).toBe(true);
     expect(JSON.parse(told)).toEqual(config(4, 'nginx:2'));
+    const escaped = applyConfiguration({ ...operation, live, config: config(4, 'a<b&c'), manager: 'kubectl', force: false });
+    expect(escaped.metadata.annotations?.[annotation]).toContain('"image":"a\\u003cb\\u0026c"');
   });
 
-  it.each(['{', 'null', '7', '{"x":'.repeat(40_000) + '1'.padEnd(40_001, '}')])(
+  it('leaves an annotation that is empty, and loses one that would be too long', () => {
+    const empty = { ...live, metadata: { ...live.metadata, annotations: { [annotation]: '' } } };
+    const apply = (live: Deployment, image: string) =>
+      applyConfiguration({ ...operation, live, config: config(3, image), manager: 'kubectl', force: true }).metadata.annotations;
+    expect(apply(empty, 'i')).toEqual({ [annotation]: '' });
+    expect(apply(live, 'x'.repeat(256 * 1024))).toEqual({});
+  });
+
+  const others = [{ ...config(3, 'nginx:1'), apiVersion: 'apps/v1beta2' }, config(3, 'nginx:1', { unheard: 'of' })];
+  it.each(['{', 'null', '7', '{"x":'.repeat(40_000) + '1'.padEnd(40_001, '}'), ...others.map((other) => JSON.stringify(other))])(
     'takes nothing by an annotation that is none: %.9s',
     (none) => {
       const metadata = { ...live.metadata, annotations: { [annotation]: none } };
@@ -374,6 +385,20 @@ describe('many updaters', () => {
     for (let i = 1; i <= 10; i++) live = update(live, `m${i}`, i);
     expect(names(live)).toEqual(['only apps/v1beta2', 'ancient-changes apps/v1', ...[3, 4, 5, 6, 7, 8, 9, 10].map((i) => `m${i} apps/v1`)]);
     expect(ownedPaths(live, 'ancient-changes')).toEqual(expect.arrayContaining(['.metadata.labels.m1', '.metadata.labels.m2']));
+  });
+
+  it('are merged too if a client names them, changing nothing else', () => {
+    const live = update(undefined, 'a', 0);
+    live.metadata.uid = 'u';
+    const [entry] = live.metadata.managedFields ?? [];
+    const managedFields = Array.from({ length: 12 }, (_, i) => ({
+      ...entry,
+      operation: 'Update',
+      manager: `m${i}`,
+      time: `2024-01-01T00:00:${i + 10}Z`,
+    }));
+    const next = applyUpdate({ ...operation, live, next: { ...live, metadata: { ...live.metadata, managedFields } }, manager: 'm' });
+    expect(names(next)).toEqual(['ancient-changes apps/v1', ...[3, 4, 5, 6, 7, 8, 9, 10, 11].map((i) => `m${i} apps/v1`)]);
   });
 });
 

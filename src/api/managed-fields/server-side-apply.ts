@@ -138,8 +138,8 @@ function recordUpdate(managers: Managers, changes: ReadonlyMap<string, Compariso
   const identity = managerIdentity({ ...by, operation: 'Update' });
   release(managers, changes, '');
   const { changed } = changes.get(by.apiVersion) ?? noChange;
-  if (isEmptySet(changed)) return;
-  managers.set(identity, { ...by, operation: 'Update', fields: union(managers.get(identity)?.fields ?? emptySet, changed) });
+  if (!isEmptySet(changed))
+    managers.set(identity, { ...by, operation: 'Update', fields: union(managers.get(identity)?.fields ?? emptySet, changed) });
   capManagers(managers);
 }
 
@@ -154,7 +154,11 @@ export function* updateSteps<T extends KubeObject>(operation: UpdateOperation<T>
   if (live && managers.size === 0) return withManagedFields(next, []);
   const comparison = compareOwned(node, before(node, live), next, resetFields);
   const isOwn = [...managers.values()].every((m) => m.apiVersion === apiVersion);
-  if (isOwn && unchanged(comparison)) return withManagedFields(next, writeManagers(managers));
+  if (isOwn && unchanged(comparison)) {
+    // A client may have named more than there may be.
+    capManagers(managers);
+    return withManagedFields(next, writeManagers(managers));
+  }
   const changes = yield* comparisons(managers, { apiVersion, object: next, node, resetFields }, live, comparison);
   recordUpdate(managers, changes, { manager, apiVersion, subresource, time });
   return withManagedFields(next, writeManagers(managers));
@@ -238,12 +242,14 @@ function* conflictsOf(
   managers: Managers,
   changes: ReadonlyMap<string, Comparison>,
   identity: string,
-  ours: (apiVersion: string) => FieldSet,
+  ours: () => FieldSet,
 ): Iterable<{ owner: Manager; fields: FieldSet }> {
   for (const [id, owner] of managers) {
     if (id === identity) continue;
     const { changed } = changes.get(owner.apiVersion) ?? noChange;
-    const fields = intersection(owner.fields, difference(changed, ours(owner.apiVersion)));
+    const contested = intersection(owner.fields, changed);
+    if (isEmptySet(contested)) continue;
+    const fields = difference(contested, ours());
     if (!isEmptySet(fields)) yield { owner, fields };
   }
 }
@@ -278,8 +284,7 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
     const whole = { apiVersion, object: merge(node, base, config) as KubeObject, node, resetFields };
     const merged = yield* prune(whole, managers, last, named);
     const changes = yield* comparisons(managers, { ...whole, object: merged }, live);
-    const ours = (version: string) => (version === apiVersion ? lastAppliedFields(manager, live, node) : emptySet);
-    const conflicts = force ? [] : [...conflictsOf(managers, changes, identity, ours)];
+    const conflicts = force ? [] : [...conflictsOf(managers, changes, identity, () => lastAppliedFields(manager, live, operation))];
     if (conflicts.length > 0) throw conflictError(conflicts);
     release(managers, changes, identity);
     const sameOwner =
