@@ -194,6 +194,43 @@ describe('validating', () => {
     expect((await api.admin.get(ValidatingAdmissionPolicy, 'broken')).metadata.generation).toBe(3);
   });
 
+  test('what can not be evaluated is told as upstream has it', async () => {
+    const paramKind = { apiVersion: 'v1', kind: 'ConfigMap' };
+    const heavy = 'lists.range(300).all(i, lists.range(300).all(j, i + j >= 0))';
+    const spent = 'validation failed due to running out of cost budget, no further validation rules will be run';
+    const often = (validation: object) => Array.from({ length: 60 }, () => validation);
+    const mayGet = "string(authorizer.path('/x').check('get').allowed())";
+    const cases: [spec: object, expected: string][] = [
+      [
+        { paramKind, validations: [{ expression: 'params.metadata.name == object.metadata.name' }] },
+        "expression 'params.metadata.name == object.metadata.name' resulted in error: no such key: metadata",
+      ],
+      [{ paramKind, validations: [{ expression: 'has(params.metadata)' }] }, 'failed expression: has(params.metadata)'],
+      [
+        { auditAnnotations: [{ key: 'k', valueExpression: mayGet }] },
+        `expression '${mayGet}' resulted in error: no such attribute(s): authorizer`,
+      ],
+      [
+        {
+          variables: [{ name: 'may', expression: mayGet }],
+          validations: [{ expression: 'variables.may == ""', messageExpression: 'variables.may', message: 'fixed' }],
+        },
+        'fixed',
+      ],
+      [{ validations: [{ expression: 'false' }, ...often({ expression: heavy })] }, spent],
+      [{ validations: often({ expression: 'true', messageExpression: `string(${heavy})` }) }, `failed messageExpression: ${spent}`],
+    ];
+    for (const [i, [spec]] of cases.entries()) {
+      const matchConstraints = { ...mapRules, objectSelector: { matchLabels: { case: `${i}` } } };
+      await policy(`v${i}`, { matchConstraints, ...spec });
+      await bind(`v${i}`);
+    }
+    for (const [i, [, expected]] of cases.entries())
+      await outcome((name) => createMap(name, { metadata: { name, labels: { case: `${i}` } } })).toContain(
+        `ValidatingAdmissionPolicy 'v${i}' with binding 'v${i}-binding' denied request: ${expected}`,
+      );
+  });
+
   test('nobody reads through a policy what they may not read', async () => {
     const rules = [
       { apiGroups: ['admissionregistration.k8s.io'], resources: ['*'], verbs: ['*'] },

@@ -45,6 +45,40 @@ test('the kinds that a rule names are told by group, version and kind; one of th
   );
 });
 
+test('the rules after one that names ten kinds are not looked at; no group is any group', () => {
+  const many = [
+    'pods',
+    'nodes',
+    'secrets',
+    'services',
+    'configmaps',
+    'namespaces',
+    'endpoints',
+    'limitranges',
+    'resourcequotas',
+    'podtemplates',
+  ];
+  const resourceRules = [
+    ...rules([''], ['v1'], [...many, 'replicationcontrollers']).resourceRules,
+    ...rules(['apps'], ['v1'], ['deployments']).resourceRules,
+  ];
+  const kinds = (spec: object) =>
+    typeCheckPolicy(policy({ ...spec, validations: [{ expression: 'object.nope' }] }))[0]?.warning.match(/(?<=Kind=)\w+/g);
+  expect(kinds({ matchConstraints: { resourceRules } })).toEqual([
+    'ConfigMap',
+    'Endpoints',
+    'LimitRange',
+    'Namespace',
+    'Node',
+    'Pod',
+    'PodTemplate',
+    'ReplicationController',
+    'ResourceQuota',
+    'Secret',
+  ]);
+  expect(kinds({ matchConstraints: rules([''], ['v1'], ['deployments']) })).toEqual(['Deployment']);
+});
+
 test('fields of custom kinds are known by their schemas', () => {
   expect(warningsOf({ validations: [{ expression: 'object.foo == 1 && object.metadata.labels.a == object.kind' }] })).toEqual([]);
   expect(

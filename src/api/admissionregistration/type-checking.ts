@@ -4,7 +4,7 @@
  */
 import { declareSchema } from '../apiextensions/rule-types.ts';
 import { type CelType, CompileError, type Environment, escapeName, celTypes as t } from '../cel/index.ts';
-import type { ExpressionWarning, ValidatingAdmissionPolicy } from '../generated/admissionregistration.v1.ts';
+import type { ExpressionWarning, NamedRuleWithOperations, ValidatingAdmissionPolicy } from '../generated/admissionregistration.v1.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { kinds } from '../kinds.ts';
 import { apiVersionOf } from '../resource.ts';
@@ -12,7 +12,7 @@ import type { StructNode, TypeNode } from '../schema/node.ts';
 import { kindNode } from '../schema/table.ts';
 import { AdmissionCompiler } from './admission-expressions.ts';
 
-/** More types than these of one rule are not looked at. */
+/** More types than these of one rule are not looked at, nor the rules after it. */
 const maxTypes = 10;
 
 const scalars: Readonly<Record<string, CelType>> = {
@@ -93,15 +93,29 @@ const published = ({ schema, ...kind }: PublishedKind): KnownKind => ({
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const hasWildcard = (names: readonly string[] = []) => names.some((name) => name.includes('*'));
 
+const sorted = (names: readonly string[] = []) => [...names].sort(compare);
+
 /** The kinds that the rules name, without wildcards and subresources, by group, version and kind. */
 function kindsOf({ spec }: ValidatingAdmissionPolicy, known: readonly KnownKind[]): KnownKind[] {
   const found = new Set<KnownKind>();
-  for (const { apiGroups, apiVersions, resources } of spec.matchConstraints?.resourceRules ?? []) {
-    if (hasWildcard(apiGroups) || hasWildcard(apiVersions)) continue;
-    const named = known.filter(
-      ({ group, version, plural }) => apiGroups?.includes(group) && apiVersions?.includes(version) && resources?.includes(plural),
-    );
-    for (const kind of named.slice(0, maxTypes)) found.add(kind);
+  const collect = ({ apiGroups, apiVersions, resources }: NamedRuleWithOperations): number => {
+    let count = 0;
+    for (const group of sorted(apiGroups))
+      for (const version of sorted(apiVersions))
+        for (const resource of sorted(resources))
+          for (const kind of known) {
+            // As upstream: no group is any group.
+            if ((group !== '' && kind.group !== group) || kind.version !== version || kind.plural !== resource) continue;
+            found.add(kind);
+            count += 1;
+            if (count === maxTypes) return count;
+          }
+    return count;
+  };
+  for (const rule of spec.matchConstraints?.resourceRules ?? []) {
+    if (hasWildcard(rule.apiGroups) || hasWildcard(rule.apiVersions)) continue;
+    // Rules after one that names too many are not looked at.
+    if (collect(rule) === maxTypes) break;
   }
   return [...found].sort((a, b) => compare(a.group, b.group) || compare(a.version, b.version) || compare(a.kind, b.kind));
 }

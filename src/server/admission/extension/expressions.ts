@@ -119,15 +119,16 @@ export function ofConditions(variables: Record<string, unknown>, review: ReviewR
  */
 export function conditionsHold(conditions: readonly Compiled[], variables: Record<string, unknown>): boolean {
   const budget: Budget = { left: matchConditionsBudget };
-  const failures: ExpressionError[] = [];
+  const failures = new Set<string>();
   for (const condition of conditions) {
     try {
       if (evaluateExpression(condition, variables, budget) === false) return false;
     } catch (error) {
       if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
-      failures.push(error);
+      failures.add(error.message);
     }
   }
-  if (failures.length === 0) return true;
-  throw new ExpressionError(failures.length === 1 ? failures[0]?.message : `[${failures.map((f) => f.message).join(', ')}]`);
+  if (failures.size === 0) return true;
+  const messages = [...failures].join(', ');
+  throw new ExpressionError(failures.size === 1 ? messages : `[${messages}]`);
 }
