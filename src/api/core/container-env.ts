@@ -3,8 +3,8 @@ import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector } from '../generated/core.v1.ts';
 import { isConfigMapKey, isDns1123Subdomain, isQualifiedName, isRelaxedEnvVarName, nameIsDnsSubdomain } from '../names.ts';
 import { canonicalQuantity } from '../quantity.ts';
-import { reject } from './checks.ts';
-import { requireLocalPath } from './file-paths.ts';
+import { reject, requireDnsLabel } from './checks.ts';
+import { requireNoBacksteps } from './file-paths.ts';
 
 const envFieldPaths = [
   'metadata.name',
@@ -105,7 +105,7 @@ function validateKeyRef(ref: { name?: string; key: string }, path: FieldPath, er
   else reject(errors, path.child('key'), ref.key, isConfigMapKey(ref.key));
 }
 
-function validateValueFrom(env: EnvVar, volumeNames: ReadonlySet<string>, path: FieldPath, errors: FieldErrors): void {
+function validateValueFrom(env: EnvVar, path: FieldPath, errors: FieldErrors): void {
   const from = env.valueFrom;
   if (!from) return;
   if (from.fieldRef) validateFieldRef(from.fieldRef, envFieldPaths, path.child('fieldRef'), errors);
@@ -118,9 +118,9 @@ function validateValueFrom(env: EnvVar, volumeNames: ReadonlySet<string>, path: 
     if (!key) errors.required(at.child('key'));
     else reject(errors, at.child('key'), key, isRelaxedEnvVarName(key));
     if (!volumeName) errors.required(at.child('volumeName'));
-    else if (!volumeNames.has(volumeName)) errors.notFound(at.child('volumeName'), volumeName);
+    else requireDnsLabel(errors, at.child('volumeName'), volumeName);
     if (!file) errors.required(at.child('path'));
-    else requireLocalPath(errors, at.child('path'), file);
+    else requireNoBacksteps(errors, at.child('path'), file);
   }
   const sources = Object.values(from).filter((source) => source !== undefined && source !== null).length;
   if (sources === 0)
@@ -129,12 +129,12 @@ function validateValueFrom(env: EnvVar, volumeNames: ReadonlySet<string>, path: 
   else if (sources > 1) errors.invalid(path, '', 'may not have more than one field specified at a time');
 }
 
-export function validateEnv(vars: readonly EnvVar[], volumeNames: ReadonlySet<string>, path: FieldPath, errors: FieldErrors): void {
+export function validateEnv(vars: readonly EnvVar[], path: FieldPath, errors: FieldErrors): void {
   for (const [i, env] of vars.entries()) {
     const at = path.index(i);
     if (!env.name) errors.required(at.child('name'));
     else reject(errors, at.child('name'), env.name, isRelaxedEnvVarName(env.name));
-    validateValueFrom(env, volumeNames, at.child('valueFrom'), errors);
+    validateValueFrom(env, at.child('valueFrom'), errors);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { Container, ContainerPort, ContainerResizePolicy, EphemeralContainer, PodSpec } from '../generated/core.v1.ts';
 import { isPortName, isPortNumber } from '../names.ts';
-import { allowOneOf, protocols, reject, requireDnsLabel, requireOneOf } from './checks.ts';
+import { allowOneOf, protocols, reject, rejectNew, requireDnsLabel, requireOneOf } from './checks.ts';
 import { validateEnv, validateEnvFrom } from './container-env.ts';
 import { type VolumesByName, validateVolumeDevices, validateVolumeMounts } from './container-mounts.ts';
 import { isSidecar } from './pod-resources.ts';
@@ -81,7 +81,7 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
   const at = path.child('restartPolicyRules');
   if (rules.length > maxRestartRules) errors.tooMany(at, rules.length, maxRestartRules);
   for (const [i, { action, exitCodes }] of rules.entries()) {
-    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart', 'RestartAllContainers']);
+    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart']);
     const codesPath = at.index(i).child('exitCodes');
     if (!exitCodes) {
       errors.required(codesPath, 'must be specified');
@@ -89,7 +89,6 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
     }
     allowOneOf(errors, codesPath.child('operator'), exitCodes.operator ?? '', ['In', 'NotIn']);
     const values = exitCodes.values ?? [];
-    if (values.length === 0) errors.invalid(codesPath.child('values'), values, 'at least one value must be specified');
     if (values.length > 255) errors.tooMany(codesPath.child('values'), values.length, 255);
   }
 }
@@ -101,7 +100,7 @@ function validateCommon(container: Container, scope: ContainerScope, path: Field
   if (!image) errors.required(path.child('image'));
   requireOneOf(errors, path.child('terminationMessagePolicy'), container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError']);
   validatePorts(container.ports ?? [], path.child('ports'), errors);
-  validateEnv(container.env ?? [], new Set(scope.volumes.keys()), path.child('env'), errors);
+  validateEnv(container.env ?? [], path.child('env'), errors);
   validateEnvFrom(container.envFrom ?? [], path.child('envFrom'), errors);
   validateVolumeMounts(container, scope.volumes, path.child('volumeMounts'), errors);
   validateVolumeDevices(container, scope.volumes, path.child('volumeDevices'), errors);
@@ -139,7 +138,9 @@ function validateInitContainers(scope: ContainerScope, path: FieldPath, errors: 
   for (const [i, container] of (scope.spec.initContainers ?? []).entries()) {
     const at = path.index(i);
     validateCommon(container, scope, at, errors);
-    validateRestartRules(container, at, errors);
+    if (!isSidecar(container)) validateRestartRules(container, at, errors);
+    else if (container.restartPolicyRules?.length)
+      errors.forbidden(at.child('restartPolicyRules'), 'restartPolicyRules are not allowed for init containers with restart policy Always');
     if (names.has(container.name)) errors.duplicate(at.child('name'), container.name);
     else if (container.name) names.add(container.name);
     // They run one after the other: a port conflicts only with its own container's.
@@ -148,6 +149,11 @@ function validateInitContainers(scope: ContainerScope, path: FieldPath, errors: 
     else {
       for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const)
         if (container[field]) errors.forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always');
+      for (const [p, { restartPolicy }] of (container.resizePolicy ?? []).entries())
+        if (restartPolicy === 'RestartContainer')
+          rejectNew(errors, at.child('resizePolicy').index(p).child('restartPolicy'), restartPolicy, [
+            "must not be set to 'RestartContainer' for non-sidecar initContainers",
+          ]);
     }
   }
 }

@@ -56,6 +56,8 @@ function matchProfile(
       : profile.type === 'RuntimeDefault'
         ? ['runtime/default', ...(kind === 'seccomp' ? ['docker/default'] : [])]
         : undefined;
+  // A type that there isn't is refused elsewhere.
+  if (!expected && profile.type !== 'Localhost') return;
   if (expected ? !expected.includes(annotation) : !annotation.startsWith('localhost/'))
     errors.forbidden(path.child('type'), `${kind} type in annotation and field must match`);
   else if (!expected && annotation.slice('localhost/'.length) !== profile.localhostProfile)

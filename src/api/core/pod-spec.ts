@@ -1,5 +1,5 @@
 /** The rules of pod specs and pod templates: defaults and validation, for pods and for everything that makes pods. */
-import type { FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { PodDNSConfig, PodResourceClaim, PodSpec, PodTemplateSpec } from '../generated/core.v1.ts';
 import { isIp } from '../ip.ts';
 import { isDns1123Subdomain, isDns1123SubdomainWithUnderscore, isInRange } from '../names.ts';
@@ -7,7 +7,7 @@ import { validateAnnotations, validateLabels } from '../object-meta.ts';
 import { reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
 import { validateContainers } from './containers.ts';
 import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
-import { validateHostProcess, validatePodOs } from './pod-os.ts';
+import { eachContainer, validateHostProcess, validatePodOs } from './pod-os.ts';
 import { validateContainerResources, validatePodLevelResources } from './resource-requirements.ts';
 import { validateAffinity, validateSchedulingGates, validateTolerations, validateTopologySpread } from './scheduling-rules.ts';
 import { validatePodSecurityContext } from './security-context.ts';
@@ -20,9 +20,16 @@ export interface PodSpecRules {
   isPod?: boolean;
   /** The pod's name, where it is known. */
   podName?: string | undefined;
+  /** The pod is the mirror of one that a kubelet runs from a file. */
+  isMirror?: boolean;
 }
 
-function validateResourceClaims(claims: readonly PodResourceClaim[], path: FieldPath, errors: FieldErrors): Set<string> {
+function validateResourceClaims(claims: readonly PodResourceClaim[], isMirror: boolean, path: FieldPath, errors: FieldErrors): Set<string> {
+  if (isMirror) {
+    // Upstream's path is that of no field.
+    for (const _ of claims) errors.forbidden(new FieldPath('[]'), 'static pods do not support resource claims');
+    return new Set(claims.map(({ name }) => name));
+  }
   const names = new Set<string>();
   for (const [i, claim] of claims.entries()) {
     const at = path.index(i);
@@ -91,8 +98,8 @@ function validateDnsConfig(config: PodDNSConfig | undefined, policy: string | un
       `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`,
     );
   for (const [i, search] of searches.entries()) {
-    const name = search === '.' ? search : search.replace(/\.$/, '');
-    if (name !== '.') reject(errors, path.child('searches').index(i), name, isDns1123SubdomainWithUnderscore(name));
+    const name = search.replace(/\.$/, '');
+    if (search !== '.') reject(errors, path.child('searches').index(i), name, isDns1123SubdomainWithUnderscore(name));
   }
   for (const [i, option] of options.entries()) if (!option.name) errors.required(path.child('options').index(i), 'must not be empty');
 }
@@ -100,10 +107,13 @@ function validateDnsConfig(config: PodDNSConfig | undefined, policy: string | un
 /** A user namespace of the pod's own does not go with the node's other namespaces. */
 function validateHostUsers(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   if (spec.hostUsers !== false) return;
-  const detail = 'when `pod.Spec.HostUsers` is false';
+  const detail = 'when `hostUsers` is false';
   if (spec.hostNetwork) errors.forbidden(path.child('hostNetwork'), detail);
   if (spec.hostPID) errors.forbidden(path.child('HostPID'), detail);
   if (spec.hostIPC) errors.forbidden(path.child('HostIPC'), detail);
+  // Block devices can't be given to the pod's users; pods that have them from before may stay as they are.
+  for (const [container, at] of eachContainer(spec, path))
+    if (container.volumeDevices?.length) errors.ratcheting(() => errors.forbidden(at.child('volumeDevices'), detail));
 }
 
 function validateHostAliases(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
@@ -117,10 +127,10 @@ function validateHostAliases(spec: PodSpec, path: FieldPath, errors: FieldErrors
 function validateHostnameOverride(spec: PodSpec, at: FieldPath, errors: FieldErrors): void {
   const { hostnameOverride } = spec;
   if (hostnameOverride === undefined) return;
+  if (spec.setHostnameAsFQDN) errors.forbidden(at, 'may not be specified when setHostnameAsFQDN is true');
+  if (spec.hostNetwork) errors.forbidden(at, 'may not be specified when hostNetwork is true');
   if (hostnameOverride.length > 64) errors.tooLong(at, 64);
   reject(errors, at, hostnameOverride, isDns1123Subdomain(hostnameOverride));
-  if (spec.hostNetwork) errors.forbidden(at, 'may not be specified when hostNetwork is true');
-  if (spec.setHostnameAsFQDN) errors.forbidden(at, 'may not be specified when setHostnameAsFQDN is true');
 }
 
 function validateNamesOfOthers(
@@ -136,11 +146,29 @@ function validateNamesOfOthers(
   }
 }
 
+/** Files with variables are written by one container for another, in a volume of the pod's own (KEP-3721). */
+function validateEnvFileVolumes(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+  for (const [container, at] of eachContainer(spec, path))
+    for (const [i, { valueFrom }] of (container.env ?? []).entries()) {
+      if (!valueFrom?.fileKeyRef) continue;
+      const { volumeName } = valueFrom.fileKeyRef;
+      const namePath = at.child('env').index(i).child('valueFrom', 'fileKeyRef', 'volumeName');
+      const volume = spec.volumes?.find(({ name }) => name === volumeName);
+      if (!volume) errors.notFound(namePath, volumeName ?? '');
+      else if (!volume.emptyDir) errors.invalid(namePath, volumeName, 'referenced volume must be of type emptyDir');
+    }
+}
+
 /** Validates a pod spec at `path`, after defaulting. */
-export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErrors, { isPod = false, podName }: PodSpecRules = {}): void {
+export function validatePodSpec(
+  spec: PodSpec,
+  path: FieldPath,
+  errors: FieldErrors,
+  { isPod = false, podName, isMirror = false }: PodSpecRules = {},
+): void {
   if (spec.terminationGracePeriodSeconds === undefined) errors.required(path.child('terminationGracePeriodSeconds'));
   const volumes = validateVolumes(spec.volumes ?? [], { name: podName, isPod }, path.child('volumes'), errors);
-  const claimNames = validateResourceClaims(spec.resourceClaims ?? [], path.child('resourceClaims'), errors);
+  const claimNames = validateResourceClaims(spec.resourceClaims ?? [], isMirror, path.child('resourceClaims'), errors);
   validateContainers({ spec, volumes, claimNames, isPod }, path, errors);
   validatePodLevelResources(spec, path.child('resources'), errors);
   validateHostNetwork(spec, isPod, path, errors);
@@ -169,6 +197,7 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErr
     requireOneOf(errors, path.child('preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   if (spec.overhead) validateContainerResources({ limits: spec.overhead }, new Set(), path.child('overhead'), errors);
   validatePodOs(spec, path, errors);
+  validateEnvFileVolumes(spec, path, errors);
 }
 
 /**

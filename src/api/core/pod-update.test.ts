@@ -3,7 +3,8 @@ import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { Pod, PodSpec, PodStatus } from '../generated/core.v1.ts';
 import { validatePodResize } from './pod-resize.ts';
 import { defaultPodSpec } from './pod-spec.ts';
-import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { validatePodStatusUpdate } from './pod-status-update.ts';
+import { validateEphemeralContainersUpdate, validatePodUpdate } from './pod-update.ts';
 
 function pod(spec: Partial<PodSpec> = {}, status: PodStatus = {}, annotations?: Record<string, string>): Pod {
   const made: Pod = {

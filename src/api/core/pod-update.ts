@@ -2,17 +2,16 @@
 
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import type { Container, ContainerStatus, EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
-import { isIp, parseIp } from '../ip.ts';
-import { isDns1123Subdomain, isInRange, isUserOrGroupId } from '../names.ts';
-import { fieldImmutable } from '../object-meta.ts';
-import { allowOneOf, reject, rejectNew, requireQualifiedName } from './checks.ts';
+import type { EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
+
+import { isInRange } from '../names.ts';
+
+import { reject } from './checks.ts';
 import { goDiff } from './go-diff.ts';
 import { internalForm } from './internal-form.ts';
-import { mirrorPodAnnotation, validatePodAnnotations, validatePodAnnotationsUpdate } from './pod-annotations.ts';
+import { mirrorPodAnnotation, validatePodAnnotationsUpdate } from './pod-annotations.ts';
 
 const specPath = new FieldPath('spec');
-const statusPath = new FieldPath('status');
 // How upstream prints the path of the object itself.
 const wholePath = new FieldPath('[]');
 const annotationsPath = new FieldPath('metadata').child('annotations');
@@ -126,140 +125,6 @@ export function validatePodUpdate(next: Pod, prev: Pod, errors: FieldErrors): vo
   const rest = withoutAllowedChanges(next.spec, prev.spec);
   if (!semanticEqual(rest, prev.spec))
     errors.forbidden(specPath, `pod updates may not change fields other than ${updatable}\n${goDiff('core.v1.PodSpec', prev.spec, rest)}`);
-}
-
-function validateEnds(
-  next: readonly ContainerStatus[],
-  prev: readonly ContainerStatus[],
-  mayRestart: (name: string, exitCode: number) => boolean,
-  path: FieldPath,
-  errors: FieldErrors,
-): void {
-  for (const [i, old] of prev.entries()) {
-    const { terminated } = old.state ?? {};
-    if (!terminated || mayRestart(old.name, terminated.exitCode)) continue;
-    if (next.some((status) => status.name === old.name && !status.state?.terminated))
-      errors.forbidden(path.index(i).child('state'), 'may not be transitioned to non-terminated state');
-  }
-}
-
-function validateIps(field: 'podIPs' | 'hostIPs', ips: readonly { ip: string }[], errors: FieldErrors): void {
-  const path = statusPath.child(field);
-  const families = new Set<number>();
-  for (const [i, { ip }] of ips.entries()) {
-    const parsed = parseIp(ip);
-    rejectNew(errors, path.index(i), ip, isIp(ip));
-    if (parsed) families.add(parsed.family);
-    if (ips.slice(0, i).some((other) => other.ip === ip)) errors.duplicate(path.index(i), { IP: ip });
-  }
-  if (ips.length > 1 && families.size !== ips.length)
-    errors.invalid(
-      path,
-      ips.map(({ ip }) => ({ IP: ip })),
-      'may specify no more than one IP for each IP family',
-    );
-}
-
-/** The claims that were made for the pod are those that its spec names. */
-function validateClaimStatuses({ spec, status }: Pod, errors: FieldErrors): void {
-  const known = new Set((spec.resourceClaims ?? []).map((claim) => claim.name));
-  const seen = new Set<string>();
-  for (const [i, { name, resourceClaimName }] of (status?.resourceClaimStatuses ?? []).entries()) {
-    const path = statusPath.child('resourceClaimStatuses').index(i).child('name');
-    if (!known.has(name)) errors.invalid(path, name, 'must match the name of an entry in `spec.resourceClaims`');
-    if (seen.has(name)) errors.duplicate(path, name);
-    seen.add(name);
-    if (resourceClaimName !== undefined) reject(errors, path, resourceClaimName, isDns1123Subdomain(resourceClaimName));
-  }
-}
-
-function validateUser({ user }: ContainerStatus, osName: string, path: FieldPath, errors: FieldErrors): void {
-  if (!user?.linux) return;
-  if (osName === 'windows') {
-    errors.forbidden(path, 'cannot be set for a windows pod');
-    return;
-  }
-  const { gid, supplementalGroups = [], uid } = user.linux;
-  reject(errors, path.child('uid'), uid ?? 0, isUserOrGroupId(uid ?? 0));
-  reject(errors, path.child('gid'), gid ?? 0, isUserOrGroupId(gid ?? 0));
-  for (const [g, group] of supplementalGroups.entries())
-    reject(errors, path.child('supplementalGroups').index(g), group, isUserOrGroupId(group));
-}
-
-/** The devices that a container got are of kinds that it asked for, each named once. */
-function validateDevices(status: ContainerStatus, container: Container | undefined, path: FieldPath, errors: FieldErrors): void {
-  const { claims = [], requests = {} } = container?.resources ?? {};
-  const asked = new Set([...Object.keys(requests), ...claims.map(({ name, request }) => `claim:${name}${request ? `/${request}` : ''}`)]);
-  for (const [i, { name, resources = [] }] of (status.allocatedResourcesStatus ?? []).entries()) {
-    const at = path.index(i);
-    if (container && !asked.has(name))
-      errors.invalid(
-        at.child('name'),
-        name,
-        name.startsWith('claim:')
-          ? "must match one of the container's resource claims in a format 'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty"
-          : "must match one of the container's resource requests",
-      );
-    const seen = new Set<string>();
-    for (const [r, { health, resourceID }] of resources.entries()) {
-      const resourcePath = at.child('resources').index(r);
-      allowOneOf(errors, resourcePath.child('health'), health ?? '', ['Healthy', 'Unhealthy', 'Unknown']);
-      if (seen.has(resourceID)) errors.duplicate(resourcePath.child('resourceID'), resourceID);
-      seen.add(resourceID);
-    }
-  }
-}
-
-function validateContainerStatuses({ spec, status = {} }: Pod, errors: FieldErrors): void {
-  const lists = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
-  for (const list of lists)
-    for (const [i, one] of (status[list] ?? []).entries())
-      validateUser(one, spec.os?.name ?? 'linux', statusPath.child(list).index(i).child('linux'), errors);
-  for (const list of lists) {
-    const containers = list === 'initContainerStatuses' ? spec.initContainers : spec.containers;
-    for (const [i, one] of (status[list] ?? []).entries()) {
-      const path = statusPath.child(list).index(i).child('allocatedResourcesStatus');
-      if (list !== 'ephemeralContainerStatuses') {
-        const container = containers?.find(({ name }) => name === one.name);
-        validateDevices(one, container, path, errors);
-      } else if (one.allocatedResourcesStatus?.length) errors.forbidden(path, 'must not be specified in container status');
-    }
-  }
-}
-
-/** What a kubelet may say of a pod: conditions with proper names, containers that stay ended, QoS as it was. */
-export function validatePodStatusUpdate(next: Pod, prev: Pod, errors: FieldErrors): void {
-  validatePodAnnotationsUpdate(next.metadata.annotations, prev.metadata.annotations, annotationsPath, errors);
-  validatePodAnnotations(next.metadata.annotations, next.spec, annotationsPath, errors);
-  const { status = {} } = next;
-  const { status: old = {} } = prev;
-  const conditionsPath = new FieldPath('metadata').child('conditions');
-  for (const [i, { type }] of (status.conditions ?? []).entries())
-    requireQualifiedName(errors, conditionsPath.index(i).child('Type'), type);
-  const { nominatedNodeName: nominated } = status;
-  if (nominated && nominated !== old.nominatedNodeName)
-    reject(errors, statusPath.child('nominatedNodeName'), nominated, isDns1123Subdomain(nominated));
-  if (status.qosClass !== old.qosClass) errors.invalid(statusPath.child('qosClass'), status.qosClass, fieldImmutable);
-  const { restartPolicy } = prev.spec;
-  const ofPod = (exitCode: number) => restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && exitCode !== 0);
-  const containers = new Map([...(prev.spec.containers ?? []), ...(prev.spec.initContainers ?? [])].map((c) => [c.name, c]));
-  const mayRestart = (name: string, exitCode: number) => {
-    const container = containers.get(name);
-    if (container?.restartPolicyRules?.length) return true;
-    const own = container?.restartPolicy;
-    return own === undefined ? ofPod(exitCode) : own === 'Always' || (own === 'OnFailure' && exitCode !== 0);
-  };
-  for (const field of ['containerStatuses', 'initContainerStatuses'] as const)
-    validateEnds(status[field] ?? [], old[field] ?? [], mayRestart, statusPath.child(field), errors);
-  const ephemeral = 'ephemeralContainerStatuses';
-  validateEnds(status[ephemeral] ?? [], old[ephemeral] ?? [], () => false, statusPath.child(ephemeral), errors);
-  validateClaimStatuses(next, errors);
-  validateIps('podIPs', status.podIPs ?? [], errors);
-  const hostIp = status.hostIPs?.[0]?.ip;
-  if (hostIp !== undefined && hostIp !== status.hostIP)
-    errors.invalid(statusPath.child('hostIPs').index(0).child('ip'), hostIp, 'must be equal to `hostIP`');
-  validateIps('hostIPs', status.hostIPs ?? [], errors);
-  validateContainerStatuses(next, errors);
 }
 
 /** Ephemeral containers come and stay as they are. */

@@ -3,13 +3,19 @@ import { FieldPath } from '../fields.ts';
 import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import type { FieldSet } from '../managed-fields/field-set.ts';
-import { adoptAppArmorAnnotations, validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
+import {
+  adoptAppArmorAnnotations,
+  mirrorPodAnnotation,
+  validatePodAnnotations,
+  validateProfileAnnotationsMatch,
+} from './pod-annotations.ts';
 import { podColumns, podRowConditions } from './pod-columns.ts';
 import { dropInitContainerAnnotations } from './pod-defaults.ts';
 import { validatePodResize } from './pod-resize.ts';
 import { aggregateContainerLimits, aggregateContainerRequests, computePodQos } from './pod-resources.ts';
 import { defaultPodSpec, validatePodSpec } from './pod-spec.ts';
-import { validateEphemeralContainersUpdate, validatePodStatusUpdate, validatePodUpdate } from './pod-update.ts';
+import { validatePodStatusUpdate } from './pod-status-update.ts';
+import { validateEphemeralContainersUpdate, validatePodUpdate } from './pod-update.ts';
 import { podStatusWarnings, podWarnings } from './pod-warnings.ts';
 import { isHugePages, isOvercommitAllowed } from './resource-names.ts';
 import { isPodLevelResource } from './resource-requirements.ts';
@@ -138,7 +144,7 @@ export const pod = defineKind<Pod>({
   validate(pod, errors) {
     const { annotations, name } = pod.metadata;
     validatePodAnnotations(annotations, pod.spec, new FieldPath('metadata').child('annotations'), errors);
-    validatePodSpec(pod.spec, specPath, errors, { isPod: true, podName: name });
+    validatePodSpec(pod.spec, specPath, errors, { isPod: true, podName: name, isMirror: annotations?.[mirrorPodAnnotation] !== undefined });
     if (pod.spec.serviceAccountName) return;
     for (const [v, volume] of (pod.spec.volumes ?? []).entries())
       for (const [s, source] of (volume.projected?.sources ?? []).entries())

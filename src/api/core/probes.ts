@@ -2,7 +2,7 @@
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe, ProbeHandler } from '../generated/core.v1.ts';
 import { isHttpHeaderName } from '../names.ts';
-import { reject, requireNonNegative, requirePort } from './checks.ts';
+import { allowOneOf, reject, requireNonNegative, requirePort } from './checks.ts';
 
 function validateHttpGet(http: HTTPGetAction, path: FieldPath, errors: FieldErrors): void {
   if (!http.path) errors.required(path.child('path'));
@@ -65,6 +65,23 @@ export function validateProbes(container: Probed, path: FieldPath, errors: Field
   }
 }
 
+const range = (from: number, to: number, name: (i: number) => string) => Array.from({ length: to - from + 1 }, (_, i) => name(from + i));
+
+/** The signals that a container may be stopped with, by operating system. */
+const stopSignals: Readonly<Record<string, readonly string[]>> = {
+  windows: ['SIGKILL', 'SIGTERM'],
+  linux: [
+    ...'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU'.split(
+      ' ',
+    ),
+    ...'URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX'.split(' '),
+    ...range(1, 15, (i) => `RTMIN+${i}`),
+    ...range(1, 14, (i) => `RTMAX-${i}`),
+  ]
+    .map((name) => `SIG${name}`)
+    .sort(),
+};
+
 /** A container's hooks and stop signal. */
 export function validateLifecycle(
   lifecycle: Lifecycle,
@@ -78,6 +95,5 @@ export function validateLifecycle(
   const { stopSignal } = lifecycle;
   if (stopSignal === undefined) return;
   if (!osName) errors.forbidden(path.child('stopSignal'), 'may not be set for containers with empty `spec.os.name`');
-  else if (osName === 'windows' && stopSignal !== 'SIGTERM' && stopSignal !== 'SIGKILL')
-    errors.notSupported(path.child('stopSignal'), stopSignal, ['SIGKILL', 'SIGTERM']);
+  else allowOneOf(errors, path.child('stopSignal'), stopSignal, stopSignals[osName] ?? [stopSignal]);
 }

@@ -1,4 +1,5 @@
 /** Volumes made of API objects: secrets, config maps, the downward API, tokens, certificates, and all of them in one. */
+
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type {
   ClusterTrustBundleProjection,
@@ -13,6 +14,7 @@ import { validateLabelSelector } from '../object-meta.ts';
 import { reject } from './checks.ts';
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './container-env.ts';
 import { requireFileMode, requireLocalPath } from './file-paths.ts';
+import { internalForm } from './internal-form.ts';
 import { validateSignerName } from './signer-names.ts';
 
 export function validateKeysToPaths(items: readonly KeyToPath[], path: FieldPath, errors: FieldErrors): void {
@@ -49,7 +51,8 @@ function validateToken(token: ServiceAccountTokenProjection, volumePath: FieldPa
 
 function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPath, errors: FieldErrors): void {
   const { labelSelector, name, signerName } = bundle;
-  if (name !== undefined && signerName !== undefined) errors.invalid(path, bundle, 'only one of name and signerName may be used');
+  if (name !== undefined && signerName !== undefined)
+    errors.invalid(path, internalForm('core.v1.ClusterTrustBundleProjection', bundle), 'only one of name and signerName may be used');
   else if (name !== undefined) {
     if (name === '') errors.required(path.child('name'), 'must be a valid object name');
     // `example.com:signer:name` belongs to the signer `example.com/signer`.
@@ -66,7 +69,7 @@ function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPa
   requireLocalPath(errors, path.child('path'), bundle.path ?? '');
 }
 
-const keyTypes = ['ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519', 'RSA3072', 'RSA4096'];
+const keyTypes = ['RSA3072', 'RSA4096', 'ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519'];
 
 function certificatePaths(certificate: PodCertificateProjection): [string, string][] {
   const fields = ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const;

@@ -1,5 +1,5 @@
 /** Where a pod may run: affinity, tolerations, topology spread, gates. */
-import type { FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, type FieldPath, goQuote } from '../fields.ts';
 import type {
   Affinity,
   NodeSelector,
@@ -118,6 +118,18 @@ export function validateAffinity(affinity: Affinity, path: FieldPath, errors: Fi
 
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
+const int64 = 2n ** 63n;
+
+/** A number in the one way to write it, which 64 bits can hold. */
+function isDecimalInteger(value: string): string[] {
+  const messages =
+    value === '' ? ['must be non-empty'] : /^(0|-?[1-9]\d*)$/.test(value) ? [] : ['must be a valid decimal integer in canonical form'];
+  const parsing = `strconv.ParseInt: parsing ${goQuote(value)}`;
+  if (!/^[-+]?\d+$/.test(value)) return [...messages, `${parsing}: invalid syntax`];
+  const number = BigInt(value.replace('+', ''));
+  return number >= int64 || number < -int64 ? [...messages, `${parsing}: value out of range`] : messages;
+}
+
 export function validateTolerations(tolerations: readonly Toleration[], path: FieldPath, errors: FieldErrors): void {
   for (const [i, { key = '', operator, value = '', effect, tolerationSeconds }] of tolerations.entries()) {
     const at = path.index(i);
@@ -141,10 +153,10 @@ export function validateTolerations(tolerations: readonly Toleration[], path: Fi
         break;
       case 'Lt':
       case 'Gt':
-        if (!/^(0|-?[1-9]\d*)$/.test(value)) errors.invalid(at.child('value'), value, 'must be a valid integer');
+        reject(errors, at.child('value'), value, isDecimalInteger(value));
         break;
       default:
-        errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists', 'Lt', 'Gt']);
+        errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists']);
     }
     if (effect) allowOneOf(errors, at.child('effect'), effect, taintEffects);
   }

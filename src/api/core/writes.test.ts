@@ -1,7 +1,9 @@
 /** Writes of the core group, as upstream's own tables of good and bad objects have them: what is kept, and what is said. */
 import { describe, expect, it } from 'vitest';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
+import type { Pod } from '../generated/core.v1.ts';
 import { accept, served } from '../testing/accept.ts';
+import { validatePodStatusUpdate } from './pod-status-update.ts';
 
 const metadata = { name: 'a', namespace: 'ns' };
 const object = (kind: string, rest: object) => ({ apiVersion: 'v1', kind, metadata, ...rest });
@@ -19,6 +21,8 @@ const controller = (labels: object | undefined, annotations = {}) =>
     metadata: { ...metadata, annotations },
     spec: { selector: { a: 'b' }, template: { metadata: { labels }, spec: { containers: [container] } } },
   });
+
+const restart = (operator: string, ...values: number[]) => ({ action: 'Restart', exitCodes: { operator, values } });
 
 describe('a create', () => {
   it.each<[string, { apiVersion: string; kind: string }, string[]]>([
@@ -63,6 +67,65 @@ describe('a create', () => {
       'shows that there are no labels',
       controller(undefined),
       ['spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`'],
+    ],
+    ['knows the signals of an operating system', podOf({ lifecycle: { stopSignal: 'SIGRTMIN+3' } }, { os: { name: 'linux' } }), []],
+    [
+      'has no rules for sidecars, nor for all containers',
+      podOf(
+        { restartPolicy: 'Never', restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [] } }] },
+        { initContainers: [{ ...container, name: 'i', restartPolicy: 'Always', restartPolicyRules: [restart('In')] }] },
+      ),
+      [
+        'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "RestartAllContainers": supported values: "Restart"',
+        'spec.initContainers[0].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always',
+      ],
+    ],
+    [
+      'restarts no init container for a resize',
+      podOf(
+        {},
+        { initContainers: [{ ...container, name: 'i', resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] }] },
+      ),
+      [
+        'spec.initContainers[0].resizePolicy[0].restartPolicy: Invalid value: "RestartContainer": must not be set to \'RestartContainer\' for non-sidecar initContainers',
+      ],
+    ],
+    [
+      "gives the pod's own users no devices and no namespace of the node",
+      podOf(
+        { volumeDevices: [{ name: 'v', devicePath: '/d' }] },
+        { hostUsers: false, hostPID: true, volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'a' } }] },
+      ),
+      ['spec.HostPID: Forbidden: when `hostUsers` is false', 'spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false'],
+    ],
+    [
+      'reads variables from files of the pod',
+      podOf(
+        { env: ['v', 'w'].map((volumeName) => ({ name: 'A', valueFrom: { fileKeyRef: { key: 'k', volumeName, path: '/a' } } })) },
+        { volumes: [{ name: 'v', hostPath: { path: '/' } }] },
+      ),
+      [
+        'spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: "v": referenced volume must be of type emptyDir',
+        'spec.containers[0].env[1].valueFrom.fileKeyRef.volumeName: Not found: "w"',
+      ],
+    ],
+    [
+      'compares tolerated values as numbers of 64 bits',
+      podOf({}, { tolerations: ['05', 'x', '9223372036854775808', '-7'].map((value) => ({ key: 'k', operator: 'Lt', value })) }),
+      [
+        'spec.tolerations[0].value: Invalid value: "05": must be a valid decimal integer in canonical form',
+        'spec.tolerations[1].value: Invalid value: "x": must be a valid decimal integer in canonical form',
+        'spec.tolerations[1].value: Invalid value: "x": strconv.ParseInt: parsing "x": invalid syntax',
+        'spec.tolerations[2].value: Invalid value: "9223372036854775808": strconv.ParseInt: parsing "9223372036854775808": value out of range',
+      ],
+    ],
+    [
+      'gives mirrors no claims',
+      {
+        ...podOf({}, { nodeName: 'n', resourceClaims: [{ name: 'c', resourceClaimName: 'a' }] }),
+        ...{ metadata: { ...metadata, annotations: { 'kubernetes.io/config.mirror': 'x' } } },
+      },
+      ['[]: Forbidden: static pods do not support resource claims'],
     ],
   ])('%s', (_, sent, wrong) => {
     expect(accept(sent).wrong).toEqual(wrong);
@@ -110,5 +173,55 @@ describe('an update', () => {
     expect(wrong).toContain(
       'spec.persistentvolumesource is immutable after creation\n@@ -2,7 +2,7 @@\n  "GCEPersistentDisk": null,\n  "AWSElasticBlockStore": null,\n  "HostPath": {\n-  "Path": "/a",\n+  "Path": "/b",\n   "Type": ""\n  },\n',
     );
+  });
+});
+
+describe("a pod's status", () => {
+  const status = (next: object, prev: object, spec: object) => {
+    const errors = new FieldErrors();
+    const of = (own: object) => ({ ...accept(podOf({}, { nodeName: 'n', ...spec })).stored, status: own });
+    // A table of what may be sent says less than a type.
+    validatePodStatusUpdate(of(next) as unknown as Pod, of(prev) as unknown as Pod, errors);
+    return errors.list.map(fieldErrorMessage);
+  };
+  const ended = (exitCode: number, name = 'c') => ({ containerStatuses: [{ name, state: { terminated: { exitCode } } }] });
+  const running = (name = 'c') => ({ containerStatuses: [{ name, state: { running: {} } }] });
+  const forbidden = ['status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state'];
+  const never = (...restartPolicyRules: object[]) => ({ containers: [{ ...container, restartPolicy: 'Never', restartPolicyRules }] });
+
+  it.each([
+    ['a rule lets a container run again', running(), ended(3), never(restart('In', 3)), []],
+    ['a rule for another end does not', running(), ended(3), never(restart('In', 4)), forbidden],
+    ['nor does the policy of the pod for a container that it has not', running('x'), ended(3, 'x'), { restartPolicy: 'Always' }, forbidden],
+    [
+      'a pod that has a node is promised no other',
+      { nominatedNodeName: 'm' },
+      {},
+      {},
+      ['status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node'],
+    ],
+    [
+      'generations are counted from 0',
+      { observedGeneration: -1, conditions: [{ type: 'a b', observedGeneration: -1 }] },
+      {},
+      {},
+      [
+        'status.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer',
+        expect.stringContaining('status.conditions[0].Type: Invalid value: "a b": '),
+        'status.observedGeneration: Invalid value: -1: must be a non-negative integer',
+      ],
+    ],
+    [
+      'a claim for extended resources is for those that were asked for',
+      { extendedResourceClaimStatus: { requestMappings: [{ containerName: 'x', requestName: 'r', resourceName: 'a/b' }] } },
+      {},
+      {},
+      [
+        'status.extendedResourceClaimStatus.requestMappings[0].containerName: Invalid value: "x": must match the name of an entry in spec.initContainers.name or spec.containers.name',
+        'status.extendedResourceClaimStatus.resourceClaimName: Required value',
+      ],
+    ],
+  ])('%s', (_, next, prev, spec, wrong) => {
+    expect(status(next, prev, spec)).toEqual(wrong);
   });
 });
