@@ -89,7 +89,7 @@ function formOf(parameters: ReadonlyMap<string, string>, { encoding }: MediaType
   if (kind === undefined && version === undefined && group === undefined) return undefined;
   if (group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1') || kind === undefined || !forms.has(kind)) return null;
   // A Table's cells have no protobuf form.
-  if (kind === 'Table' && (offer.table === false || (encoding !== 'json' && encoding !== 'yaml'))) return null;
+  if (kind === 'Table' && (offer.table === false || encoding === 'protobuf')) return null;
   // Checked to be one of the forms.
   return { kind: kind as 'Table', version };
 }
