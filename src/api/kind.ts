@@ -119,6 +119,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   storedOnly?: boolean;
   /** Other versions it is served in. */
   versions?: readonly ServedVersion<T>[];
+  /**
+   * The served version that upstream's v1.36 stores it in, where that is not the preferred one: what lies in an etcd is to be read by
+   * the release before, too.
+   */
+  upstreamStorageVersion?: string;
   /** The key below /registry/ before `/NAMESPACE/NAME`; upstream's: `pods`, `minions`, `services/specs`, `deployments`. */
   storagePrefix?: string;
   /** Restricts verbs, e.g. to `['create']` for reviews. */

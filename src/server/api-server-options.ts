@@ -75,6 +75,8 @@ export interface ApiServerOptions {
   shutdown?: ShutdownOptions;
   /** Where keys begin (--etcd-prefix). Default `/registry`. */
   storagePrefix?: string;
+  /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
+  sharedStore?: boolean;
   /** --storage-media-type. Default `application/json`; either is read. */
   storageMediaType?: StorageMediaType;
   /** Encryption at rest; closed with the server. Default: none. */

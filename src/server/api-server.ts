@@ -136,7 +136,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       measured: (raw) => storageMetrics.measured(raw, resource.group, resource.plural),
       observer: storageMetrics.observer(resource.group, resource.plural),
       readsAnew: options.readsAnew?.(resource),
-      form: storedForm(kind, options.storageMediaType ?? 'application/json'),
+      form: storedForm(kind, options.storageMediaType ?? 'application/json', options.sharedStore),
       transformer: options.encryption?.transformerOf({ group: resource.group, resource: resource.plural }),
       // Of the definition as it is when something is read.
       ...(kind.custom

@@ -105,8 +105,6 @@ export interface ClusterApiServerOptions
   advertise: { address: string; port: number };
   /** --livez-grace-period: so long after its start it is alive whatever is not finished yet. Default 0. */
   livezGraceSeconds?: number;
-  /** Other API servers may use the same store: what they must agree about is kept there. Default false. */
-  sharedStore?: boolean;
 }
 
 export interface ClusterApiServer extends ApiServer {

@@ -122,8 +122,25 @@ describe.runIf(spawnSync('etcdctl', ['version']).status === 0)('an etcd of upstr
       '/registry/clusterroles/cluster-admin',
     ])
       expect(keys).toContain(key);
+    // What has a version that the release before does not know is written in one that it does (test/integration/etcd/data.go).
+    const groups = {
+      binding: '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings',
+      crd: '/apis/apiextensions.k8s.io/v1',
+    };
+    const make = async (path: string, body: object) => expect((await server.http('POST', path, JSON.stringify(body))).status).toBe(201);
+    await make(groups.binding, { metadata: { name: 'b' }, spec: { policyName: 'p' } });
+    const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }];
+    const spec = { group: 'a.example', scope: 'Cluster', names: { plural: 'as', kind: 'A' }, versions };
+    await make(`${groups.crd}/customresourcedefinitions`, { metadata: { name: 'as.a.example' }, spec });
+    const raw = (key: string) => etcdctl(members, ['get', '--print-value-only', `/registry/${key}`]).subarray(0, -1);
+    expect(openEnvelope(raw('mutatingadmissionpolicybindings/b'))).toMatchObject({ apiVersion: 'admissionregistration.k8s.io/v1beta1' });
+    expect(JSON.parse(raw('apiextensions.k8s.io/customresourcedefinitions/as.a.example').toString())).toMatchObject({
+      apiVersion: 'apiextensions.k8s.io/v1beta1',
+      spec: { version: 'v1', preserveUnknownFields: false },
+    });
     // A server that writes JSON reads it as well.
     const other = await serve(members);
     expect(await get(other, '/api/v1/namespaces/default/configmaps/c')).toMatchObject({ data: { k: 'w' } });
+    expect(await get(other, `${groups.crd}/customresourcedefinitions/as.a.example`)).toMatchObject({ spec });
   });
 });

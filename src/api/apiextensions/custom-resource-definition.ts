@@ -69,6 +69,8 @@ function noteStoredVersion(definition: CustomResourceDefinition): void {
 export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   resource: CustomResourceDefinition,
   versions: [definitionV1beta1],
+  // Shorter (https://issue.k8s.io/82292).
+  upstreamStorageVersion: 'v1beta1',
   shortNames: ['crd', 'crds'],
   categories: ['api-extensions'],
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',

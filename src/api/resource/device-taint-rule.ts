@@ -27,6 +27,7 @@ export const deviceTaintRule = defineKind<DeviceTaintRule>({
   resource: DeviceTaintRule,
   answersDeleted: true,
   versions: [sameShape(v1alpha3.DeviceTaintRule, DeviceTaintRule)],
+  upstreamStorageVersion: 'v1alpha3',
   create: ({ spec }, { now }) => spec?.taint && stampTaint(spec.taint, now),
   update({ spec }, prev, { now }) {
     const { taint } = spec;

@@ -6,7 +6,7 @@ import {
   type apidiscoveryV2,
   apiVersionOf,
   compareVersions,
-  type Resource,
+  type KindDefinition,
   StatusError,
 } from '../../api/index.ts';
 import { type Aggregation, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
@@ -36,8 +36,8 @@ interface GroupVersion {
 }
 
 /** Says whether what is stored has changed its form; any stable hash does (upstream hashes group/version/kind likewise). */
-const storageVersionHash = (r: Resource) =>
-  createHash('sha256').update(`${r.group}/${r.version}/${r.kind}`).digest().subarray(0, 8).toString('base64');
+const storageVersionHash = ({ resource: { group, version, kind }, upstreamStorageVersion = version }: KindDefinition) =>
+  createHash('sha256').update(`${group}/${upstreamStorageVersion}/${kind}`).digest().subarray(0, 8).toString('base64');
 
 function resourceEntries(served: ServedResource, handlers: readonly SubresourceHandler[]): APIResource[] {
   const { kind, resource } = served;
@@ -49,7 +49,7 @@ function resourceEntries(served: ServedResource, handlers: readonly SubresourceH
     kind: resource.kind,
     verbs: verbsOf(served, handlers),
     ...nicknamesOf(served),
-    ...(served.storage === undefined ? {} : { storageVersionHash: storageVersionHash(kind.resource) }),
+    ...(served.storage === undefined ? {} : { storageVersionHash: storageVersionHash(kind) }),
   };
   const subresources = subresourcesOf(served, handlers).map((sub): APIResource => {
     const foreign = sub.kind.group !== resource.group || sub.kind.version !== resource.version;

@@ -42,11 +42,16 @@ const letterK = 0x6b;
 /** Every value in protobuf begins so: `k8s` and a zero byte. */
 const isProtobuf = (value: Buffer) => value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
 
-export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): StoredForm {
+/** `shared`: with other API servers, perhaps upstream's of the release before, whose version of the kind is written then. */
+export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, shared = false): StoredForm {
   const { resource } = kind;
   const node = kindNode(resource);
+  const older = shared ? kind.versions?.find((v) => v.resource.version === kind.upstreamStorageVersion) : undefined;
+  const written = older?.resource ?? resource;
+  const writtenNode = kindNode(written);
   // Definitions of custom resources, too, are JSON in upstream's stores whatever the flag says.
-  const inProtobuf = mediaType === 'application/vnd.kubernetes.protobuf' && node !== undefined && resource.group !== 'apiextensions.k8s.io';
+  const inProtobuf =
+    mediaType === 'application/vnd.kubernetes.protobuf' && writtenNode !== undefined && resource.group !== 'apiextensions.k8s.io';
   /** How our own JSON, and upstream's, begins. */
   const opening = Buffer.from(`{"kind":${JSON.stringify(resource.kind)},"apiVersion":${JSON.stringify(apiVersionOf(resource))},`);
 
@@ -65,9 +70,10 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): S
 
   return {
     write: (object, json) => {
-      if (!inProtobuf || !node) return json;
-      const { resourceVersion: _, ...metadata } = object.metadata;
-      return Buffer.from(encodeProtobuf(node, { ...object, metadata } as KubeObject));
+      const given = older?.fromStorage(object) ?? object;
+      if (!inProtobuf || !writtenNode) return older ? encodeObject(given) : json;
+      const { resourceVersion: _, ...metadata } = given.metadata;
+      return Buffer.from(encodeProtobuf(writtenNode, { ...given, metadata } as KubeObject));
     },
 
     read(value) {
@@ -75,12 +81,13 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType): S
       if (value[0] === letterK && isEncrypted(value)) throw new TransformationError('identity transformer tried to read encrypted data');
       if (isProtobuf(value)) {
         const object = decodeStored(value);
-        return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && object.apiVersion === apiVersionOf(resource) };
+        const { apiVersion } = object;
+        return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && apiVersion === apiVersionOf(written) };
       }
-      if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf };
+      if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf && !older };
       const object = decodeStored(value);
-      const stored = storageVersion(object);
-      return { json: encodeObject(stored), isCurrent: !inProtobuf && stored === object };
+      const { apiVersion } = object;
+      return { json: encodeObject(storageVersion(object)), isCurrent: !inProtobuf && apiVersion === apiVersionOf(written) };
     },
   };
 }
