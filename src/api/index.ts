@@ -9,7 +9,7 @@ export { approvalCondition } from './apiextensions/definition-approval.ts';
 export { nonStructuralCondition } from './apiextensions/definition-structure.ts';
 export { conversionBundleProblem } from './apiextensions/definition-validation.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';
-export { apiServiceName } from './apiregistration/api-service.ts';
+export { apiServiceName, localAvailability } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { compileTokenExpression, type TokenExpression } from './authentication/token-expressions.ts';
 export { type AccessCondition, compileAccessCondition } from './authorization/access-conditions.ts';

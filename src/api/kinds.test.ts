@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { deepCopy } from './equality.ts';
+import { FieldErrors, fieldErrorMessage } from './fields.ts';
 import { kinds } from './kinds.ts';
 import { apiVersionOf, groupResourceOf } from './resource.ts';
 import { kindNode } from './schema/table.ts';
-import { accept, rejectUpdate, row } from './testing/accept.ts';
+import { accept, rejectUpdate, row, served } from './testing/accept.ts';
 
 const metadata = { name: 'n', creationTimestamp: '2026-01-01T00:00:00Z' };
 
@@ -172,6 +173,54 @@ describe('validation', () => {
     ],
   ])('of %j', (sent, messages) => {
     expect(accept(sent).wrong).toEqual(messages);
+  });
+
+  it('has what this server serves be available at once, and others at ports', () => {
+    const spec = { group: 'g', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1 };
+    const service = (given: object) =>
+      accept({
+        apiVersion: 'apiregistration.k8s.io/v1',
+        kind: 'APIService',
+        metadata: { name: 'v1.g' },
+        ...{ spec: { ...spec, ...given } },
+      });
+    expect(service({})).toMatchObject({
+      wrong: [],
+      stored: { status: { conditions: [{ type: 'Available', status: 'True', reason: 'Local' }] } },
+    });
+    expect(service({ service: { namespace: 'n', name: 's', port: 0 } }).wrong).toEqual([
+      'spec.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive',
+    ]);
+  });
+
+  it('holds storage versions to what API servers tell one another', () => {
+    const version = { apiVersion: 'internal.apiserver.k8s.io/v1alpha1', kind: 'StorageVersion', metadata: { name: 'core.pods' } };
+    const { definition } = served(version) ?? {};
+    expect(definition?.validateName?.('Core.1pods', false)).toEqual([
+      expect.stringMatching(/^the group segment a lowercase RFC 1123 subdomain/),
+      expect.stringMatching(/^the resource segment a DNS-1035 label/),
+    ]);
+    const wrong = new FieldErrors();
+    const servers = [
+      { apiServerID: 'a', encodingVersion: 'v1', decodableVersions: ['v1'], servedVersions: ['v1'] },
+      { apiServerID: 'a', encodingVersion: '/v1', decodableVersions: ['a/b/c'], servedVersions: ['v2'] },
+    ];
+    const status = definition?.subresources?.status as { validate(next: object, prev: object, errors: FieldErrors): void };
+    status.validate(
+      { ...version, status: { storageVersions: servers, conditions: [{ type: 'A', status: 'True', reason: 'r' }] } },
+      version,
+      wrong,
+    );
+    expect(wrong.list.map(fieldErrorMessage)).toEqual([
+      'status.storageVersions[1].apiServerID: Duplicate value: "a"',
+      'status.storageVersions[1].encodingVersion: Invalid value: "/v1": group part: must be non-empty',
+      expect.stringMatching(
+        /decodableVersions\[0\]: Invalid value: "a\/b\/c": an apiVersion is a DNS-1035 label, which .*'example.com\/MyVersion'\)$/,
+      ),
+      'status.storageVersions[1].decodableVersions: Invalid value: ["a/b/c"]: decodableVersions must include encodingVersion /v1',
+      'status.storageVersions[1].servedVersions[0]: Invalid value: "v2": individual served version : v2 must be included in decodableVersions : [a/b/c]',
+      'status[0].message: Required value: message cannot be empty',
+    ]);
   });
 
   it("takes a service account of the binding's own namespace", () => {

@@ -4,7 +4,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import { APIService } from '../generated/apiregistration.v1.ts';
 import * as v1beta1 from '../generated/apiregistration.v1beta1.ts';
 import { defineKind } from '../kind.ts';
-import { isDns1035Label, isDns1123Subdomain, isPathSegmentName } from '../names.ts';
+import { isDns1035Label, isDns1123Subdomain, isPathSegmentName, isPortNumber } from '../names.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
@@ -15,6 +15,9 @@ const statuses = ['True', 'False', 'Unknown'];
 export const apiServiceName = ({ group, version }: { group: string; version: string }) => `${version}.${group}`;
 
 const defaultPort = 443;
+
+/** Of the group versions that this server serves itself. */
+export const localAvailability = { status: 'True', reason: 'Local', message: 'Local APIServices are always available' } as const;
 
 function validateSpec(spec: APIService['spec'], errors: FieldErrors): void {
   const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0, service, caBundle, insecureSkipTLSVerify } = spec ?? {};
@@ -36,6 +39,8 @@ function validateSpec(spec: APIService['spec'], errors: FieldErrors): void {
   const servicePath = specPath.child('service');
   require(errors, servicePath.child('namespace'), service.namespace);
   require(errors, servicePath.child('name'), service.name);
+  const wrongPort = isPortNumber(service.port ?? 0);
+  if (wrongPort.length > 0) errors.invalid(servicePath.child('port'), service.port ?? 0, `port is not valid: ${wrongPort.join(', ')}`);
   if (insecureSkipTLSVerify && caBundle) errors.invalid(skipPath, true, 'may not be true if caBundle is present');
 }
 
@@ -57,6 +62,10 @@ export const apiService = defineKind<APIService>({
   validateName: isPathSegmentName,
   defaults({ spec }) {
     if (spec?.service) spec.service.port ??= defaultPort;
+  },
+  // What this server serves itself is there at once.
+  create(obj, { now }) {
+    if (!obj.spec?.service) obj.status = { conditions: [{ type: 'Available', lastTransitionTime: now, ...localAvailability }] };
   },
   subresources: { status: { keepsMetadata: true, validate: (next, _, errors) => validateStatus(next, errors) } },
   validate(obj, errors) {

@@ -1,41 +1,58 @@
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { type ServerStorageVersion, StorageVersion, type StorageVersionCondition } from '../generated/apiserverinternal.v1alpha1.ts';
 import { defineKind } from '../kind.ts';
-import { isDns1035Label, isDns1123Subdomain, isQualifiedName } from '../names.ts';
+import { isDns1035Label, isDns1123Subdomain, isQualifiedName, regexMessage } from '../names.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
-import { parseApiVersion } from '../resource.ts';
 
 const statusPath = new FieldPath('status');
 
 /** `GROUP.RESOURCE`; the core group is `core`. */
-function validateName(name: string, prefix: boolean): string[] {
-  const value = prefix && name.endsWith('-') ? `${name.slice(0, -1)}a` : name;
-  const at = value.lastIndexOf('.');
+function validateName(name: string): string[] {
+  const at = name.lastIndexOf('.');
   if (at < 0) return ['name must be in the form of <group>.<resource>'];
-  return [...isDns1123Subdomain(value.slice(0, at)), ...isDns1035Label(value.slice(at + 1))];
+  return [
+    ...isDns1123Subdomain(name.slice(0, at)).map((m) => `the group segment ${m}`),
+    ...isDns1035Label(name.slice(at + 1)).map((m) => `the resource segment ${m}`),
+  ];
 }
 
+const tooManyParts = `an apiVersion is ${regexMessage(
+  "a DNS-1035 label, which must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+  '[a-z]([-a-z0-9]*[a-z0-9])?',
+  'my-name',
+  'abc-123',
+)} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyVersion')`;
+
 function problemsOfVersion(text: string): string[] {
-  const { group, version } = parseApiVersion(text);
-  if (text.split('/').length > 2) return [`an apiVersion is a DNS-1035 label optionally prefixed by a DNS subdomain and '/'`];
-  return [
-    ...(text.includes('/') ? isDns1123Subdomain(group).map((m) => `group part: ${m}`) : []),
-    ...isDns1035Label(version).map((m) => `version part: ${m}`),
-  ];
+  const [version = '', group, ...more] = text.split('/').reverse();
+  if (more.length > 0) return [tooManyParts];
+  const problems = (what: string, part: string, rule: (part: string) => string[]) =>
+    (part === '' ? ['must be non-empty'] : rule(part)).map((m) => `${what} part: ${m}`);
+  return [...(group === undefined ? [] : problems('group', group, isDns1123Subdomain)), ...problems('version', version, isDns1035Label)];
+}
+
+function validateVersion(version: string, path: FieldPath, errors: FieldErrors): void {
+  const problems = problemsOfVersion(version);
+  if (problems.length > 0) errors.invalid(path, version, problems.join(','));
 }
 
 function validateServer(server: ServerStorageVersion, path: FieldPath, errors: FieldErrors): void {
   const { apiServerID = '', encodingVersion = '', decodableVersions = [], servedVersions = [] } = server;
-  for (const message of isQualifiedName(apiServerID)) errors.invalid(path.child('apiServerID'), apiServerID, message);
-  for (const message of problemsOfVersion(encodingVersion)) errors.invalid(path.child('encodingVersion'), encodingVersion, message);
+  for (const message of isDns1123Subdomain(apiServerID)) errors.invalid(path.child('apiServerID'), apiServerID, message);
+  validateVersion(encodingVersion, path.child('encodingVersion'), errors);
+  const decodable = path.child('decodableVersions');
+  for (const [i, version] of decodableVersions.entries()) validateVersion(version, decodable.index(i), errors);
   if (!decodableVersions.includes(encodingVersion))
-    errors.invalid(path, encodingVersion, `decodableVersions must include encodingVersion ${encodingVersion}`);
-  for (const [i, version] of decodableVersions.entries())
-    for (const message of problemsOfVersion(version)) errors.invalid(path.child('decodableVersions').index(i), version, message);
+    errors.invalid(decodable, decodableVersions, `decodableVersions must include encodingVersion ${encodingVersion}`);
   for (const [i, version] of servedVersions.entries()) {
-    for (const message of problemsOfVersion(version)) errors.invalid(path.child('servedVersions').index(i), version, message);
+    const at = path.child('servedVersions').index(i);
+    validateVersion(version, at, errors);
     if (!decodableVersions.includes(version))
-      errors.invalid(path.child('servedVersions').index(i), version, `decodableVersions must include servedVersion ${version}`);
+      errors.invalid(
+        at,
+        version,
+        `individual served version : ${version} must be included in decodableVersions : [${decodableVersions.join(' ')}]`,
+      );
   }
 }
 
@@ -48,9 +65,13 @@ function commonVersion(servers: readonly ServerStorageVersion[]): string | undef
 function validateConditions(conditions: readonly StorageVersionCondition[], path: FieldPath, errors: FieldErrors): void {
   for (const [i, condition] of conditions.entries()) {
     const at = path.index(i);
-    const first = conditions.findIndex((c) => c.type === condition.type);
-    if (first < i)
-      errors.invalid(at.child('type'), condition.type, `the type of the condition is not unique, it also appears in conditions[${first}]`);
+    const known = conditions.slice(0, i).findLastIndex((c) => c.type === condition.type);
+    if (known >= 0)
+      errors.invalid(
+        at.child('type'),
+        condition.type ?? '',
+        `the type of the condition is not unique, it also appears in conditions[${known}]`,
+      );
     for (const field of ['type', 'status'] as const)
       for (const message of isQualifiedName(condition[field] ?? '')) errors.invalid(at.child(field), condition[field], message);
     for (const field of ['reason', 'message'] as const) if (!condition[field]) errors.required(at.child(field), `${field} cannot be empty`);
@@ -68,7 +89,13 @@ export const storageVersion = defineKind<StorageVersion>({
       keepsMetadata: true,
       validate({ status }, _prev, errors) {
         const servers = status?.storageVersions ?? [];
-        for (const [i, server] of servers.entries()) validateServer(server, statusPath.child('storageVersions').index(i), errors);
+        for (const [i, server] of servers.entries()) {
+          const at = statusPath.child('storageVersions').index(i);
+          const { apiServerID = '' } = server;
+          if (servers.findIndex((other) => (other.apiServerID ?? '') === apiServerID) < i)
+            errors.duplicate(at.child('apiServerID'), apiServerID);
+          validateServer(server, at, errors);
+        }
         const common = commonVersion(servers);
         const path = statusPath.child('commonEncodingVersion');
         if (status?.commonEncodingVersion === undefined && common !== undefined)
@@ -81,7 +108,8 @@ export const storageVersion = defineKind<StorageVersion>({
           );
         else if (status?.commonEncodingVersion !== common)
           errors.invalid(path, status?.commonEncodingVersion, `the actual common encoding version is ${common}`);
-        validateConditions(status?.conditions ?? [], statusPath.child('conditions'), errors);
+        // Upstream leaves out the list's name.
+        validateConditions(status?.conditions ?? [], statusPath, errors);
       },
     },
   },

@@ -1,11 +1,11 @@
 /** Whether an API server behind an APIService can be asked (kube-aggregator's availability controller). */
-import type { APIService, apiregistrationV1, EndpointSlice, Service } from '../../api/index.ts';
+import { type APIService, type apiregistrationV1, type EndpointSlice, localAvailability, type Service } from '../../api/index.ts';
 import { messageOf, readAll } from './answers.ts';
 import { portOf, type RemoteServer, userHeaders } from './remote-server.ts';
 
 export type Condition = Pick<apiregistrationV1.APIServiceCondition, 'status' | 'reason' | 'message'>;
 
-export const local: Condition = { status: 'True', reason: 'Local', message: 'Local APIServices are always available' };
+export const local: Condition = localAvailability;
 export const passed: Condition = { status: 'True', reason: 'Passed', message: 'all checks passed' };
 
 /** How long the whole check may take, and one request of it. */
