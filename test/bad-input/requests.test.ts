@@ -228,8 +228,16 @@ describe('unknown and repeated fields', () => {
   });
   test('want one of the three', async () => {
     expect(statusOf(await server.http('POST', `${path}Some`, given)).message).toBe(
-      'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Some": supported values: "Ignore", "Strict", "Warn"',
+      'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Some": supported values: "", "Ignore", "Strict", "Warn"',
     );
+  });
+  test('come with a manager that can be printed, and dry or not', async () => {
+    const { message } = statusOf(await server.http('POST', `${path}Warn&dryRun=No&fieldManager=a%0Ab`, given));
+    expect(message).toBe(
+      'CreateOptions.meta.k8s.io "" is invalid: [fieldManager: Invalid value: "a\\nb": invalid character U+000A (at position 1), dryRun: Unsupported value: ["All","No"]: supported values: "All"]',
+    );
+    const twice = await server.http('POST', `${path}Ignore&dryRun=All`, given);
+    expect(twice.status).toBe(201);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The options of a write, from the query string (and, for deletes, the body), checked as upstream checks them. */
-import { type DeleteOptions, errors, FieldErrors, FieldPath } from '../../api/index.ts';
+import { type DeleteOptions, errors, FieldErrors, FieldPath, validateFieldManager } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 
@@ -13,12 +13,12 @@ export interface WriteOptions {
   asked: { dryRun?: string[]; fieldManager?: string; fieldValidation?: string };
 }
 
+const fieldValidations = ['', 'Ignore', 'Strict', 'Warn'];
+
 const optionsKind = (kind: string) => ({ group: 'meta.k8s.io', kind });
 
 function checkDryRun(values: readonly string[], problems: FieldErrors): boolean {
-  const unknown = values.filter((v) => v !== 'All');
-  if (unknown.length > 0 || values.length > 1)
-    problems.notSupported(new FieldPath('dryRun'), unknown.length === 1 ? unknown[0] : values, ['All']);
+  if (values.some((v) => v !== 'All')) problems.notSupported(new FieldPath('dryRun'), values, ['All']);
   return values.length > 0;
 }
 
@@ -35,14 +35,11 @@ export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'U
   // Most clients leave them all to us.
   if (query.size === 0) return { dryRun: false, fieldManager: defaultManager(context), fieldValidation: 'Warn', asked: {} };
   const problems = new FieldErrors();
-  const dryRun = checkDryRun(query.getAll('dryRun'), problems);
   const manager = query.get('fieldManager') ?? '';
-  if (manager.length > 128) problems.tooLong(new FieldPath('fieldManager'), 128);
-  const bad = [...manager].findIndex((c) => c < ' ' || c === '\u007f');
-  if (bad >= 0) problems.invalid(new FieldPath('fieldManager'), manager, 'should not contain non-printable characters');
+  validateFieldManager(manager, new FieldPath('fieldManager'), problems);
+  const dryRun = checkDryRun(query.getAll('dryRun'), problems);
   const validation = query.get('fieldValidation') ?? '';
-  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation))
-    problems.notSupported(new FieldPath('fieldValidation'), validation, ['Ignore', 'Strict', 'Warn']);
+  if (!fieldValidations.includes(validation)) problems.notSupported(new FieldPath('fieldValidation'), validation, fieldValidations);
   if (!problems.ok) throw errors.invalid(optionsKind(kind), '', problems.list);
   return {
     dryRun,
@@ -78,8 +75,6 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
   const problems = new FieldErrors();
-  const dryRun = options.dryRun ?? [];
-  checkDryRun(dryRun, problems);
   if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined)
     problems.invalid(
       new FieldPath('propagationPolicy'),
@@ -88,6 +83,7 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
     );
   if (options.propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy))
     problems.notSupported(new FieldPath('propagationPolicy'), options.propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']);
+  checkDryRun(options.dryRun ?? [], problems);
   if (!problems.ok) throw errors.invalid(optionsKind('DeleteOptions'), '', problems.list);
   // A negative grace period means one second (upstream's rule for pods, harmless elsewhere).
   if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1;
