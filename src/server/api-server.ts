@@ -40,7 +40,7 @@ import { createStorageMetrics } from './metrics/storage-metrics.ts';
 import { createWatchMetrics } from './metrics/watch-metrics.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
-import { createDispatch, notFound } from './registry/dispatch.ts';
+import { createDispatch, notAllowed, notFound } from './registry/dispatch.ts';
 import type { Registry } from './registry/registry.ts';
 import type { SubresourceHandler } from './registry/resource-handler.ts';
 import { ResourceTable } from './registry/served-resource.ts';
@@ -261,6 +261,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }
     const path = context.path.length > 1 ? context.path.replace(/\/+$/, '') : context.path;
     // People read it with curl: indented, as upstream's.
+    if (path === '/version' && context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
     if (path === '/version') return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
     if (path === '/metrics/slis')

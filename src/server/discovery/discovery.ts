@@ -7,14 +7,14 @@ import {
   apiVersionOf,
   compareVersions,
   type KindDefinition,
-  StatusError,
 } from '../../api/index.ts';
 import { type Aggregation, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
 import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
-import { notFound } from '../registry/dispatch.ts';
+import { notAllowed, notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
-import { parseAccept } from '../representation/accept.ts';
+import { type Encoding, parseAccept } from '../representation/accept.ts';
+import { encodeAnswer } from '../representation/encode.ts';
 import { kindOf, nicknamesOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
 
 export interface DiscoveryOptions {
@@ -118,18 +118,32 @@ function apiGroup(name: string, versions: Iterable<string>): APIGroup {
 
 const aggregatedKind = 'APIGroupDiscoveryList';
 
-/** The version of aggregated discovery that the client prefers to the plain form; undefined for the plain form. */
-function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
+/** What aggregated discovery is sent as. */
+const mediaTypes: Record<string, Encoding> = {
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
+  'application/*': 'json',
+  '*/*': 'json',
+};
+
+interface AggregatedForm {
+  version: 'v2' | 'v2beta1';
+  encoding: Encoding;
+}
+
+/** The form of aggregated discovery that the client takes, whatever else it would take; undefined where it takes none. */
+function aggregatedForm(accept: string): AggregatedForm | undefined {
   for (const { type, parameters } of parseAccept(accept)) {
-    if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
-    if (!parameters.has('as')) return undefined;
+    const encoding = mediaTypes[type];
     const version = parameters.get('v');
     if (
+      encoding !== undefined &&
       parameters.get('g') === 'apidiscovery.k8s.io' &&
       parameters.get('as') === aggregatedKind &&
       (version === 'v2' || version === 'v2beta1')
     )
-      return version;
+      return { version, encoding };
   }
   return undefined;
 }
@@ -140,7 +154,7 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
   let generation = '';
   let groups = new Map<string, Map<string, GroupVersion>>();
 
-  const aggregated = (version: 'v2' | 'v2beta1', names: string[], context: RequestContext): Answer => {
+  const aggregated = ({ version, encoding }: AggregatedForm, names: string[], context: RequestContext): Answer => {
     const items = names.map((name) => ({
       metadata: name === '' ? {} : { name },
       versions: [...(groups.get(name) ?? [])].map(([v, { local, remote }]) => ({
@@ -149,20 +163,24 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
         freshness: remote?.available === false ? 'Stale' : 'Current',
       })),
     }));
-    const body = JSON.stringify({ kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items });
-    const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
+    const document = { kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
+    const json = JSON.stringify(document);
+    // Of what is said, however it is said.
+    const etag = `"${createHash('sha512').update(json).digest('hex').toUpperCase()}"`;
     const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
-    const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=${aggregatedKind}`;
+    const [type = ''] = Object.entries(mediaTypes).find(([, e]) => e === encoding) ?? [];
+    const contentType = `${type};g=apidiscovery.k8s.io;v=${version};as=${aggregatedKind}`;
     if (context.header('if-none-match') === etag) return { type: 'raw', status: 304, contentType, body: '', headers };
-    return { type: 'raw', status: 200, contentType, body, headers };
+    const [body] =
+      encoding === 'json' ? [json] : encodeAnswer({ type: 'object', status: 200, item: { object: document } }, encoding, false);
+    return { type: 'raw', status: 200, contentType, body: body ?? '', headers };
   };
 
   return (context) => {
     const parts = context.path.replace(/^\/+|\/+$/g, '').split('/');
     const [root, first, second] = parts;
     if ((root !== 'api' && root !== 'apis') || parts.length > 3 || (root === 'api' && parts.length > 2)) return undefined;
-    if (context.method !== 'GET' && context.method !== 'HEAD')
-      throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+    if (context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
     const present = `${table.generation} ${aggregation()?.generation ?? ''}`;
     if (generation !== present) {
       groups = grouped(table, aggregation()?.remotes() ?? []);
@@ -170,9 +188,9 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
       generation = present;
     }
     if (parts.length === 1) {
-      const version = aggregatedVersion(context.accept);
+      const form = aggregatedForm(context.accept);
       const named = [...groups.keys()].filter((name) => name !== '');
-      if (version !== undefined) return aggregated(version, root === 'api' ? [''] : named, context);
+      if (form !== undefined) return aggregated(form, root === 'api' ? [''] : named, context);
       if (root === 'apis')
         return objectAnswer({
           kind: 'APIGroupList',

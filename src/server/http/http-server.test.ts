@@ -218,6 +218,15 @@ describe('answers', () => {
     });
     expect(aggregated.headers['content-type']).toBe('application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList');
     expect(aggregated.json()).toMatchObject({ kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2' });
+    // In every encoding, and by whoever takes it, though he would rather have the other.
+    const form = 'g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    const accept = `application/json,application/vnd.kubernetes.protobuf;${form}`;
+    const binary = await send('GET', '/apis', { headers: { accept } });
+    expect(binary.headers['content-type']).toBe(`application/vnd.kubernetes.protobuf;${form}`);
+    expect(binary.headers.etag).toBe(aggregated.headers.etag);
+    const node = kindNode({ group: 'apidiscovery.k8s.io', version: 'v2', kind: 'APIGroupDiscoveryList' });
+    expect(node && decodeProtobuf(node, binary.body)).toEqual(aggregated.json());
+    expect((await send('POST', '/version')).json()).toMatchObject({ code: 405, reason: 'MethodNotAllowed' });
   });
 });
 

@@ -21,7 +21,8 @@ export const genericVerbs = ['create', 'delete', 'deletecollection', 'get', 'lis
 /** Of a path that nothing is served at. */
 export const notFoundMessage = 'the server could not find the requested resource';
 export const notFound = () => new StatusError(404, 'NotFound', notFoundMessage, {});
-const notAllowed = () => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+export const notAllowed = () =>
+  new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
 const none: readonly SubresourceHandler[] = [];
 
