@@ -140,7 +140,7 @@ function validateContainerStatuses({ spec, status = {} }: Pod, errors: FieldErro
   const lists = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
   for (const list of lists)
     for (const [i, one] of (status[list] ?? []).entries())
-      validateUser(one, spec.os?.name ?? 'linux', statusPath.child(list).index(i).child('linux'), errors);
+      validateUser(one, spec.os?.name ?? 'linux', statusPath.child(list).index(i).child('user', 'linux'), errors);
   for (const list of lists) {
     const containers = list === 'initContainerStatuses' ? spec.initContainers : spec.containers;
     for (const [i, one] of (status[list] ?? []).entries()) {

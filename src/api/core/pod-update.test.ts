@@ -80,15 +80,15 @@ describe('validatePodStatusUpdate', () => {
       { containerStatuses: [{ ...one, user: { linux: { uid: -1, gid: 0, supplementalGroups: [-2] } } }] },
       {},
       [
-        'status.containerStatuses[0].linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive',
-        'status.containerStatuses[0].linux.supplementalGroups[0]: Invalid value: -2: must be between 0 and 2147483647, inclusive',
+        'status.containerStatuses[0].user.linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive',
+        'status.containerStatuses[0].user.linux.supplementalGroups[0]: Invalid value: -2: must be between 0 and 2147483647, inclusive',
       ],
     ],
     [
       'a Linux user of a Windows pod',
       { containerStatuses: [{ ...one, user: { linux: { uid: 1, gid: 1 } } }] },
       { os: { name: 'windows' } },
-      ['status.containerStatuses[0].linux: Forbidden: cannot be set for a windows pod'],
+      ['status.containerStatuses[0].user.linux: Forbidden: cannot be set for a windows pod'],
     ],
     [
       'a device that nobody asked for',

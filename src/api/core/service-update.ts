@@ -25,7 +25,7 @@ export function keepAllocated(next: Service, prev: Service): void {
     const { clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy } = prev.spec;
     if (!spec.clusterIP && clusterIP) spec.clusterIP = clusterIP;
     if (!spec.clusterIPs?.length && clusterIPs?.length) spec.clusterIPs = clusterIPs;
-    if (!spec.ipFamilies?.length && ipFamilies?.length) spec.ipFamilies = ipFamilies;
+    if (!spec.ipFamilies?.length && ipFamilies?.length && semanticEqual(spec.clusterIPs, clusterIPs)) spec.ipFamilies = ipFamilies;
     if (!spec.ipFamilyPolicy && ipFamilyPolicy) spec.ipFamilyPolicy = ipFamilyPolicy;
   }
   if (needsNodePort(next) && needsNodePort(prev)) keepNodePorts(next, prev);

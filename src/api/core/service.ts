@@ -26,6 +26,12 @@ function externalIpOf(service: Service): string {
 
 const portText = ({ nodePort, port, protocol }: ServicePort) => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
 
+/** A name of something elsewhere has no traffic of its own. */
+function dropInternalPolicy({ spec }: Service): void {
+  if (spec.type === 'ExternalName' && (spec.internalTrafficPolicy === 'Cluster' || spec.internalTrafficPolicy === 'Local'))
+    delete spec.internalTrafficPolicy;
+}
+
 export const service = defineKind<Service>({
   resource: Service,
   answersDeleted: true,
@@ -54,11 +60,13 @@ export const service = defineKind<Service>({
     for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
   },
   create(service) {
+    dropInternalPolicy(service);
     normalizeClusterIps(service);
     service.status = { loadBalancer: {} };
   },
   update(next, prev) {
     next.status = prev.status;
+    dropInternalPolicy(next);
     keepAllocated(next, prev);
     normalizeClusterIps(next, prev);
     dropForeign(next, prev);

@@ -252,8 +252,12 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     };
     if (needsNodePort(service)) {
       const list = spec.ports ?? [];
-      for (const [i, { nodePort }] of list.entries()) {
-        const why = nodePort ? claim(nodePort) : undefined;
+      /** The node ports that a new Service asks for, with the port that each is for: only its protocols may share one. */
+      const askedFor = new Map<number, number>();
+      for (const [i, { nodePort, port }] of list.entries()) {
+        const isElsewhere = nodePort !== undefined && prev === undefined && (askedFor.get(nodePort) ?? port) !== port;
+        const why = isElsewhere ? 'provided port is already allocated' : nodePort ? claim(nodePort) : undefined;
+        if (nodePort) askedFor.set(nodePort, port);
         if (why !== undefined) refuseService(service, (e) => e.invalid(specPath.child('ports').index(i).child('nodePort'), nodePort, why));
       }
       for (const port of list) {
