@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { integer, keyValue } from './cluster-options.ts';
+import { keyValue } from './cluster-options.ts';
+import { componentFlags } from './component-flags.ts';
 
 interface Separate {
   dataDir: string;
@@ -27,25 +28,30 @@ export function componentCommand(): Command {
   const separate = (name: string, description: string) =>
     command
       .command(name)
-      .description(description)
-      .requiredOption('--data-dir <dir>', 'has cluster.json and pki/, as up makes them')
-      .option('--arg <flag=value>', `flag of ${name}; repeatable`, keyValue, {});
-  separate('kube-apiserver', 'run an API server alone; several may share an etcd')
-    .option('--secure-port <port>', 'where it listens', integer(1))
-    .option('--bind-address <address>', 'on which address')
-    .option('--advertise-address <address>', 'the address that the cluster reaches it by')
-    .action(async ({ arg, ...options }: Separate & { securePort?: number; bindAddress?: string; advertiseAddress?: string }) =>
-      (await import('../cluster/index.ts')).runApiServerProcess({ ...options, args: arg }),
-    );
+      .description(`${description}; it takes the flags of upstream's`)
+      .requiredOption('--data-dir <dir>', 'has pki/ and cluster.json, as up makes them; what is not there is made')
+      .option('--arg <flag=value>', `flag of ${name}, as --flag=value; repeatable`, keyValue, {})
+      .allowUnknownOption()
+      .allowExcessArguments();
+  const flagsOf = (name: string, { arg }: Separate, { args }: Command) => ({ ...arg, ...componentFlags(name, args) });
+  separate('kube-apiserver', 'run an API server alone; several may share an etcd').action(async (options: Separate, own: Command) =>
+    (await import('../cluster/index.ts')).runApiServerProcess({
+      dataDir: options.dataDir,
+      args: flagsOf('kube-apiserver', options, own),
+    }),
+  );
   separate('kube-controller-manager', 'run a controller manager alone; of several one leads')
     .option('--server <url>', 'the API server')
-    .action(async ({ arg, ...options }: Separate & { server?: string }) =>
-      (await import('../cluster/index.ts')).runControllerManagerProcess({ ...options, args: arg }),
+    .action(async (options: Separate & { server?: string }, own: Command) =>
+      (await import('../cluster/index.ts')).runControllerManagerProcess({
+        ...options,
+        args: flagsOf('kube-controller-manager', options, own),
+      }),
     );
   separate('kube-scheduler', 'run a scheduler alone; of several one leads')
     .option('--server <url>', 'the API server')
-    .action(async ({ arg, ...options }: Separate & { server?: string }) =>
-      (await import('../cluster/index.ts')).runSchedulerProcess({ ...options, args: arg }),
+    .action(async (options: Separate & { server?: string }, own: Command) =>
+      (await import('../cluster/index.ts')).runSchedulerProcess({ ...options, args: flagsOf('kube-scheduler', options, own) }),
     );
   return command;
 }

@@ -31,9 +31,11 @@ import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts'
 import { checkFlags, flag, list } from './flags.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { allowsAnonymous, identityOptions } from './identity-flags.ts';
+import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
+import { serviceRanges } from './service-range-flag.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
 import { checkTakenFlags } from './taken-flags.ts';
@@ -75,6 +77,7 @@ export async function openApiServer(
   const { identity, requestHeader } = identityOptions(args, `https://kubernetes.default.svc.${config.clusterDomain}`);
   const authorization = await authorizationOptions(args);
   const clientCa = await clientAuthorities(args, pki.ca.certificate);
+  const requestHeaderCa = await requestHeaderAuthority(args, pki);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
@@ -98,14 +101,16 @@ export async function openApiServer(
       flags: gates.isEnabled('ComponentFlagz') ? () => flagValues(apiserverFlags, args, apiserverDefaults) : undefined,
     },
     tls: {
-      cert: pki.apiserver.certificate,
-      key: pki.apiserver.key,
-      clientCa: [clientCa, pki.frontProxyCa.certificate],
+      ...(await servingCertificate(args, pki)),
+      clientCa: [clientCa, requestHeaderCa.clientCa],
       ...tlsOptions(args),
     },
     bindAddress: config.bindAddress,
     port: config.apiPort,
-    services: { ranges: [parseIpRange(config.serviceCidr)], ports: parsePortRange(args['service-node-port-range'] ?? '30000-32767') },
+    services: {
+      ranges: serviceRanges(args['service-cluster-ip-range'] ?? config.serviceCidr).map(parseIpRange),
+      ports: parsePortRange(args['service-node-port-range'] ?? '30000-32767'),
+    },
     admissionPlugins: {
       enable: list(args['enable-admission-plugins']),
       disable: list(args['disable-admission-plugins']),
@@ -115,10 +120,9 @@ export async function openApiServer(
     authorization: authorization.authorization ?? {},
     authentication: {
       ...identity,
-      signingKey: pki.serviceAccount.privateKey,
-      publicKey: pki.serviceAccount.publicKey,
+      ...(await tokenKeys(args, pki)),
       clientCa,
-      requestHeader: { clientCa: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'], ...requestHeader },
+      requestHeader: { ...requestHeaderCa, ...requestHeader },
       anonymousAuth,
       ...(await authenticationFlags(config)),
       ...(await tokenWebhookOptions(args)),
@@ -127,12 +131,12 @@ export async function openApiServer(
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort },
     kubelets: {
-      ...kubeletClient(pki),
+      ...(await kubeletIdentity(args, pki)),
       addressOf: hollowNodeAddresses(layout, config),
       ...(args['kubelet-port'] ? { port: Number(args['kubelet-port']) } : {}),
       ...(args['kubelet-preferred-address-types'] ? { addressTypes: list(args['kubelet-preferred-address-types']) } : {}),
     },
-    proxyClient: { cert: pki.frontProxyClient.certificate, key: pki.frontProxyClient.key },
+    proxyClient: await proxyIdentity(args, pki),
     // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
     aggregatorRouting: flag(args['enable-aggregator-routing'], true),
     // Others may serve the same cluster: who does is kept in the store.
@@ -175,18 +179,10 @@ const defaultComponents: ReadonlyMap<string, ComponentAddress> = new Map([
   ['controller-manager', { host: '127.0.0.1', port: 10257 }],
 ]);
 
-function kubeletClient(pki: Pki) {
-  const client = pki.clients['apiserver-kubelet-client'];
-  if (!client) throw new Error(`there is no certificate apiserver-kubelet-client in ${pki.dir}`);
-  return { ca: pki.ca.certificate, cert: client.certificate, key: client.key };
-}
-
 async function authenticationFlags(config: ClusterConfig) {
   const args = config.args.apiserver;
   const tokenFile = args['token-auth-file'];
-  const serviceAccountKeys = await Promise.all(list(args['service-account-key-file']).map((file) => readFile(file, 'utf8')));
   return {
-    ...(serviceAccountKeys.length > 0 ? { serviceAccountKeys } : {}),
     ...(tokenFile ? { tokens: parseTokenFile(await readFile(tokenFile, 'utf8')) } : {}),
     ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),
   };

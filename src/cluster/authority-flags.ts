@@ -1,44 +1,22 @@
 /** Flags that name certificate authorities beside the cluster's own. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createPrivateKey } from 'node:crypto';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { certificatesIn, messageOf, readBundle, readPrivateKey, readText } from './pem-files.ts';
 
-export const signingFlags = ['cluster-signing-cert-file', 'cluster-signing-key-file'] as const;
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(code === 'ENOENT' ? `open ${file}: no such file or directory` : messageOf(error));
-  }
-}
-
-function certificatesIn(text: string): X509Certificate[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g);
-  if (!blocks) throw new Error('data does not contain any valid RSA or ECDSA certificates');
-  return blocks.map((pem) => new X509Certificate(pem));
-}
+export const signingFlags = [
+  'cluster-signing-cert-file',
+  'cluster-signing-key-file',
+  'root-ca-file',
+  'service-account-private-key-file',
+] as const;
 
 /** Whose client certificates count: the cluster's own authority's and --client-ca-file's, a PEM bundle. */
 export async function clientAuthorities(args: ComponentArgs, own: string): Promise<string> {
   const file = args['client-ca-file'];
   if (!file) return own;
   try {
-    const text = await read(file);
-    const name = JSON.stringify(`client-ca-bundle::${file}`);
-    if (text === '') throw new Error(`missing content for CA bundle ${name}`);
-    try {
-      return [own, ...certificatesIn(text)]
-        .map((certificate) => certificate.toString().trimEnd())
-        .join('\n')
-        .concat('\n');
-    } catch (error) {
-      throw new Error(`error loading CA bundle for ${name}: ${messageOf(error)}`);
-    }
+    return `${own.trimEnd()}\n${await readBundle('client-ca-bundle', file)}`;
   } catch (error) {
     throw new ClusterError(`unable to load client CA provider: ${messageOf(error)}`);
   }
@@ -55,7 +33,7 @@ export async function signingAuthority(args: ComponentArgs): Promise<SigningAuth
   if (!certificateFile && !keyFile) return undefined;
   try {
     if (!certificateFile || !keyFile) throw new Error('missing filename for serving cert');
-    const [certificate, key] = await Promise.all([read(certificateFile), read(keyFile)]);
+    const [certificate, key] = await Promise.all([readText(certificateFile), readText(keyFile)]);
     const [authority, ...others] = certificatesIn(certificate);
     if (!authority || others.length > 0) throw new Error(`expected 1 certificate, found ${others.length + 1}`);
     if (!authority.checkPrivateKey(createPrivateKey(key))) throw new Error('tls: private key does not match public key');
@@ -63,4 +41,27 @@ export async function signingAuthority(args: ComponentArgs): Promise<SigningAuth
   } catch (error) {
     throw new ClusterError(`error reading CA cert file ${JSON.stringify(certificateFile ?? '')}: ${messageOf(error)}`);
   }
+}
+
+/** What service accounts are given by controllers: --service-account-private-key-file, --root-ca-file; of flags that are not given nothing. */
+export async function accountCredentials(args: ComponentArgs): Promise<{ serviceAccountKey?: string; rootCa?: string }> {
+  const { 'service-account-private-key-file': keyFile, 'root-ca-file': caFile } = args;
+  const read = async <T>(what: Promise<T>, prefix: string): Promise<T> => {
+    try {
+      return await what;
+    } catch (error) {
+      throw new ClusterError(`${prefix}: ${messageOf(error)}`);
+    }
+  };
+  const authority = async (file: string) => {
+    const text = await readText(file);
+    certificatesIn(text);
+    return text;
+  };
+  return {
+    ...(keyFile
+      ? { serviceAccountKey: await read(readPrivateKey(keyFile), 'error reading key for service account token controller') }
+      : {}),
+    ...(caFile ? { rootCa: await read(authority(caFile), `error parsing root-ca-file at ${caFile}`) } : {}),
+  };
 }

@@ -10,7 +10,7 @@ import type { Pki } from '../pki/index.ts';
 import { registerPodResourceMetrics, runScheduler } from '../scheduler/index.ts';
 import type { ComponentServer } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
-import { signingAuthority } from './authority-flags.ts';
+import { accountCredentials, signingAuthority } from './authority-flags.ts';
 import { serveComponent } from './component-endpoints.ts';
 import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
@@ -120,6 +120,7 @@ export async function runClusterControllers(
         serviceCidrs: [config.serviceCidr],
         rootCa: pki.ca.certificate,
         serviceAccountKey: pki.serviceAccount.privateKey,
+        ...(await accountCredentials(args)),
         clusterSigning,
         ...controllerConfig(args),
       },

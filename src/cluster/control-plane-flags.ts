@@ -6,6 +6,7 @@ import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
+import { keyFlags } from './key-flags.ts';
 import { logFlags } from './log-flags.ts';
 import { oidcFlags } from './oidc-flags.ts';
 import { takenFlags } from './taken-flags.ts';
@@ -75,7 +76,6 @@ export const authenticationFlags = [
   'service-account-extend-token-expiration',
   'service-account-issuer',
   'service-account-jwks-uri',
-  'service-account-key-file',
   'service-account-lookup',
   'service-account-max-token-expiration',
   'token-auth-file',
@@ -87,6 +87,8 @@ export const apiserverFlags = [
   'disable-admission-plugins',
   'authorization-mode',
   ...authenticationFlags,
+  ...keyFlags,
+  'service-cluster-ip-range',
   'service-node-port-range',
   'default-not-ready-toleration-seconds',
   'default-unreachable-toleration-seconds',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { allowsAnonymous } from './identity-flags.ts';
+import { allowsAnonymous, identityOptions } from './identity-flags.ts';
 
 it('lets nobody be anonymous where everybody may do everything', () => {
   const warnings: string[] = [];
@@ -12,4 +12,13 @@ it('lets nobody be anonymous where everybody may do everything', () => {
   expect(warnings).toEqual([
     'AnonymousAuth is not allowed with the AlwaysAllow authorizer. Resetting AnonymousAuth to false. You should use a different authorizer',
   ]);
+});
+
+it('has no headers and no issuers that say nothing', () => {
+  const why = (args: Record<string, string>) => expect(() => identityOptions(args, 'https://issuer'));
+  why({ 'requestheader-username-headers': 'X-Remote-User, ,X-User' }).toThrow('empty value in "requestheader-username-headers"');
+  why({ 'service-account-issuer': 'https://good,://bad' }).toThrow(
+    "service-account-issuer contained a ':' but was not a valid URL: ://bad",
+  );
+  expect(identityOptions({ 'requestheader-allowed-names': '' }, 'https://issuer').requestHeader).toEqual({ allowedNames: [] });
 });

@@ -26,7 +26,12 @@ export function identityOptions(args: ComponentArgs, issuer: string) {
   for (const each of issuers)
     if (each.includes(':') && !URL.canParse(each))
       throw new ClusterError(`service-account-issuer contained a ':' but was not a valid URL: ${each}`);
-  const header = (name: string) => (args[name] === undefined ? undefined : list(args[name]));
+  const header = (name: string) => {
+    const text = args[name];
+    if (text !== '' && text?.split(',').some((each) => each.trim() === ''))
+      throw new ClusterError(`empty value in ${JSON.stringify(name)}`);
+    return text === undefined ? undefined : list(text);
+  };
   const given = {
     allowedNames: header('requestheader-allowed-names'),
     usernameHeaders: header('requestheader-username-headers'),

@@ -47,10 +47,10 @@ export function place(layout: Layout, config: ClusterConfig, before: ClusterConf
 }
 
 /** Endpoints may not be loopback addresses; without nodes nobody asks at this one (RFC 2544's range belongs to nobody). */
-const nobodysAddress = '198.18.0.1';
+export const nobodysAddress = '198.18.0.1';
 
 /** The machine's first IPv4 address that is not loopback. */
-function primaryAddress(): string | undefined {
+export function primaryAddress(): string | undefined {
   return Object.entries(networkInterfaces())
     .filter(([name]) => !/^(cni|docker|br-|veth|flannel|k8ts)/.test(name))
     .flatMap(([, addresses]) => addresses ?? [])

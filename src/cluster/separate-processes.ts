@@ -3,37 +3,27 @@ import { Registry as MetricsRegistry } from 'prom-client';
 import { createClient, httpsTransport, measuredTransports } from '../client/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
-import { ClusterError } from './cluster-error.ts';
 import { readConfig } from './cluster-files.ts';
 import { runComponent } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { checkControlLoopFlags, prepareControlLoop, runClusterControllers, runClusterScheduler } from './control-loops.ts';
-import { type Layout, layoutOf } from './layout.ts';
+import { layoutOf } from './layout.ts';
 import { serviceAccountClients } from './service-account-clients.ts';
+import { bareConfig, standaloneConfig } from './standalone-config.ts';
 import { ensureClusterPki } from './up.ts';
 
 export interface SeparateOptions {
-  /** Has the cluster's configuration (cluster.json) and certificates. */
+  /** Has the cluster's configuration (cluster.json) and certificates, or gets them. */
   dataDir: string;
   /** Flags of the component, beside those that the configuration has. */
   args: ComponentArgs;
 }
 
-export interface ApiServerProcessOptions extends SeparateOptions {
-  securePort?: number;
-  bindAddress?: string;
-  advertiseAddress?: string;
-}
+export type ApiServerProcessOptions = SeparateOptions;
 
 /** The API server that the others talk to, `https://HOST:PORT`; default: the configuration's. */
 export interface LoopProcessOptions extends SeparateOptions {
   server?: string;
-}
-
-function configOf(layout: Layout): ClusterConfig {
-  const config = readConfig(layout);
-  if (!config) throw new ClusterError(`${layout.config} is missing`);
-  return config;
 }
 
 const withArgs = (config: ClusterConfig, component: keyof ClusterConfig['args'], args: ComponentArgs): ClusterConfig => ({
@@ -44,14 +34,8 @@ const withArgs = (config: ClusterConfig, component: keyof ClusterConfig['args'],
 export function runApiServerProcess(options: ApiServerProcessOptions): Promise<void> {
   return runComponent('kube-apiserver', async (environment) => {
     const layout = layoutOf(options.dataDir);
-    const config = configOf(layout);
-    const own: ClusterConfig = {
-      ...withArgs(config, 'apiserver', options.args),
-      apiPort: options.securePort ?? config.apiPort,
-      bindAddress: options.bindAddress ?? config.bindAddress,
-      advertiseAddress: options.advertiseAddress ?? config.advertiseAddress,
-    };
-    const { server, close } = await openApiServer(layout, own, environment);
+    const config = standaloneConfig(readConfig(layout) ?? bareConfig(), options.args);
+    const { server, close } = await openApiServer(layout, config, environment);
     try {
       await server.listen();
       await server.bootstrap(environment.signal);
@@ -91,7 +75,7 @@ async function prepare(
   certificate: string,
 ) {
   const layout = layoutOf(dataDir);
-  const config = withArgs(configOf(layout), component, args);
+  const config = withArgs(readConfig(layout) ?? bareConfig(), component, args);
   checkControlLoopFlags(config);
   const pki = await ensureClusterPki(layout, config);
   const identity = pki.clients[certificate];
