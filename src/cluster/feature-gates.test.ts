@@ -41,7 +41,7 @@ describe('--feature-gates', () => {
     ['GangScheduling=true', 'GangScheduling is enabled, but depends on features that are disabled: [GenericWorkload]'],
     [
       'UserNamespacesSupport=false,NodeDeclaredFeatures=false',
-      '[InPlacePodLevelResourcesVerticalScaling is enabled, but depends on features that are disabled: [NodeDeclaredFeatures], ProcMountType is enabled, but depends on features that are disabled: [UserNamespacesSupport]]',
+      '[InPlacePodLevelResourcesVerticalScaling is enabled, but depends on features that are disabled: [NodeDeclaredFeatures], ProcMountType is enabled, but depends on features that are disabled: [UserNamespacesSupport], RestartAllContainersOnContainerExits is enabled, but depends on features that are disabled: [NodeDeclaredFeatures]]',
     ],
     ['WatchList', 'missing bool value for WatchList'],
     ['WatchList=maybe', 'invalid value of WatchList=maybe, err: strconv.ParseBool: parsing "maybe": invalid syntax'],
