@@ -138,6 +138,7 @@ export {
 } from './resource.ts';
 export { highestUserDefinablePriority, systemPriorityClasses } from './scheduling/priority-class.ts';
 export * from './schema/node.ts';
+export * from './schema/optional-structs.ts';
 export * from './schema/table.ts';
 export * from './selectors.ts';
 export { convertedVersion, deprecationWarning, isRemoved, removedRelease, sameShape } from './served-version.ts';

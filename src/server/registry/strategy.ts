@@ -4,6 +4,7 @@ import {
   dropDisabledFields,
   errors,
   FieldErrors,
+  haveSameOptionalStructs,
   type KindDefinition,
   type KubeObject,
   kindNode,
@@ -31,6 +32,7 @@ export function strategyContext(registry: Registry, context: RequestContext): St
     ...(uid ? { uid } : {}),
     ...(extra ? { extra } : {}),
     now: timestamp(registry.clock),
+    version: context.info.apiVersion,
     warn: (message) => context.warn(message),
     isEnabled: registry.isEnabled,
   };
@@ -88,6 +90,11 @@ function keepMeta(next: ObjectMeta, prev: ObjectMeta): void {
   delete next.selfLink;
 }
 
+function hasSameStructs({ resource }: KindDefinition, next: Parted, prev: Parted): boolean {
+  const spec = kindNode(resource)?.byName.get('spec');
+  return spec === undefined || haveSameOptionalStructs(spec.node, next.spec, prev.spec);
+}
+
 export function prepareForUpdate(kind: KindDefinition, next: Parted, prev: Parted, context: StrategyContext): void {
   keepMeta(next.metadata, prev.metadata);
   if (hasStatus(kind)) {
@@ -98,7 +105,7 @@ export function prepareForUpdate(kind: KindDefinition, next: Parted, prev: Parte
   kind.update?.(next, prev, context);
   if (!countsGeneration(kind, next)) return;
   const changed = typeof kind.generation === 'function' ? kind.generation(next, prev) : !semanticEqual(next.spec, prev.spec);
-  if (changed) next.metadata.generation = (prev.metadata.generation ?? 0) + 1;
+  if (changed || !hasSameStructs(kind, next, prev)) next.metadata.generation = (prev.metadata.generation ?? 0) + 1;
 }
 
 /** What a kind says of a subresource that clients name: not what every JavaScript object has. */
