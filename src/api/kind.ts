@@ -20,6 +20,8 @@ export interface StrategyContext {
   now: string;
   /** Adds to the answer's Warning headers. */
   warn?(message: string): void;
+  /** The version that the request asks for; default: the storage version. */
+  version?: string;
   /** Whether a feature gate is on; default: all are. */
   isEnabled?: ((gate: string) => boolean) | undefined;
 }

@@ -46,6 +46,10 @@ describe('a job', () => {
     ],
     [{ completionMode: 'Indexed', parallelism: 2 }, ['spec.completions: Required value: when completion mode is Indexed']],
     [{ backoffLimitPerIndex: 1 }, ['spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode']],
+    [
+      { completionMode: '', backoffLimitPerIndex: 1 },
+      ['spec.completionMode: Unsupported value: "": supported values: "NonIndexed", "Indexed"'],
+    ],
     [{ managedBy: 'me' }, ['spec.managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")']],
     [
       { podFailurePolicy: { rules: [{ action: 'Ignore' }] } },
@@ -80,15 +84,53 @@ describe('a job', () => {
     ]);
   });
 
-  it('scales with its completions, whatever its name', () => {
+  /** A job of another name, its selector and labels made for that. */
+  const named = (name: string, { spec }: object & { spec?: unknown }) => {
+    const { template: _, selector: __, ...rest } = spec as Record<string, unknown>;
+    return {
+      ...accept({ ...job(rest), metadata: { ...metadata, name } }).stored,
+      metadata: { ...metadata, name, uid: 'the-uid' },
+    } as never;
+  };
+
+  it('scales with its completions, as far as its name lets it', () => {
     const stored = (count: number, parallelism = count) =>
       accept(job({ completionMode: 'Indexed', completions: count, parallelism })).stored;
     expect(rejectUpdate(stored(3), stored(2))).toEqual([]);
     expect(rejectUpdate(stored(3, 2), stored(2))).toEqual([
       'spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism',
     ]);
-    const dotted = (count: number) => ({ ...stored(count), metadata: { ...metadata, name: 'a.b' } }) as never;
-    expect(rejectUpdate(dotted(3), dotted(2))).toEqual([]);
+    const longest = 'b'.repeat(61);
+    const long = (count: number) => named(longest, stored(count));
+    expect(rejectUpdate(long(10), long(2), { whole: true })).toEqual([]);
+    expect(rejectUpdate(long(11), long(2), { whole: true })).toEqual([
+      `metadata.name: Invalid value: "${longest}": will not able to create pod with invalid DNS label: ${longest}-10`,
+    ]);
+  });
+
+  it.each<[string, object, object, string[]]>([
+    [
+      'any more',
+      { manualSelector: true, selector: { matchLabels: { a: 'b' } } },
+      { manualSelector: false },
+      ['controller-uid', 'job-name'],
+    ],
+    ['as before', {}, { suspend: true }, []],
+  ])('selects its pods by hand or by its uid, not by hand %s', (_, before, after, lacking) => {
+    const { stored } = accept(job({ ...before, template: { ...template, metadata: { labels: { a: 'b' } } } }));
+    const next = { ...stored, spec: { ...(stored as unknown as { spec: object }).spec, ...after } } as never;
+    expect(rejectUpdate(next, stored)).toEqual([
+      ...lacking.map((label) => expect.stringContaining(`spec.template.metadata.labels[${label}]: Required value: must be '`)),
+      ...(lacking.length > 0 ? [expect.stringContaining('`selector` not auto-generated')] : []),
+    ]);
+  });
+
+  it('may keep the label values that its selector has had, whatever these are', () => {
+    const selecting = (value: string) => {
+      const selector = { matchExpressions: [{ key: 'a', operator: 'NotIn', values: [value] }] };
+      return accept(job({ manualSelector: true, selector })).stored;
+    };
+    expect(rejectUpdate(selecting('bad value'), selecting('bad value'), { whole: true })).toEqual([]);
   });
 
   it('keeps its template, unless it waits suspended and only moves', () => {
@@ -157,6 +199,14 @@ describe('a cron job', () => {
     [{ timeZone: 'Europe/Berlin' }, []],
     [{ schedule: '' }, ['spec.schedule: Required value']],
     [{ timeZone: 'Mars/Base' }, ['spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base']],
+    [{ timeZone: 'europe/berlin' }, ['spec.timeZone: Invalid value: "europe/berlin": unknown time zone europe/berlin']],
+    [
+      { timeZone: 'LOCAL' },
+      [
+        'spec.timeZone: Invalid value: "LOCAL": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
+        'spec.timeZone: Invalid value: "LOCAL": unknown time zone LOCAL',
+      ],
+    ],
     [{ timeZone: '' }, ['spec.timeZone: Invalid value: "": timeZone must be nil or non-empty string']],
     [
       { schedule: 'TZ=UTC 0 * * * *' },

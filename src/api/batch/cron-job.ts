@@ -37,7 +37,8 @@ function validateTimeZone(timeZone: string | undefined, errors: FieldErrors): vo
   if (timeZone === '') errors.invalid(path, timeZone, 'timeZone must be nil or non-empty string');
   else if (timeZone.toLowerCase() === 'local')
     errors.invalid(path, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones');
-  else if (!isTimeZone(timeZone)) errors.invalid(path, timeZone, `unknown time zone ${timeZone}`);
+  // To Go, `Local` is a zone.
+  if (timeZone !== '' && timeZone !== 'Local' && !isTimeZone(timeZone)) errors.invalid(path, timeZone, `unknown time zone ${timeZone}`);
 }
 
 function validateTemplate({ jobTemplate }: CronJobSpec, errors: FieldErrors): void {

@@ -103,8 +103,9 @@ export function isTimeZone(name: string): boolean {
   // Offsets such as `+02:00` are zones to Intl, but none to Kubernetes.
   if (!/^[A-Za-z]/.test(name)) return name === '';
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    // Names have one case, which Intl overlooks.
+    return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

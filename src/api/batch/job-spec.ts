@@ -56,7 +56,7 @@ export function validateJobSpec(spec: JobSpec, path: FieldPath, errors: FieldErr
   if (completionMode !== undefined && completionMode !== 'NonIndexed' && completionMode !== 'Indexed')
     errors.notSupported(path.child('completionMode'), completionMode, ['NonIndexed', 'Indexed']);
   if (completionMode === 'Indexed') validateIndexed(spec, path, errors);
-  else
+  if (completionMode === undefined || completionMode === 'NonIndexed')
     for (const field of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
       if (spec[field] !== undefined) errors.invalid(path.child(field), spec[field], 'requires indexed completion mode');
   if (spec.podFailurePolicy) validatePodFailurePolicy(spec, path.child('podFailurePolicy'), errors);

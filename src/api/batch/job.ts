@@ -30,8 +30,8 @@ function generateSelector(job: Job): void {
   spec.template.metadata ??= {};
   const labels: Record<string, string> = { ...spec.template.metadata.labels };
   // What the user set by hand is left for validation to reject.
-  labels[jobLabels.legacyJobName] ??= metadata.name;
-  labels[jobLabels.jobName] ??= metadata.name;
+  labels[jobLabels.legacyJobName] ??= metadata.name ?? '';
+  labels[jobLabels.jobName] ??= metadata.name ?? '';
   labels[jobLabels.legacyControllerUid] ??= metadata.uid;
   labels[jobLabels.controllerUid] ??= metadata.uid;
   spec.template.metadata.labels = labels;
@@ -47,14 +47,18 @@ function requireLabel(template: PodTemplateSpec, key: string, expected: string, 
   else if (labels[key] !== expected) errors.invalid(path, labels, `must be '${expected}'`);
 }
 
-function validateGeneratedSelector({ metadata: { name, uid }, spec }: Job, errors: FieldErrors): void {
+/** Jobs of old may be without the labels that have a prefix. */
+function validateGeneratedSelector(
+  { metadata: { name = '', uid }, spec }: Job,
+  { isPrefixed }: { isPrefixed: boolean },
+  errors: FieldErrors,
+): void {
   if (spec.manualSelector || !spec.selector) return;
   if (!uid) errors.required(new FieldPath('metadata').child('uid'));
   const expected = {
     [jobLabels.legacyControllerUid]: uid,
     [jobLabels.legacyJobName]: name,
-    [jobLabels.controllerUid]: uid,
-    [jobLabels.jobName]: name,
+    ...(isPrefixed ? { [jobLabels.controllerUid]: uid, [jobLabels.jobName]: name } : {}),
   };
   for (const [key, value] of Object.entries(expected)) requireLabel(spec.template, key, value, errors);
   const selector = readSelector(spec.selector);
@@ -154,7 +158,7 @@ export const job = defineKind<Job>({
     spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxInt32;
     const labels = spec.template?.metadata?.labels ?? {};
     if (Object.keys(labels).length > 0 && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
-    spec.completionMode ||= 'NonIndexed';
+    spec.completionMode ??= 'NonIndexed';
     spec.suspend ??= false;
     spec.manualSelector ??= false;
     for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
@@ -163,13 +167,14 @@ export const job = defineKind<Job>({
     defaultPodTemplate(spec.template);
   },
   create: generateSelector,
-  validateCreate(job, errors) {
-    validateGeneratedSelector(job, errors);
+  validate(job, errors) {
     validateSpec(job.spec, errors);
     validateHostnames(job, errors);
   },
+  validateCreate: (job, errors) => validateGeneratedSelector(job, { isPrefixed: true }, errors),
   validateUpdate(next, prev, errors) {
-    validateSpec(next.spec, errors);
+    const labels = prev.spec.template.metadata?.labels ?? {};
+    validateGeneratedSelector(next, { isPrefixed: jobLabels.jobName in labels && jobLabels.controllerUid in labels }, errors);
     validateCompletionsUpdate(next.spec, prev.spec, errors);
     const keep = (field: 'selector' | 'completionMode' | 'podFailurePolicy' | 'backoffLimitPerIndex' | 'managedBy' | 'successPolicy') =>
       validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accept } from '../testing/accept.ts';
+import { accept, served } from '../testing/accept.ts';
 
 const slice = (addressType: string, endpoint: object, ports: object[] = []) => ({
   apiVersion: 'discovery.k8s.io/v1',
@@ -29,4 +29,26 @@ describe('an EndpointSlice', () => {
       ['endpoints[0].hints.forNodes[1].name: Duplicate value: "a"', 'endpoints[0].hints.forNodes[2].name: Required value'],
     ],
   ])('of %s with %j: %j', (type, endpoint, wrong) => expect(accept(slice(type, endpoint)).wrong).toEqual(wrong));
+
+  const host = { 'kubernetes.io/hostname': 'n' };
+  it.each<[string, object, object | undefined, string, object]>([
+    ['is dropped of a new one', { deprecatedTopology: { a: 'b' } }, undefined, 'v1', {}],
+    ['of old names stays', { deprecatedTopology: { a: 'b' } }, undefined, 'v1beta1', { deprecatedTopology: { a: 'b' } }],
+    ['stays while the endpoints do', { deprecatedTopology: host }, { deprecatedTopology: host }, 'v1', { deprecatedTopology: host }],
+    [
+      'becomes the node that it was',
+      { deprecatedTopology: host, zone: 'z' },
+      { deprecatedTopology: host },
+      'v1',
+      { nodeName: 'n', zone: 'z' },
+    ],
+    ['is no node that it was not', { deprecatedTopology: host }, {}, 'v1', {}],
+  ])('topology %s', (_, next, prev, version, expected) => {
+    const of = (endpoint: object) => ({ ...slice('IPv4', { addresses: ['10.1.2.3'], ...endpoint }) }) as never;
+    const { definition } = served(of({})) ?? {};
+    const object = of(next) as { endpoints: object[] };
+    if (prev) definition?.update?.(object as never, of(prev), { now: '', version });
+    else definition?.create?.(object as never, { now: '', version });
+    expect(object.endpoints).toEqual([{ addresses: ['10.1.2.3'], ...expected }]);
+  });
 });

@@ -127,6 +127,22 @@ const discoveryV1beta1 = convertedVersion(v1beta1.EndpointSlice, EndpointSlice, 
   }),
 });
 
+/**
+ * v1 has no topology: writes drop it (what is there stays while the endpoints do), and a node that was known by its host's name from before
+ * becomes the endpoint's.
+ */
+function dropTopology(next: EndpointSlice, prev: EndpointSlice | undefined, version: string | undefined): void {
+  if (version === 'v1beta1' || (prev && semanticEqual(next.endpoints, prev.endpoints))) return;
+  const hosts = new Set((prev?.endpoints ?? []).map(({ deprecatedTopology }) => deprecatedTopology?.[hostnameLabel]));
+  next.endpoints = (next.endpoints ?? []).map((endpoint) => {
+    const { deprecatedTopology, ...rest } = endpoint;
+    if (!deprecatedTopology) return endpoint;
+    const host = deprecatedTopology[hostnameLabel];
+    const isKnown = rest.nodeName === undefined && host !== undefined && hosts.has(host) && isDns1123Subdomain(host).length === 0;
+    return isKnown ? { ...rest, nodeName: host } : rest;
+  });
+}
+
 function portsCell({ ports = [] }: EndpointSlice): string {
   if (ports.length === 0) return '<unset>';
   const numbers = ports.slice(0, shown).map(({ name, port }) => (port === undefined ? (name ?? '*') : String(port)));
@@ -158,9 +174,11 @@ export const endpointSlice = defineKind<EndpointSlice>({
     }
   },
   generation: (next, prev) => !semanticEqual(counted(next), counted(prev)),
-  create(slice) {
+  create(slice, { version }) {
     slice.metadata.generation = 1;
+    dropTopology(slice, undefined, version);
   },
+  update: (next, prev, { version }) => dropTopology(next, prev, version),
   validate({ addressType, endpoints = [], ports = [] }, errors) {
     if (!addressType) errors.required(root.child('addressType'));
     else allowOneOf(errors, root.child('addressType'), addressType, addressTypes);

@@ -39,7 +39,7 @@ export function accept<T extends { apiVersion: string; kind: string }>(
   const stored = version ? version.toStorage(object) : object;
   definition.defaults?.(stored);
   stored.metadata = { ...stored.metadata, uid: 'the-uid' };
-  definition.create?.(stored, { now: '2026-01-01T00:00:00Z' });
+  definition.create?.(stored, { now: '2026-01-01T00:00:00Z', version: parseApiVersion(sent.apiVersion).version });
   const errors = new FieldErrors();
   definition.validate?.(stored, errors);
   const { validateCreate } = { ...definition, ...version?.overrides };
@@ -47,11 +47,17 @@ export function accept<T extends { apiVersion: string; kind: string }>(
   return { stored, wrong: errors.list.map(fieldErrorMessage), warning: version?.warning };
 }
 
-/** What is wrong with an update from `prev` to `next`, both as stored. */
-export function rejectUpdate(next: KubeObject, prev: KubeObject): string[] {
+/** What is wrong with an update from `prev` to `next`, both as stored; `whole`: also with what `next` is by itself, and was not before. */
+export function rejectUpdate(next: KubeObject, prev: KubeObject, { whole = false } = {}): string[] {
   const { definition } = served(next) ?? {};
   const errors = new FieldErrors();
+  if (whole) definition?.validate?.(next, errors);
   definition?.validateUpdate?.(next, prev, errors);
+  errors.dropKept(() => {
+    const before = new FieldErrors();
+    definition?.validate?.(prev, before);
+    return before;
+  });
   return errors.list.map(fieldErrorMessage);
 }
 
