@@ -18,7 +18,7 @@ export function requireAtMost100Percent(value: IntOrString | undefined, path: Fi
   if ((percentOf(value) ?? 0) > 100) errors.invalid(path, value, 'must not be greater than 100%');
 }
 
-/** Whether a number or percentage is zero: `0` and `0%`. */
+/** Whether a number or percentage is zero: `0` and `0%`, and to upstream every text that is no percentage. */
 export function isZero(value: IntOrString | undefined): boolean {
-  return (typeof value === 'string' ? percentOf(value) : (value ?? 0)) === 0;
+  return (typeof value === 'string' ? (percentOf(value) ?? 0) : (value ?? 0)) === 0;
 }

@@ -106,13 +106,17 @@ describe('validation', () => {
       [],
     ],
     [
+      { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'p' }, value: 1, preemptionPolicy: '' },
+      ['preemptionPolicy: Required value'],
+    ],
+    [
       { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 1_000_000_001 } },
       ['value: Forbidden: maximum allowed value of a user defined priority is 1000000000'],
     ],
     [
       { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', ...{ metadata: { name: 'system-mine' }, value: 1 } },
       [
-        "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: should be one of the known system priority classes",
+        "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: system-mine is not a known system priority class",
       ],
     ],
     [

@@ -199,7 +199,8 @@ export function validateLabelSelectorRequirement(
   } else if (!allowUnknownOperators) errors.invalid(path.child('operator'), operator ?? '', 'not a valid selector operator');
   validateLabelName(key ?? '', path.child('key'), errors);
   for (const [i, value] of (values ?? []).entries())
-    for (const message of isLabelValue(value)) errors.ratcheting(() => errors.invalid(path.child('values').index(i), value, message));
+    for (const message of isLabelValue(value))
+      errors.ratcheting(() => errors.invalid(path.child('values').index(i), value, message), 'label values of selectors');
 }
 
 export function validateLabelSelector(selector: LabelSelector | undefined | null, path: FieldPath, errors: FieldErrors): void {

@@ -53,6 +53,8 @@ describe('defaults', () => {
 });
 
 describe('validation', () => {
+  const notPercent =
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
   const mismatch = 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`';
   it.each<[string, object, string[]]>([
     ['Deployment', { replicas: -1 }, ['spec.replicas: Invalid value: -1: must be greater than or equal to 0']],
@@ -90,6 +92,14 @@ describe('validation', () => {
       'Deployment',
       { strategy: { rollingUpdate: { maxUnavailable: '150%' } } },
       ['spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "150%": must not be greater than 100%'],
+    ],
+    [
+      'Deployment',
+      { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 'some' } } },
+      [
+        `spec.strategy.rollingUpdate.maxSurge: Invalid value: "some": ${notPercent}`,
+        'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0',
+      ],
     ],
     ['Deployment', { minReadySeconds: 600 }, ['spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds']],
     [
@@ -165,6 +175,26 @@ describe('validation', () => {
     [{ spec: {} }, []],
   ])('asks a ControllerRevision for an object: %j', (data, messages) => {
     expect(accept({ ...workload('ControllerRevision'), data, revision: 1 }).wrong).toEqual(messages);
+  });
+
+  it('keeps the data of a ControllerRevision to the letter', () => {
+    const revision = (data: object) => accept({ ...workload('ControllerRevision'), data, revision: 1 }).stored;
+    expect(rejectUpdate(revision({ a: 1, b: null }), revision({ b: null, a: 1 }))).toEqual([]);
+    expect(rejectUpdate(revision({ a: 1 }), revision({ a: 1, b: null }))).toEqual(['data: Invalid value: {"a":1}: field is immutable']);
+  });
+
+  it('does not roll back to a negative revision', () => {
+    const object = { ...workload('Deployment', { rollbackTo: { revision: -3 } }), apiVersion: 'extensions/v1beta1' };
+    expect(accept(object).wrong).toEqual(['spec.rollback.version: Invalid value: -3: must be greater than or equal to 0']);
+  });
+
+  it('lets a stored template go on with other parts of huge pages, but not come to have such', () => {
+    const stored = (pages: string) => {
+      const spec = { containers: [{ name: 'web', image: 'nginx:1', resources: { limits: { cpu: '1', 'hugepages-2Mi': pages } } }] };
+      return accept(workload('Deployment', { template: { ...template, spec } })).stored;
+    };
+    expect(rejectUpdate(stored('3.1Mi'), stored('2.1Mi'), { whole: true })).toEqual([]);
+    expect(rejectUpdate(stored('3.1Mi'), stored('2Mi'), { whole: true })).not.toEqual([]);
   });
 
   it('lets only some fields of a StatefulSet change', () => {

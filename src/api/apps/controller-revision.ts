@@ -1,11 +1,12 @@
 import { requireNonNegative } from '../core/checks.ts';
+import { deepEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { ControllerRevision } from '../generated/apps.v1.ts';
 import * as v1beta1 from '../generated/apps.v1beta1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import { isJsonObject } from '../json-object.ts';
 import { defineKind } from '../kind.ts';
-import { validateImmutable } from '../object-meta.ts';
+import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { parseApiVersion } from '../resource.ts';
 import { sameShape } from '../served-version.ts';
@@ -29,7 +30,8 @@ export const controllerRevision = defineKind<ControllerRevision>({
     else if (!isJsonObject(data)) errors.required(dataPath, 'data must be a valid JSON object');
   },
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.data, prev.data, dataPath, errors);
+    // Of raw data upstream compares the bytes.
+    if (!deepEqual(next.data, prev.data)) errors.invalid(dataPath, next.data, fieldImmutable);
   },
   columns: [
     nameColumn,

@@ -144,7 +144,7 @@ export const deployment = defineKind<Deployment>({
   },
   // The deployment controller copies annotations to ReplicaSets, so a change of them must be observed as well.
   generation: (next, prev) => !semanticEqual(next.spec, prev.spec) || !semanticEqual(next.metadata.annotations, prev.metadata.annotations),
-  validate({ spec }, errors) {
+  validate({ metadata, spec }, errors) {
     requireNonNegative(errors, specPath.child('replicas'), spec.replicas);
     validateWorkloadSelector(spec.selector, 'deployment', specPath.child('selector'), errors);
     if (validateSelectorMatches(spec.selector, spec.template, specPath, errors))
@@ -152,6 +152,8 @@ export const deployment = defineKind<Deployment>({
     validateStrategy(spec.strategy ?? {}, specPath.child('strategy'), errors);
     requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
     requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
+    const rollback = metadata.annotations?.[rollbackAnnotation];
+    if (rollback !== undefined) requireNonNegative(errors, specPath.child('rollback', 'version'), Number(rollback));
     const deadline = spec.progressDeadlineSeconds;
     if (deadline === undefined) return;
     requireNonNegative(errors, specPath.child('progressDeadlineSeconds'), deadline);

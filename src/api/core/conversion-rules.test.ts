@@ -1,6 +1,7 @@
 /** What becomes of objects on the way into the store that no kind's own tests tell (upstream: pkg/apis/core/v1/conversion_test.go, defaults_test.go). */
 import { expect, test } from 'vitest';
 import { applyTableDefaults } from '../defaulting.ts';
+import { haveSameOptionalStructs } from '../schema/optional-structs.ts';
 import { structNode } from '../schema/table.ts';
 import { accept, rejectUpdate } from '../testing/accept.ts';
 
@@ -98,4 +99,51 @@ test('a claim that has a class of attributes can’t come to have none, one that
   ]);
   expect(rejectUpdate(claim(undefined), claim('gold'))).toEqual([]);
   expect(rejectUpdate(claim('gold'), claim(undefined))).toEqual([]);
+});
+
+const clusterWide = (apiVersion: string, kind: string, fields: object) =>
+  accept({ apiVersion, kind, metadata: { name: 'mine' }, ...fields });
+test('a PriorityClass that is there is not asked again what it says', () => {
+  const { stored } = clusterWide('scheduling.k8s.io/v1', 'PriorityClass', { value: 5 });
+  expect(rejectUpdate({ ...stored, ...{ description: 'other' } }, stored, { whole: true })).toEqual([]);
+});
+
+test('a RuntimeClass has each toleration once, and no overhead of what nobody knows', () => {
+  const toleration = { key: 'k', operator: 'Exists', effect: 'NoExecute' };
+  const tolerations = [toleration, { ...toleration, tolerationSeconds: 5 }, { ...toleration, key: 'no key!' }];
+  const { wrong } = clusterWide('node.k8s.io/v1', 'RuntimeClass', {
+    handler: 'h',
+    overhead: { podFixed: { 'my.org': '1' } },
+    scheduling: { tolerations },
+  });
+  expect(wrong).toEqual([
+    'overhead.limits[my.org]: Invalid value: "my.org": must be a standard resource type or fully qualified',
+    'overhead.limits[my.org]: Invalid value: "my.org": must be a standard resource for containers',
+    expect.stringContaining('scheduling.tolerations.tolerations[2].key: Invalid value: "no key!": '),
+    expect.stringContaining('scheduling.tolerations[1]: Duplicate value: '),
+  ]);
+});
+
+test('what is no image’s name has no tag that would be pulled always', () => {
+  const policies = ['a', 'a:latest', 'a:1', 'Host:5000/a/b', '/a//b', 'Upper', 'a@sha256:00'].map((image) => {
+    const [{ imagePullPolicy } = { imagePullPolicy: '' }] = pod({ containers: [{ name: 'c', image }] }).spec.containers as {
+      imagePullPolicy: string;
+    }[];
+    return imagePullPolicy;
+  });
+  expect(policies).toEqual(['Always', 'Always', 'IfNotPresent', 'Always', 'IfNotPresent', 'IfNotPresent', 'IfNotPresent']);
+});
+
+test.each<[string, object, object, boolean]>([
+  ['policy.v1.PodDisruptionBudgetSpec', {}, { selector: {} }, false],
+  ['policy.v1.PodDisruptionBudgetSpec', { selector: {} }, { selector: { matchLabels: {} } }, true],
+  [
+    'networking.v1.NetworkPolicySpec',
+    { ingress: [{ from: [{ podSelector: {} }] }] },
+    { ingress: [{ from: [{ podSelector: {}, namespaceSelector: {} }] }] },
+    false,
+  ],
+  ['core.v1.PodTemplateSpec', { metadata: {}, spec: { containers: [{ resources: {} }] } }, { spec: { containers: [{}] } }, true],
+])('of %s an optional struct that is empty is not none: %j, %j', (type, a, b, same) => {
+  expect(haveSameOptionalStructs(structNode(type), a, b)).toBe(same);
 });

@@ -18,7 +18,7 @@ function validateHugePageSize(name: string, value: string, path: FieldPath, erro
   const quantity = tryParseQuantity(value);
   if (!size || !quantity || size.nano <= 0n || quantity.nano % size.nano !== 0n) {
     const text = canonicalQuantity(value);
-    errors.ratcheting(() => errors.invalid(path, text, `${text} is not positive integer multiple of ${name}`));
+    errors.ratcheting(() => errors.invalid(path, text, `${text} is not positive integer multiple of ${name}`), 'whole huge pages');
   }
 }
 

@@ -20,7 +20,7 @@ function validateParameters(parameters: IngressClassParametersReference, path: F
     ['kind', kind],
     ['name', name],
   ] as const)
-    if (value === '') errors.required(path.child(field));
+    if (value === '') errors.required(path.child(field), `${field} is required`);
     else reject(errors, path.child(field), value, isPathSegmentName(value));
   if (scope === undefined) {
     errors.required(path.child('scope'));

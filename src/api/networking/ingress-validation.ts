@@ -20,7 +20,7 @@ function validateResourceBackend(resource: NonNullable<IngressBackend['resource'
     ['kind', kind],
     ['name', name],
   ] as const)
-    if (value === '') errors.required(path.child(field));
+    if (value === '') errors.required(path.child(field), `${field} is required`);
     else reject(errors, path.child(field), value, isPathSegmentName(value));
 }
 
@@ -76,13 +76,14 @@ function validateRule({ host = '', http }: IngressRule, path: FieldPath, errors:
     for (const [i, one] of (http.paths ?? []).entries()) validatePath(one, at.index(i), errors);
   };
   // The rules of wildcard hosts were not looked at once.
-  if (host.includes('*')) errors.ratcheting(check);
+  if (host.includes('*')) errors.ratcheting(check, 'rules of wildcard hosts');
   else check();
 }
 
 function validateTls({ hosts = [], secretName }: IngressTLS, path: FieldPath, errors: FieldErrors): void {
   for (const [i, host] of hosts.entries()) reject(errors, path.child('hosts').index(i), host, isHost(host));
-  if (secretName) rejectNew(errors, path.child('secretName'), secretName, isDns1123Subdomain(secretName));
+  if (secretName)
+    errors.ratcheting(() => reject(errors, path.child('secretName'), secretName, isDns1123Subdomain(secretName)), 'names of secrets');
 }
 
 export function validateIngress({ metadata, spec = {} }: Ingress, errors: FieldErrors): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accept, row } from '../testing/accept.ts';
+import { accept, rejectUpdate, row } from '../testing/accept.ts';
 
 const metadata = { name: 'n', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' };
 const object = (kind: string, spec: object, more: object = {}) => ({ apiVersion: 'networking.k8s.io/v1', kind, metadata, spec, ...more });
@@ -21,6 +21,14 @@ describe('validation', () => {
     ],
     ['Ingress', { rules: [rule({ backend: {} })] }, [`${at}.backend: Invalid value: "": resource or service backend is required`]],
     ['Ingress', { defaultBackend: { service: { name: 'web' } } }, ['spec.defaultBackend: Required value: port name or number is required']],
+    [
+      'Ingress',
+      { defaultBackend: { resource: {} } },
+      [
+        'spec.defaultBackend.resource.kind: Required value: kind is required',
+        'spec.defaultBackend.resource.name: Required value: name is required',
+      ],
+    ],
     [
       'ServiceCIDR',
       { cidrs: ['10.0.0.0/8', '192.168.0.0/16'] },
@@ -53,6 +61,19 @@ describe('validation', () => {
     ],
   ])('of a %s with %j', (kind, spec, messages) => {
     expect(accept(object(kind, spec)).wrong).toEqual(messages);
+  });
+
+  it.each<[string, object, object]>([
+    ['the name of a secret', { tls: [{ secretName: 'a b' }] }, { tls: [{ secretName: 'c d' }] }],
+    [
+      'what is told of a wildcard’s paths',
+      { rules: [rule({ path: 'x' }, '*.a.example')] },
+      { rules: [rule({ path: 'y/' }, '*.b.example')] },
+    ],
+  ])('lets an Ingress that has %s wrong come to have another wrong', (_, one, other) => {
+    const stored = (spec: object) => accept(object('Ingress', { defaultBackend: backend, ...spec })).stored;
+    expect(rejectUpdate(stored(other), stored(one), { whole: true })).toEqual([]);
+    expect(rejectUpdate(stored(other), stored({}), { whole: true })).toHaveLength(1);
   });
 
   it('derives the types of a NetworkPolicy from what it says', () => {

@@ -29,12 +29,16 @@ export const runtimeClass = defineKind<RuntimeClass>({
   versions: [sameShape(v1beta1.RuntimeClass, RuntimeClass), nodeV1alpha1],
   validate({ handler = '', overhead, scheduling }, errors) {
     reject(errors, new FieldPath('handler'), handler, isDns1123Label(handler));
-    if (overhead)
-      validateContainerResources({ limits: overhead.podFixed ?? {} }, new Set(), new FieldPath('overhead').child('podFixed'), errors);
+    if (overhead) validateContainerResources({ limits: overhead.podFixed ?? {} }, new Set(), new FieldPath('overhead'), errors);
     if (!scheduling) return;
     const path = new FieldPath('scheduling');
     validateLabels(scheduling.nodeSelector, path.child('nodeSelector'), errors);
-    validateTolerations(scheduling.tolerations ?? [], path.child('tolerations'), errors);
+    const { tolerations = [] } = scheduling;
+    const at = path.child('tolerations');
+    // Upstream names the field twice.
+    validateTolerations(tolerations, at.child('tolerations'), errors);
+    const keys = tolerations.map(({ key = '', operator = '', value = '', effect = '' }) => JSON.stringify([key, operator, value, effect]));
+    for (const [i, key] of keys.entries()) if (keys.indexOf(key) < i) errors.duplicate(at.index(i), tolerations[i]);
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.handler, prev.handler, new FieldPath('handler'), errors);

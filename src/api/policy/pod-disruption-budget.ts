@@ -6,6 +6,7 @@ import { PodDisruptionBudget } from '../generated/policy.v1.ts';
 import * as v1beta1 from '../generated/policy.v1beta1.ts';
 import { requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
 import { defineKind } from '../kind.ts';
+import { nameIsPathSegment } from '../names.ts';
 import { validateConditions, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
@@ -69,6 +70,7 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   shortNames: ['pdb'],
   versions: [policyV1beta1],
   allowUnconditionalUpdate: false,
+  validateName: nameIsPathSegment,
   defaults({ spec }) {
     if (spec?.selector && !asksOnly(spec.selector, 'Exists')) spec.selector = withoutReserved(spec.selector);
   },

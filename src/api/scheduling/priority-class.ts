@@ -1,3 +1,4 @@
+import { requireOneOf } from '../core/checks.ts';
 import { FieldPath } from '../fields.ts';
 import { PriorityClass } from '../generated/scheduling.v1.ts';
 import * as v1beta1 from '../generated/scheduling.v1beta1.ts';
@@ -26,7 +27,7 @@ export const systemPriorityClasses: readonly { name: string; value: number; desc
 
 function systemProblem(pc: PriorityClass): string | undefined {
   const known = systemPriorityClasses.find((c) => c.name === pc.metadata.name);
-  if (!known) return 'should be one of the known system priority classes';
+  if (!known) return `${pc.metadata.name} is not a known system priority class`;
   if (known.value !== pc.value) return `value of ${known.name} PriorityClass must be ${known.value}`;
   return pc.globalDefault ? `globalDefault of ${known.name} PriorityClass must be false` : undefined;
 }
@@ -39,7 +40,7 @@ export const priorityClass = defineKind<PriorityClass>({
     pc.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   create: setGeneration,
-  validate(pc, errors) {
+  validateCreate(pc, errors) {
     if ((pc.metadata.name ?? '').startsWith(systemPrefix)) {
       const problem = systemProblem(pc);
       if (problem !== undefined)
@@ -49,8 +50,7 @@ export const priorityClass = defineKind<PriorityClass>({
         );
     } else if ((pc.value ?? 0) > highestUserDefinablePriority)
       errors.forbidden(new FieldPath('value'), `maximum allowed value of a user defined priority is ${highestUserDefinablePriority}`);
-    if (pc.preemptionPolicy !== undefined && !['PreemptLowerPriority', 'Never'].includes(pc.preemptionPolicy))
-      errors.notSupported(new FieldPath('preemptionPolicy'), pc.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+    requireOneOf(errors, new FieldPath('preemptionPolicy'), pc.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   },
   validateUpdate(next, prev, errors) {
     if ((next.value ?? 0) !== (prev.value ?? 0)) errors.forbidden(new FieldPath('value'), 'may not be changed in an update.');
