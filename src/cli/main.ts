@@ -1,4 +1,5 @@
 /** The `k8ts` executable: argument parsing only; each command's work is in the room it belongs to and loaded when it is called. */
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { apiCommand } from './api.ts';
 import { componentCommand } from './component.ts';
@@ -11,8 +12,12 @@ import { statusCommand } from './status.ts';
 import { storeCommand } from './store.ts';
 import { upCommand } from './up.ts';
 
+/** As it is installed: the bundle lies in `dist`, beside which the package says what it is. */
+const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+
 const program = new Command('k8ts')
   .description('Kubernetes in TypeScript: a cluster in a second')
+  .version(version, '--version', 'say which version of k8ts this is')
   .showHelpAfterError('(add --help for what can be said)')
   .addCommand(upCommand())
   .addCommand(downCommand())
