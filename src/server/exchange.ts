@@ -54,11 +54,13 @@ export interface RequestContext {
   readonly body: RequestBody;
   /** Aborted when the client has gone, the time is up or the server stops. */
   readonly signal: AbortSignal;
+  /** When its time is up, by the monotonic clock; undefined for requests that take as long as they like. */
+  deadlineMs?: number;
   /** Sent as a Warning header (`299 - "text"`); duplicates are dropped. */
   warn(message: string): void;
   readonly warnings: readonly string[];
-  /** Adds to the request's audit event, where it is audited. A key's first value stays. */
-  auditAnnotation(key: string, value: string): void;
+  /** Adds to the request's audit event, where it is audited (`of`: at that level or more). A key's first value stays. */
+  auditAnnotation(key: string, value: string, of?: 'Request'): void;
   /** What is noted for the audit log; undefined where the policy asks for nothing of this request. */
   audit?: AuditNotes;
   /** Set where the version that is asked for is deprecated. `removedRelease`: `1.22`, or empty. */
@@ -87,7 +89,7 @@ export function contextWith(context: RequestContext, changes: Partial<Pick<Reque
 
 /** What handlers tell the audit log of a request. */
 export interface AuditNotes {
-  annotate(key: string, value: string): void;
+  annotate(key: string, value: string, of?: 'Request'): void;
   /** The request's object in the version at hand, or its patch. `make` is called only where the policy asks for bodies. */
   request(metadata: Partial<ObjectMeta> | undefined, make: () => unknown): void;
 }

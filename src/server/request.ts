@@ -141,7 +141,9 @@ export interface AdmissionRequest {
   /** Sent to the client as a Warning header. */
   warn(message: string): void;
   /** Adds to the request's audit event: a qualified key such as `pod-security.kubernetes.io/audit-violations`. The first value stays. */
-  auditAnnotation(key: string, value: string): void;
+  auditAnnotation(key: string, value: string, of?: 'Request'): void;
+  /** Until when it may take, and what ends it earlier. */
+  lifetime?: { readonly signal: AbortSignal; readonly deadlineMs?: number };
   /** Counts time that others have taken (webhooks), of what side by side took it the longest. */
   waited?(milliseconds: number): void;
   /** Shared by the mutating plugins: one that changed the object asks for a second round, in which the others see the change. */

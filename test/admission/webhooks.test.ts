@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   apiVersionOf,
@@ -17,8 +18,23 @@ let api: TestApiServer;
 const create = <T extends KubeObject>(resource: Resource<T>, object: object, options?: { namespace: string }): Promise<T> =>
   api.admin.create(resource, { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object } as never, options); // what is wrong with it is the server's to say
 let hook: HookServer;
+/** What is noted for the audit log of requests that write. */
+let notes: Record<string, string>;
+const trail = {
+  annotate(key: string, value: string) {
+    notes[key] ??= value;
+  },
+  request() {},
+  received: async () => true,
+  answered() {},
+  finished() {},
+  refused() {},
+  panicked() {},
+};
+const auditor = { begin: () => trail, unauthenticated() {}, rejected() {}, close: async () => {} };
 beforeEach(async () => {
-  api = await startApiServer();
+  notes = {};
+  api = await startApiServer({ server: { auditor } });
   hook = await startHookServer(api);
 });
 afterEach(async () => {
@@ -181,6 +197,75 @@ describe('mutating', () => {
     expect(seen.slice(-3)).toEqual(['a', 'a,first', 'a,first,second']);
   });
 
+  test('what is done is noted for the audit and counted, also where a webhook fails open', async () => {
+    await mutating(webhookOf({ name: 'a.example.com', failurePolicy: 'Ignore' }), webhookOf({ name: 'b.example.com' }));
+    await effective();
+    let isFirst = true;
+    hook.misbehave = ({ uid }, response) => {
+      if (isFirst) response.writeHead(404).end();
+      else {
+        const answer = { uid, ...jsonPatch({ value: 'x', path: '/data/b', op: 'add' }) };
+        response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }));
+      }
+      isFirst = false;
+    };
+    notes = {};
+    await createMap('noted');
+    const place = 'webhook.admission.k8s.io/round_0_index_';
+    const by = (webhook: string, more: string) => `{"configuration":"m","webhook":"${webhook}.example.com",${more}}`;
+    expect(notes).toMatchObject({
+      [`failed-open.mutation.${place}0`]: 'a.example.com',
+      [`mutation.${place}0`]: by('a', '"mutated":false'),
+      [`mutation.${place}1`]: by('b', '"mutated":true'),
+      [`patch.${place}1`]: by('b', '"patch":[{"op":"add","path":"/data/b","value":"x"}],"patchType":"JSONPatch"'),
+    });
+    hook.misbehave = ({ uid }, response) => {
+      const answer = { uid, ...jsonPatch(), patch: Buffer.from('{}').toString('base64') };
+      response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }));
+    };
+    await expect(createMap('undecodable')).rejects.toThrow(
+      'failed calling webhook "b.example.com": received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+    );
+    hook.misbehave = undefined;
+    hook.answer = () => jsonPatch({ op: 'add', path: '/data', value: 1 });
+    await expect(createMap('misfit')).rejects.toThrow(
+      'json: cannot unmarshal number into Go struct field ConfigMap.data of type map[string]string',
+    );
+    const metrics = (await api.http('GET', '/metrics')).body;
+    const counted = (name: string, labels: string) =>
+      expect(metrics).toMatch(new RegExp(`^apiserver_admission_webhook_${name}{${labels}} 1$`, 'm'));
+    counted('request_total', 'code="404",name="a.example.com",operation="CREATE",rejected="false",type="admit"');
+    counted(
+      'rejection_count',
+      'error_type="calling_webhook_error",name="b.example.com",operation="CREATE",rejection_code="503",type="admit"',
+    );
+    counted(
+      'rejection_count',
+      'error_type="apiserver_internal_error",name="a.example.com",operation="CREATE",rejection_code="0",type="admit"',
+    );
+  });
+
+  test('webhooks have no more time than the request has left', async () => {
+    const first = webhookOf({ name: 'a.example.com', failurePolicy: 'Ignore', timeoutSeconds: 9 });
+    await mutating(first, webhookOf({ name: 'b.example.com', failurePolicy: 'Ignore', timeoutSeconds: 2 }));
+    await effective();
+    const urls: (string | undefined)[] = [];
+    const answer = ({ uid }: { uid: string }, response: ServerResponse) =>
+      response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid, allowed: true } }));
+    hook.misbehave = (asked, response, { url }) => {
+      urls.push(url);
+      answer(asked, response);
+    };
+    const post = (name: string, timeout: string) =>
+      api.http('POST', `/api/v1/namespaces/${namespace}/configmaps?timeout=${timeout}`, JSON.stringify(configMap(name)));
+    expect((await post('in-time', '5s')).status).toBe(201);
+    expect(urls).toEqual(['/hook?timeout=5s', '/hook?timeout=2s']);
+    hook.misbehave = (_, _response, { url }) => void urls.push(url);
+    expect((await post('late', '1s')).status).toBe(504);
+    await expect.poll(() => notes['failed-open.mutation.webhook.admission.k8s.io/round_0_index_0']).toBe('a.example.com');
+    expect(urls.slice(2)).toEqual(['/hook?timeout=1s']);
+  });
+
   test('what a patch makes is validated like any object', async () => {
     await mutating(webhookOf());
     await effective();
@@ -233,6 +318,7 @@ test('custom resources are shown in the requested version; what is patched in is
 
 describe('hostile', () => {
   const misbehaviours: [string, NonNullable<HookServer['misbehave']>, RegExp][] = [
+    ['an empty answer', (_, response) => response.end(), /0-length response with status code: 200 and content type: $/],
     ['garbage', (_, response) => response.end('<html>'), /failed to call webhook: couldn't get version\/kind; json parse error/],
     ['nothing', (_, response) => response.end('{}'), /received invalid webhook response: webhook response was absent/],
     [

@@ -147,8 +147,8 @@ export function createTrail({ context, longRunning, wanted, receivedAt, clock, b
     typeof stored === 'boolean' ? undefined : stored.then(() => undefined);
 
   return {
-    annotate(key, value) {
-      annotations[key] ??= value;
+    annotate(key, value, of) {
+      if (of === undefined || atLeast.request) annotations[key] ??= value;
     },
     request(metadata, make) {
       if (reference !== undefined && metadata !== undefined) {

@@ -31,6 +31,7 @@ export class PipelineContext implements RequestContext {
   admission?: Admission;
   initialized?: () => void;
   elsewhereMs?: number;
+  deadlineMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };
   bodyBytes?: number;
@@ -76,7 +77,7 @@ export class PipelineContext implements RequestContext {
     if (message !== '' && !this.warnings.includes(message)) this.warnings.push(message);
   }
 
-  auditAnnotation(key: string, value: string): void {
-    this.audit?.annotate(key, value);
+  auditAnnotation(key: string, value: string, of?: 'Request'): void {
+    this.audit?.annotate(key, value, of);
   }
 }

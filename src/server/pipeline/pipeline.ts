@@ -297,7 +297,11 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     let answer: Answer;
     let deadline: Deadline | undefined;
     try {
-      if (!long) deadline = deadlines.add(requestDeadlineMs(context, options.requestTimeoutSeconds * 1000), () => timeIsUp(lifetime));
+      if (!long) {
+        const grantedMs = requestDeadlineMs(context, options.requestTimeoutSeconds * 1000);
+        context.deadlineMs = startedMs + grantedMs;
+        deadline = deadlines.add(grantedMs, () => timeIsUp(lifetime));
+      }
       const running = run(context, incoming, long, startedMs);
       answer = long ? await running : await lifetime.bound(running);
     } catch (error) {

@@ -64,7 +64,8 @@ export function admissionRequest(
     ...given,
     options: { ...given.options },
     warn: (message) => context.warn(message),
-    auditAnnotation: (key, value) => context.auditAnnotation(key, value),
+    auditAnnotation: (key, value, of) => context.auditAnnotation(key, value, of),
+    lifetime: context,
     waited: (milliseconds) => {
       context.elsewhereMs = (context.elsewhereMs ?? 0) + milliseconds;
     },

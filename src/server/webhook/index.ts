@@ -1,4 +1,10 @@
 export { connectionProblem } from './go-words.ts';
 export { type KubeconfigWebhook, mayRetry, openKubeconfigWebhook, postPatiently, RefusedError } from './kubeconfig-webhook.ts';
 export { resolveService, type ServiceAddress } from './service-address.ts';
-export { createWebhookClient, type WebhookCall, type WebhookClient, type WebhookClientConfig } from './webhook-client.ts';
+export {
+  createWebhookClient,
+  type WebhookCall,
+  type WebhookClient,
+  type WebhookClientConfig,
+  WebhookStatusError,
+} from './webhook-client.ts';

@@ -30,6 +30,17 @@ export interface WebhookCall {
   maxAnswerBytes?: number;
 }
 
+/** An answer that is no success. */
+export class WebhookStatusError extends Error {
+  override readonly name = 'WebhookStatusError';
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 export interface WebhookClient {
   /** The decoded answer. Throws an Error in upstream's words for whatever goes wrong. */
   post(config: WebhookClientConfig, body: object, call: WebhookCall): Promise<unknown>;
@@ -42,6 +53,12 @@ export interface WebhookClientOptions {
   random: Random;
   /** Told of a webhook whose certificate names it by its common name only. */
   missingSan?: () => void;
+}
+
+interface Reply {
+  body: string;
+  statusCode: number;
+  contentType: string;
 }
 
 interface Target {
@@ -113,11 +130,11 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
     checkServerIdentity: serverIdentity(options.missingSan),
   });
 
-  const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<string> => {
+  const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<Reply> => {
     const span = currentSpan();
     const { host, port } = await target.resolve();
     signal.throwIfAborted();
-    return new Promise<string>((resolve, reject) => {
+    return new Promise<Reply>((resolve, reject) => {
       const sent = request(
         {
           agent,
@@ -151,8 +168,8 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
           response.on('end', () => {
             const body = Buffer.concat(chunks).toString('utf8');
             const { statusCode = 0 } = response;
-            if (statusCode >= 200 && statusCode < 300) resolve(body);
-            else reject(new Error(serverProblem(statusCode, body), { cause: 'answer' }));
+            if (statusCode >= 200 && statusCode < 300) resolve({ body, statusCode, contentType: response.headers['content-type'] ?? '' });
+            else reject(new WebhookStatusError(statusCode, serverProblem(statusCode, body)));
           });
         },
       );
@@ -171,21 +188,23 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       const deadline = new AbortController();
       const timer = options.clock.setTimer(timeoutSeconds * 1000, () => deadline.abort(), { background: true });
       const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
-      const target = targetOf(config, options, sendTimeout ? `?timeout=${timeoutSeconds}s` : '');
+      const target = targetOf(config, options, sendTimeout ? `?timeout=${Math.ceil(timeoutSeconds)}s` : '');
       const ca = config.caBundle ? Buffer.from(config.caBundle, 'base64').toString('utf8') : undefined;
-      let text: string;
+      let reply: Reply;
       try {
         const attributes = () => ({ 'http.request.method': 'POST', 'url.full': target.shown });
         const post = () => send(target, ca, JSON.stringify(body), either, maxAnswerBytes);
-        text = await traced('HTTP POST', attributes, post, spanKind.client);
+        reply = await traced('HTTP POST', attributes, post, spanKind.client);
       } catch (error) {
         // An answer's own words say enough; a connection's need where.
-        if (error instanceof Error && error.cause === 'answer') throw error;
+        if (error instanceof WebhookStatusError) throw error;
         const why = deadline.signal.aborted ? 'context deadline exceeded' : signal?.aborted ? 'context canceled' : connectionProblem(error);
         throw new Error(`Post ${JSON.stringify(target.shown)}: ${why}`, { cause: error });
       } finally {
         timer.cancel();
       }
+      const { body: text, statusCode, contentType } = reply;
+      if (text === '') throw new Error(`0-length response with status code: ${statusCode} and content type: ${contentType}`);
       try {
         return parseExactly(text);
       } catch {

@@ -76,11 +76,16 @@ function ruleMatches(rule: NamedRuleWithOperations, request: AdmissionRequest, g
 function rulesMatch(rules: readonly NamedRuleWithOperations[], criteria: Criteria, request: AdmissionRequest, table: ResourceTable) {
   const requested = requestedResource(table, request);
   if (!requested) return undefined;
-  const matches = ({ resource: { group, version, plural } }: ServedResource) =>
-    rules.some((rule) => ruleMatches(rule, request, group, version, plural));
-  if (matches(requested)) return requested;
+  const matches = (rule: NamedRuleWithOperations, { resource: { group, version, plural } }: ServedResource) =>
+    ruleMatches(rule, request, group, version, plural);
+  if (rules.some((rule) => matches(rule, requested))) return requested;
   if (criteria.matchPolicy !== 'Equivalent') return undefined;
-  for (const other of equivalentResources(table, requested)) if (matches(other)) return other;
+  const others = [...equivalentResources(table, requested)];
+  // Earlier rules come first.
+  for (const rule of rules) {
+    const other = others.find((each) => matches(rule, each));
+    if (other) return other;
+  }
   return undefined;
 }
 

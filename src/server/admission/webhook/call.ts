@@ -5,17 +5,23 @@ import type { Clock, Random } from '../../../time/index.ts';
 import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-metrics.ts';
 import { newUid } from '../../registry/identity.ts';
 import type { AdmissionRequest } from '../../request.ts';
-import type { WebhookClient } from '../../webhook/index.ts';
+import { type WebhookClient, WebhookStatusError } from '../../webhook/index.ts';
 import { reviewRequest } from '../extension/review-request.ts';
 import type { VersionedRequest } from '../extension/versions.ts';
-import { failsClosed, type Hook } from './hooks.ts';
+import { checkDryRun, failsClosed, type Hook } from './hooks.ts';
+
+const unavailable = 503;
 
 /** A call that failed, by whatever fault but the request's: the failure policy decides. */
 export class CallError extends Error {
   override readonly name = 'CallError';
 
-  constructor(hook: Hook, why: string) {
+  /** What the webhook has answered, or what stands for no answer; for metrics. */
+  readonly code: number;
+
+  constructor(hook: Hook, why: string, code = unavailable) {
     super(`failed calling webhook ${JSON.stringify(hook.webhook.name)}: ${why}`);
+    this.code = code;
   }
 }
 
@@ -54,10 +60,21 @@ function patchOf(hook: Hook, response: Fields, version: string, isMutating: bool
     if (given === '' && type !== undefined) throw new Error('webhook returned response.patchType but not response.patch');
   }
   if (given === '') return undefined;
+  if (type === '') throw new Error('webhook returned invalid response.patchType of ""');
+  return decodedPatch(hook, given, type);
+}
+
+function decodedPatch(hook: Hook, given: string, type: unknown): unknown[] | undefined {
+  let patch: unknown;
+  try {
+    patch = parseExactly(Buffer.from(given, 'base64').toString('utf8'));
+    if (!Array.isArray(patch) && patch !== null) throw new Error('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  } catch (error) {
+    throw new CallError(hook, `received undecodable patch in webhook response: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!Array.isArray(patch) || patch.length === 0) return undefined;
   if (type !== undefined && type !== 'JSONPatch') throw new CallError(hook, `unsupported patch type ${JSON.stringify(type)}`);
-  const patch: unknown = parseExactly(Buffer.from(given, 'base64').toString('utf8'));
-  if (!Array.isArray(patch)) throw new Error('response.patch is no JSON patch');
-  return patch.length > 0 ? patch : undefined;
+  return patch;
 }
 
 export interface CallContext {
@@ -74,22 +91,30 @@ function rejection({ webhook: { name } }: Hook, given: unknown): StatusError {
   const why = text(status.message) || text(status.reason);
   const code = typeof status.code === 'number' && status.code >= 400 && status.code < 600 ? status.code : 400;
   const { details } = status;
-  return new StatusError(
+  const refusal = new StatusError(
     code,
     text(status.reason),
     why === '' ? `${denied} without explanation` : `${denied}: ${why}`,
     isJsonObject(details) ? { ...details } : undefined,
   );
+  refusals.add(refusal);
+  return refusal;
 }
 
-/** Throws CallError, or the StatusError of a refusal; measures what it does. */
-export async function callHook(
+/** The refusal that a webhook itself has answered. */
+const refusals = new WeakSet<StatusError>();
+
+/**
+ * Calls a webhook and does something with what it answers (`take`). Throws CallError, the StatusError of a refusal, and what `take`
+ * throws; measures what it does.
+ */
+export async function callHook<T>(
   context: CallContext,
   hook: Hook,
   request: AdmissionRequest,
   versioned: VersionedRequest,
-  isMutating: boolean,
-): Promise<HookAnswer> {
+  { isMutating, take }: { isMutating: boolean; take: (answer: HookAnswer) => T | Promise<T> },
+): Promise<T> {
   const { clock, metrics } = context;
   const startedMs = clock.monotonic();
   const note = (outcome: Pick<WebhookOutcome, 'rejected' | 'code' | 'failure' | 'failedOpen'>) => {
@@ -106,22 +131,23 @@ export async function callHook(
       subresource: request.subresource,
       operation: request.operation,
     });
-    const answer = await traced(`Call ${isMutating ? 'mutating' : 'validating'} webhook`, attributes, () =>
-      call(context, hook, request, versioned, isMutating),
+    checkDryRun(hook, request);
+    const taken = await traced(`Call ${isMutating ? 'mutating' : 'validating'} webhook`, attributes, async () =>
+      take(await call(context, hook, request, versioned, isMutating)),
     );
     note({ rejected: false, code: 200 });
-    return answer;
+    return taken;
   } catch (error) {
     const failedOpen = error instanceof CallError && !failsClosed(hook);
-    if (error instanceof CallError)
-      note({ rejected: !failedOpen, code: failedOpen ? 0 : 500, failure: 'calling_webhook_error', failedOpen });
-    else note({ rejected: true, code: error instanceof StatusError ? error.code : 500, failure: 'no_error' });
+    if (error instanceof CallError) note({ rejected: !failedOpen, code: error.code, failure: 'calling_webhook_error', failedOpen });
+    else if (error instanceof StatusError && refusals.has(error)) note({ rejected: true, code: error.code, failure: 'no_error' });
+    else note({ rejected: true, code: 0, failure: 'apiserver_internal_error' });
     throw error;
   }
 }
 
 async function call(
-  { webhooks, random }: CallContext,
+  { webhooks, random, clock }: CallContext,
   hook: Hook,
   request: AdmissionRequest,
   versioned: VersionedRequest,
@@ -138,10 +164,17 @@ async function call(
     request: { uid, ...reviewRequest(request, versioned), object, oldObject },
   };
   let answer: unknown;
+  const { lifetime } = request;
+  const leftMs = (lifetime?.deadlineMs ?? Number.POSITIVE_INFINITY) - clock.monotonic();
   try {
-    answer = await webhooks.post(webhook.clientConfig, review, { timeoutSeconds: webhook.timeoutSeconds ?? 10, sendTimeout: true });
+    answer = await webhooks.post(webhook.clientConfig, review, {
+      timeoutSeconds: Math.max(0, Math.min(webhook.timeoutSeconds ?? 10, leftMs / 1000)),
+      sendTimeout: true,
+      ...(lifetime ? { signal: lifetime.signal } : {}),
+    });
   } catch (error) {
-    throw new CallError(hook, `failed to call webhook: ${error instanceof Error ? error.message : String(error)}`);
+    const code = error instanceof WebhookStatusError ? error.code : unavailable;
+    throw new CallError(hook, `failed to call webhook: ${error instanceof Error ? error.message : String(error)}`, code);
   }
   let response: Fields;
   let patch: unknown[] | undefined;

@@ -1,12 +1,20 @@
-import { applyJsonPatch, deepEqual, errors, type KubeObject, MutatingWebhookConfiguration, PatchError } from '../../../api/index.ts';
+import {
+  applyJsonPatch,
+  deepEqual,
+  errors,
+  isJsonObject,
+  type KubeObject,
+  MutatingWebhookConfiguration,
+  PatchError,
+} from '../../../api/index.ts';
 import type { ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../request.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import { isExempt } from '../extension/matching.ts';
 import { Rounds } from '../extension/rounds.ts';
 import { inVersion, takeMutation, type VersionedRequest } from '../extension/versions.ts';
-import { CallError, callHook } from './call.ts';
-import { checkDryRun, failsClosed, followHooks, type Hook, matchHook } from './hooks.ts';
+import { CallError, callHook, type HookAnswer } from './call.ts';
+import { failsClosed, followHooks, type Hook, matchHook } from './hooks.ts';
 
 /** What a patch makes of the object as it was shown. Throws InternalError. */
 function patched({ webhook: { name } }: Hook, { object }: VersionedRequest, patch: unknown[]): KubeObject {
@@ -23,20 +31,27 @@ function patched({ webhook: { name } }: Hook, { object }: VersionedRequest, patc
   }
 }
 
+/** An operation as Go writes it, its members in order. */
+const sorted = (operation: unknown) =>
+  isJsonObject(operation) ? Object.fromEntries(Object.entries(operation).sort(([a], [b]) => (a < b ? -1 : 1))) : operation;
+
 /** Calls the mutating webhooks that are for a request one after the other, each with what those before it have made of the object. */
 export function mutatingAdmissionWebhook(context: ExtensionContext): AdmissionPlugin {
   const configurations = followHooks(context, MutatingWebhookConfiguration);
   const rounds = new Rounds();
 
   /** Whether the webhook has changed the object. */
-  const mutate = async (hook: Hook, matched: ServedResource, request: AdmissionRequest): Promise<boolean> => {
+  const mutate = async (hook: Hook, matched: ServedResource, request: AdmissionRequest, onPatch: (patch: unknown[]) => void) => {
     const versioned = await inVersion(context.table, request, matched);
-    const { patch } = await callHook(context, hook, request, versioned, true);
-    if (!patch) return false;
-    const next = patched(hook, versioned, patch);
-    if (deepEqual(next, versioned.object)) return false;
-    await takeMutation(context.table, request, matched, next);
-    return true;
+    const take = async ({ patch }: HookAnswer) => {
+      if (!patch) return false;
+      const next = patched(hook, versioned, patch);
+      const isChanged = !deepEqual(next, versioned.object);
+      if (isChanged) await takeMutation(context.table, request, matched, next);
+      onPatch(patch);
+      return isChanged;
+    };
+    return callHook(context, hook, request, versioned, { isMutating: true, take });
   };
 
   return {
@@ -49,21 +64,26 @@ export function mutatingAdmissionWebhook(context: ExtensionContext): AdmissionPl
         const matched = await matchHook(context, hook, request);
         if (!matched) continue;
         if (!rounds.isDue(request, hook.id)) continue;
-        checkDryRun(hook, request);
         const place = `webhook.admission.k8s.io/round_${round}_index_${index}`;
-        let mutated: boolean;
+        const who = { configuration: hook.configuration, webhook: hook.webhook.name };
+        let mutated = false;
         try {
-          mutated = await mutate(hook, matched, request);
+          mutated = await mutate(hook, matched, request, (patch) =>
+            request.auditAnnotation(
+              `patch.${place}`,
+              JSON.stringify({ ...who, patch: patch.map(sorted), patchType: 'JSONPatch' }),
+              'Request',
+            ),
+          );
         } catch (error) {
           if (!(error instanceof CallError)) throw error;
           if (failsClosed(hook)) throw errors.internal(error.message);
           request.auditAnnotation(`failed-open.mutation.${place}`, hook.webhook.name);
-          continue;
+          // Nobody waits for the answer any more: there is no point in going on.
+          if (request.lifetime?.signal.aborted) throw errors.timeout('request did not complete within requested timeout');
+        } finally {
+          request.auditAnnotation(`mutation.${place}`, JSON.stringify({ ...who, mutated }));
         }
-        request.auditAnnotation(
-          `mutation.${place}`,
-          JSON.stringify({ configuration: hook.configuration, webhook: hook.webhook.name, mutated }),
-        );
         rounds.invoked(request, hook.id, { mutated, again: hook.webhook.reinvocationPolicy === 'IfNeeded' });
       }
       rounds.end(request);
