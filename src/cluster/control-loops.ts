@@ -16,6 +16,7 @@ import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { controllerManagerFlags, leaderElection, schedulerFlags } from './control-plane-flags.ts';
 import { controllerConfig } from './controller-manager-flags.ts';
+import { parseFeatureGates } from './feature-gates.ts';
 import { checkFlags, flag } from './flags.ts';
 import { schedulerConfiguration, withConfiguredElection } from './scheduler-configuration.ts';
 
@@ -110,6 +111,7 @@ export async function runClusterControllers(
       client: clients.own,
       clientFor: clients.forController,
       controllers: controllersOf(args),
+      isEnabled: parseFeatureGates(args['feature-gates']).isEnabled,
       ...(election ? { leaderElect: { ...election, identity: identity() } } : {}),
       clock,
       random,

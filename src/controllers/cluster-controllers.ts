@@ -25,6 +25,7 @@ import { attributesClassProtectionController } from './storage/attributes-class-
 import { persistentVolumeBinder } from './storage/binder.ts';
 import { ephemeralVolumeController } from './storage/ephemeral-volumes.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
+import { storageVersionMigratorController } from './storage-version-migrator/index.ts';
 import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status.ts';
 
 /** The controllers that look after the cluster itself rather than after workloads. */
@@ -52,6 +53,7 @@ export const clusterControllers: readonly Controller[] = [
   serviceAccountController,
   serviceAccountTokenController,
   serviceCidrController,
+  storageVersionMigratorController,
   taintEvictionController,
   tokenCleanerController,
   ttlController,

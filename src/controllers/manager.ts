@@ -22,6 +22,8 @@ export interface ControllerManagerOptions {
   controllers?: string | readonly string[];
   /** The controllers to choose from. */
   available?: readonly Controller[];
+  /** Which feature gates are on, for controllers that ask for one; default: none. */
+  isEnabled?: (gate: string) => boolean;
   /** Lead only while holding the lease (by default kube-system/kube-controller-manager). */
   leaderElect?:
     | false
@@ -60,7 +62,9 @@ export function selectControllers(list: string | readonly string[], available: r
  */
 export async function runControllerManager(options: ControllerManagerOptions, signal: AbortSignal): Promise<void> {
   const { client, clock = systemClock, random = systemRandom, logger, host = '', leaderElect = false } = options;
-  const chosen = selectControllers(options.controllers ?? '*', options.available ?? allControllers);
+  const { isEnabled = () => false } = options;
+  const named = selectControllers(options.controllers ?? '*', options.available ?? allControllers);
+  const chosen = named.filter(({ featureGate }) => featureGate === undefined || isEnabled(featureGate));
   const queueMetrics = options.registry && createWorkQueueMetrics(options.registry);
   const metrics = options.registry ? createControllerMetrics(options.registry) : noMetrics;
   const running = metrics.gauge('running_managed_controllers', 'Indicates where instances of a controller are currently running', [

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CustomResourceDefinition, deepCopy, type KubeObject } from '../../src/api/index.ts';
+import { CustomResourceDefinition, deepCopy, type KubeObject, storagemigrationV1beta1 } from '../../src/api/index.ts';
+import { runControllerManager } from '../../src/controllers/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 import { CronTab, type CronTabObject, cronTab, cronTabs } from './definitions.ts';
 
@@ -156,4 +157,52 @@ test('objects stored in an earlier storage version are read, and written in the 
       return JSON.parse(stored?.value.toString() ?? '{}').apiVersion;
     })
     .toBe('stable.example.com/v2');
+});
+
+test('a migration stores all objects in the version that is now the one to store, which is then the only one', async () => {
+  const stored = async (name: string) => {
+    const value = await api.store.get(`/registry/stable.example.com/crontabs/default/${name}`);
+    return { ...JSON.parse(value?.value.toString() ?? '{}'), revision: value?.modRevision };
+  };
+  await api.admin.create(CronTab, cronTab('old'), { namespace });
+  const definition = await api.admin.get(CustomResourceDefinition, 'crontabs.stable.example.com');
+  const versions = definition.spec.versions.map((version) => ({ ...version, storage: version.name === 'v2' }));
+  await api.admin.update(CustomResourceDefinition, { ...definition, spec: { ...definition.spec, versions } });
+  // The new storage comes a moment after.
+  await expect
+    .poll(async () => {
+      const { metadata } = await api.admin.create(CronTab, { ...cronTab('n'), metadata: { name: '', generateName: 'n' } }, { namespace });
+      return (await stored(metadata.name)).apiVersion;
+    })
+    .toBe('stable.example.com/v2');
+  const { revision } = await stored('old');
+  const stop = new AbortController();
+  const running = runControllerManager(
+    { client: api.admin, controllers: 'storage-version-migrator-controller', isEnabled: () => true },
+    stop.signal,
+  );
+  const { StorageVersionMigration } = storagemigrationV1beta1;
+  const spec = { resource: { group: 'stable.example.com', resource: 'crontabs' } };
+  await api.admin.create(StorageVersionMigration, {
+    metadata: { name: 'm' },
+    apiVersion: 'storagemigration.k8s.io/v1beta1',
+    kind: 'StorageVersionMigration',
+    spec,
+  });
+  const ended = async () => {
+    const { status } = await api.admin.get(StorageVersionMigration, 'm');
+    return status?.conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`);
+  };
+  await expect.poll(ended).toEqual(['Running False MigrationCompleted', 'Succeeded True StorageVersionMigrationSucceeded']);
+  stop.abort();
+  await running.catch(() => undefined);
+  const after = await stored('old');
+  expect(after).toMatchObject({ apiVersion: 'stable.example.com/v2', spec: { schedule: '* * * * */5' } });
+  expect(after.revision).toBeGreaterThan(revision);
+  const { status } = await api.admin.get(CustomResourceDefinition, 'crontabs.stable.example.com');
+  expect(status?.storedVersions).toEqual(['v2']);
+  expect(status?.conditions?.find(({ type }) => type === 'StorageMigrating')).toMatchObject({
+    ...{ status: 'False', reason: 'MigrationSucceeded' },
+    message: 'The migration has succeeded and the stored versions have been updated',
+  });
 });

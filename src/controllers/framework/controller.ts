@@ -35,6 +35,8 @@ export interface ControllerContext {
 export interface Controller {
   /** As in kube-controller-manager's --controllers. */
   readonly name: string;
+  /** Runs only where this feature gate is on. */
+  readonly featureGate?: string;
   /** Runs until the signal is aborted. */
   run(context: ControllerContext, signal: AbortSignal): Promise<void>;
 }

@@ -62,6 +62,7 @@ export async function startCluster(controllers: readonly Controller[], config: P
       random: seededRandom(7),
       available: controllers,
       controllers: controllers.map(({ name }) => name),
+      isEnabled: () => true,
       config,
       logger,
     },
