@@ -144,6 +144,23 @@ describe('RBAC', () => {
       .toBe('RBAC: role.rbac.authorization.k8s.io "reader" not found');
   });
 
+  test('a binding counts once, by the first of its subjects that is the user', async () => {
+    await memory.put(ClusterRole, { metadata: { name: 'r' }, rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }] });
+    const roleRef = { kind: 'ClusterRole', name: 'r', apiGroup: 'rbac.authorization.k8s.io' };
+    const subjects = [
+      { kind: 'User', name: 'other' },
+      { kind: 'Group', name: 'g' },
+      { kind: 'User', name: 'u' },
+    ];
+    await memory.put(ClusterRoleBinding, { metadata: { name: 'b' }, roleRef, subjects });
+    const { rbac, synced } = set();
+    await synced;
+    const reason = (who: UserInfo) => rbac?.authorize(ask(who, 'get', 'pods')).reason;
+    expect(rbac?.rulesOf(user('u', 'g', 'g'), 'ns').rules).toHaveLength(1);
+    expect(reason(user('u', 'g'))).toBe('RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "r" to Group "g"');
+    expect(reason(user('u'))).toBe('RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "r" to User "u"');
+  });
+
   test('nobody grants what they do not hold', async () => {
     await memory.put(ClusterRole, { metadata: { name: 'some' }, rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }] });
     await memory.put(ClusterRoleBinding, {

@@ -33,9 +33,16 @@ class BindingIndex {
     }
   }
 
+  /** Each once, by the first of its subjects that is the user, or a group of theirs. */
   *of(user: UserInfo): Iterable<{ binding: Binding; key: string }> {
-    const keys = [`User:${user.name}`, ...user.groups.map((g) => `Group:${g}`)];
-    for (const key of keys) for (const binding of this.#bySubject.get(key) ?? []) yield { binding, key };
+    const keys = new Set([`User:${user.name}`, ...user.groups.map((g) => `Group:${g}`)]);
+    const seen = new Set<Binding>();
+    for (const key of keys)
+      for (const binding of this.#bySubject.get(key) ?? []) {
+        if (seen.has(binding)) continue;
+        seen.add(binding);
+        yield { binding, key: binding.subjects?.length === 1 ? key : (keysOf(binding).find((k) => keys.has(k)) ?? key) };
+      }
   }
 }
 
