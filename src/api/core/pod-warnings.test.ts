@@ -115,7 +115,8 @@ describe('podWarnings', () => {
         containers: [{ ...container, ports: [{ name: 'http', containerPort: 3 }] }],
       },
       [
-        'spec.containers[0].ports[0]: duplicate port name "http" with spec.initContainers[1].ports[0], services and probes that select ports by name will use spec.initContainers[1].ports[0]',
+        'spec.initContainers[1].ports[0]: duplicate port name "http" with spec.initContainers[0].ports[0], services and probes that select ports by name will use spec.initContainers[0].ports[0]',
+        'spec.containers[0].ports[0]: duplicate port name "http" with spec.initContainers[0].ports[0], services and probes that select ports by name will use spec.initContainers[0].ports[0]',
       ],
     ],
     [

@@ -6,7 +6,6 @@ import { hostnameWarnings, ipWarnings } from '../warnings.ts';
 import { nodeLabelMapWarnings, nodeTermWarnings, oldNodeLabel } from './node-label-warnings.ts';
 import { appArmorAnnotationPrefix, seccompContainerAnnotationPrefix, seccompPodAnnotation } from './pod-annotations.ts';
 import { eachContainer } from './pod-os.ts';
-import { isSidecar } from './pod-resources.ts';
 import { claimSpecWarnings, fractionWarnings, goneSourceWarnings, overlappingFileWarnings } from './volume-warnings.ts';
 
 type Annotations = Readonly<Record<string, string>>;
@@ -64,7 +63,7 @@ function* repeated<T>(values: readonly T[]): Generator<[number, T]> {
 }
 
 function listWarnings(spec: PodSpec, at: FieldPath): string[] {
-  const { dnsConfig, hostAliases = [], imagePullSecrets = [] } = spec;
+  const { hostAliases = [], imagePullSecrets = [] } = spec;
   const warnings: string[] = [];
   const aliasPath = at.child('hostAliases');
   const secretPath = at.child('imagePullSecrets');
@@ -73,11 +72,13 @@ function listWarnings(spec: PodSpec, at: FieldPath): string[] {
   const names = imagePullSecrets.map(({ name = '' }) => name);
   for (const [i, name] of repeated(names)) warnings.push(`${secretPath.index(i).child('name')}: duplicate name ${goQuote(name)}`);
   for (const [i, name] of names.entries()) if (name === '') warnings.push(`${secretPath.index(i).child('name')}: invalid empty name ""`);
-  for (const [i, ip] of (dnsConfig?.nameservers ?? []).entries())
-    warnings.push(...ipWarnings(at.child('dnsConfig', 'nameservers').index(i), ip));
-  for (const [i, { ip }] of hostAliases.entries()) warnings.push(...ipWarnings(aliasPath.index(i).child('ip'), ip));
   return warnings;
 }
+
+const addressWarnings = ({ dnsConfig, hostAliases = [] }: PodSpec, at: FieldPath): string[] => [
+  ...(dnsConfig?.nameservers ?? []).flatMap((ip, i) => ipWarnings(at.child('dnsConfig', 'nameservers').index(i), ip)),
+  ...hostAliases.flatMap(({ ip }, i) => ipWarnings(at.child('hostAliases').index(i).child('ip'), ip)),
+];
 
 /** An annotation that a profile's field took the place of, where the field is not there. */
 function profileWarnings(spec: PodSpec, annotations: Annotations, isTemplate: boolean, at: FieldPath, path: FieldPath): string[] {
@@ -153,7 +154,6 @@ function portWarnings(spec: PodSpec, at: FieldPath): string[] {
     }
   }
   for (const [container, path] of eachContainer(spec, at)) {
-    if (spec.initContainers?.includes(container as Container) && !isSidecar(container as Container)) continue;
     for (const [i, { name }] of (container.ports ?? []).entries()) {
       if (!name) continue;
       const own = path.child('ports').index(i);
@@ -189,7 +189,7 @@ function specWarnings(spec: PodSpec, annotations: Annotations, isTemplate: boole
   warnings.push(...portWarnings(spec, at));
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
     warnings.push(`${at.child('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`);
-  return [...warnings, ...podAffinityWarnings(spec, at)];
+  return [...warnings, ...podAffinityWarnings(spec, at), ...addressWarnings(spec, at)];
 }
 
 /** Of a pod that is made; those that are there already are left in peace. */

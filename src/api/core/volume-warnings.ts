@@ -70,9 +70,9 @@ function projectedFiles(projection: VolumeProjection): File[] {
   if (!podCertificate) return [];
   const { certificateChainPath, credentialBundlePath, keyPath } = podCertificate;
   return [
-    ...filesOf(credentialBundlePath ? [{ path: credentialBundlePath }] : [], 'PodCertificate credential bundle'),
-    ...filesOf(keyPath ? [{ path: keyPath }] : [], 'PodCertificate key'),
     ...filesOf(certificateChainPath ? [{ path: certificateChainPath }] : [], 'PodCertificate chain'),
+    ...filesOf(keyPath ? [{ path: keyPath }] : [], 'PodCertificate key'),
+    ...filesOf(credentialBundlePath ? [{ path: credentialBundlePath }] : [], 'PodCertificate credential bundle'),
   ];
 }
 
