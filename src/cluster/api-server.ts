@@ -29,6 +29,7 @@ import { apiserverFlags } from './control-plane-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
 import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
+import { followCertificates } from './follow-certificates.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { allowsAnonymous, identityOptions } from './identity-flags.ts';
 import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
@@ -78,6 +79,7 @@ export async function openApiServer(
   const authorization = await authorizationOptions(args);
   const clientCa = await clientAuthorities(args, pki.ca.certificate);
   const requestHeaderCa = await requestHeaderAuthority(args, pki);
+  const serving = await servingCertificate(args, pki);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
@@ -101,7 +103,7 @@ export async function openApiServer(
       flags: gates.isEnabled('ComponentFlagz') ? () => flagValues(apiserverFlags, args, apiserverDefaults) : undefined,
     },
     tls: {
-      ...(await servingCertificate(args, pki)),
+      ...serving,
       clientCa: [clientCa, requestHeaderCa.clientCa],
       ...tlsOptions(args),
     },
@@ -144,6 +146,7 @@ export async function openApiServer(
   });
   server.addRoute(storeCompactionRoute(store));
   const following = { clock, logger, metrics, serverId: `${hostname()}:${config.apiPort}`, signal: lifetime.signal };
+  followCertificates(server, args, pki, { ...following, serving, authorities: { clientCa, requestHeaderCa: requestHeaderCa.clientCa } });
   const { followed } = authorization;
   if (followed)
     followConfiguration({

@@ -28,7 +28,7 @@ import { createDiscovery } from './discovery/discovery.ts';
 import { createOpenApi } from './discovery/openapi.ts';
 import { type Answer, healthAnswer, type RequestContext, textAnswer } from './exchange.ts';
 import { createFlowControl, type FlowControl } from './flowcontrol/index.ts';
-import { createHttpServer, defaultLimits, type HttpServer } from './http/http-server.ts';
+import { createHttpServer, defaultLimits, type HttpServer, type TlsOptions } from './http/http-server.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { localTransport } from './local-transport.ts';
 import { createAuthenticationMetrics, filterDurations, measuredAuthorizer } from './metrics/access-metrics.ts';
@@ -55,6 +55,8 @@ import { zPages } from './zpages/zpages.ts';
 export interface ApiServer {
   /** Serves HTTPS; needs `tls`. `entrance`: a socket that listens already, e.g. in another network, served as well. */
   listen(entrance?: Server): Promise<{ address: string; port: number }>;
+  /** Shows clients another certificate, or asks them for those of other authorities, from now on. */
+  setTls(changed: Partial<Pick<TlsOptions, 'cert' | 'key' | 'clientCa'>>): void;
   /** Is no longer ready, then takes no more requests: ends watches and lets requests in flight finish. */
   drain(): Promise<void>;
   /** Drains, then closes storages (not the store). */
@@ -313,6 +315,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
 
   let http: HttpServer | undefined;
+  let { tls } = options;
   let draining: Promise<void> | undefined;
   const drain = () => {
     draining ??= lifecycle.shutDown(options.http?.drainMs ?? defaultLimits.drainMs).then(() => http?.close());
@@ -347,13 +350,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     addAdmission: (plugin) => void admission.push(plugin),
     addReadyCheck: (check, at = ['readyz']) => health.add(check, at, 'shutdown'),
     localTransport: (user) => localTransport({ handle, clock, user, lifetime: lifecycle.ending }),
+    setTls(changed) {
+      if (tls === undefined) return;
+      const next = { ...tls, ...changed };
+      http?.setTls(next);
+      tls = next;
+    },
     async listen(entrance) {
-      if (options.tls === undefined) throw new Error('the API server needs a serving certificate to listen');
+      if (tls === undefined) throw new Error('the API server needs a serving certificate to listen');
       const { address: bindAddress, port } = address;
       const limits = options.http ?? {};
       const onHandshakeError = () => handshakeErrors.inc();
       const common = { clock, random, logger, handle, limits, onHandshakeError, lifetime: lifetime.signal };
-      http = createHttpServer({ tls: options.tls, bindAddress, port, ...common });
+      http = createHttpServer({ tls, bindAddress, port, ...common });
       address = await http.listen(entrance);
       return address;
     },

@@ -22,6 +22,7 @@ import type { ApiServerOptions, Route } from './api-server-options.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
 import {
   type AuthenticationOptions,
+  type Authorities,
   createAuthentication,
   createTokenIssuer,
   openIdConfiguration,
@@ -114,6 +115,8 @@ export interface ClusterApiServer extends ApiServer {
   authorizeBy(authorizers: readonly ConfiguredAuthorizer[]): void;
   /** Lets others in, from now on. */
   authenticateBy(changed: Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>): void;
+  /** Trusts other authorities, from now on, and tells other API servers so. */
+  trust(authorities: Required<Authorities>): Promise<void>;
 }
 
 /** Who the server is to itself. */
@@ -161,7 +164,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const keys = [publicKey, ...serviceAccountKeys];
   const [issuer = ''] = options.authentication.issuers;
   const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
-  const { authenticator, tokens, apiAudiences, setOidc } = createAuthentication({
+  const { authenticator, tokens, apiAudiences, setOidc, setAuthorities } = createAuthentication({
     ...authenticationOptions,
     ...identityMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
     labelSecret: async ({ metadata: { name, namespace, uid } }, labels) => {
@@ -326,6 +329,13 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     authenticateBy(changed) {
       setOidc(changed.oidc ?? []);
       anonymousAuth = changed.anonymousAuth ?? options.authentication.anonymousAuth ?? true;
+    },
+    async trust({ clientCa, requestHeaderCa }) {
+      server.setTls({ clientCa: [clientCa, requestHeaderCa] });
+      setAuthorities({ clientCa, requestHeaderCa });
+      const { requestHeader } = options.authentication;
+      const told = { clientCa, ...(requestHeader ? { requestHeader: { ...requestHeader, clientCa: requestHeaderCa } } : {}) };
+      await ensureAuthenticationTrust(client, told, lifetime.signal);
     },
     async bootstrap(signal) {
       const first = options.services.ranges[0];

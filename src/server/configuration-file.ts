@@ -21,6 +21,33 @@ export function watchFile(file: string, onChange: () => void, onError: (error: u
   signal.addEventListener('abort', () => watcher.close(), { once: true });
 }
 
+export interface FollowFilesOptions {
+  files: readonly string[];
+  /** Reads them; called once at the beginning, for what was written before they were watched. Throws where they can't be used. */
+  update(): Promise<void>;
+  onError(error: unknown): void;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Has files read again whenever they may have changed, until the signal. */
+export function followFiles({ files, update, onError, clock, signal }: FollowFilesOptions): void {
+  let wake = Promise.withResolvers<void>();
+  async function follow(): Promise<void> {
+    for (;;) {
+      await wake.promise;
+      await clock.sleep(settleMs, signal);
+      wake = Promise.withResolvers();
+      await update().catch(onError);
+    }
+  }
+  for (const file of files) watchFile(file, () => wake.resolve(), onError, signal);
+  follow().catch((error: unknown) => {
+    if (!signal.aborted) onError(error);
+  });
+  wake.resolve();
+}
+
 /** Of apiserver_authorization_config_controller_* and its fellow. */
 function reloadMetrics(registry: Registry, subject: FollowOptions['subject'], clock: Clock, serverId: string) {
   const id = { apiserver_id_hash: hashOf(serverId) };
@@ -86,20 +113,6 @@ export function followConfiguration(options: FollowOptions): void {
       logger.error({ err: error, file }, `reloading ${subject} config`);
     }
   }
-  let wake = Promise.withResolvers<void>();
   const onError = (error: unknown) => logger.error({ err: error, file }, `watching ${subject} config file`);
-  async function follow(): Promise<void> {
-    for (;;) {
-      await wake.promise;
-      await clock.sleep(settleMs, signal);
-      wake = Promise.withResolvers();
-      await update();
-    }
-  }
-  watchFile(file, () => wake.resolve(), onError, signal);
-  follow().catch((error: unknown) => {
-    if (!signal.aborted) onError(error);
-  });
-  // What was written between the first reading and the watch.
-  wake.resolve();
+  followFiles({ files: [file], update, onError, clock, signal });
 }

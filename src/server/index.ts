@@ -22,7 +22,7 @@ export { apiServerIdentity } from './bootstrap/index.ts';
 export { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
 export type { ComponentAddress } from './component/component-probe.ts';
 export { type ComponentRoute, type ComponentServer, openComponentServer } from './component/component-server.ts';
-export { followConfiguration } from './configuration-file.ts';
+export { followConfiguration, followFiles } from './configuration-file.ts';
 export { type Encryption, openEncryption } from './encryption/index.ts';
 export {
   type Answer,

@@ -4,8 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { signRequest } from '../../src/pki/index.ts';
+import { ConfigMap } from '../../src/api/index.ts';
+import { clientAuthorities } from '../../src/cluster/authority-flags.ts';
+import { followCertificates } from '../../src/cluster/follow-certificates.ts';
+import { ensurePki, signRequest } from '../../src/pki/index.ts';
 import { systemClock } from '../../src/time/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
@@ -42,4 +46,39 @@ test('the subject tells name, groups and UID', async () => {
     groups: ['dev', 'ops', 'system:authenticated'],
     extra: { 'authentication.kubernetes.io/credential-id': [expect.stringMatching(/^X509SHA256=[0-9a-f]{64}$/)] },
   });
+});
+
+test('what other files say of its certificate, and of whom it trusts, counts from then on', async () => {
+  const other = await ensurePki(join(dir, 'other'), { now: systemClock.now() });
+  const [certFile, keyFile, clientCaFile] = ['tls.crt', 'tls.key', 'clients.crt'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const { apiserver, ca, frontProxyCa } = api.pki;
+  const write = (cert: string, key: string, authority: string) =>
+    Promise.all([writeFile(certFile, cert), writeFile(keyFile, key), writeFile(clientCaFile, authority)]);
+  await write(apiserver.certificate, apiserver.key, ca.certificate);
+  const stop = new AbortController();
+  const args = { 'tls-cert-file': certFile, 'tls-private-key-file': keyFile, 'client-ca-file': clientCaFile };
+  followCertificates(api.server, args, api.pki, {
+    ...{ clock: systemClock, logger: pino({ level: 'silent' }), signal: stop.signal },
+    serving: { cert: apiserver.certificate, key: apiserver.key },
+    authorities: { clientCa: await clientAuthorities(args, ca.certificate), requestHeaderCa: frontProxyCa.certificate },
+  });
+  const { certificate: cert = '', key = '' } = other.clients.admin ?? {};
+  const asOther = (authority: string) =>
+    api
+      .http('GET', '/api/v1/namespaces', undefined, {}, { cert, key, ca: authority })
+      .then(({ status }) => status)
+      .catch((error: NodeJS.ErrnoException) => error.code);
+  expect(await asOther(ca.certificate)).toBe(401);
+  // A key that is another's changes nothing.
+  await write(apiserver.certificate, other.apiserver.key, `${ca.certificate}${other.ca.certificate}`);
+  await expect.poll(() => asOther(ca.certificate), { timeout: 10_000 }).toBe(200);
+  await write(other.apiserver.certificate, other.apiserver.key, other.ca.certificate);
+  await expect.poll(() => asOther(other.ca.certificate), { timeout: 10_000 }).toBe(200);
+  const trusted = await api.admin.get(ConfigMap, 'extension-apiserver-authentication', { namespace: 'kube-system' });
+  expect(trusted.data?.['client-ca-file']).toContain(other.ca.certificate.trim());
+  stop.abort();
 });

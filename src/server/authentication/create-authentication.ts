@@ -45,6 +45,12 @@ export interface AuthenticationOptions {
   onError?(error: unknown): void;
 }
 
+/** PEM bundles: whose client certificates count, and whose bearers' word counts for who others are. */
+export interface Authorities {
+  clientCa?: string;
+  requestHeaderCa?: string;
+}
+
 /**
  * The server's authenticators in upstream's order, and the token part of them alone for TokenReview. Who is nobody's user may be
  * anonymous, which the filters decide: they know what is asked for.
@@ -55,6 +61,8 @@ export function createAuthentication(options: AuthenticationOptions): {
   apiAudiences: readonly string[];
   /** Has tokens of other providers than before be known, from now on. */
   setOidc(providers: readonly OidcOptions[]): void;
+  /** Has certificates of other authorities than before count, from now on. */
+  setAuthorities(authorities: Authorities): void;
 } {
   const { storages, clock } = options;
   const apiAudiences = options.apiAudiences ?? options.issuers.slice(0, 1);
@@ -86,10 +94,17 @@ export function createAuthentication(options: AuthenticationOptions): {
         ]
       : []),
   ]);
+  const certificatesOf = ({ clientCa = options.clientCa, requestHeaderCa }: Authorities): Authenticator[] => [
+    ...(options.requestHeader === undefined
+      ? []
+      : [requestHeaders({ ...options.requestHeader, ...(requestHeaderCa === undefined ? {} : { clientCa: requestHeaderCa }) })]),
+    clientCertificates(clientCa === undefined ? {} : { clientCa }),
+  ];
+  let certificates = certificatesOf({});
   const authenticator = union(
     [
-      ...(options.requestHeader === undefined ? [] : [requestHeaders(options.requestHeader)]),
-      clientCertificates(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
+      // As many as there are now, whichever they are then.
+      ...certificates.map((_, i): Authenticator => ({ authenticate: (credentials) => certificates[i]?.authenticate(credentials) })),
       bearerTokens(tokens, apiAudiences),
     ],
     options.onError === undefined ? {} : { onError: options.onError },
@@ -99,6 +114,9 @@ export function createAuthentication(options: AuthenticationOptions): {
     apiAudiences,
     setOidc(providers) {
       oidc = oidcOf(providers);
+    },
+    setAuthorities(authorities) {
+      certificates = certificatesOf(authorities);
     },
     authenticator,
   };

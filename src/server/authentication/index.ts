@@ -1,6 +1,6 @@
 export { bootstrapTokens } from './bootstrap-token.ts';
 export { clientCertificates, requestHeaders } from './certificate.ts';
-export { type AuthenticationOptions, createAuthentication } from './create-authentication.ts';
+export { type AuthenticationOptions, type Authorities, createAuthentication } from './create-authentication.ts';
 export { openIdConfiguration, openIdKeys } from './service-account/discovery.ts';
 export { legacySecretTokens } from './service-account/legacy-token.ts';
 export { createTokenIssuer, type TokenIssuer } from './service-account/token-issuer.ts';

@@ -54,6 +54,8 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** `entrance`: a socket that listens already, whose connections are served as well. */
   listen(entrance?: Server): Promise<{ address: string; port: number }>;
+  /** Connections from now on are made with these; those that are open stay as they are. Throws for what can't be used. */
+  setTls(changed: Pick<TlsOptions, 'cert' | 'key' | 'clientCa'>): void;
   close(): Promise<void>;
 }
 
@@ -166,16 +168,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Duplex>();
   const open = new Set<RequestLifetime>();
+  const secureContext = ({ cert, key, clientCa }: Pick<TlsOptions, 'cert' | 'key' | 'clientCa'>) => ({
+    ...{ cert, key, minVersion: tls.minVersion ?? 'TLSv1.2' },
+    ...(clientCa === undefined ? {} : { ca: clientCa }),
+    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
+  });
   const server: Http2SecureServer = createSecureServer({
     allowHTTP1: true,
-    cert: tls.cert,
-    key: tls.key,
-    ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }),
+    ...secureContext(tls),
     requestCert: tls.clientCa !== undefined,
     // An unknown certificate is no error: its bearer is merely not known by it.
     rejectUnauthorized: false,
-    minVersion: tls.minVersion ?? 'TLSv1.2',
-    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
     handshakeTimeout: handshakeTimeoutMs,
     settings: { maxConcurrentStreams: options.limits?.maxStreams ?? 250, maxHeaderListSize: maxHeaderBytes },
   });
@@ -295,6 +298,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           resolve({ address, port });
         });
       }),
+    setTls: (changed) => server.setSecureContext(secureContext(changed)),
     close: () =>
       new Promise((resolve) => {
         entrance?.close();
