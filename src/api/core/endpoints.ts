@@ -1,5 +1,5 @@
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import { type EndpointAddress, type EndpointPort, Endpoints } from '../generated/core.v1.ts';
+import { type EndpointAddress, type EndpointPort, type EndpointSubset, Endpoints } from '../generated/core.v1.ts';
 import { isIp } from '../ip.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
@@ -38,6 +38,16 @@ function format({ subsets = [] }: Endpoints): string {
   return all.length > maxShown ? `${shown} + ${all.length - maxShown} more...` : shown;
 }
 
+function validateSubsets(subsets: readonly EndpointSubset[], errors: FieldErrors): void {
+  for (const [i, { addresses = [], notReadyAddresses = [], ports = [] }] of subsets.entries()) {
+    const path = new FieldPath('subsets').index(i);
+    if (addresses.length + notReadyAddresses.length === 0) errors.required(path, 'must specify `addresses` or `notReadyAddresses`');
+    for (const [a, address] of addresses.entries()) validateAddress(address, path.child('addresses').index(a), errors);
+    for (const [a, address] of notReadyAddresses.entries()) validateAddress(address, path.child('notReadyAddresses').index(a), errors);
+    for (const [p, port] of ports.entries()) validatePort(port, ports.length > 1, path.child('ports').index(p), errors);
+  }
+}
+
 export const endpoints = defineKind<Endpoints>({
   resource: Endpoints,
   singular: 'endpoints',
@@ -47,15 +57,8 @@ export const endpoints = defineKind<Endpoints>({
   defaults(endpoints) {
     for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
-  validate({ subsets = [] }, errors) {
-    for (const [i, { addresses = [], notReadyAddresses = [], ports = [] }] of subsets.entries()) {
-      const path = new FieldPath('subsets').index(i);
-      if (addresses.length + notReadyAddresses.length === 0) errors.required(path, 'must specify `addresses` or `notReadyAddresses`');
-      for (const [a, address] of addresses.entries()) validateAddress(address, path.child('addresses').index(a), errors);
-      for (const [a, address] of notReadyAddresses.entries()) validateAddress(address, path.child('notReadyAddresses').index(a), errors);
-      for (const [p, port] of ports.entries()) validatePort(port, ports.length > 1, path.child('ports').index(p), errors);
-    }
-  },
+  // What older versions took may stay as it is.
+  validate: ({ subsets = [] }, errors) => errors.ratcheting(() => validateSubsets(subsets, errors)),
   warnings({ metadata, subsets = [] }) {
     if (metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [];
     return subsets.flatMap((subset, i) =>

@@ -8,7 +8,7 @@ import { isLabelValue } from '../names.ts';
 import { validateLabelName } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { cidrWarnings } from '../warnings.ts';
-import { rejectNew, requireOneOf } from './checks.ts';
+import { notPositive, rejectNew, requireOneOf } from './checks.ts';
 import { validateResourceQuantity } from './resource-names.ts';
 import { taintEffects } from './scheduling-rules.ts';
 
@@ -135,6 +135,9 @@ export const node = defineKind<Node>({
     validateAnnotations(node, errors);
     validateTaints(node.spec.taints ?? [], errors);
     validateResources(node, errors);
+    const swap = node.status?.nodeInfo?.swap?.capacity;
+    // Upstream's path.
+    if (swap !== undefined && swap <= 0) errors.invalid(new FieldPath('metadata').child('nodeSwapStatus', 'capacity'), swap, notPositive);
     validatePodCidrs(node.spec.podCIDRs ?? [], errors);
   },
   validateUpdate(next, prev, errors) {

@@ -57,6 +57,11 @@ describe('a create', () => {
       ['spec: Invalid value: {}: must match dataSourceRef'],
     ],
     [
+      'counts swap from 1',
+      object('Node', { metadata: { name: 'a' }, status: { nodeInfo: { swap: { capacity: 0 } } } }),
+      ['metadata.nodeSwapStatus.capacity: Invalid value: 0: must be greater than zero'],
+    ],
+    [
       'knows which fields have keys',
       podOf({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: "metadata.name['key']" } } }] }),
       [

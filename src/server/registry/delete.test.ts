@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
-import { type KindDefinition, kinds, Pod } from '../../api/index.ts';
+import { ConfigMap, Endpoints, FieldErrors, fieldErrorMessage, type KindDefinition, type KubeObject, kinds, Pod } from '../../api/index.ts';
 import { afterDelete } from './delete.ts';
+import { prepareForUpdate, validateUpdate } from './strategy.ts';
 
-const kind = kinds.find(({ resource }) => resource.kind === Pod.kind && resource.group === '') as KindDefinition;
+const kindOf = (resource: object) => kinds.find((kind) => kind.resource === resource) as KindDefinition;
+const kind = kindOf(Pod);
 const now = Date.parse('2026-01-01T00:00:20Z');
 /** A pod that was given 30 seconds of grace some time ago. */
 const dying = (deletionTimestamp: string): Pod => ({
@@ -24,4 +26,46 @@ test.each([
   ['none at all ends it', '2026-01-01T00:00:40Z', 0, undefined],
 ])('of the grace of a pod that is being deleted: %s', (_, deletionTimestamp, gracePeriodSeconds, expected) => {
   expect(left(deletionTimestamp, gracePeriodSeconds)).toEqual(expected);
+});
+
+/** What an update of metadata alone comes to: what is wrong with it, or what is kept. */
+function updated(kind: KindDefinition, next: KubeObject, prev: KubeObject): string[] | KubeObject['metadata'] {
+  prepareForUpdate(kind, next, prev, { now: '' });
+  const problems = new FieldErrors();
+  try {
+    validateUpdate(kind, next, prev, { problems });
+  } catch (error) {
+    if (problems.ok) throw error;
+  }
+  return problems.ok ? next.metadata : problems.list.map(fieldErrorMessage);
+}
+
+test('an update can neither ask for a deletion nor take one back', () => {
+  const configMap = kindOf(ConfigMap);
+  const object = (metadata: object) =>
+    ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'c', namespace: 'n', uid: 'u', resourceVersion: '1', ...metadata },
+    }) as KubeObject;
+  const deleted = { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 0 };
+  expect(updated(configMap, object(deleted), object({}))).toEqual([
+    'metadata.deletionTimestamp: Invalid value: "2026-01-01T00:00:00Z": field is immutable',
+    'metadata.deletionGracePeriodSeconds: Invalid value: 0: field is immutable',
+  ]);
+  expect(updated(configMap, object({}), object(deleted))).toMatchObject(deleted);
+});
+
+test('an update may leave the wrong addresses of endpoints as they are', () => {
+  const object = (ip: string, labels = {}) =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata: { name: 'e', namespace: 'n', uid: 'u', resourceVersion: '1', labels },
+      subsets: [{ addresses: [{ ip }], ports: [{ port: 1, protocol: 'TCP' }] }],
+    }) as unknown as KubeObject;
+  expect(updated(kindOf(Endpoints), object('127.0.0.1', { a: 'b' }), object('127.0.0.1'))).toMatchObject({ labels: { a: 'b' } });
+  expect(updated(kindOf(Endpoints), object('127.0.0.1'), object('10.0.0.1'))).toEqual([
+    'subsets[0].addresses[0].ip: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
+  ]);
 });

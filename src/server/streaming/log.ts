@@ -15,6 +15,8 @@ const numbers = {
   limitBytes: [1, 'must be greater than 0'],
   sinceSeconds: [1, 'must be greater than 0'],
 } as const;
+// How upstream prints the path of the object itself.
+const wholePath = new FieldPath('[]');
 const streams = ['All', 'Stdout', 'Stderr'];
 
 /** The options that the kubelet is to be asked with. Throws BadRequest for what can't be read, Invalid for what can't be. */
@@ -26,8 +28,10 @@ export function logQuery(query: URLSearchParams, podName: string): URLSearchPara
     const text = query.get(name);
     if (text === null || text === '') continue;
     if (!/^[+-]?\d+$/.test(text)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-    if (Number(text) < least) problems.invalid(new FieldPath(name), Number(text), message);
     out.set(name, text);
+    // What is said twice is not looked at.
+    if (Number(text) < least && !(name === 'sinceSeconds' && query.get('sinceTime')))
+      problems.invalid(new FieldPath(name), Number(text), message);
   }
   const sinceTime = query.get('sinceTime');
   if (sinceTime) {
@@ -35,15 +39,14 @@ export function logQuery(query: URLSearchParams, podName: string): URLSearchPara
       throw errors.badRequest(
         `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)}`,
       );
-    if (out.has('sinceSeconds'))
-      problems.forbidden(new FieldPath('sinceSeconds'), 'at most one of `sinceTime` or `sinceSeconds` may be specified');
+    if (out.has('sinceSeconds')) problems.forbidden(wholePath, 'at most one of `sinceTime` or `sinceSeconds` may be specified');
     out.set('sinceTime', sinceTime);
   }
   const stream = query.get('stream');
   if (stream) {
     if (!streams.includes(stream)) problems.notSupported(new FieldPath('stream'), stream, streams);
     else if (stream !== 'All' && out.has('tailLines'))
-      problems.forbidden(new FieldPath('tailLines'), '`tailLines` and specific `stream` are mutually exclusive for now');
+      problems.forbidden(wholePath, '`tailLines` and specific `stream` are mutually exclusive for now');
     out.set('stream', stream);
   }
   if (!problems.ok) throw errors.invalid({ group: '', kind: 'PodLogOptions' }, podName, problems.list);
