@@ -70,6 +70,8 @@ export interface ApiServer {
   storageOf: Storages;
   /** Serves a further kind from now on (custom resources). */
   addKind(kind: KindDefinition): ResourceStorage | undefined;
+  /** Whether a resource is one of those that it was made with, not a custom one. */
+  bringsAlong(resource: Pick<Resource, 'group' | 'plural'>): boolean;
   /** Serves a kind by another definition. With another schema its storage is opened anew, which ends watches. */
   replaceKind(prev: KindDefinition, next: KindDefinition, options: { keepStorage: boolean }): void;
   /** Stops serving a kind; its stored objects stay. */
@@ -160,6 +162,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   for (const kind of servedKinds(options.kinds, options.serves ?? defaultServing)) addKind(kind);
   table.add(bindings, undefined);
+  const builtIn = new Set([...storages.keys(), ...[...table.all()].map(({ resource }) => groupResourceOf(resource))]);
 
   const storageOf: Storages = <T extends KubeObject>(resource: Resource<T>) => {
     const storage = storages.get(groupResourceOf(resource));
@@ -328,6 +331,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     handle,
     storageOf,
     addKind: (kind) => addKind(kind),
+    bringsAlong: (resource) => builtIn.has(groupResourceOf(resource)),
     replaceKind(prev, next, { keepStorage }) {
       const storage = storages.get(groupResourceOf(prev.resource));
       table.remove(prev);

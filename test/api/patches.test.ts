@@ -79,5 +79,6 @@ test('an object that its owners would make too large is stored without them; ser
   for (const { body } of [created, merged]) expect(JSON.parse(body).metadata).not.toHaveProperty('managedFields');
   const config = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'created' } });
   const applied = await api.http('PATCH', `${all}/created?fieldManager=a`, config, { 'content-type': 'application/apply-patch+yaml' });
-  expect(applied.body).toContain('etcdserver: request is too large');
+  const { code, message, reason } = JSON.parse(applied.body);
+  expect([code, message, reason]).toEqual([500, 'etcdserver: request is too large', undefined]);
 });

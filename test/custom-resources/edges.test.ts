@@ -68,6 +68,40 @@ test('definitions of protected groups say whether they are approved', async () =
   );
 });
 
+test('a definition of what the server has anyway changes nothing, and goes again', async () => {
+  const overlap = async (plural: string, group: string, kind: string) => {
+    const schema = { openAPIV3Schema: { type: 'object', required: ['probe'], properties: { probe: { type: 'boolean' } } } };
+    const names = { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` };
+    const metadata = { name: `${plural}.${group}`, annotations: { 'api-approved.kubernetes.io': 'unapproved, testing only' } };
+    const spec = { group, scope: 'Cluster', names, versions: [{ name: 'v1', served: true, storage: true, schema }] };
+    expect((await send('POST', definitions, { metadata, spec })).code).toBe(201);
+    const at = `${definitions}/${metadata.name}`;
+    await eventually('Established', async () =>
+      ((await send('GET', at)).status?.conditions as { type: string; status: string }[] | undefined)?.some(
+        ({ type, status }) => type === 'Established' && status === 'True',
+      ),
+    );
+    return at;
+  };
+  const ofDefinitions = await overlap('customresourcedefinitions', 'apiextensions.k8s.io', 'CustomResourceDefinition');
+  const ofServices = await overlap('apiservices', 'apiregistration.k8s.io', 'APIService');
+  // Built-in validation, and a place in the store that the end of the definition does not touch.
+  const services = '/apis/apiregistration.k8s.io/v1/apiservices';
+  const spec = { group: 'kept.example', version: 'v1', groupPriorityMinimum: 100, versionPriority: 100 };
+  expect(await send('POST', services, { metadata: { name: 'v1.kept.example' }, spec })).toMatchObject({ code: 201 });
+  for (const at of [ofDefinitions, ofServices]) {
+    expect((await send('DELETE', at)).code).toBe(200);
+    await eventually('gone', async () => (await send('GET', at)).code === 404);
+  }
+  expect((await send('DELETE', `${services}/v1.kept.example`)).code).toBe(200);
+  // A definition whose type has the name of one of the server's is told of by another name.
+  const namesake = await overlap('things', 'apiextensions.apis.pkg.apiextensions-apiserver.k8s.io', 'CustomResourceDefinition');
+  const document = (await send('GET', '/openapi/v2')).definitions as Record<string, { required?: string[] }>;
+  const name = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition';
+  expect([document[name]?.required, document[`${name}_v2`]?.required]).toEqual([['spec'], ['probe']]);
+  await send('DELETE', namesake);
+});
+
 test('a definition whose conversion webhook has no certificates to trust is not established, nor can an established one become so', async () => {
   const conversion = (caBundle?: string) => ({
     strategy: 'Webhook',

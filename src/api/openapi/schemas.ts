@@ -215,9 +215,16 @@ export class SchemaBuilder {
     return node ? this.reference(node.typeName) : { type: 'string' };
   }
 
-  /** Puts a schema that is not the table's (a custom resource's) among the definitions. */
+  /**
+   * Puts a schema that is not the table's (a custom resource's) among the definitions, by another name (`NAME_v2`, as kube-aggregator
+   * has it) where there is another one of this name.
+   */
   add(name: string, schema: Json): Json {
-    this.definitions[name] = schema;
-    return { $ref: `#/${this.#version === 3 ? 'components/schemas' : 'definitions'}/${name}` };
+    const isTaken = (given: string) =>
+      Object.hasOwn(this.definitions, given) && JSON.stringify(this.definitions[given]) !== JSON.stringify(schema);
+    let chosen = name;
+    for (let n = 2; isTaken(chosen); n++) chosen = `${name}_v${n}`;
+    this.definitions[chosen] = schema;
+    return { $ref: `#/${this.#version === 3 ? 'components/schemas' : 'definitions'}/${chosen}` };
   }
 }

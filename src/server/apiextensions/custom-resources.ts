@@ -25,7 +25,7 @@ import { webhookConverter } from './conversion-webhook.ts';
 import { nextStatus } from './names.ts';
 
 export interface CustomResourcesOptions {
-  server: Pick<ApiServer, 'addKind' | 'removeKind' | 'replaceKind' | 'storageOf'>;
+  server: Pick<ApiServer, 'addKind' | 'removeKind' | 'replaceKind' | 'storageOf' | 'bringsAlong'>;
   /** The server's own client. */
   client: Client;
   /** Calls conversion webhooks. */
@@ -83,6 +83,8 @@ export function serveCustomResources(options: CustomResourcesOptions): CustomRes
 
   const serve = (definition: CustomResourceDefinition): void => {
     const { name } = definition.metadata;
+    // The server's own resource of that name goes on being served, and being all that is stored.
+    if (server.bringsAlong({ group: definition.spec.group, plural: definition.spec.names.plural })) return;
     const known = served.get(name);
     if (known && deepEqual(facetsOf(known.definition), facetsOf(definition))) {
       known.definition = definition;

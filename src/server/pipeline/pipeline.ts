@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
 import type { Span, Tracer } from '../../observability/index.ts';
+import { NoSpaceError, RequestTooLargeError } from '../../store/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
@@ -275,6 +276,12 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
 
   const failure = (context: RequestContext, error: unknown): Answer => {
     if (error instanceof StatusError) return statusAnswer(error);
+    // What the store has refused is told in its own words, without a reason.
+    if (error instanceof RequestTooLargeError) return statusAnswer(new StatusError(500, '', error.message));
+    if (error instanceof NoSpaceError) {
+      logger.error({ err: error }, 'the store has no room');
+      return statusAnswer(new StatusError(500, '', error.message));
+    }
     (context.audit as AuditTrail | undefined)?.panicked(error);
     logger.error({ err: error, method: context.method, path: context.path, auditId: context.auditId }, 'a request failed unexpectedly');
     return statusAnswer(errors.internal(error instanceof Error ? error.message : String(error)));
