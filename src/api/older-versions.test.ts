@@ -64,6 +64,16 @@ test('the host of an old endpoint slice is its node', () => {
   expect(asVersion('discovery.k8s.io/v1beta1', slice)).toMatchObject({ endpoints: [{ topology }] });
 });
 
+test.each([
+  ['extensions/v1beta1', 'Deployment'],
+  ['extensions/v1beta1', 'ReplicaSet'],
+  ['extensions/v1beta1', 'DaemonSet'],
+  ['apps/v1beta1', 'Deployment'],
+])('what an %s %s selects could change', (apiVersion, kind) => {
+  expect(served({ apiVersion, kind })?.version?.overrides?.validateUpdate).toBeDefined();
+  expect(served({ apiVersion: 'apps/v1beta2', kind })?.version?.overrides?.validateUpdate).toBeUndefined();
+});
+
 test('the behavior of an autoscaler travels in an annotation of v1, in upstream’s spelling', () => {
   const scaler = {
     kind: 'HorizontalPodAutoscaler',

@@ -90,6 +90,12 @@ export const orphaning = <T extends KubeObject>(version: ServedVersion<T>): Serv
   overrides: { ...version.overrides, defaultPropagation: 'Orphan' },
 });
 
+/** A version in which anything may come to be anything, as long as it is valid: selectors could change until apps/v1beta2. */
+export const changeable = <T extends KubeObject>(version: ServedVersion<T>): ServedVersion<T> => ({
+  ...version,
+  overrides: { ...version.overrides, validateUpdate: () => {} },
+});
+
 /** A version whose fields are those of the storage version: only apiVersion differs. */
 export function sameShape<T extends KubeObject>(
   served: Resource,

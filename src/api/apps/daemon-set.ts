@@ -10,7 +10,7 @@ import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from 
 import { defineKind } from '../kind.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
-import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
+import { changeable, convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -111,7 +111,7 @@ export const daemonSet = defineKind<DaemonSet>({
   resource: DaemonSet,
   shortNames: ['ds'],
   categories: ['all'],
-  versions: [orphaning(sameShape(v1beta2.DaemonSet, DaemonSet)), orphaning(extensionsV1beta1)],
+  versions: [orphaning(sameShape(v1beta2.DaemonSet, DaemonSet)), changeable(orphaning(extensionsV1beta1))],
   defaults(ds) {
     applyDefaults(ds, 'RollingUpdate');
     defaultPodTemplate(ds.spec.template);

@@ -12,7 +12,7 @@ import { type IntOrString, isZero, requireAtMost100Percent, requireNonNegativeIn
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
-import { convertedVersion, orphaning, sameShape } from '../served-version.ts';
+import { changeable, convertedVersion, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -115,27 +115,31 @@ export const deployment = defineKind<Deployment>({
   shortNames: ['deploy'],
   categories: ['all'],
   versions: [
-    orphaning(
-      convertedVersion(v1beta1.Deployment, Deployment, {
-        defaults(d) {
-          defaultSelectorFromTemplate(d);
-          // Fields that defaults touch have the same shape in every version.
-          applyDefaults(d as Deployment, { rollingUpdate: '25%', revisionHistoryLimit: 2, progressDeadlineSeconds: 600 });
-        },
-        toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
-        fromStorage: rollbackConversion.fromStorage,
-      }),
+    changeable(
+      orphaning(
+        convertedVersion(v1beta1.Deployment, Deployment, {
+          defaults(d) {
+            defaultSelectorFromTemplate(d);
+            // Fields that defaults touch have the same shape in every version.
+            applyDefaults(d as Deployment, { rollingUpdate: '25%', revisionHistoryLimit: 2, progressDeadlineSeconds: 600 });
+          },
+          toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
+          fromStorage: rollbackConversion.fromStorage,
+        }),
+      ),
     ),
     orphaning(sameShape(v1beta2.Deployment, Deployment)),
-    orphaning(
-      convertedVersion(extensions.Deployment, Deployment, {
-        defaults(d) {
-          defaultSelectorFromTemplate(d);
-          applyDefaults(d as Deployment, { rollingUpdate: 1, revisionHistoryLimit: maxInt32, progressDeadlineSeconds: maxInt32 });
-        },
-        toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
-        fromStorage: rollbackConversion.fromStorage,
-      }),
+    changeable(
+      orphaning(
+        convertedVersion(extensions.Deployment, Deployment, {
+          defaults(d) {
+            defaultSelectorFromTemplate(d);
+            applyDefaults(d as Deployment, { rollingUpdate: 1, revisionHistoryLimit: maxInt32, progressDeadlineSeconds: maxInt32 });
+          },
+          toStorage: (d) => rollbackConversion.toStorage(d as Rollbackable),
+          fromStorage: rollbackConversion.fromStorage,
+        }),
+      ),
     ),
   ],
   defaults(d) {

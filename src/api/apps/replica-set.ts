@@ -8,7 +8,7 @@ import * as extensions from '../generated/extensions.v1beta1.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
-import { orphaning, sameShape } from '../served-version.ts';
+import { changeable, orphaning, sameShape } from '../served-version.ts';
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
@@ -28,7 +28,7 @@ export const replicaSet = defineKind<ReplicaSet>({
   categories: ['all'],
   versions: [
     orphaning(sameShape(v1beta2.ReplicaSet, ReplicaSet)),
-    orphaning(sameShape(extensions.ReplicaSet, ReplicaSet, { defaults: defaultSelectorFromTemplate })),
+    changeable(orphaning(sameShape(extensions.ReplicaSet, ReplicaSet, { defaults: defaultSelectorFromTemplate }))),
   ],
   defaults(rs) {
     rs.spec ??= {};

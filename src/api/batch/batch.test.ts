@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accept, rejectUpdate, row } from '../testing/accept.ts';
+import { accept, rejectStatus, rejectUpdate, row } from '../testing/accept.ts';
 import { scheduleProblem } from './cron-schedule.ts';
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'busybox' }] } };
@@ -156,6 +156,44 @@ describe('a job', () => {
     expect([{}, { startTime: 't' }, { startTime: 't', conditions: suspended }, { active: 1, conditions: suspended }].map(update)).toEqual([
       0, 1, 0, 1,
     ]);
+  });
+
+  const done = (...types: string[]) => ({ conditions: types.map((type) => ({ type, status: 'True' })) });
+  const indexed = { completionMode: 'Indexed', completions: 3, parallelism: 1, backoffLimitPerIndex: 1 };
+  it.each<[object, object, object, string[]]>([
+    [{}, { failed: 2 }, { failed: 1 }, ['status.failed: Invalid value: 1: cannot decrease the failed counter']],
+    [
+      {},
+      {},
+      done('Complete', 'Failed'),
+      [
+        'status.conditions: Invalid value: cannot set Complete=True and Failed=true conditions',
+        'status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition',
+        'status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition',
+        'status.completionTime: Required value: completionTime is required for Complete jobs',
+        'status.startTime: Required value: startTime is required for finished job',
+      ],
+    ],
+    [
+      indexed,
+      {},
+      { completedIndexes: '0-1', failedIndexes: '1-2' },
+      ['status.failedIndexes: Invalid value: "1-2": failedIndexes and completedIndexes overlap at index: 1'],
+    ],
+    // As it was before there were fewer completions.
+    [indexed, { completedIndexes: '0,4' }, { completedIndexes: '0,4', failedIndexes: '1' }, []],
+    [
+      indexed,
+      { completedIndexes: '0,4' },
+      { completedIndexes: '0,4', failedIndexes: 'x,0' },
+      [
+        'status.failedIndexes: Invalid value: "x,0": error parsing failedIndexes: cannot convert string to integer for index: "x"',
+        'status.failedIndexes: Invalid value: "x,0": failedIndexes and completedIndexes overlap at index: 0',
+      ],
+    ],
+  ])('of %j does not come from status %j to %j', (spec, before, after, messages) => {
+    const of = (status: object) => ({ ...accept(job(spec)).stored, status }) as never;
+    expect(rejectStatus(of(after), of(before))).toEqual(messages);
   });
 
   it.each<[object, object, object]>([

@@ -32,10 +32,22 @@ export function countIndexes(text: string, completions: number): number {
   return readIndexes(text, completions).reduce((total, [from, to]) => total + to - from + 1, 0);
 }
 
-/** The first index that both texts name. */
+/** The intervals of the text that can be read. */
+function readableIndexes(text: string, completions: number): [from: number, to: number][] {
+  return text.split(',').flatMap((interval) => {
+    try {
+      return readIndexes(interval, completions);
+    } catch (error) {
+      if (error instanceof RangeError) return [];
+      throw error;
+    }
+  });
+}
+
+/** The first index that both texts name; what cannot be read, such as indexes from before there were fewer completions, is no matter. */
 export function firstCommonIndex(a: string, b: string, completions: number): number | undefined {
-  const others = readIndexes(b, completions);
-  for (const [from, to] of readIndexes(a, completions)) {
+  const others = readableIndexes(b, completions);
+  for (const [from, to] of readableIndexes(a, completions)) {
     const met = others.find(([start, end]) => start <= to && from <= end);
     if (met) return Math.max(from, met[0]);
   }

@@ -99,14 +99,12 @@ function validateIndexLists(job: Job, status: JobStatus, before: JobStatus, erro
   const { completedIndexes = '', failedIndexes } = status;
   const completedChanged = completedIndexes !== (before.completedIndexes ?? '');
   const failedChanged = failedIndexes !== before.failedIndexes;
-  const readable = (name: 'completedIndexes' | 'failedIndexes', text: string): boolean => {
+  const checkReadable = (name: 'completedIndexes' | 'failedIndexes', text: string): void => {
     try {
       readIndexes(text, completions ?? 0);
-      return true;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       errors.invalid(path.child(name), text, `error parsing ${name}: ${error.message}`);
-      return false;
     }
   };
   if (completedChanged && completedIndexes !== '' && completionMode !== 'Indexed')
@@ -118,10 +116,9 @@ function validateIndexLists(job: Job, status: JobStatus, before: JobStatus, erro
   if (failedChanged && failedIndexes !== undefined && backoffLimitPerIndex === undefined)
     errors.invalid(path.child('failedIndexes'), failedIndexes, 'cannot set non-null failedIndexes when backoffLimitPerIndex is null');
   if (completions === undefined || (!completedChanged && !failedChanged)) return;
-  const completedRead = !completedChanged || readable('completedIndexes', completedIndexes);
-  const failedRead =
-    !failedChanged || failedIndexes === undefined || backoffLimitPerIndex === undefined || readable('failedIndexes', failedIndexes);
-  if (failedIndexes === undefined || !completedRead || !failedRead) return;
+  if (completedChanged) checkReadable('completedIndexes', completedIndexes);
+  if (failedChanged && failedIndexes !== undefined && backoffLimitPerIndex !== undefined) checkReadable('failedIndexes', failedIndexes);
+  if (failedIndexes === undefined) return;
   const common = firstCommonIndex(completedIndexes, failedIndexes, completions);
   if (common !== undefined)
     errors.invalid(path.child('failedIndexes'), failedIndexes, `failedIndexes and completedIndexes overlap at index: ${common}`);

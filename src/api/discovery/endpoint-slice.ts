@@ -96,7 +96,7 @@ function validatePorts(ports: readonly EndpointPort[], errors: FieldErrors): voi
     if (name !== '') reject(errors, at.child('name'), name, isDns1123Label(name));
     if (names.has(name)) errors.duplicate(at.child('name'), name);
     names.add(name);
-    if (!protocol) errors.required(at.child('protocol'));
+    if (protocol === undefined) errors.required(at.child('protocol'));
     else if (!protocols.includes(protocol)) errors.notSupported(at.child('protocol'), protocol, [...protocols].sort());
     if (appProtocol !== undefined) reject(errors, at.child('appProtocol'), appProtocol, isQualifiedName(appProtocol));
   }

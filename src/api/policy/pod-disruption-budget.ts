@@ -1,11 +1,11 @@
 import { requireCounts } from '../apps/template-rules.ts';
 import { allowOneOf } from '../core/checks.ts';
-import { FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { LabelSelector } from '../generated/meta.v1.ts';
 import { PodDisruptionBudget } from '../generated/policy.v1.ts';
 import * as v1beta1 from '../generated/policy.v1beta1.ts';
 import { requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
-import { defineKind } from '../kind.ts';
+import { defineKind, type ServedVersion } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { validateConditions, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
@@ -52,7 +52,7 @@ function withSelector<T extends HasSelector>(pdb: T, change: (selector: LabelSel
   return selector === before ? pdb : { ...pdb, spec: { ...pdb.spec, selector } };
 }
 
-const policyV1beta1 = convertedVersion(v1beta1.PodDisruptionBudget, PodDisruptionBudget, {
+const convertedV1beta1 = convertedVersion(v1beta1.PodDisruptionBudget, PodDisruptionBudget, {
   toStorage: (pdb) =>
     withSelector(pdb, (selector) => {
       if (isEmpty(selector)) return matchNone;
@@ -64,6 +64,16 @@ const policyV1beta1 = convertedVersion(v1beta1.PodDisruptionBudget, PodDisruptio
       return isEmpty(selector) ? matchAllInV1beta1 : selector;
     }),
 });
+
+function validateStatusConditions({ status }: PodDisruptionBudget, errors: FieldErrors): void {
+  validateConditions(status?.conditions, statusPath.child('conditions'), errors);
+}
+
+/** Its status could say any numbers. */
+const policyV1beta1: ServedVersion<PodDisruptionBudget> = {
+  ...convertedV1beta1,
+  overrides: { subresources: { status: { validate: (next, _prev, errors) => validateStatusConditions(next, errors) } } },
+};
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   resource: PodDisruptionBudget,
@@ -97,10 +107,10 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   },
   subresources: {
     status: {
-      validate({ status }, _prev, errors) {
-        if (!status) return;
-        validateConditions(status.conditions, statusPath.child('conditions'), errors);
-        requireCounts(status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'], statusPath, errors);
+      validate(next, _prev, errors) {
+        validateStatusConditions(next, errors);
+        if (next.status)
+          requireCounts(next.status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'], statusPath, errors);
       },
     },
   },

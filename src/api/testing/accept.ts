@@ -61,6 +61,14 @@ export function rejectUpdate(next: KubeObject, prev: KubeObject, { whole = false
   return errors.list.map(fieldErrorMessage);
 }
 
+/** What is wrong with an update of the status from `prev` to `next`, both as stored. */
+export function rejectStatus(next: KubeObject, prev: KubeObject): string[] {
+  const status = served(next)?.definition.subresources?.status;
+  const errors = new FieldErrors();
+  if (typeof status === 'object') status.validate?.(next, prev, errors);
+  return errors.list.map(fieldErrorMessage);
+}
+
 /** The row that `kubectl get -o wide` shows: cells by column names. */
 export function row<T extends { apiVersion: string; kind: string }>(
   written: T,
