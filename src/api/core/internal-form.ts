@@ -14,6 +14,25 @@ const goName = (name: string) =>
 /** What the internal PodSpec keeps in its security context, ahead of what is there for JSON too. */
 const securityFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'];
 
+/** Fields that stand elsewhere in the internal type: each is followed by those after it. */
+const places: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'core.v1.PodSpec': { subdomain: ['setHostnameAsFQDN'], priority: ['preemptionPolicy'], runtimeClassName: ['overhead'] },
+  'core.v1.PodSecurityContext': { fsGroup: ['fsGroupChangePolicy'] },
+  'core.v1.PersistentVolumeSpec': {
+    nfs: ['rbd', 'quobyte', 'iscsi', 'flexVolume'],
+    flocker: ['azureFile', 'vsphereVolume', 'azureDisk', 'photonPersistentDisk', 'portworxVolume'],
+  },
+};
+
+function inPlace(node: StructNode): readonly Field[] {
+  const followers = places[node.typeName] ?? {};
+  const moved = new Set(Object.values(followers).flat());
+  return node.fields.flatMap((field) => {
+    if (moved.has(field.name)) return [];
+    return [field, ...(followers[field.name] ?? []).flatMap((name) => node.byName.get(name) ?? [])];
+  });
+}
+
 function absent({ node, pointer }: Field): unknown {
   if (pointer) return null;
   switch (node.kind) {
@@ -43,7 +62,7 @@ const shownFields = (fields: readonly Field[], value: Fields) =>
 
 function shownPodSpec(node: StructNode, value: Fields): object {
   const isSecurity = ({ name }: Field) => securityFields.includes(name);
-  const fields = node.fields.filter((field) => !isSecurity(field) && field.name !== 'serviceAccount');
+  const fields = inPlace(node).filter((field) => !isSecurity(field) && field.name !== 'serviceAccount');
   const pod = shownFields(fields, value);
   const security = shownFields(node.fields.filter(isSecurity), value);
   pod.SecurityContext = { ...security, ...(pod.SecurityContext ?? (absent({ ...securityContextOf(node), pointer: false }) as object)) };
@@ -60,7 +79,7 @@ function shown(node: TypeNode, value: unknown): unknown {
   if (node.kind === 'list' && Array.isArray(value)) return value.map((item) => shown(node.item, item));
   // What internal types share with the versioned ones has JSON's names there, too.
   if (node.kind !== 'struct' || node.typeName.startsWith('meta.') || typeof value !== 'object' || value === null) return value;
-  return node.typeName === 'core.v1.PodSpec' ? shownPodSpec(node, value as Fields) : shownFields(node.fields, value as Fields);
+  return node.typeName === 'core.v1.PodSpec' ? shownPodSpec(node, value as Fields) : shownFields(inPlace(node), value as Fields);
 }
 
 /** `value`, of the table's type (`core.v1.SecurityContext`), as upstream's internal type prints it in JSON; or only some `fields` of it. */
@@ -69,7 +88,7 @@ export function internalForm(typeName: string, value: unknown, fields?: readonly
   const node = structNode(typeName);
   if (fields === undefined) return shown(node, value);
   return shownFields(
-    node.fields.filter(({ name }) => fields.includes(name)),
+    inPlace(node).filter(({ name }) => fields.includes(name)),
     value as Fields,
   );
 }
