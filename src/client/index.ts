@@ -24,6 +24,7 @@ export { createInformerFactory, type SharedInformerFactory } from './informer-fa
 export { jsonLines } from './json-lines.ts';
 export {
   connectionOf,
+  credentialsOf,
   formatKubeconfig,
   type Kubeconfig,
   type KubeconfigCluster,

@@ -93,6 +93,21 @@ export async function loadKubeconfigs(paths: readonly string[] = kubeconfigPaths
   return merged;
 }
 
+const pemOf = async (data: string | undefined, file: string | undefined) =>
+  data ? Buffer.from(data, 'base64').toString() : file ? await readFile(file, 'utf8') : undefined;
+
+/** How a user proves who it is; PEM as text. Throws for files that can't be read. */
+export async function credentialsOf(user: KubeconfigUser) {
+  return {
+    cert: await pemOf(user['client-certificate-data'], user['client-certificate']),
+    key: await pemOf(user['client-key-data'], user['client-key']),
+    token: user.token,
+    tokenFile: user.tokenFile,
+    username: user.username,
+    password: user.password,
+  };
+}
+
 /** What `httpsTransport` needs to connect as a context says. Throws where the context, its cluster or its user is not there. */
 export async function connectionOf(
   config: Kubeconfig,
@@ -103,18 +118,10 @@ export async function connectionOf(
   if (!context) throw new Error(`context "${contextName}" does not exist`);
   const cluster = config.clusters.find((c) => c.name === context.cluster)?.cluster;
   if (!cluster) throw new Error(`cluster "${context.cluster}" does not exist`);
-  const user = config.users.find((u) => u.name === context.user)?.user ?? {};
-  const pem = async (data: string | undefined, file: string | undefined) =>
-    data ? Buffer.from(data, 'base64').toString() : file ? await readFile(file, 'utf8') : undefined;
   return {
     server: cluster.server,
-    ca: await pem(cluster['certificate-authority-data'], cluster['certificate-authority']),
-    cert: await pem(user['client-certificate-data'], user['client-certificate']),
-    key: await pem(user['client-key-data'], user['client-key']),
-    token: user.token,
-    tokenFile: user.tokenFile,
-    username: user.username,
-    password: user.password,
+    ca: await pemOf(cluster['certificate-authority-data'], cluster['certificate-authority']),
+    ...(await credentialsOf(config.users.find((u) => u.name === context.user)?.user ?? {})),
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'],
     tlsServerName: cluster['tls-server-name'],
     namespace: context.namespace ?? 'default',

@@ -85,6 +85,25 @@ contexts: [{name: c, context: {cluster: k, user: u}}]
   });
 });
 
+test('who the server says it is to webhooks, by where they are', async () => {
+  const file = join(dir, 'webhooks.kubeconfig');
+  writeFileSync(join(dir, 'token'), 'from-file\n');
+  const users = ['a.test:8443', 'b.test', '*.c.test', '*.svc:444'].map((name) => `{name: '${name}', user: {token: '${name}'}}`);
+  const others = "{name: '*.test', user: {username: u, password: p}}, {name: file.org, user: {tokenFile: token}}";
+  writeFileSync(file, `apiVersion: v1\nkind: Config\nusers: [${users}, ${others}]\n`);
+  const configuration = `{apiVersion: apiserver.config.k8s.io/v1, kind: WebhookAdmissionConfiguration, kubeConfigFile: ${file}}`;
+  const { webhookCredentials } = await read(`${head}- {name: MutatingAdmissionWebhook, configuration: ${configuration}}\n`);
+  expect(Object.keys(webhookCredentials ?? {})).toEqual(['mutating']);
+  const authorization = async (target: string) => (await webhookCredentials?.mutating?.(target))?.authorization;
+  expect(await authorization('a.test:8443')).toBe('Bearer a.test:8443');
+  expect(await authorization('a.test:443')).toBe('Basic dTpw');
+  expect(await authorization('b.test:443')).toBe('Bearer b.test');
+  expect(await authorization('b.test:8443')).toBeUndefined();
+  expect(await authorization('x.y.c.test:443')).toBe('Bearer *.c.test');
+  expect(await authorization('hook.ns.svc:444')).toBe('Bearer *.svc:444');
+  expect(await authorization('file.org:443')).toBe('Bearer from-file');
+});
+
 test.each([
   ['kind: Pod\napiVersion: v1\n', 'no kind "Pod" is registered for version "v1"'],
   [head + podSecurity('{enforce: strict}'), 'defaults.enforce: Invalid value: "strict": must be one of privileged, baseline, restricted'],
@@ -105,6 +124,10 @@ test.each([
     'invalid config: whitelist[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty',
   ],
   [`${head}- {name: ImagePolicyWebhook, configuration: {imagePolicy: {kubeConfigFile: nowhere}}}\n`, 'ImagePolicyWebhook: '],
+  [
+    `${head}- {name: ValidatingAdmissionWebhook, configuration: {apiVersion: apiserver.config.k8s.io/v1, kind: WebhookAdmissionConfiguration, kubeConfigFile: a}}\n`,
+    'kubeConfigFile: Invalid value: "a": must be an absolute file path',
+  ],
   [`${head}- {name: PodSecurity, path: nowhere.yaml}\n`, 'unable to read admission control configuration from'],
   [`${head}- {name: LimitRanger, configuration: {}}\n`, 'admission plugin "LimitRanger" takes no configuration'],
 ])('what is wrong with it is said: %#', async (text, why) => {

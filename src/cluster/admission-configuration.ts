@@ -1,16 +1,18 @@
 /** --admission-control-config-file: an AdmissionConfiguration of apiserver.config.k8s.io, with what each plugin is told. */
 
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { isDns1123Label, isDns1123Subdomain, isJsonObject, parseSelector, type Toleration } from '../api/index.ts';
 import {
+  type CredentialsFor,
   type EventLimit,
   type ImagePolicyOptions,
   isLevel,
   isVersion,
   type LimitedResource,
   openKubeconfigWebhook,
+  openWebhookCredentials,
   type PodNodeSelectors,
   type PodSecurityOptions,
   type PodTolerationOptions,
@@ -25,6 +27,7 @@ export interface AdmissionConfiguration {
   podTolerations?: PodTolerationOptions;
   podNodeSelectors?: PodNodeSelectors;
   imagePolicy?: ImagePolicyOptions;
+  webhookCredentials?: { mutating?: CredentialsFor; validating?: CredentialsFor };
 }
 
 type Json = Record<string, unknown>;
@@ -178,6 +181,29 @@ async function imagePolicyOf(value: unknown, folder: string): Promise<ImagePolic
   }
 }
 
+async function webhookCredentialsOf(name: string, value: unknown): Promise<CredentialsFor | undefined> {
+  const document = documentOf(value, 'WebhookAdmissionConfiguration', ['apiserver.config.k8s.io/v1'], name);
+  const { kubeConfigFile = '', staticManifestsDir = '' } = document;
+  if (staticManifestsDir !== '')
+    throw new ClusterError(
+      `static webhook manifests dir ${JSON.stringify(staticManifestsDir)} configured but ManifestBasedAdmissionControlConfig feature gate is not enabled`,
+    );
+  if (kubeConfigFile === '') return undefined;
+  if (typeof kubeConfigFile !== 'string' || !isAbsolute(kubeConfigFile))
+    throw new ClusterError(`${name}: kubeConfigFile: Invalid value: ${JSON.stringify(kubeConfigFile)}: must be an absolute file path`);
+  try {
+    return await openWebhookCredentials(kubeConfigFile);
+  } catch (error) {
+    throw new ClusterError(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** What is told of webhooks: by plugin, which of them it is about. */
+const webhookPlugins: Readonly<Record<string, 'mutating' | 'validating'>> = {
+  MutatingAdmissionWebhook: 'mutating',
+  ValidatingAdmissionWebhook: 'validating',
+};
+
 async function readYaml(file: string): Promise<unknown> {
   try {
     return parse(await readFile(file, 'utf8'));
@@ -204,7 +230,10 @@ export async function readAdmissionConfiguration(file: string | undefined): Prom
     else if (name === 'PodTolerationRestriction') found = { ...found, podTolerations: podTolerationsOf(told) };
     else if (name === 'PodNodeSelector') found = { ...found, podNodeSelectors: podNodeSelectorsOf(told) };
     else if (name === 'ImagePolicyWebhook') found = { ...found, imagePolicy: await imagePolicyOf(told, dirname(file)) };
-    else throw new ClusterError(`admission plugin ${JSON.stringify(String(name ?? ''))} takes no configuration`);
+    else if (typeof name === 'string' && Object.hasOwn(webhookPlugins, name)) {
+      const credentials = await webhookCredentialsOf(name, told);
+      if (credentials) found = { ...found, webhookCredentials: { ...found.webhookCredentials, [webhookPlugins[name] ?? '']: credentials } };
+    } else throw new ClusterError(`admission plugin ${JSON.stringify(String(name ?? ''))} takes no configuration`);
   }
   return found;
 }

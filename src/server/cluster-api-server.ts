@@ -94,6 +94,7 @@ export interface ClusterApiServerOptions
     | 'podTolerations'
     | 'podNodeSelectors'
     | 'imagePolicy'
+    | 'webhookCredentials'
   >;
   services: Pick<ServiceAllocatorOptions, 'ranges' | 'ports'>;
   /** How to talk to kubelets, for logs, exec, attach, port-forward and proxies; without it those are not served. */

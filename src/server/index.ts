@@ -50,4 +50,4 @@ export type {
 export { decodeStored, type StorageMediaType, storageMediaTypes } from './storage/stored-form.ts';
 export { type Follower, follow, readObject, readObjects, type Storages } from './storages.ts';
 export type { KubeletTls } from './streaming/index.ts';
-export { openKubeconfigWebhook } from './webhook/index.ts';
+export { type CredentialsFor, openKubeconfigWebhook, openWebhookCredentials } from './webhook/index.ts';

@@ -34,7 +34,9 @@ const trail = {
 const auditor = { begin: () => trail, unauthenticated() {}, rejected() {}, close: async () => {} };
 beforeEach(async () => {
   notes = {};
-  api = await startApiServer({ server: { auditor } });
+  api = await startApiServer({
+    server: { auditor, admissionPlugins: { webhookCredentials: { validating: async (target) => ({ authorization: `for ${target}` }) } } },
+  });
   hook = await startHookServer(api);
 });
 afterEach(async () => {
@@ -348,6 +350,19 @@ describe('hostile', () => {
       /expected webhook response of admission.k8s.io\/v1, Kind=AdmissionReview, got \/v1, Kind=Pod/,
     ],
   ];
+
+  test('the server says who it is as it was told for the kind of webhook', async () => {
+    await validating(webhookOf());
+    await mutating(webhookOf());
+    await effective();
+    const seen = new Set<string | undefined>();
+    hook.misbehave = ({ uid }, response, { headers }) => {
+      seen.add(headers.authorization);
+      response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid, allowed: true } }));
+    };
+    await expect.poll(() => createMap(`c${Math.random()}`.replace('0.', '')).then(() => seen.size)).toBe(2);
+    expect([...seen]).toEqual([undefined, `for ${new URL(hook.clientConfig.url).host}`]);
+  });
 
   test('whatever a webhook answers, it costs its request only', async () => {
     const created = await validating(webhookOf({ timeoutSeconds: 1 }));

@@ -8,3 +8,4 @@ export {
   type WebhookClientConfig,
   WebhookStatusError,
 } from './webhook-client.ts';
+export { type CredentialsFor, openWebhookCredentials } from './webhook-credentials.ts';

@@ -11,6 +11,7 @@ import type { Storages } from '../storages.ts';
 import { connectionProblem } from './go-words.ts';
 import { serverIdentity } from './server-identity.ts';
 import { resolveService } from './service-address.ts';
+import type { CredentialsFor, WebhookCredentials } from './webhook-credentials.ts';
 
 /** Where a webhook is, as `clientConfig` of every kind that has webhooks says it. */
 export interface WebhookClientConfig {
@@ -24,6 +25,8 @@ export interface WebhookCall {
   /** Aborted: the call ends at once. */
   signal?: AbortSignal;
   timeoutSeconds: number;
+  /** Who the server says it is. Default: nobody. */
+  credentialsFor?: CredentialsFor | undefined;
   /** Whether the timeout is in the query, for the webhook to know. */
   sendTimeout?: boolean;
   /** Default 3 MiB, as the server's own requests. */
@@ -55,6 +58,9 @@ export interface WebhookClientOptions {
   missingSan?: () => void;
 }
 
+/** Whom the server trusts, and who it says it is. */
+type Tls = WebhookCredentials & { ca: string | undefined };
+
 interface Reply {
   body: string;
   statusCode: number;
@@ -64,6 +70,8 @@ interface Reply {
 interface Target {
   /** As it is shown in errors. */
   shown: string;
+  /** With the port, whether or not it is the usual one. */
+  hostPort: string;
   path: string;
   serverName: string;
   hostHeader: string;
@@ -82,6 +90,7 @@ function targetOf(config: WebhookClientConfig, options: WebhookClientOptions, qu
     const address = { host, port: Number(url.port || 443) };
     return {
       shown: `${url.origin}${url.pathname}${query}`,
+      hostPort: `${url.hostname}:${address.port}`,
       path: `${url.pathname}${query}`,
       serverName: host,
       hostHeader: url.host,
@@ -92,6 +101,7 @@ function targetOf(config: WebhookClientConfig, options: WebhookClientOptions, qu
   const serverName = `${name}.${namespace}.svc`;
   return {
     shown: `https://${serverName}:${port}${path}${query}`,
+    hostPort: `${serverName}:${port}`,
     path: `${path}${query}`,
     serverName,
     hostHeader: `${serverName}:${port}`,
@@ -130,7 +140,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
     checkServerIdentity: serverIdentity(options.missingSan),
   });
 
-  const send = async (target: Target, ca: string | undefined, text: string, signal: AbortSignal, maxBytes: number): Promise<Reply> => {
+  const send = async (target: Target, tls: Tls, text: string, signal: AbortSignal, maxBytes: number): Promise<Reply> => {
     const span = currentSpan();
     const { host, port } = await target.resolve();
     signal.throwIfAborted();
@@ -144,7 +154,8 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
           method: 'POST',
           // Addresses are no server names (RFC 6066); they are checked as addresses.
           servername: isIP(target.serverName) ? '' : target.serverName,
-          ...(ca === undefined ? {} : { ca }),
+          ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+          ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
           headers: {
             'content-type': 'application/json',
             accept: 'application/json, */*',
@@ -152,6 +163,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
             host: target.hostHeader,
             'user-agent': 'kube-apiserver-admission',
             ...(span ? { traceparent: span.traceParent } : {}),
+            ...(tls.authorization === undefined ? {} : { authorization: tls.authorization }),
           },
           signal,
         },
@@ -176,7 +188,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       sent.on('error', (error) => {
         // The webhook has closed a kept connection just when it was used again: nothing has been read of this call.
         if (sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET' && !signal.aborted)
-          send(target, ca, text, signal, maxBytes).then(resolve, reject);
+          send(target, tls, text, signal, maxBytes).then(resolve, reject);
         else reject(error);
       });
       sent.end(text);
@@ -184,7 +196,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
   };
 
   return {
-    async post(config, body, { signal, timeoutSeconds, sendTimeout = false, maxAnswerBytes = defaultMaxAnswerBytes }) {
+    async post(config, body, { signal, timeoutSeconds, credentialsFor, sendTimeout = false, maxAnswerBytes = defaultMaxAnswerBytes }) {
       const deadline = new AbortController();
       const timer = options.clock.setTimer(timeoutSeconds * 1000, () => deadline.abort(), { background: true });
       const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
@@ -193,7 +205,8 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       let reply: Reply;
       try {
         const attributes = () => ({ 'http.request.method': 'POST', 'url.full': target.shown });
-        const post = () => send(target, ca, JSON.stringify(body), either, maxAnswerBytes);
+        const tls = { ca, ...(await credentialsFor?.(target.hostPort)) };
+        const post = () => send(target, tls, JSON.stringify(body), either, maxAnswerBytes);
         reply = await traced('HTTP POST', attributes, post, spanKind.client);
       } catch (error) {
         // An answer's own words say enough; a connection's need where.

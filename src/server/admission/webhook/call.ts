@@ -6,6 +6,7 @@ import type { ExtensionMetrics, WebhookOutcome } from '../../metrics/extension-m
 import { newUid } from '../../registry/identity.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import { type WebhookClient, WebhookStatusError } from '../../webhook/index.ts';
+import type { WebhookCredentialsByKind } from '../extension/context.ts';
 import { reviewRequest } from '../extension/review-request.ts';
 import type { VersionedRequest } from '../extension/versions.ts';
 import { checkDryRun, failsClosed, type Hook } from './hooks.ts';
@@ -60,6 +61,8 @@ function patchOf(hook: Hook, response: Fields, version: string, isMutating: bool
     if (given === '' && type !== undefined) throw new Error('webhook returned response.patchType but not response.patch');
   }
   if (given === '') return undefined;
+  // The older version's is never looked at.
+  if (version !== 'v1') return decodedPatch(hook, given, 'JSONPatch');
   if (type === '') throw new Error('webhook returned invalid response.patchType of ""');
   return decodedPatch(hook, given, type);
 }
@@ -73,7 +76,7 @@ function decodedPatch(hook: Hook, given: string, type: unknown): unknown[] | und
     throw new CallError(hook, `received undecodable patch in webhook response: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!Array.isArray(patch) || patch.length === 0) return undefined;
-  if (type !== undefined && type !== 'JSONPatch') throw new CallError(hook, `unsupported patch type ${JSON.stringify(type)}`);
+  if (type !== 'JSONPatch') throw new CallError(hook, `unsupported patch type ${JSON.stringify(type)}`);
   return patch;
 }
 
@@ -82,6 +85,7 @@ export interface CallContext {
   random: Random;
   clock: Clock;
   metrics?: ExtensionMetrics | undefined;
+  webhookCredentials?: WebhookCredentialsByKind | undefined;
 }
 
 /** The refusal that a webhook has answered, always an error. */
@@ -147,7 +151,7 @@ export async function callHook<T>(
 }
 
 async function call(
-  { webhooks, random, clock }: CallContext,
+  { webhooks, random, clock, webhookCredentials }: CallContext,
   hook: Hook,
   request: AdmissionRequest,
   versioned: VersionedRequest,
@@ -170,6 +174,7 @@ async function call(
     answer = await webhooks.post(webhook.clientConfig, review, {
       timeoutSeconds: Math.max(0, Math.min(webhook.timeoutSeconds ?? 10, leftMs / 1000)),
       sendTimeout: true,
+      credentialsFor: webhookCredentials?.[isMutating ? 'mutating' : 'validating'],
       ...(lifetime ? { signal: lifetime.signal } : {}),
     });
   } catch (error) {
