@@ -12,8 +12,14 @@ it.each([
   expect(goDurationMs(text)).toBe(ms);
 });
 
-it.each(['', 'abc', '10', '5 s', '10s!'])('%j is no duration', (text) => {
-  expect(() => goDurationMs(text)).toThrow(`time: invalid duration ${JSON.stringify(text)}`);
+it.each([
+  ['', 'invalid duration'],
+  ['abc', 'invalid duration'],
+  ['10', 'missing unit in duration'],
+  ['5 s', 'unknown unit " s" in duration'],
+  ['1h10s!', 'unknown unit "s!" in duration'],
+])('%j is no duration', (text, why) => {
+  expect(() => goDurationMs(text)).toThrow(`time: ${why} ${JSON.stringify(text)}`);
 });
 
 it.each([

@@ -70,10 +70,23 @@ export function parseGoDuration(text: string): bigint | undefined {
   return match[1] === '-' ? -nanos : nanos;
 }
 
+/** What Go says of a text that is no duration. */
+export function goDurationProblem(text: string): string {
+  const inText = `in duration ${JSON.stringify(text)}`;
+  for (let rest = text.replace(/^[+-]/, ''); rest !== ''; ) {
+    const [part, unit = ''] = /^(?:\d+\.?\d*|\.\d+)([^.\d]*)/.exec(rest) ?? [];
+    if (part === undefined) break;
+    if (unit === '') return `time: missing unit ${inText}`;
+    if (!Object.hasOwn(unitNanos, unit)) return `time: unknown unit ${JSON.stringify(unit)} ${inText}`;
+    rest = rest.slice(part.length);
+  }
+  return `time: invalid duration ${JSON.stringify(text)}`;
+}
+
 /** Milliseconds in a Go duration. @throws RangeError in Go's words for what is none. */
 export function goDurationMs(text: string): number {
   const nanos = parseGoDuration(text);
-  if (nanos === undefined) throw new RangeError(`time: invalid duration ${JSON.stringify(text)}`);
+  if (nanos === undefined) throw new RangeError(goDurationProblem(text));
   return Number(nanos) / 1e6;
 }
 

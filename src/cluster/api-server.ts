@@ -1,5 +1,4 @@
 /** The API server of a control plane, made from the cluster's configuration and flags. */
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { kinds } from '../api/index.ts';
@@ -27,6 +26,7 @@ import type { ComponentEnvironment } from './component-process.ts';
 import type { ClusterConfig } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
+import { invalidArgument } from './flag-types.ts';
 import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import { followCertificates } from './follow-certificates.ts';
@@ -35,6 +35,7 @@ import { allowsAnonymous, identityOptions } from './identity-flags.ts';
 import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
+import { messageOf, readText } from './pem-files.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
 import { serviceRanges } from './service-range-flag.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
@@ -111,7 +112,7 @@ export async function openApiServer(
     port: config.apiPort,
     services: {
       ranges: serviceRanges(args['service-cluster-ip-range'] ?? config.serviceCidr).map(parseIpRange),
-      ports: parsePortRange(args['service-node-port-range'] ?? '30000-32767'),
+      ports: nodePorts(args['service-node-port-range'] ?? '30000-32767'),
     },
     admissionPlugins: {
       enable: list(args['enable-admission-plugins']),
@@ -182,11 +183,19 @@ const defaultComponents: ReadonlyMap<string, ComponentAddress> = new Map([
   ['controller-manager', { host: '127.0.0.1', port: 10257 }],
 ]);
 
+function nodePorts(text: string) {
+  try {
+    return parsePortRange(text);
+  } catch (error) {
+    throw invalidArgument(text, 'service-node-port-range', messageOf(error));
+  }
+}
+
 async function authenticationFlags(config: ClusterConfig) {
   const args = config.args.apiserver;
   const tokenFile = args['token-auth-file'];
   return {
-    ...(tokenFile ? { tokens: parseTokenFile(await readFile(tokenFile, 'utf8')) } : {}),
+    ...(tokenFile ? { tokens: parseTokenFile(await readText(tokenFile)) } : {}),
     ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),
   };
 }

@@ -1,17 +1,19 @@
 /** Flags that `k8ts up` hands through to components, read as upstream's components read them. */
-import { type kubeletconfigV1beta1, parseGoDuration } from '../api/index.ts';
+import { goDurationProblem, type kubeletconfigV1beta1, parseGoBool, parseGoDuration } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { checkFlagTypes } from './flag-types.ts';
 import { logFlags } from './log-flags.ts';
 
-/** Fails on a flag that the component does not know, in upstream's words. */
+/** Fails on a flag that the component does not know, or a value that is not of its kind, in upstream's words. */
 export function checkFlags(args: ComponentArgs, known: readonly string[]): void {
   for (const flag of Object.keys(args)) if (!known.includes(flag)) throw new ClusterError(`unknown flag: --${flag}`);
+  checkFlagTypes(args);
 }
 
 export const list = (text: string | undefined): string[] => (text ?? '').split(',').filter((item) => item !== '');
 export const flag = (text: string | undefined, otherwise: boolean): boolean =>
-  text === undefined ? otherwise : text === 'true' || text === '';
+  text === undefined ? otherwise : text === '' || parseGoBool(text) === true;
 
 type KubeletConfiguration = kubeletconfigV1beta1.KubeletConfiguration;
 
@@ -90,7 +92,7 @@ export function kubeletConfiguration(args: ComponentArgs): Partial<kubeletconfig
 /** Milliseconds in a flag's Go duration such as `1m30s`. */
 export function durationMs(text: string): number {
   const nanos = parseGoDuration(text);
-  if (nanos === undefined) throw new ClusterError(`time: invalid duration ${JSON.stringify(text)}`);
+  if (nanos === undefined) throw new ClusterError(goDurationProblem(text));
   return Number(nanos) / 1e6;
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { FieldErrors, fieldErrorMessage, kinds } from '../api/index.ts';
+import { checkFlags } from './flags.ts';
 import { identityOptions } from './identity-flags.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
 import { servingOptions } from './serving-flags.ts';
@@ -37,7 +38,7 @@ test.each([
   [{ 'max-requests-inflight': '-1' }, '--max-requests-inflight can not be negative value'],
   [{ 'max-requests-inflight': 'many' }, 'invalid argument "many" for "--max-requests-inflight"'],
   [{ 'request-timeout': '-1s' }, '--request-timeout can not be negative value'],
-  [{ 'request-timeout': '60' }, 'time: invalid duration "60"'],
+  [{ 'request-timeout': '60' }, 'time: missing unit in duration "60"'],
   [{ 'goaway-chance': '0.5' }, '--goaway-chance can not be less than 0 or greater than 0.02'],
   [{ 'livez-grace-period': '-1s' }, '--livez-grace-period can not be negative value'],
   [
@@ -120,7 +121,7 @@ test.each([
   ['watch-cache-sizes', 'pods#-1', 'watch cache size cannot be negative: pods#-1'],
   ['storage-initialization-timeout', '-1s', '--storage-initialization-timeout can not be negative value'],
   ['lease-reuse-duration-seconds', '1m', 'strconv.ParseInt: parsing "1m": invalid syntax'],
-  ['kubelet-timeout', '5', 'invalid argument "5" for "--kubelet-timeout" flag: time: invalid duration "5"'],
+  ['kubelet-timeout', '5', 'invalid argument "5" for "--kubelet-timeout" flag: time: missing unit in duration "5"'],
   ['enable-garbage-collector', 'false', '--enable-garbage-collector invalid, allowed values: true.'],
   ['emulated-version', '1.30', 'emulation version 1.30 is not between [1.36, 1.36]'],
 ])('--%s=%s is refused', (name, text, why) => {
@@ -164,4 +165,14 @@ test('without --allow-privileged no pod may have a privileged container, whereve
     'spec.template.spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy',
   ]);
   expect(wrong('CronJob', { schedule: '', jobTemplate: { spec: { template } } })).toHaveLength(1);
+});
+
+test.each<[flag: string, text: string, why: string]>([
+  ['request-timeout', 'x', 'time: invalid duration "x"'],
+  ['event-ttl', '5', 'time: missing unit in duration "5"'],
+  ['profiling', 'maybe', 'strconv.ParseBool: parsing "maybe": invalid syntax'],
+  ['max-requests-inflight', '1.5', 'strconv.ParseInt: parsing "1.5": invalid syntax'],
+  ['goaway-chance', 'often', 'strconv.ParseFloat: parsing "often": invalid syntax'],
+])('--%s takes no %j', (flag, text, why) => {
+  expect(() => checkFlags({ [flag]: text }, [flag])).toThrow(`invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
 });

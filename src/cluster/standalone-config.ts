@@ -2,8 +2,8 @@
 import { isIP } from 'node:net';
 import { ClusterError } from './cluster-error.ts';
 import { type ClusterConfig, type ComponentArgs, defaultApiPort, defaultPodCidr, defaultServiceCidr } from './config.ts';
+import { checkFlagTypes, invalidArgument } from './flag-types.ts';
 import { nobodysAddress, primaryAddress } from './placement.ts';
-import { portFlag } from './port-flag.ts';
 import { serviceRanges } from './service-range-flag.ts';
 
 /** For which `k8ts up` has options of its own. */
@@ -22,14 +22,16 @@ export function bareConfig(): ClusterConfig {
 function addressFlag(args: ComponentArgs, name: string): string | undefined {
   const text = args[name];
   if (text === undefined || isIP(text) !== 0) return text;
-  throw new ClusterError(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: failed to parse IP: ${JSON.stringify(text)}`);
+  throw invalidArgument(text, name, `failed to parse IP: ${JSON.stringify(text)}`);
 }
 
 function securePort(args: ComponentArgs): number | undefined {
+  checkFlagTypes(args);
   const text = args['secure-port'];
-  if (text !== undefined && !/^[1-9]\d*$/.test(text) && /^[+-]?\d+$/.test(text))
-    throw new ClusterError(`--secure-port ${Number(text)} must be between 1 and 65535, inclusive. It cannot be turned off with 0`);
-  return portFlag(args, 'secure-port');
+  const port = text === undefined ? undefined : Number(text);
+  if (port !== undefined && !(port >= 1 && port <= 65535))
+    throw new ClusterError(`--secure-port ${port} must be between 1 and 65535, inclusive. It cannot be turned off with 0`);
+  return port;
 }
 
 /** The configuration of an API server with these flags of its own. Throws ClusterError in upstream's words. */

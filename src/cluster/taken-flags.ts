@@ -4,28 +4,18 @@
  */
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
-import { durationMs } from './flags.ts';
+import * as types from './flag-types.ts';
+import { invalidArgument } from './flag-types.ts';
 
 type Check = (text: string, flag: string) => void;
 
-const invalid = (text: string, flag: string, why: string) =>
-  new ClusterError(`invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
-
-const boolean: Check = (text, flag) => {
-  if (!/^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False|)$/.test(text))
-    throw invalid(text, flag, `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
-};
-const integer: Check = (text, flag) => {
-  if (!/^[+-]?\d+$/.test(text)) throw invalid(text, flag, `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-};
-const duration: Check = (text, flag) => {
-  try {
-    durationMs(text);
-  } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    throw invalid(text, flag, error.message);
-  }
-};
+const typed =
+  (problemOf: (text: string) => string | undefined): Check =>
+  (text, flag) => {
+    const why = problemOf(text);
+    if (why !== undefined) throw invalidArgument(text, flag, why);
+  };
+const [boolean, integer, duration] = [typed(types.boolean), typed(types.integer), typed(types.duration)];
 const notNegative =
   (check: Check): Check =>
   (text, flag) => {
@@ -54,7 +44,7 @@ const served = '1.36';
 const servedVersion: Check = (text, flag) => {
   for (const each of text.split(',')) {
     const version = each.replace(/^kube=/, '');
-    if (!/^v?\d+\.\d+(\.0)?$/.test(version)) throw invalid(text, flag, `illegal version string ${JSON.stringify(version)}`);
+    if (!/^v?\d+\.\d+(\.0)?$/.test(version)) throw invalidArgument(text, flag, `illegal version string ${JSON.stringify(version)}`);
     const short = version.replace(/^v/, '').replace(/^(\d+\.\d+)\.0$/, '$1');
     if (short !== served) throw new ClusterError(`emulation version ${short} is not between [${served}, ${served}]`);
   }

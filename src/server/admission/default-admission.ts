@@ -104,7 +104,10 @@ export const admissionOrder: readonly string[] = plugins.map((p) => p.name);
 /** The configured admission plugins. Throws for a name that is none. */
 export function defaultAdmission(options: AdmissionOptions): AdmissionPlugin[] {
   const { enable = [], disable = [] } = options;
-  for (const name of [...enable, ...disable])
-    if (!admissionOrder.includes(name)) throw new Error(`admission-control plugin ${JSON.stringify(name)} is unknown`);
+  for (const [flag, names] of Object.entries({ enable, disable }))
+    for (const name of names)
+      if (!admissionOrder.includes(name)) throw new Error(`${flag}-admission-plugins plugin ${JSON.stringify(name)} is unknown`);
+  const both = enable.filter((name) => disable.includes(name)).sort();
+  if (both.length > 0) throw new Error(`[${both.join(' ')}] in enable-admission-plugins and disable-admission-plugins overlapped`);
   return plugins.filter((p) => (p.on || enable.includes(p.name)) && !disable.includes(p.name)).map((p) => p.make(options));
 }

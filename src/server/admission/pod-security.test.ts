@@ -124,7 +124,7 @@ test('what is decided is counted, and what is refused is audited as well', async
   const auditAnnotation = (key: string, value: string) => Object.assign(annotations, { [key]: value });
   await expect(validate({ ...pod, auditAnnotation })).rejects.toThrow('violates PodSecurity "baseline:latest"');
   expect(annotations['pod-security.kubernetes.io/audit-violations']).toContain('would violate PodSecurity "restricted:latest"');
-  const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('pod_security_evaluations_total{'));
+  const lines = (await registry.metrics()).split('\n').filter((line) => /^pod_security_evaluations_total\{.* [1-9]/.test(line));
   const decided = (mode: string, level: string) =>
     `pod_security_evaluations_total{decision="deny",mode="${mode}",policy_level="${level}",policy_version="latest",request_operation="create",resource="pod",subresource=""} 1`;
   expect(lines).toEqual([decided('enforce', 'baseline'), decided('audit', 'restricted')]);

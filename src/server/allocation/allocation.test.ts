@@ -242,3 +242,16 @@ test('what is given, refused, taken and left is counted', async () => {
     ]),
   );
 });
+
+test.each<[text: string, expected: [first: number, last: number] | string]>([
+  ['30000-32767', [30000, 32767]],
+  [' 80+8 ', [80, 88]],
+  ['80', [80, 80]],
+  ['80-x', 'strconv.Atoi: parsing "x": invalid syntax'],
+  ['1-2+3', 'unable to parse port range: 1-2+3'],
+  ['1-70000', 'the port range cannot be greater than 65535: 1-70000'],
+  ['9-8', 'end port cannot be less than start port: 9-8'],
+])('the port range %j', (text, expected) => {
+  if (typeof expected === 'string') expect(() => parsePortRange(text)).toThrow(expected);
+  else expect(parsePortRange(text)).toEqual({ first: expected[0], last: expected[1] });
+});

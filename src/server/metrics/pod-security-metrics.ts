@@ -42,6 +42,9 @@ export function createPodSecurityMetrics(registry: Registry): PodSecurityMetrics
     name: 'pod_security_errors_total',
     help: 'Number of errors preventing normal evaluation. Non-fatal errors may result in the latest restricted profile being used for evaluation.',
   });
+  const privileged = { decision: 'allow', mode: 'enforce', policy_level: 'privileged', policy_version: 'latest' };
+  for (const operation of ['create', 'update'])
+    evaluations.with({ ...privileged, ...labelsOf({ operation, resource: 'pods', subresource: '' }) });
   for (const operation of ['create', 'update'])
     for (const resource of ['pods', 'others']) exemptions.with(labelsOf({ operation, resource, subresource: '' }));
   return {
