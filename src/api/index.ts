@@ -141,6 +141,7 @@ export * from './schema/node.ts';
 export * from './schema/optional-structs.ts';
 export * from './schema/table.ts';
 export * from './selectors.ts';
+export { compareSemver, parseSemver, type Semver } from './semver.ts';
 export { convertedVersion, deprecationWarning, isRemoved, removedRelease, sameShape } from './served-version.ts';
 export { defaultServing, parseGoBool, parseRuntimeConfig, RuntimeConfigError, resourcesOf, type Serving, servedKinds } from './serving.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';

@@ -47,6 +47,7 @@ import {
   ensureTokenTracking,
   keepIdentityLease,
   persistently,
+  runCoordinatedElection,
 } from './bootstrap/index.ts';
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
@@ -340,6 +341,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     },
     async bootstrap(signal) {
       const first = options.services.ranges[0];
+      const elects = options.isEnabled?.('CoordinatedLeaderElection') ?? false;
       started.expect(
         'start-system-namespaces-controller',
         'start-cluster-authentication-info-controller',
@@ -349,6 +351,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         'start-kube-apiserver-identity-lease-controller',
         'start-kube-apiserver-identity-lease-garbage-collector',
         'start-legacy-token-tracking-controller',
+        ...(elects ? (['start-kube-apiserver-coordinated-leader-election-controller'] as const) : []),
         ...(server.flowControl?.fairness ? (['priority-and-fairness-config-producer'] as const) : []),
         ...(first ? (['bootstrap-controller', 'start-kubernetes-service-cidr-controller'] as const) : []),
       );
@@ -384,6 +387,11 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
             ),
           ),
       ]);
+      if (elects) {
+        const running = runCoordinatedElection({ client, clock, random, hostname: hostname(), signal: lifetime.signal, onError });
+        running.catch(onError);
+        started.done('start-kube-apiserver-coordinated-leader-election-controller');
+      }
       const addresses = keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
       await started.run('start-service-ip-repair-controllers', addresses);
     },

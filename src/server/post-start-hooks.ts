@@ -10,6 +10,7 @@ const order = [
   'poststarthook/start-apiextensions-controllers',
   'poststarthook/crd-informer-synced',
   'poststarthook/start-system-namespaces-controller',
+  'poststarthook/start-kube-apiserver-coordinated-leader-election-controller',
   'poststarthook/start-cluster-authentication-info-controller',
   'poststarthook/start-kube-apiserver-identity-lease-controller',
   'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',

@@ -1,4 +1,5 @@
 export { ensureAuthenticationTrust } from './authentication-trust.ts';
+export { type CoordinatedElectionOptions, runCoordinatedElection } from './coordinated-election.ts';
 export { type EndpointLeases, type EndpointLeasesOptions, endpointLeases } from './endpoint-leases.ts';
 export { apiServerIdentity, keepIdentityLease } from './identity-lease.ts';
 export { ensureKubernetesService, type KubernetesServiceOptions } from './kubernetes-service.ts';
