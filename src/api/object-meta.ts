@@ -1,4 +1,5 @@
 /** Validation of metadata, options and label selectors (`k8s.io/apimachinery/pkg/api/validation`, `.../apis/meta/v1/validation`). */
+
 import { semanticEqual } from './equality.ts';
 import { type FieldErrors, FieldPath } from './fields.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
   ObjectMeta,
   OwnerReference,
 } from './generated/meta.v1.ts';
+import { internalForm } from './internal-form.ts';
 import { byteLength, isLabelValue, isQualifiedName, type NameRule, nameIsDnsLabel, nameIsDnsSubdomain, regexMessage } from './names.ts';
 import { parseApiVersion } from './resource.ts';
 
@@ -151,9 +153,12 @@ export function validateObjectMeta(
   validateManagedFields(meta.managedFields, path.child('managedFields'), errors);
 }
 
-/** What an update may not change of a field: reports `field is immutable` when it did. */
-export function validateImmutable(next: unknown, prev: unknown, path: FieldPath, errors: FieldErrors): void {
-  if (!semanticEqual(next, prev)) errors.invalid(path, next, fieldImmutable);
+/**
+ * What an update may not change of a field: reports `field is immutable` when it did. `typeName` is that of a struct of the table, which is
+ * shown in upstream's internal form.
+ */
+export function validateImmutable(next: unknown, prev: unknown, path: FieldPath, errors: FieldErrors, typeName?: string): void {
+  if (!semanticEqual(next, prev)) errors.invalid(path, typeName === undefined ? next : internalForm(typeName, next), fieldImmutable);
 }
 
 const immutableInMeta = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;

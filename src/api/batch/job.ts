@@ -147,6 +147,12 @@ function durationCell({ status }: Job, nowMs: number): string {
   return humanDuration(end - Date.parse(status.startTime));
 }
 
+/** What the structs that say how a Job ends are in the table. */
+const policyTypes: Readonly<Record<string, string>> = {
+  podFailurePolicy: 'batch.v1.PodFailurePolicy',
+  successPolicy: 'batch.v1.SuccessPolicy',
+};
+
 export const job = defineKind<Job>({
   resource: Job,
   categories: ['all'],
@@ -177,11 +183,11 @@ export const job = defineKind<Job>({
     validateGeneratedSelector(next, { isPrefixed: jobLabels.jobName in labels && jobLabels.controllerUid in labels }, errors);
     validateCompletionsUpdate(next.spec, prev.spec, errors);
     const keep = (field: 'selector' | 'completionMode' | 'podFailurePolicy' | 'backoffLimitPerIndex' | 'managedBy' | 'successPolicy') =>
-      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors);
+      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors, policyTypes[field]);
     keep('selector');
     const now = next.spec.template;
     const before = isAtRest(prev) ? withQueuedPartsOf(prev.spec.template, now) : prev.spec.template;
-    validateImmutable(now, before, specPath.child('template'), errors);
+    validateImmutable(now, before, specPath.child('template'), errors, 'core.v1.PodTemplateSpec');
     for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) keep(field);
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),

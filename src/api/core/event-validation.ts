@@ -58,21 +58,22 @@ export function validateStrictly(event: Event, errors: FieldErrors): void {
   if (source?.component || source?.host) errors.invalid(at('source'), '', 'needs to be unset');
 }
 
+const reference = 'core.v1.ObjectReference';
 const microseconds = (time: string | undefined) => (time ?? '').replace(/(\.\d{6})\d+/, '$1');
 
 /** What events.k8s.io/v1 lets change: the series, and metadata. */
 export function validateStrictUpdate(next: Event, prev: Event, errors: FieldErrors): void {
   validateEvent(next, 'reportingController', errors);
   if (JSON.stringify(next.series) !== JSON.stringify(prev.series)) validateSeries(next, errors);
-  const same = (field: string, now: unknown, before: unknown) => validateImmutable(now, before, at(field), errors);
-  same('involvedObject', next.involvedObject, prev.involvedObject);
+  const same = (field: string, now: unknown, before: unknown, type?: string) => validateImmutable(now, before, at(field), errors, type);
+  same('involvedObject', next.involvedObject, prev.involvedObject, reference);
   for (const field of ['reason', 'message'] as const) same(field, next[field] ?? '', prev[field] ?? '');
   for (const field of ['source', 'firstTimestamp', 'lastTimestamp'] as const) same(field, next[field], prev[field]);
   same('count', next.count ?? 0, prev.count ?? 0);
   same('type', next.type ?? '', prev.type ?? '');
   if (microseconds(next.eventTime) !== microseconds(prev.eventTime)) same('eventTime', next.eventTime, prev.eventTime);
   same('action', next.action ?? '', prev.action ?? '');
-  same('related', next.related, prev.related);
+  same('related', next.related, prev.related, reference);
   same('reportingController', next.reportingComponent ?? '', prev.reportingComponent ?? '');
   same('reportingInstance', next.reportingInstance ?? '', prev.reportingInstance ?? '');
 }

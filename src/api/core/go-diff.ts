@@ -1,5 +1,5 @@
 /** What changed between two values, as upstream's messages show it: a unified diff of the internal types' indented JSON. */
-import { internalForm } from './internal-form.ts';
+import { internalForm } from '../internal-form.ts';
 
 const context = 3;
 /** Of texts that differ in more than this (lines times lines), one is shown as wholly replaced by the other. */

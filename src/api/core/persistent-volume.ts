@@ -1,6 +1,7 @@
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { PersistentVolume, type PersistentVolumeSpec, type VolumeNodeAffinity } from '../generated/core.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
@@ -10,7 +11,6 @@ import { formatAccessModes } from './access-modes.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { validateAccessModes, volumeModes } from './claim-spec.ts';
 import { goDiff } from './go-diff.ts';
-import { internalForm } from './internal-form.ts';
 import { nodeTermWarnings } from './node-label-warnings.ts';
 import { oldClassWarning, storageClassAnnotation } from './persistent-volume-claim.ts';
 import { persistentVolumeSources, validatePersistentVolumeSource } from './persistent-volume-sources.ts';

@@ -3,12 +3,10 @@
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
-
+import { internalForm } from '../internal-form.ts';
 import { isInRange } from '../names.ts';
-
 import { reject } from './checks.ts';
 import { goDiff } from './go-diff.ts';
-import { internalForm } from './internal-form.ts';
 import { mirrorPodAnnotation, validatePodAnnotationsUpdate } from './pod-annotations.ts';
 
 const specPath = new FieldPath('spec');

@@ -9,12 +9,12 @@ import type {
   ProjectedVolumeSource,
   ServiceAccountTokenProjection,
 } from '../generated/core.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateLabelSelector } from '../object-meta.ts';
 import { reject } from './checks.ts';
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './container-env.ts';
 import { requireFileMode, requireLocalPath } from './file-paths.ts';
-import { internalForm } from './internal-form.ts';
 import { validateSignerName } from './signer-names.ts';
 
 export function validateKeysToPaths(items: readonly KeyToPath[], path: FieldPath, errors: FieldErrors): void {

@@ -9,10 +9,10 @@ import type {
   SecurityContext,
   WindowsSecurityContextOptions,
 } from '../generated/core.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { byteLength, isDns1123Subdomain, isUserOrGroupId } from '../names.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { requireDescendingPath } from './file-paths.ts';
-import { internalForm } from './internal-form.ts';
 
 const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];
 

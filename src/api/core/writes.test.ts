@@ -173,6 +173,19 @@ describe('an update', () => {
     expect(update(next, prev)).toEqual(wrong);
   });
 
+  it('shows a template as a whole', () => {
+    const job = (image: string) => ({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata,
+      spec: { template: { metadata: { annotations: { a: 'b' } }, spec: { restartPolicy: 'Never', containers: [{ name: 'c', image }] } } },
+    });
+    const [wrong] = update(job('i'), job('j'));
+    expect(wrong).toMatch(
+      /^spec\.template: Invalid value: \{"annotations":\{"a":"b"\},"labels":\{.*\},"Spec":\{"Volumes":null,"InitContainers":null,"Containers":\[\{"Name":"c","Image":"i",.*\}\}: field is immutable$/,
+    );
+  });
+
   it("shows what changed of a volume's source and no more", () => {
     const [wrong] = update(volume({ hostPath: { path: '/b' } }), volume({}));
     expect(wrong).toContain(

@@ -33,7 +33,7 @@ export const ipAddress = defineKind<IPAddress>({
     if (namespace) reject(errors, parentPath.child('namespace'), namespace, isPathSegmentName(namespace));
   },
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec?.parentRef, prev.spec?.parentRef, parentPath, errors);
+    validateImmutable(next.spec?.parentRef, prev.spec?.parentRef, parentPath, errors, 'networking.v1.ParentReference');
   },
   columns: [
     nameColumn,

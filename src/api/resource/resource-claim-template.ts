@@ -29,6 +29,7 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
     validateLabels(spec?.metadata?.labels, metadataPath.child('labels'), errors);
     if (spec?.spec?.devices) validateDeviceClaim(spec.spec.devices, specPath.child('spec', 'devices'), errors);
   },
-  validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
+  validateUpdate: (next, prev, errors) =>
+    validateImmutable(next.spec, prev.spec, specPath, errors, 'resource.v1.ResourceClaimTemplateSpec'),
   columns: [nameColumn, ageColumn],
 });

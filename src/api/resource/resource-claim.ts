@@ -34,7 +34,7 @@ export const resourceClaim = defineKind<ResourceClaim>({
   validateCreate({ spec }, errors) {
     if (spec?.devices) validateDeviceClaim(spec.devices, specPath.child('devices'), errors);
   },
-  validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
+  validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors, 'resource.v1.ResourceClaimSpec'),
   subresources: { status: { keepsMetadata: true, validate: validateClaimStatus } },
   columns: [
     nameColumn,

@@ -54,7 +54,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
     if (name !== undefined) reject(errors, specPath.child('source', 'persistentVolumeName'), name, isDns1123Subdomain(name));
   },
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec, prev.spec, specPath, errors);
+    validateImmutable(next.spec, prev.spec, specPath, errors, 'storage.v1.VolumeAttachmentSpec');
   },
   subresources: { status: { keepsMetadata: true } },
   columns: [

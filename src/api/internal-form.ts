@@ -1,11 +1,12 @@
 /** How upstream's messages show a struct: as its internal types have it, without JSON's names and with what is not set. */
-import type { Field, StructNode, TypeNode } from '../schema/node.ts';
-import { structNode } from '../schema/table.ts';
+import type { Field, StructNode, TypeNode } from './schema/node.ts';
+import { structNode } from './schema/table.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Words that Go writes large. */
-const initialism = /^(api|aws|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iqn|iscsi|nfs|os|pd|qos|rbd|se(?=Linux)|ssl|tcp|tty|uid)(?=[A-Z]|$)/;
+const initialism =
+  /^(api|aws|cel|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iqn|iscsi|nfs|os|pd|qos|rbd|se(?=Linux)|ssl|tcp|tty|uid)(?=[A-Z]|$)/;
 const otherNames: Readonly<Record<string, string>> = { cephfs: 'CephFS', storageos: 'StorageOS' };
 
 const goName = (name: string) =>
@@ -54,9 +55,11 @@ function absent({ node, pointer }: Field): unknown {
 
 const shownFields = (fields: readonly Field[], value: Fields) =>
   Object.fromEntries(
-    fields.map((field) => {
+    fields.flatMap((field) => {
       const own = value[field.name];
-      return [goName(field.name), own === undefined || own === null ? absent(field) : shown(field.node, own)];
+      // Embedded, and without what is not set.
+      if (field.node.typeName === 'meta.v1.ObjectMeta') return Object.entries(own ?? {});
+      return [[goName(field.name), own === undefined || own === null ? absent(field) : shown(field.node, own)]];
     }),
   );
 
