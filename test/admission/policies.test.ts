@@ -519,6 +519,16 @@ describe('mutating', () => {
           'Forbidden',
         ),
       ],
+      [
+        'an object without fields is a zero value',
+        {},
+        [
+          jsonPatch(
+            '[JSONPatch{op: "add", path: "/metadata/annotations/n", value: optional.ofNonZeroValue(Object.metadata{}).hasValue() ? "set" : "zero"}]',
+          ),
+        ],
+        'zero',
+      ],
     ];
     for (const [i, [, more, mutations]] of cases.entries()) {
       const matchConstraints = { ...mapRules, objectSelector: { matchLabels: { case: `${i}` } } };

@@ -24,6 +24,10 @@ export class ObjectValue extends StructValue {
     this.path = path;
     this.fields = fields;
   }
+
+  override get isZero(): boolean {
+    return this.fields.size === 0;
+  }
 }
 
 /** One operation of a JSON patch. */

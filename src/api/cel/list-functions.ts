@@ -5,7 +5,7 @@ import { CostError, perCallLimit, work } from './metering.ts';
 import { comparable, intOf, uintOf } from './operators.ts';
 import { durationOf, minSeconds, secondsOf } from './times.ts';
 import { boolType, doubleType, durationType, dynType, intType, listOf, optionalOfType, sameType, typeParam, uintType } from './types.ts';
-import { CelError, compareValues, Duration, noSuchOverload, Optional, sameValue, Timestamp, typeOf, Uint } from './values.ts';
+import { CelError, compareValues, Duration, noSuchOverload, Optional, StructValue, sameValue, Timestamp, typeOf, Uint } from './values.ts';
 
 const item = typeParam('T');
 const items = listOf(item);
@@ -160,6 +160,7 @@ const value = typeParam('V');
 function isZero(given: unknown): boolean {
   if (given === null || given === 0n || given === 0 || given === '' || given === false) return true;
   if (given instanceof Uint) return given.value === 0n;
+  if (given instanceof StructValue) return given.isZero;
   if (given instanceof Duration) return given.nanos === 0n;
   if (given instanceof Timestamp) return secondsOf(given) === minSeconds && given.nanos % 1_000_000_000n === 0n;
   if (Array.isArray(given) || given instanceof Uint8Array) return given.length === 0;

@@ -119,6 +119,11 @@ export class StructValue {
     return [...this.#fields.keys()];
   }
 
+  /** Whether optional.ofNonZeroValue makes nothing of it. */
+  get isZero(): boolean {
+    return false;
+  }
+
   has(name: string): boolean {
     return this.#fields.has(name);
   }
