@@ -100,6 +100,8 @@ export interface ScalePaths {
 
 /** The rules of a subresource that writes part of the object: status, resize, ephemeralcontainers, approval, ... */
 export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
+  /** Default: `get`, `patch` and `update`. */
+  verbs?: readonly string[];
   /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and metadata. */
   update?(next: T, prev: T, context: StrategyContext): void;
   validate?(next: T, prev: T, errors: FieldErrors): void;

@@ -119,7 +119,7 @@ export function createHealth(registry?: Registry): Health {
       }
     },
     answer(request) {
-      const [endpoint = '', ...rest] = request.path.replace(/^\/+|\/+$/g, '').split('/');
+      const [endpoint = '', ...rest] = request.path.replace(/^\//, '').split('/');
       const list = checks[endpoint];
       if (list === undefined) return undefined;
       if (rest.length === 0) return report(endpoint, list, request, note);

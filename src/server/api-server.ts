@@ -264,10 +264,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const answer = await route(context);
       if (answer !== undefined) return answer;
     }
-    const path = context.path.length > 1 ? context.path.replace(/\/+$/, '') : context.path;
+    const { path } = context;
+    const isVersion = path === '/version' || path === '/version/';
     // People read it with curl: indented, as upstream's.
-    if (path === '/version' && context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
-    if (path === '/version') return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
+    if (isVersion && context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
+    if (isVersion) return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
     if (path === '/metrics/slis')
       return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, healthMetricNames) };

@@ -60,6 +60,7 @@ export const namespace = defineKind<Namespace>({
       },
     },
     finalize: {
+      verbs: ['update'],
       update(next, prev) {
         next.status = prev.status;
       },

@@ -3,7 +3,7 @@ import type { KindDefinition, Resource } from '../../api/index.ts';
 import { genericVerbs } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
-import { isScale } from '../registry/strategy.ts';
+import { isScale, subresourceStrategy } from '../registry/strategy.ts';
 
 /** A subresource as discovery shows it. */
 export interface Subresource {
@@ -20,7 +20,8 @@ export function subresourcesOf(served: ServedResource, handlers: readonly Subres
   const found = new Map<string, Subresource>();
   for (const [name, value] of Object.entries(served.kind.subresources ?? {})) {
     if (!value) continue;
-    found.set(name, { name, verbs: ['get', 'patch', 'update'], kind: isScale(value) ? scaleKind : kindOf(served.resource) });
+    const verbs = (!isScale(value) && subresourceStrategy(served.kind, name)?.verbs) || ['get', 'patch', 'update'];
+    found.set(name, { name, verbs: [...verbs], kind: isScale(value) ? scaleKind : kindOf(served.resource) });
   }
   for (const handler of handlersOf(served, handlers)) {
     if (handler.subresource === '' || handler.subresource.includes('/')) continue;

@@ -12,6 +12,7 @@ import { createClient, httpsTransport } from '../../client/index.ts';
 import { ensurePki, type Pki } from '../../pki/index.ts';
 import { systemClock } from '../../time/index.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
+import { warningHeaders } from './warnings.ts';
 
 let under: TestServer;
 let pki: Pki;
@@ -228,6 +229,13 @@ describe('answers', () => {
     expect(node && decodeProtobuf(node, binary.body)).toEqual(aggregated.json());
     expect((await send('POST', '/version')).json()).toMatchObject({ code: 405, reason: 'MethodNotAllowed' });
   });
+});
+
+test('warnings are sent whole, or cut where they are too many', () => {
+  expect(warningHeaders(['a "b" \\ c\nd', 'é'])).toEqual(['299 - "a \\"b\\" \\\\ c d"', '299 - "\u00c3\u00a9"']);
+  expect(warningHeaders(['x'.repeat(4096)])[0]).toHaveLength(4096 + '299 - ""'.length);
+  const many = warningHeaders(Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(1000, '.')));
+  expect(many.map((text) => text.length)).toEqual(Array(16).fill(256 + '299 - ""'.length));
 });
 
 test.each([true, false])('a body over HTTP/2 comes in parts, its length announced: %s', async (isAnnounced) => {

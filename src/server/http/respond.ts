@@ -12,20 +12,13 @@ import { encodeAnswer, encodeEvents, hasProtobuf } from '../representation/encod
 import { present } from '../representation/present.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
 import { fillSlab, giveSlab, slabBytes, takeSlab } from './slabs.ts';
+import { warningHeaders } from './warnings.ts';
 
 const compress = promisify(gzip);
 /** Smaller answers are cheaper to send than to compress (upstream's threshold). */
 const gzipThresholdBytes = 128 * 1024;
 /** These show JSON to people. */
 const prettyAgents = ['curl', 'Wget', 'Mozilla/5.0'];
-
-/** A warning-text as RFC 7234 quotes it, cut as upstream does. */
-const warningHeader = (text: string) =>
-  `299 - "${text
-    .slice(0, 1024)
-    .replace(/[\r\n\t]+/g, ' ')
-    .replace(/[^\x20-\x7e]/g, '?')
-    .replace(/["\\]/g, '\\$&')}"`;
 
 function isPretty({ query, userAgent }: RequestContext): boolean {
   const pretty = query.get('pretty');
@@ -169,7 +162,7 @@ function hasTable(answer: Answer, { info }: RequestContext): boolean {
 export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stalledMs: number): Promise<number> {
   const { context, delivery } = outcome;
   const headers: ReplyHeaders = { 'audit-id': outcome.auditId, 'cache-control': 'no-cache, private' };
-  if (outcome.warnings.length > 0) headers.warning = outcome.warnings.map(warningHeader);
+  if (outcome.warnings.length > 0) headers.warning = warningHeaders(outcome.warnings);
   const { admission } = context;
   if (admission?.flowSchemaUid !== undefined) {
     headers['x-kubernetes-pf-flowschema-uid'] = admission.flowSchemaUid;

@@ -161,7 +161,9 @@ function subresource(registry: Registry, context: RequestContext, served: Served
   const { info } = context;
   const given = subresourceOf(served.kind, info.subresource);
   if (isScale(given)) return scale(registry, context, served, given);
-  if (subresourceStrategy(served.kind, info.subresource) === undefined || info.parts.length > 3) return undefined;
+  const strategy = subresourceStrategy(served.kind, info.subresource);
+  if (strategy === undefined || info.parts.length > 3) return undefined;
+  if (strategy.verbs !== undefined && !strategy.verbs.includes(info.verb)) throw notAllowed();
   if (info.verb === 'get') return get(context, served);
   if (info.verb === 'update') return update(registry, context, served);
   if (info.verb === 'patch') return patch(registry, context, served);
