@@ -88,6 +88,9 @@ export function configProblem(config: ClusterConfig): string | undefined {
     const problem = cidrProblem(cidr);
     if (problem) return `invalid --${flag} ${JSON.stringify(cidr)}: ${problem}`;
   }
+  const ranges = config.args.apiserver['service-cluster-ip-range'];
+  if (ranges && ranges.split(',')[0] !== config.serviceCidr)
+    return `invalid --apiserver-arg service-cluster-ip-range=${ranges}: its first range must be that of --service-cidr, ${config.serviceCidr}`;
   if (!Number.isInteger(config.apiPort) || config.apiPort < 0 || config.apiPort > 65535) return `invalid --api-port: ${config.apiPort}`;
   if (!Number.isInteger(config.nodes) || config.nodes < 0 || config.nodes > 64) return `invalid --nodes ${config.nodes}: must be 0 to 64`;
   if (config.runtimeEndpoint && config.nodes > 1) return `invalid --nodes ${config.nodes}: a runtime of --runtime-endpoint serves one node`;
