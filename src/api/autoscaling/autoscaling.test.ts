@@ -153,3 +153,9 @@ it('serves the betas of v2 without a loss', () => {
     scaleDown,
   });
 });
+
+it('has no annotations for what v1 says in such', () => {
+  const annotations = { 'autoscaling.alpha.kubernetes.io/metrics': '[]', 'autoscaling.alpha.kubernetes.io/behavior': 'abc', a: 'b' };
+  const { stored } = accept({ ...scaler(deployment), metadata: { name: 'h', namespace: 'default', annotations } });
+  expect(stored.metadata.annotations).toEqual({ a: 'b' });
+});

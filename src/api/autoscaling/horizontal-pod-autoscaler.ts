@@ -6,6 +6,7 @@ import * as v2beta2 from '../generated/autoscaling.v2beta2.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { convertedVersion } from '../served-version.ts';
+import { withAnnotations } from './autoscaler-annotations.ts';
 import { autoscalerV1 } from './autoscaler-v1.ts';
 import { autoscalerV2beta1, autoscalerV2beta2 } from './autoscaler-v2-betas.ts';
 import { validateAutoscaler, validateAutoscalerStatus } from './autoscaler-validation.ts';
@@ -32,7 +33,10 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     convertedVersion(v2beta2.HorizontalPodAutoscaler, HorizontalPodAutoscaler, autoscalerV2beta2),
   ],
   generation: false,
-  defaults({ spec }) {
+  defaults(hpa) {
+    // What v1 says in annotations has fields here.
+    hpa.metadata = withAnnotations(hpa.metadata, {});
+    const { spec } = hpa;
     if (!spec) return;
     spec.minReplicas ??= 1;
     if (!spec.metrics?.length)
