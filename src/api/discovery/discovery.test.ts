@@ -30,6 +30,16 @@ describe('an EndpointSlice', () => {
     ],
   ])('of %s with %j: %j', (type, endpoint, wrong) => expect(accept(slice(type, endpoint)).wrong).toEqual(wrong));
 
+  it.each<[object, boolean]>([
+    [{ metadata: { labels: { a: 'b' } } }, true],
+    [{ metadata: { annotations: { a: 'b' } } }, false],
+    [{ endpoints: [] }, true],
+  ])('comes to another generation with %j: %j', (change, counts) => {
+    const prev = slice('IPv4', { addresses: ['10.1.2.3'] }) as never;
+    const { generation } = served(prev)?.definition ?? {};
+    expect(typeof generation === 'function' && generation({ ...(prev as object), ...change } as never, prev)).toBe(counts);
+  });
+
   const host = { 'kubernetes.io/hostname': 'n' };
   it.each<[string, object, object | undefined, string, object]>([
     ['is dropped of a new one', { deprecatedTopology: { a: 'b' } }, undefined, 'v1', {}],

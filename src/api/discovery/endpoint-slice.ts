@@ -155,12 +155,11 @@ function endpointsCell({ endpoints = [] }: EndpointSlice): string {
   return addresses.slice(0, shown).join(',') + (addresses.length > shown ? ` + ${addresses.length - shown} more...` : '');
 }
 
-const counted = ({ addressType, endpoints, ports, metadata: { labels, annotations } }: EndpointSlice) => ({
+const counted = ({ addressType, endpoints, ports, metadata: { labels } }: EndpointSlice) => ({
   addressType,
   endpoints,
   ports,
   labels,
-  annotations,
 });
 
 export const endpointSlice = defineKind<EndpointSlice>({
