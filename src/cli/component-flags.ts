@@ -11,6 +11,9 @@ const lists = new Set(
   ].flatMap((line) => line.split(' ')),
 );
 
+/** What stands between values that are given one by one; undefined where the last counts. */
+const separatorOf = (name: string) => (name === 'tls-sni-cert-key' ? ';' : lists.has(name) ? ',' : undefined);
+
 /** The flags by name. Throws in upstream's words for what is none. */
 export function componentFlags(component: string, words: readonly string[]): Record<string, string> {
   const flags: Record<string, string> = {};
@@ -22,7 +25,8 @@ export function componentFlags(component: string, words: readonly string[]): Rec
     const isApart = value === undefined && next !== undefined && !next.startsWith('-');
     if (isApart) i++;
     const text = value ?? (isApart ? next : 'true');
-    flags[name] = lists.has(name) && flags[name] !== undefined ? `${flags[name]},${text}` : text;
+    const [before, separator] = [flags[name], separatorOf(name)];
+    flags[name] = before !== undefined && separator !== undefined ? `${before}${separator}${text}` : text;
   }
   return flags;
 }

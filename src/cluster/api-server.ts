@@ -32,7 +32,7 @@ import { checkFlags, flag, list } from './flags.ts';
 import { followCertificates } from './follow-certificates.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { allowsAnonymous, identityOptions } from './identity-flags.ts';
-import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
+import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import type { Layout } from './layout.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { messageOf, readText } from './pem-files.ts';
@@ -105,6 +105,7 @@ export async function openApiServer(
     },
     tls: {
       ...serving,
+      named: await namedCertificates(args),
       clientCa: [clientCa, requestHeaderCa.clientCa],
       ...tlsOptions(args),
     },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { createCertificateAuthority, ensurePki, type Pki } from '../pki/index.ts';
 import { accountCredentials } from './authority-flags.ts';
-import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
+import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import { serviceRanges } from './service-range-flag.ts';
 import { bareConfig, standaloneConfig } from './standalone-config.ts';
 
@@ -37,6 +37,28 @@ it('serves, calls and trusts as flags say, and else by what is its own', async (
   // As with upstream, any name will do where none is given.
   const trusted = await requestHeaderAuthority({ 'requestheader-client-ca-file': certificate }, pki);
   expect(Object.keys(trusted)).toEqual(['clientCa']);
+});
+
+it('shows who asks for a name the certificate that is for it', async () => {
+  const files = `${certificate},${key}`;
+  const other = `${file('two.crt', two.certificate)},${otherKey}`;
+  const named = async (text: string) =>
+    (await namedCertificates({ 'tls-sni-cert-key': text })).map(({ name, cert }) => [name, cert === one.certificate ? 1 : 2]);
+  expect(await named(files)).toEqual([['one', 1]]);
+  expect(await named(`${files}:a.test,*.test;${other};${other}:a.test,one`)).toEqual([
+    ...[
+      ['two', 2],
+      ['*.test', 1],
+      ['one', 2],
+      ['a.test', 2],
+      ['a.test', 1],
+    ],
+  ]);
+  await expect(named(`${files}:`)).rejects.toThrow('"--tls-sni-cert-key" flag: empty names list is not allowed');
+  await expect(named(certificate)).rejects.toThrow('expected comma separated certificate and key file paths');
+  await expect(named(`${certificate},${otherKey}`)).rejects.toThrow(
+    'failed to load SNI cert and key: tls: private key does not match public key',
+  );
 });
 
 it('signs with one key, and knows tokens by all the keys of all files', async () => {

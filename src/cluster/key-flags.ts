@@ -1,7 +1,10 @@
 /** kube-apiserver's flags that name its keys and certificates; those of the cluster's own are for what no flag names. */
+import { X509Certificate } from 'node:crypto';
+import { isDns1123Subdomain } from '../api/index.ts';
 import type { Pki } from '../pki/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { invalidArgument } from './flag-types.ts';
 import { list } from './flags.ts';
 import { messageOf, publicHalf, readBundle, readKeyPair, readPrivateKey, readPublicKeys, readText } from './pem-files.ts';
 
@@ -16,6 +19,7 @@ export const keyFlags = [
   'service-account-signing-key-file',
   'tls-cert-file',
   'tls-private-key-file',
+  'tls-sni-cert-key',
 ] as const;
 
 /** What a flag's file is wrong with ends the server, with what it was read for. */
@@ -31,6 +35,37 @@ async function read<T>(what: Promise<T>, prefix = ''): Promise<T> {
 export async function servingCertificate(args: ComponentArgs, pki: Pki) {
   const given = await read(readKeyPair('serving-cert', args['tls-cert-file'], args['tls-private-key-file']));
   return given ?? { cert: pki.apiserver.certificate, key: pki.apiserver.key };
+}
+
+/** Names that a certificate is for: its common name, where that is one, and the DNS names beside it. */
+function namesOf(pem: string): string[] {
+  const { subject, subjectAltName = '' } = new X509Certificate(pem);
+  const common = /^CN=(.+)$/m.exec(subject)?.[1] ?? '';
+  const beside = [...subjectAltName.matchAll(/DNS:([^,\s]+)/g)].map(([, name = '']) => name);
+  return [...new Set([...(isDns1123Subdomain(common.replace(/^\*\./, '')).length === 0 ? [common] : []), ...beside])];
+}
+
+/** --tls-sni-cert-key, `CERTFILE,KEYFILE[:NAME,NAME]`, several with `;` between them: what is shown to clients that ask for a name. */
+export async function namedCertificates(args: ComponentArgs) {
+  const text = args['tls-sni-cert-key'];
+  if (!text) return [];
+  const named = text.split(';').map(async (value) => {
+    const [, files = '', names] = /^([^:]*)(?::(.*))?$/s.exec(value) ?? [];
+    const [certFile, keyFile, ...more] = files.trim().split(',');
+    if (names?.trim() === '') throw invalidArgument(value, 'tls-sni-cert-key', 'empty names list is not allowed');
+    if (!keyFile || more.length > 0)
+      throw invalidArgument(value, 'tls-sni-cert-key', 'expected comma separated certificate and key file paths');
+    const pair = await read(readKeyPair('sni-serving-cert', certFile, keyFile), 'failed to load SNI cert and key: ');
+    const wanted = names?.split(',').map((name) => name.trim()) ?? (pair ? namesOf(pair.cert) : []);
+    return wanted.flatMap((name) => (pair ? [{ name, ...pair, isSaid: names !== undefined }] : []));
+  });
+  // The last that fits is shown: names that the flag says over those of certificates, whole ones over wildcards, of like ones the first.
+  const rank = ({ name, isSaid }: { name: string; isSaid: boolean }) => (isSaid ? 2 : 0) + (name.startsWith('*') ? 0 : 1);
+  return (await Promise.all(named))
+    .flat()
+    .reverse()
+    .sort((a, b) => rank(a) - rank(b))
+    .map(({ isSaid: _, ...certificate }) => certificate);
 }
 
 /** What signs the tokens of service accounts, and what they may be signed by. With a signing key of a flag the cluster's own counts no more. */

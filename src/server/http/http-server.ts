@@ -30,6 +30,8 @@ export interface TlsOptions {
   key: string | Buffer;
   /** Client certificates signed by one of these identify their bearers. */
   clientCa?: string | Buffer | (string | Buffer)[];
+  /** --tls-sni-cert-key: what is shown to clients that ask for a host, by its name (`*.example.com`); of several of a name the last. */
+  named?: readonly { name: string; cert: string; key: string }[];
   /** --tls-min-version; default TLS 1.2. */
   minVersion?: SecureVersion;
   /** --tls-cipher-suites, in OpenSSL's names; default: Node's. */
@@ -182,6 +184,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     handshakeTimeout: handshakeTimeoutMs,
     settings: { maxConcurrentStreams: options.limits?.maxStreams ?? 250, maxHeaderListSize: maxHeaderBytes },
   });
+  /** Each speaks TLS as the server does by itself; those that are added later count. */
+  const addNamed = ({ clientCa }: Pick<TlsOptions, 'clientCa'>) => {
+    for (const { name, ...pair } of tls.named ?? [])
+      server.addContext(name, secureContext({ ...pair, ...(clientCa === undefined ? {} : { clientCa }) }));
+  };
+  addNamed(tls);
   // Plain HTTP/1.1 settings, which the http2 server hands on to its fallback.
   Object.assign(server, {
     maxHeaderSize: maxHeaderBytes,
@@ -298,7 +306,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           resolve({ address, port });
         });
       }),
-    setTls: (changed) => server.setSecureContext(secureContext(changed)),
+    setTls(changed) {
+      server.setSecureContext(secureContext(changed));
+      addNamed(changed);
+    },
     close: () =>
       new Promise((resolve) => {
         entrance?.close();
