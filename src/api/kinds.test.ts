@@ -171,7 +171,7 @@ describe('validation', () => {
       [
         'spec.request: Invalid value: "": PEM block type must be CERTIFICATE REQUEST',
         expect.stringContaining('spec.usages[1]: Unsupported value: "fun": supported values: "any"'),
-        'spec.signerName: Invalid value: "mine": must be a fully qualified domain and path of the form "example.com/signer-name"',
+        `spec.signerName: Invalid value: "mine": must be a fully qualified domain and path of the form 'example.com/signer-name'`,
         'spec.expirationSeconds: Invalid value: 1: may not specify a duration less than 600 seconds (10 minutes)',
       ],
     ],

@@ -49,7 +49,7 @@ describe('a certificate signing request', () => {
   });
 
   it.each([
-    ['a.b/c/d', ['"a.b/c/d": must be a fully qualified domain and path of the form "example.com/signer-name"']],
+    ['a.b/c/d', [`"a.b/c/d": must be a fully qualified domain and path of the form 'example.com/signer-name'`]],
     ['local/x', ['"local": should be a domain with at least two segments separated by dots']],
     ['a.B.C/d', [expect.stringContaining('"a.B.C": validating label "B": a lowercase RFC 1123 label')]],
     ['a.b/', [expect.stringContaining('"": validating label "": a lowercase RFC 1123 subdomain')]],

@@ -47,7 +47,6 @@ function normalizeDataSources({ spec }: PersistentVolumeClaim): void {
 /** The new spec with what may change put back. */
 function withoutAllowedChanges(next: PersistentVolumeClaim, prev: PersistentVolumeClaim): PersistentVolumeClaim['spec'] {
   const spec = deepCopy(next.spec);
-  if (!prev.spec.volumeName) spec.volumeName = prev.spec.volumeName;
   const oldAnnotation = prev.metadata.annotations?.[storageClassAnnotation];
   const isClassNew = prev.spec.storageClassName === undefined && spec.storageClassName !== undefined;
   if (isClassNew && (oldAnnotation === undefined || oldAnnotation === spec.storageClassName)) delete spec.storageClassName;
@@ -131,9 +130,11 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   validateUpdate(next, prev, errors) {
     validateClassAnnotation(next, prev, errors);
     const spec = withoutAllowedChanges(next, prev);
-    if (!semanticEqual(spec, prev.spec)) {
+    // A claim may come to have a volume.
+    const old = prev.spec.volumeName ? prev.spec : { ...prev.spec, volumeName: next.spec.volumeName };
+    if (!semanticEqual(spec, old)) {
       const detail = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-      errors.forbidden(specPath, `${detail}\n${goDiff('core.v1.PersistentVolumeClaimSpec', prev.spec, spec)}`);
+      errors.forbidden(specPath, `${detail}\n${goDiff('core.v1.PersistentVolumeClaimSpec', old, spec)}`);
     }
     const now = tryParseQuantity(next.spec.resources?.requests?.storage ?? '0');
     const before = tryParseQuantity(prev.spec.resources?.requests?.storage ?? '0');

@@ -23,7 +23,7 @@ export function validateSignerName(name: string, path: FieldPath, errors: FieldE
   }
   const [domain = '', rest, ...more] = name.split('/');
   if (rest === undefined || more.length > 0) {
-    errors.invalid(path, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"');
+    errors.invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'");
     return;
   }
   if (domain.length > maxDomain) errors.tooLong(path, maxDomain);
