@@ -130,16 +130,26 @@ describe('validating', () => {
 
   test('a condition that fails refuses the request, or lets the webhook be, as the failure policy says', async () => {
     const matchConditions = [{ name: 'broken', expression: "object.data.missing == 'x'" }];
+    const counted = async (name: string) => {
+      const of = 'kind="webhook",name="[^"]+",operation="CREATE",type="validating"';
+      const { body } = await api.http('GET', '/metrics');
+      return Number(new RegExp(`^apiserver_admission_match_condition_${name}{${of}} (\\d+)$`, 'm').exec(body)?.[1] ?? 0);
+    };
+    const [excluded, failed] = [await counted('exclusions_total'), await counted('evaluation_errors_total')];
     const created = await validating(webhookOf({ matchConditions }));
     await expect
       .poll(() => createMap(`p${Math.random()}`.replace('0.', '')).then(String, String))
       .toContain("expression 'object.data.missing == 'x'' resulted in error: no such key: missing");
+    expect(await counted('exclusions_total')).toBe(excluded);
+    expect(await counted('evaluation_errors_total')).toBe(failed + 1);
+    expect(await counted('evaluation_seconds_count')).toBeGreaterThan(0);
     await api.admin.update(ValidatingWebhookConfiguration, {
       ...created,
       webhooks: created.webhooks?.map((w) => ({ ...w, failurePolicy: 'Ignore' as const })),
     });
     await expect.poll(() => createMap('fine').then(() => 'created', String)).toBe('created');
     expect(hook.asked).toHaveLength(0);
+    expect(await counted('exclusions_total')).toBe(excluded + 1);
   });
 
   test('matchPolicy Equivalent shows the object in the version that the rule names', async () => {

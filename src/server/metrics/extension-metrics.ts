@@ -25,12 +25,27 @@ export interface PolicyOutcome {
   seconds: number;
 }
 
+/** What came of match conditions that do not all hold. */
+export interface ConditionsOutcome {
+  /** Of the webhook or policy. */
+  name: string;
+  kind: 'webhook' | 'policy';
+  type: 'admit' | 'validating' | 'validate';
+  operation: string;
+  seconds: number;
+  /** How many could not be evaluated. */
+  failures: number;
+  /** A webhook is not called because of them. */
+  excluded: boolean;
+}
+
 export interface ExtensionMetrics {
   expressionCompiled(seconds: number): void;
   expressionEvaluated(seconds: number): void;
   webhook(outcome: WebhookOutcome): void;
   validatingPolicy(outcome: PolicyOutcome): void;
   mutatingPolicy(outcome: PolicyOutcome): void;
+  matchConditions(outcome: ConditionsOutcome): void;
 }
 
 /** Codes above tell no more than that they are. */
@@ -55,6 +70,19 @@ export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
   const failOpen = counters(registry, {
     name: 'apiserver_admission_webhook_fail_open_count',
     help: 'Admission webhook fail open count, identified by name and broken out for each admission type (validating or admit).',
+  });
+  const conditionErrors = counters(registry, {
+    name: 'apiserver_admission_match_condition_evaluation_errors_total',
+    help: 'Admission match condition evaluation errors count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).',
+  });
+  const conditionExclusions = counters(registry, {
+    name: 'apiserver_admission_match_condition_exclusions_total',
+    help: 'Admission match condition evaluation exclusions count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).',
+  });
+  const conditionDurations = histograms(registry, {
+    name: 'apiserver_admission_match_condition_evaluation_seconds',
+    help: 'Admission match condition evaluation time in seconds, identified by name and broken out for each kind containing matchConditions (webhook or policy), operation and type (validate or admit).',
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25],
   });
   const expressions = (what: string, help: string) =>
     histograms(registry, { name: `apiserver_cel_${what}_duration_seconds`, help, buckets: expressionBuckets }).with({});
@@ -101,6 +129,12 @@ export function createExtensionMetrics(registry: Registry): ExtensionMetrics {
     },
     validatingPolicy: (outcome) => policy('validating', outcome),
     mutatingPolicy: (outcome) => policy('mutating', outcome),
+    matchConditions({ name, kind, type, operation, seconds, failures, excluded }) {
+      const labels = { name, kind, type, operation };
+      conditionDurations.with(labels).observe(seconds);
+      if (failures > 0) conditionErrors.with(labels).inc(failures);
+      if (excluded) conditionExclusions.with(labels).inc();
+    },
   };
 }
 

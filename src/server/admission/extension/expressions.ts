@@ -13,6 +13,7 @@ import {
   namespaceValue,
   requestValue,
 } from '../../../api/index.ts';
+import type { ConditionsOutcome } from '../../metrics/extension-metrics.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import type { AuthorizerChecks } from './authorizer-checks.ts';
 import type { ExtensionContext } from './context.ts';
@@ -114,21 +115,56 @@ export function ofConditions(variables: Record<string, unknown>, review: ReviewR
   };
 }
 
+/** What came of the last look at conditions. */
+export interface ConditionsTally {
+  hold: 'yes' | 'no' | 'unknown';
+  failures: number;
+}
+
 /**
  * Whether all conditions hold. One that is false decides, whatever else fails; then one that fails throws ExpressionError.
  */
-export function conditionsHold(conditions: readonly Compiled[], variables: Record<string, unknown>): boolean {
+export function conditionsHold(conditions: readonly Compiled[], variables: Record<string, unknown>, tally: ConditionsTally): boolean {
   const budget: Budget = { left: matchConditionsBudget };
+  tally.hold = 'unknown';
+  tally.failures = 0;
   const failures = new Set<string>();
+  let failed = 0;
   for (const condition of conditions) {
     try {
-      if (evaluateExpression(condition, variables, budget) === false) return false;
+      if (evaluateExpression(condition, variables, budget) === false) {
+        tally.hold = 'no';
+        tally.failures = failed;
+        return false;
+      }
     } catch (error) {
       if (!(error instanceof ExpressionError) || error.isOfBudget) throw error;
       failures.add(error.message);
+      failed += 1;
     }
   }
-  if (failures.size === 0) return true;
+  if (failures.size === 0) {
+    tally.hold = 'yes';
+    return true;
+  }
+  tally.failures = failed;
   const messages = [...failures].join(', ');
   throw new ExpressionError(failures.size === 1 ? messages : `[${messages}]`);
+}
+
+/** Runs what looks at conditions; where they do not all hold, the metrics tell. */
+export async function tallied<T>(
+  { clock, metrics }: Pick<ExtensionContext, 'clock' | 'metrics'>,
+  of: Pick<ConditionsOutcome, 'name' | 'kind' | 'type' | 'operation'>,
+  look: (tally: ConditionsTally) => Promise<T>,
+  excludes: (tally: ConditionsTally) => boolean = () => false,
+): Promise<T> {
+  const startedMs = clock.monotonic();
+  const tally: ConditionsTally = { hold: 'yes', failures: 0 };
+  try {
+    return await look(tally);
+  } finally {
+    const seconds = (clock.monotonic() - startedMs) / 1000;
+    if (tally.hold !== 'yes') metrics?.matchConditions({ ...of, seconds, failures: tally.failures, excluded: excludes(tally) });
+  }
 }

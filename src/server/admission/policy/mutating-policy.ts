@@ -33,6 +33,7 @@ import {
   expressionVariables,
   ofConditions,
   policyBudget,
+  tallied,
   withAuthorizer,
 } from '../extension/expressions.ts';
 import { isExempt } from '../extension/matching.ts';
@@ -131,7 +132,9 @@ export function mutatingAdmissionPolicy(context: ExtensionContext): AdmissionPlu
     const versioned = await inVersion(context.table, request, matched);
     const review = reviewRequest(request, versioned);
     const variables = withAuthorizer(ofConditions(expressionVariables({ versioned, review, params }), review), request, checks);
-    return checks.evaluate(() => conditionsHold(policy.conditions, variables));
+    // Upstream's metrics tell of these as of validating policies.
+    const of = { name: policy.policy.metadata.name, kind: 'policy', type: 'validate', operation: request.operation } as const;
+    return tallied(context, of, (tally) => checks.evaluate(() => conditionsHold(policy.conditions, variables, tally)));
   };
 
   /** Whether the object has changed. Throws ExpressionError. */

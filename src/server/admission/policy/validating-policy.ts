@@ -16,12 +16,14 @@ import type { ExtensionContext } from '../extension/context.ts';
 import {
   type Compile,
   type Compiled,
+  type ConditionsTally,
   conditionsHold,
   ExpressionError,
   evaluateExpression,
   expressionVariables,
   ofConditions,
   policyBudget,
+  tallied,
   withAuthorizer,
 } from '../extension/expressions.ts';
 import { reviewRequest } from '../extension/review-request.ts';
@@ -156,10 +158,10 @@ function annotate({ policy }: PolicyMatch, unasking: Record<string, unknown>, ou
 }
 
 /** What a policy says of a request with one parameter. Pure, but for what the authorizer is asked. */
-function evaluatePolicy(match: PolicyMatch, { conditions, known, unasking }: Variables): Outcome {
+function evaluatePolicy(match: PolicyMatch, { conditions, known, unasking }: Variables, tally: ConditionsTally): Outcome {
   const outcome: Outcome = { failures: [], annotations: [], errors: [] };
   try {
-    if (!conditionsHold(match.policy.conditions, conditions)) return outcome;
+    if (!conditionsHold(match.policy.conditions, conditions, tally)) return outcome;
     outcome.failures = failuresOf(match, known, unasking);
     annotate(match, unasking, outcome);
     return outcome;
@@ -259,7 +261,8 @@ export function validatingAdmissionPolicy(context: ExtensionContext): AdmissionP
         const known = withAuthorizer(unasking, request, checks);
         const variables = { conditions: ofConditions(known, review), known, unasking };
         const startedMs = context.clock.monotonic();
-        const outcome = await checks.evaluate(() => evaluatePolicy(match, variables));
+        const of = { name: policy.metadata.name, kind: 'policy', type: 'validate', operation: request.operation } as const;
+        const outcome = await tallied(context, of, (tally) => checks.evaluate(() => evaluatePolicy(match, variables, tally)));
         const seconds = (context.clock.monotonic() - startedMs) / 1000;
         const note = (action: string, errorType: PolicyOutcome['errorType']) =>
           context.metrics?.validatingPolicy({

@@ -8,6 +8,7 @@ import {
   StatusError,
   type ValidatingWebhook,
 } from '../../../api/index.ts';
+import type { WebhookOutcome } from '../../metrics/extension-metrics.ts';
 import type { ServedResource } from '../../registry/served-resource.ts';
 import type { AdmissionRequest } from '../../request.ts';
 import { refuse } from '../context.ts';
@@ -19,6 +20,7 @@ import {
   ExpressionError,
   expressionVariables,
   ofConditions,
+  tallied,
   timedCompile,
   withAuthorizer,
 } from '../extension/expressions.ts';
@@ -62,7 +64,12 @@ export function followHooks<T extends KubeObject & { webhooks?: Webhook[] }>(
 }
 
 /** The resource, in the version to be shown, that a hook is to be called with; undefined where it is not for this request. */
-export async function matchHook(context: ExtensionContext, hook: Hook, request: AdmissionRequest): Promise<ServedResource | undefined> {
+export async function matchHook(
+  context: ExtensionContext,
+  hook: Hook,
+  request: AdmissionRequest,
+  type: WebhookOutcome['type'],
+): Promise<ServedResource | undefined> {
   const matched = await matchRequest(hook.criteria, request, context);
   if (!matched || hook.conditions.length === 0) return matched;
   const versioned = await inVersion(context.table, request, matched);
@@ -70,7 +77,12 @@ export async function matchHook(context: ExtensionContext, hook: Hook, request: 
   const review = reviewRequest(request, versioned);
   const variables = withAuthorizer(ofConditions(expressionVariables({ versioned, review }), review), request, checks);
   try {
-    const holds = await checks.evaluate(() => conditionsHold(hook.conditions, variables));
+    const holds = await tallied(
+      context,
+      { name: hook.webhook.name, kind: 'webhook', type, operation: request.operation },
+      (tally) => checks.evaluate(() => conditionsHold(hook.conditions, variables, tally)),
+      ({ hold }) => hold === 'no' || !failsClosed(hook),
+    );
     return holds ? matched : undefined;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;

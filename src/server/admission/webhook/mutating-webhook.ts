@@ -61,7 +61,7 @@ export function mutatingAdmissionWebhook(context: ExtensionContext): AdmissionPl
       rounds.begin(request);
       const round = request.reinvocation.isReinvocation ? 1 : 0;
       for (const [index, hook] of configurations.items.flat().entries()) {
-        const matched = await matchHook(context, hook, request);
+        const matched = await matchHook(context, hook, request, 'admit');
         if (!matched) continue;
         if (!rounds.isDue(request, hook.id)) continue;
         const place = `webhook.admission.k8s.io/round_${round}_index_${index}`;

@@ -29,7 +29,7 @@ export function validatingAdmissionWebhook(context: ExtensionContext): Admission
       const meant: { hook: Hook; matched: ServedResource }[] = [];
       // None is called before it is known of all whether they are.
       for (const hook of configurations.items.flat()) {
-        const matched = await matchHook(context, hook, request);
+        const matched = await matchHook(context, hook, request, 'validating');
         if (matched) meant.push({ hook, matched });
       }
       if (meant.length === 0) return;
