@@ -387,6 +387,23 @@ test('media types that nobody speaks are refused by name', async () => {
   expect([told.headers['content-type'], told.body.startsWith('{\n  "kind": "Status"')]).toEqual(['application/json', true]);
 });
 
+test('what is written may be no other than it says', async () => {
+  // A PUT that may create does not create what was to be another object.
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/none';
+  const gone = 'Precondition failed: UID in precondition: u, UID in object meta: ';
+  for (const query of ['', '?dryRun=All'])
+    expect(statusOf(await server.http('PUT', lease + query, JSON.stringify({ metadata: { name: 'none', uid: 'u' } })))).toMatchObject({
+      code: 409,
+      message: expect.stringMatching(new RegExp(`${gone}$`)),
+    });
+  const versions = { '0': 201, rubbish: 201, '3': 500 };
+  for (const [resourceVersion, code] of Object.entries(versions))
+    expect((await server.http('POST', `${configMaps}?dryRun=All`, body({ metadata: { name: 'v', resourceVersion } }))).status).toBe(code);
+  const metadata = { name: 'd', deletionTimestamp: '2020-01-01T00:00:00Z', deletionGracePeriodSeconds: 5 };
+  const made = JSON.parse((await server.http('POST', `${configMaps}?dryRun=All`, body({ metadata }))).body);
+  expect(Object.keys(made.metadata).sort()).toEqual(['creationTimestamp', 'name', 'namespace', 'uid']);
+});
+
 describe('an object that exists', () => {
   const path = `${configMaps}/there`;
   beforeAll(() => server.http('POST', configMaps, body({ metadata: { name: 'there' }, data: { a: 'b' } })));

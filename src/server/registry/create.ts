@@ -51,9 +51,14 @@ export async function createObject(
 ): Promise<Item> {
   const { metadata } = object;
   // Who creates by PUT or apply may have thought of another object.
-  if (metadata.resourceVersion && context.info.verb === 'create')
+  if (/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '') && context.info.verb === 'create')
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   delete (metadata as Partial<typeof metadata>).resourceVersion;
+  // Nobody comes to own what only the server sets.
+  if (context.info.verb === 'create') {
+    delete metadata.deletionTimestamp;
+    delete metadata.deletionGracePeriodSeconds;
+  }
   metadata.uid = newUid(registry.random);
   metadata.creationTimestamp = timestamp(registry.clock);
   const generated = !metadata.name && Boolean(metadata.generateName);

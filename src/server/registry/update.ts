@@ -62,7 +62,10 @@ export async function update(registry: Registry, context: RequestContext, served
     preconditions: object.metadata.uid ? { uid: object.metadata.uid } : {},
     next: () => deepCopy(object),
   };
-  if (served.kind.allowCreateOnUpdate && info.subresource === '') return updateOrCreate(registry, context, served, change, object);
+  if (served.kind.allowCreateOnUpdate && info.subresource === '') {
+    change.preconditions.creates = true;
+    return updateOrCreate(registry, context, served, change, object);
+  }
   return { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
 }
 
@@ -131,10 +134,10 @@ async function write(
   const storage = storageOf(served);
   if (!change.options.dryRun) return storage.update(info.namespace, info.name, change.preconditions, step);
   const current = await storage.get(info.namespace, info.name);
-  if (current === undefined) throw errors.notFound(served.resource, info.name);
-  const { uid } = change.preconditions;
-  const found = current.object.metadata.uid;
-  if (uid !== undefined && uid !== found)
+  const { uid, creates } = change.preconditions;
+  if (current === undefined && (!creates || uid === undefined)) throw errors.notFound(served.resource, info.name);
+  const found = current?.object.metadata.uid ?? '';
+  if (current === undefined || (uid !== undefined && uid !== found))
     throw errors.conflict(served.resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
   const next = await step(current);
   if (next === undefined || next === current.object) return current;

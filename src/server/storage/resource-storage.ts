@@ -135,15 +135,15 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     return ttl ? leasePool.lease(ttl).then((lease) => ({ put: key, value, lease })) : { put: key, value };
   }
 
+  const otherUid = (key: string, name: string, uid: string, found: string) =>
+    errors.conflict(
+      resource,
+      name,
+      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
+    );
+
   function check(current: CachedObject<T>, name: string, { uid, resourceVersion }: Preconditions): void {
-    if (uid !== undefined && uid !== current.object.metadata.uid) {
-      const found = current.object.metadata.uid ?? '';
-      throw errors.conflict(
-        resource,
-        name,
-        `StorageError: invalid object, Code: 4, Key: ${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
-      );
-    }
+    if (uid !== undefined && uid !== current.object.metadata.uid) throw otherUid(current.key, name, uid, current.object.metadata.uid ?? '');
     if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== String(current.revision)) {
       throw errors.objectModified(resource, name);
     }
@@ -156,7 +156,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
    * Optimistic: decides on the cached state, which is nearly always the newest, and falls back to the store's when that turns out
    * wrong or when the decision is to refuse or to do nothing, which must not rest on old state.
    */
-  async function modify(namespace: string, name: string, step: Step): Promise<CachedObject<T>> {
+  async function modify(namespace: string, name: string, step: Step, { uid, creates }: Preconditions): Promise<CachedObject<T>> {
     const key = keyOf(namespace, name);
     try {
       if (!cache.isFilled) await cache.filled();
@@ -171,7 +171,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       isFresh = true;
     }
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
-      if (!current) throw errors.notFound(resource, name);
+      if (!current) throw creates && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
       let operation: Operation | undefined;
       try {
         operation = await step(current);
@@ -201,10 +201,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   }
 
   const describe = (key: string) => () => ({ key, resource: resource.plural, type: resource.kind });
-  const modifyTraced = (namespace: string, name: string, step: Step) =>
+  const modifyTraced = (namespace: string, name: string, preconditions: Preconditions, step: Step) =>
     currentSpan() === undefined
-      ? modify(namespace, name, step)
-      : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), () => modify(namespace, name, step));
+      ? modify(namespace, name, step, preconditions)
+      : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), () => modify(namespace, name, step, preconditions));
 
   const nothing: readonly CachedObject<T>[] = [];
   const present = {
@@ -258,7 +258,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     },
 
     update: (namespace, name, preconditions, change) =>
-      modifyTraced(namespace, name, async (current) => {
+      modifyTraced(namespace, name, preconditions, async (current) => {
         check(current, name, preconditions);
         const next = await change(current);
         if (next === undefined) return { delete: current.key };
@@ -274,7 +274,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       }),
 
     delete: (namespace, name, preconditions, verify) =>
-      modifyTraced(namespace, name, async (current) => {
+      modifyTraced(namespace, name, preconditions, async (current) => {
         check(current, name, preconditions);
         await verify?.(current);
         return { delete: current.key };
