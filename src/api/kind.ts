@@ -169,6 +169,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   gracePeriodSeconds?(obj: T, requested: number | undefined): number | undefined;
   /** What happens to dependents when the client does not say (`orphan` for ReplicationController in v1 and extensions/v1beta1). */
   defaultPropagation?: 'Orphan' | 'Background';
+  /** What one is told who deletes it without saying what happens to its dependents, where these are orphaned then. */
+  orphanWarning?: string;
   /** Selectable fields beside metadata.name and metadata.namespace. */
   fieldSelectors?: Record<string, (obj: T) => string>;
   subresources?: {

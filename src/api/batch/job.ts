@@ -192,6 +192,8 @@ export const job = defineKind<Job>({
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),
   defaultPropagation: 'Orphan',
+  orphanWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   fieldSelectors: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
   subresources: { status: { validate: validateJobStatus } },
   columns: [

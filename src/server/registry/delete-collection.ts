@@ -1,6 +1,6 @@
 import { hasReason, type KubeObject } from '../../api/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
-import { deleteObject, readDeleteOptions } from './delete.ts';
+import { deleteObject, readDeleteOptions, warnOfOrphans } from './delete.ts';
 import { listQuery } from './list-options.ts';
 import { selectionOf } from './read.ts';
 import type { Registry } from './registry.ts';
@@ -10,6 +10,7 @@ import { checkConvertible, type ServedResource, storageOf } from './served-resou
 export async function deleteCollection(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const query = listQuery(context.query, false);
   const options = await readDeleteOptions(context);
+  warnOfOrphans(context, served.kind, options);
   const storage = storageOf(served);
   const list = await storage.list({
     ...selectionOf(served, query, context.info.namespace),

@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
-import { ConfigMap, Endpoints, FieldErrors, fieldErrorMessage, type KindDefinition, type KubeObject, kinds, Pod } from '../../api/index.ts';
-import { afterDelete } from './delete.ts';
+import {
+  ConfigMap,
+  CronJob,
+  Endpoints,
+  FieldErrors,
+  fieldErrorMessage,
+  Job,
+  type KindDefinition,
+  type KubeObject,
+  kinds,
+  Pod,
+} from '../../api/index.ts';
+import { afterDelete, warnOfOrphans } from './delete.ts';
 import { prepareForUpdate, validateUpdate } from './strategy.ts';
 
 const kindOf = (resource: object) => kinds.find((kind) => kind.resource === resource) as KindDefinition;
@@ -68,4 +79,16 @@ test('an update may leave the wrong addresses of endpoints as they are', () => {
   expect(updated(kindOf(Endpoints), object('127.0.0.1'), object('10.0.0.1'))).toEqual([
     'subsets[0].addresses[0].ip: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
   ]);
+});
+
+test.each<[object, object, number]>([
+  [Job, {}, 1],
+  [Job, { propagationPolicy: 'Orphan' }, 0],
+  [Job, { propagationPolicy: 'Background' }, 0],
+  [Job, { orphanDependents: false }, 0],
+  [CronJob, {}, 0],
+])('who deletes %j with %j is warned of what stays behind %d times', (resource, options, times) => {
+  const warnings: string[] = [];
+  warnOfOrphans({ warn: (text) => warnings.push(text) }, kindOf(resource), options);
+  expect(warnings).toEqual(Array(times).fill(expect.stringContaining('child pods are preserved by default when jobs are deleted; ')));
 });

@@ -37,10 +37,21 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   }
 }
 
+/** Warns where a deletion would leave behind what nobody has said should stay. */
+export function warnOfOrphans(
+  context: Pick<RequestContext, 'warn'>,
+  { defaultPropagation, orphanWarning }: KindDefinition,
+  { propagationPolicy, orphanDependents }: DeleteOptions,
+): void {
+  if (orphanWarning === undefined || defaultPropagation !== 'Orphan') return;
+  if (propagationPolicy === undefined && orphanDependents === undefined) context.warn(orphanWarning);
+}
+
 /** DELETE of one object. */
 export async function remove(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const options = await readDeleteOptions(context);
   if (served.warning !== undefined) context.warn(served.warning);
+  warnOfOrphans(context, served.kind, options);
   const { info } = context;
   const { item, gone } = await deleteObject(registry, context, served, info.namespace, info.name, options);
   if (!gone) {
