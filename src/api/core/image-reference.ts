@@ -22,7 +22,11 @@ const tagged = '(:\\w[\\w.-]{0,127})?';
 const digested = '(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?';
 const reference = new RegExp(`^(${registry}/)?${component}(/${component})*${tagged}${digested}$`);
 
+/** More than the longest name (255), tag (128) and digest take; the pattern is not held against what can be none. */
+const maxReference = 1024;
+
 /** Whether the reference means `latest`, which is pulled always by default. One that is malformed has no tag. */
 export function isLatestImage(image: string): boolean {
+  if (image.length > maxReference) return false;
   return parseImageTag(image).tag === 'latest' && reference.test(image) && !/^[a-f0-9]{64}$/.test(image);
 }

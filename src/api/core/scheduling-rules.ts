@@ -119,6 +119,8 @@ export function validateAffinity(affinity: Affinity, path: FieldPath, errors: Fi
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 const int64 = 2n ** 63n;
+/** Digits and a sign, with some zeros in front. */
+const maxDecimalInteger = 64;
 
 /** A number in the one way to write it, which 64 bits can hold. */
 function isDecimalInteger(value: string): string[] {
@@ -126,7 +128,8 @@ function isDecimalInteger(value: string): string[] {
     value === '' ? ['must be non-empty'] : /^(0|-?[1-9]\d*)$/.test(value) ? [] : ['must be a valid decimal integer in canonical form'];
   const parsing = `strconv.ParseInt: parsing ${goQuote(value)}`;
   if (!/^[-+]?\d+$/.test(value)) return [...messages, `${parsing}: invalid syntax`];
-  const number = BigInt(value.replace('+', ''));
+  const isLong = value.length > maxDecimalInteger;
+  const number = isLong ? int64 : BigInt(value.replace('+', ''));
   return number >= int64 || number < -int64 ? [...messages, `${parsing}: value out of range`] : messages;
 }
 
