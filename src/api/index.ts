@@ -144,6 +144,7 @@ export * from './selectors.ts';
 export { compareSemver, parseSemver, type Semver } from './semver.ts';
 export { convertedVersion, deprecationWarning, isRemoved, removedRelease, sameShape } from './served-version.ts';
 export { defaultServing, parseGoBool, parseRuntimeConfig, RuntimeConfigError, resourcesOf, type Serving, servedKinds } from './serving.ts';
+export { parseShardSelector, type ShardSelector, ShardSelectorError } from './sharding.ts';
 export { errors, hasReason, StatusError } from './status-error.ts';
 export { isDefaultStorageClass } from './storage/storage-class.ts';
 export { strictErrors } from './strict-errors.ts';

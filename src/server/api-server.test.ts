@@ -564,6 +564,36 @@ describe('subresources and versions', () => {
     expect(await admin.get(Deployment, 'old', { namespace })).toMatchObject({ apiVersion: 'apps/v1', kind: 'Deployment' });
   });
 
+  test('of a collection one shard is listed and watched, where the gate for that is on', async () => {
+    const ranges = ['0x0000000000000000', '0x8000000000000000', '0x10000000000000000'];
+    const shard = (i: number) => `shardRange(object.metadata.uid, '${ranges[i]}', '${ranges[i + 1]}')`;
+    const own = await openTestServer({ isEnabled: (gate) => gate === 'ShardedListAndWatch' });
+    const names = Array.from({ length: 20 }, (_, i) => `c-${i}`);
+    for (const { admin } of [own, under])
+      for (const name of names) await admin.raw('POST', '/api/v1/namespaces/sharded/configmaps', { body: { metadata: { name } } });
+    const path = (i: number | string) =>
+      `/api/v1/namespaces/sharded/configmaps?shardSelector=${encodeURIComponent(typeof i === 'number' ? shard(i) : i)}`;
+    type Shown = { metadata: object; items: { metadata: { name: string; uid: string } }[] };
+    const list = async (at: TestServer, i: number) => (await at.admin.raw('GET', path(i))) as Shown;
+    const [low, high] = [await list(own, 0), await list(own, 1)];
+    expect(low.metadata).toMatchObject({ shardInfo: { selector: shard(0) } });
+    expect([...low.items, ...high.items].map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort());
+    expect(Math.min(low.items.length, high.items.length)).toBeGreaterThan(0);
+    await expect(own.admin.raw('GET', path('shardRange()'))).rejects.toMatchObject({
+      ...{ code: 500, message: 'invalid shard selector: shardRange() requires exactly 3 arguments, got 0' },
+    });
+    const seen = new Set<string>();
+    const transport = own.server.localTransport({ name: 'admin', groups: ['system:masters'] });
+    const query = new URLSearchParams({ watch: 'true', shardSelector: shard(1) });
+    for await (const { object } of transport.stream({ method: 'GET', path: '/api/v1/namespaces/sharded/configmaps', query })) {
+      seen.add((object as Shown['items'][0]).metadata.name);
+      if (seen.size === high.items.length) break;
+    }
+    expect([...seen].sort()).toEqual(high.items.map(({ metadata }) => metadata.name).sort());
+    expect((await list(under, 0)).metadata).not.toHaveProperty('shardInfo');
+    await own.close();
+  });
+
   test('what is not served is not found', async () => {
     await expect(admin.raw('GET', '/apis/none/v1/things')).rejects.toMatchObject({ code: 404 });
     await expect(admin.raw('GET', '/api/v1/namespaces/work/nodes')).rejects.toMatchObject({ code: 404 });

@@ -8,7 +8,7 @@ import { checkConvertible, type ServedResource, storageOf } from './served-resou
 
 /** DELETE of a collection: every selected object as it is at the start. Answers what was selected. */
 export async function deleteCollection(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
-  const query = listQuery(context.query, false);
+  const query = listQuery(registry, context.query, false);
   const options = await readDeleteOptions(context);
   warnOfOrphans(context, served.kind, options);
   const storage = storageOf(served);

@@ -135,7 +135,7 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
     case 'get':
       return get(context, served);
     case 'list':
-      return list(context, served);
+      return list(registry, context, served);
     case 'watch':
       return watch(registry, context, served);
     case 'create':

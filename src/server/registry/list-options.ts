@@ -1,12 +1,23 @@
 /** The options of list and watch, from the query string, checked as upstream's ValidateListOptions does. */
-import { errors, FieldErrors, FieldPath } from '../../api/index.ts';
+import {
+  errors,
+  FieldErrors,
+  FieldPath,
+  parseShardSelector,
+  type ShardSelector,
+  ShardSelectorError,
+  StatusError,
+} from '../../api/index.ts';
 import { queryBoolean } from '../request-info.ts';
 import type { StorageListOptions } from '../storage/storage.ts';
 import { parseResourceVersion } from '../storage/versions.ts';
+import type { Registry } from './registry.ts';
 
 export interface ListQuery {
   labelSelector: string;
   fieldSelector: string;
+  /** Where ShardedListAndWatch is on. */
+  shard: ShardSelector | undefined;
   limit: number;
   continue: string;
   resourceVersion: string | undefined;
@@ -26,7 +37,18 @@ function integer(query: URLSearchParams, name: string): number | undefined {
   throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
 }
 
-export function listQuery(query: URLSearchParams, watching: boolean): ListQuery {
+function shardOf(query: URLSearchParams, { isEnabled }: Pick<Registry, 'isEnabled'>): ShardSelector | undefined {
+  const text = query.get('shardSelector') ?? '';
+  if (text === '' || !isEnabled?.('ShardedListAndWatch')) return undefined;
+  try {
+    return parseShardSelector(text);
+  } catch (error) {
+    // Upstream's server does not expect it.
+    throw error instanceof ShardSelectorError ? new StatusError(500, '', `invalid shard selector: ${error.message}`) : error;
+  }
+}
+
+export function listQuery(registry: Pick<Registry, 'isEnabled'>, query: URLSearchParams, watching: boolean): ListQuery {
   const match = query.get('resourceVersionMatch') ?? '';
   const version = query.get('resourceVersion') ?? '';
   const token = query.get('continue') ?? '';
@@ -41,6 +63,7 @@ export function listQuery(query: URLSearchParams, watching: boolean): ListQuery 
   return {
     labelSelector: query.get('labelSelector') ?? '',
     fieldSelector: query.get('fieldSelector') ?? '',
+    shard: shardOf(query, registry),
     limit: integer(query, 'limit') ?? 0,
     continue: token,
     resourceVersion: version === '' ? undefined : version,

@@ -1,8 +1,9 @@
-import { errors } from '../../api/index.ts';
+import { errors, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import type { StorageGetOptions, StorageListOptions } from '../storage/storage.ts';
 import { type ListQuery, listQuery } from './list-options.ts';
+import type { Registry } from './registry.ts';
 import { compileSelection } from './selectors.ts';
 import { type ServedResource, storageOf } from './served-resource.ts';
 
@@ -28,7 +29,10 @@ export async function get(context: RequestContext, served: ServedResource): Prom
 
 /** What storage is asked for a list or a watch. */
 export function selectionOf(served: ServedResource, query: ListQuery, namespace: string) {
-  const { matches, matchesLabels, name, exact } = compileSelection(query.labelSelector, query.fieldSelector, served.kind);
+  const { matches: matchesFields, matchesLabels, name, exact } = compileSelection(query.labelSelector, query.fieldSelector, served.kind);
+  const { shard } = query;
+  const inShard = shard && ((object: KubeObject) => shard.matches(object) && (matchesFields?.(object) ?? true));
+  const matches = inShard ?? matchesFields;
   const indexed = exact.find(({ field }) => field !== 'metadata.name' && field !== 'metadata.namespace' && served.indexes.has(field));
   return {
     ...(served.resource.namespaced && namespace !== '' ? { namespace } : {}),
@@ -40,8 +44,8 @@ export function selectionOf(served: ServedResource, query: ListQuery, namespace:
 }
 
 /** GET of a collection. */
-export async function list(context: RequestContext, served: ServedResource): Promise<Answer> {
-  const query = listQuery(context.query, false);
+export async function list(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const query = listQuery(registry, context.query, false);
   const options: StorageListOptions = {
     ...selectionOf(served, query, context.info.namespace),
     ...(query.limit > 0 ? { limit: query.limit } : {}),
@@ -56,6 +60,7 @@ export async function list(context: RequestContext, served: ServedResource): Pro
     resourceVersion: String(result.revision),
     ...(result.continue === undefined ? {} : { continue: result.continue }),
     ...(result.remainingItemCount === undefined ? {} : { remainingItemCount: result.remainingItemCount }),
+    ...(query.shard === undefined ? {} : { shardInfo: { selector: query.shard.text } }),
   };
   return { type: 'list', resource: served, metadata, items: result.items };
 }

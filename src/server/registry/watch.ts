@@ -8,7 +8,7 @@ import { type ServedResource, storageOf } from './served-resource.ts';
 
 /** GET of a collection with watch=true, and the old /watch/ paths. */
 export function watch(registry: Registry, context: RequestContext, served: ServedResource): Answer {
-  const query = listQuery(context.query, true);
+  const query = listQuery(registry, context.query, true);
   const { info } = context;
   // At random, so that clients spread over servers.
   const seconds = query.timeoutSeconds || Math.floor((registry.minRequestTimeoutSeconds ?? 1800) * (1 + registry.random.next()));
@@ -17,7 +17,7 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   const options: StorageWatchOptions = {
     ...selection,
     // By their fields, versions of a kind differ.
-    selector: JSON.stringify([served.apiVersion, query.labelSelector, query.fieldSelector]),
+    selector: JSON.stringify([served.apiVersion, query.labelSelector, query.fieldSelector, query.shard?.text]),
     // The deprecated /watch/.../NAME path selects by name.
     ...(info.parts.length > 1 && selection.name === undefined ? { name: info.name } : {}),
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
