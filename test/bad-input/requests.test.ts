@@ -303,6 +303,11 @@ const badToken = 'invalid continue token: continue key is not valid';
 const token = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const paths: [string, number, string][] = [
   ['/api/v1/namespaces/%zz/configmaps', 400, 'invalid URL escape "%zz"'],
+  [
+    '/api/v1/watch/namespaces/default/configmaps/a?fieldSelector=metadata.name%3Db',
+    400,
+    "fieldSelector metadata.name doesn't match requested name",
+  ],
   ['/api/v1/namespaces/default/finalize', 405, 'the server does not allow this method on the requested resource'],
   [`${configMaps}/a%2fb`, 400, `Name parameter invalid: "a/b": may not contain '/'`],
   [`${configMaps}/..`, 400, `Name parameter invalid: "..": may not be '..'`],

@@ -1,4 +1,4 @@
-import { apiVersionOf, StatusError } from '../../api/index.ts';
+import { apiVersionOf, errors, StatusError } from '../../api/index.ts';
 import type { Answer, AnswerEvent, RequestContext } from '../exchange.ts';
 import type { StorageWatchEvent, StorageWatchOptions } from '../storage/storage.ts';
 import { listQuery } from './list-options.ts';
@@ -14,12 +14,15 @@ export function watch(registry: Registry, context: RequestContext, served: Serve
   const seconds = query.timeoutSeconds || Math.floor((registry.minRequestTimeoutSeconds ?? 1800) * (1 + registry.random.next()));
   const timeout = new AbortController();
   const selection = selectionOf(served, query, info.namespace);
+  const isNamed = info.parts.length > 1;
+  if (isNamed && query.fieldSelector !== '' && selection.name !== info.name)
+    throw errors.badRequest("fieldSelector metadata.name doesn't match requested name");
   const options: StorageWatchOptions = {
     ...selection,
     // By their fields, versions of a kind differ.
     selector: JSON.stringify([served.apiVersion, query.labelSelector, query.fieldSelector, query.shard?.text]),
     // The deprecated /watch/.../NAME path selects by name.
-    ...(info.parts.length > 1 && selection.name === undefined ? { name: info.name } : {}),
+    ...(isNamed && selection.name === undefined ? { name: info.name } : {}),
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
     ...(query.sendInitialEvents === undefined ? {} : { sendInitialEvents: query.sendInitialEvents }),
     bookmarks: query.allowWatchBookmarks,
