@@ -157,6 +157,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header, e.g. deprecated fields. */
   warnings?(obj: T, prev: T | undefined): string[];
+  /** Why the object of this name can not be deleted; a delete of the collection takes it along all the same, as upstream's does. */
+  undeletable?(name: string): string | undefined;
   /** What a delete makes of the object before it is marked or gone: a copy, e.g. with a finalizer of the kind's own. */
   beforeDelete?(obj: T, now: string): T;
   /** Of a custom resource: what stands in the place of the table's rows. */

@@ -242,6 +242,12 @@ describe('validation', () => {
     expect(rejectUpdate(other, binding)).toEqual(['roleRef: Invalid value: {"kind":"Role","name":"b"}: cannot change roleRef']);
     const pc = accept({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 5 } }).stored;
     expect(rejectUpdate({ ...pc, ...{ value: 6 } }, pc)).toEqual(['value: Forbidden: may not be changed in an update.']);
+    const { undeletable } = served(pc)?.definition ?? {};
+    expect(['system-node-critical', 'system-cluster-critical', 'mine'].map((name) => undeletable?.(name) !== undefined)).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 });
 

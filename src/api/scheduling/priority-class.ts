@@ -40,6 +40,8 @@ export const priorityClass = defineKind<PriorityClass>({
     pc.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   create: setGeneration,
+  undeletable: (name) =>
+    systemPriorityClasses.some((c) => c.name === name) ? 'this is a system priority class and cannot be deleted' : undefined,
   validateCreate(pc, errors) {
     if ((pc.metadata.name ?? '').startsWith(systemPrefix)) {
       const problem = systemProblem(pc);

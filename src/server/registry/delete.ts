@@ -53,6 +53,8 @@ export async function remove(registry: Registry, context: RequestContext, served
   if (served.warning !== undefined) context.warn(served.warning);
   warnOfOrphans(context, served.kind, options);
   const { info } = context;
+  const refusal = served.kind.undeletable?.(info.name);
+  if (refusal !== undefined) throw errors.forbidden(served.resource, info.name, refusal);
   const { item, gone } = await deleteObject(registry, context, served, info.namespace, info.name, options);
   if (!gone) {
     const status = options.orphanDependents === false ? 202 : 200;
