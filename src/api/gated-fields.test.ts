@@ -64,6 +64,10 @@ describe('fields of features that are off', () => {
     expect(dropped(slice, resource('resourceslices', 'resource.k8s.io'), ['DRAConsumableCapacity'])).toMatchObject({
       spec: { devices: [{ capacity: { memory: { value: '1Gi' } } }] },
     });
+    const listed = { spec: { devices: [{ attributes: { a: { strings: ['x'] }, b: { string: 'y' } } }] } };
+    expect(dropped(listed, resource('resourceslices', 'resource.k8s.io'), ['DRAListTypeAttributes']).spec).toEqual({
+      devices: [{ attributes: { a: {}, b: { string: 'y' } } }],
+    });
     const driver = { spec: { attachRequired: true, preventPodSchedulingIfMissing: true } };
     expect(dropped(driver, resource('csidrivers', 'storage.k8s.io'), ['VolumeLimitScaling']).spec).toEqual({ attachRequired: true });
     const claim = (namespace?: string) => ({ spec: { dataSourceRef: { kind: 'K', name: 'n', ...(namespace ? { namespace } : {}) } } });

@@ -51,12 +51,17 @@ const byResource: Readonly<Record<string, Gated>> = {
     VolumeLimitScaling: ['spec.preventPodSchedulingIfMissing'],
   },
   'deviceclasses.resource.k8s.io': { DRAExtendedResource: ['spec.extendedResourceName'] },
-  'resourceclaims.resource.k8s.io': { DRAPrioritizedList: ['spec.devices.requests[].firstAvailable'] },
+  'resourceclaims.resource.k8s.io': {
+    DRAPrioritizedList: ['spec.devices.requests[].firstAvailable'],
+    DRAResourceClaimDeviceStatus: ['status.devices'],
+  },
   'resourceclaimtemplates.resource.k8s.io': { DRAPrioritizedList: ['spec.spec.devices.requests[].firstAvailable'] },
   'resourceslices.resource.k8s.io': {
     DRAConsumableCapacity: ['spec.devices[].allowMultipleAllocations', 'spec.devices[].capacity.*.requestPolicy'],
     DRADeviceBindingConditions: ['bindsToNode', 'bindingConditions', 'bindingFailureConditions'].map((name) => `spec.devices[].${name}`),
     DRADeviceTaints: ['spec.devices[].taints'],
+    DRAListTypeAttributes: ['bools', 'ints', 'strings', 'versions'].map((name) => `spec.devices[].attributes.*.${name}`),
+    DRANodeAllocatableResources: ['spec.devices[].nodeAllocatableResourceMappings'],
     DRAPartitionableDevices: [
       'spec.sharedCounters',
       'spec.perDeviceNodeSelection',

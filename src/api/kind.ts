@@ -104,6 +104,8 @@ export interface SubresourceStrategy<T extends KubeObject = KubeObject> {
   verbs?: readonly string[];
   /** Keep from `prev` what this subresource may not change. Default for `status`: everything but status and metadata. */
   update?(next: T, prev: T, context: StrategyContext): void;
+  /** After `update`, or what stands in its place: what else becomes of the object. */
+  adjust?(next: T, prev: T): void;
   validate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header. */
   warnings?(next: T, prev: T): string[];

@@ -239,7 +239,9 @@ describe('validation', () => {
   it('holds fast to what a binding binds and a class is worth', () => {
     const binding = accept({ ...rbac, kind: 'RoleBinding', ...{ roleRef: { kind: 'Role', name: 'a' } } }).stored;
     const other = { ...deepCopy(binding), roleRef: { kind: 'Role', name: 'b' } };
-    expect(rejectUpdate(other, binding)).toEqual(['roleRef: Invalid value: {"kind":"Role","name":"b"}: cannot change roleRef']);
+    expect(rejectUpdate(other, binding)).toEqual([
+      'roleRef: Invalid value: {"APIGroup":"","Kind":"Role","Name":"b"}: cannot change roleRef',
+    ]);
     const pc = accept({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, ...{ value: 5 } }).stored;
     expect(rejectUpdate({ ...pc, ...{ value: 6 } }, pc)).toEqual(['value: Forbidden: may not be changed in an update.']);
     const { undeletable } = served(pc)?.definition ?? {};

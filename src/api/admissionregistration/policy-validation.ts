@@ -12,6 +12,7 @@ import type {
   Validation,
   Variable,
 } from '../generated/admissionregistration.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { byteLength, isDns1035Label, isDns1123Subdomain, isPathSegmentName, isQualifiedName } from '../names.ts';
 import { validateLabelSelector } from '../object-meta.ts';
 import { AdmissionCompiler, validateExpression } from './admission-expressions.ts';
@@ -109,7 +110,11 @@ function validateValidation(validation: Validation, compiler: AdmissionCompiler,
 function validateAuditAnnotations(policy: ValidatingAdmissionPolicy, compiler: AdmissionCompiler, path: FieldPath, errors: FieldErrors) {
   const annotations = policy.spec.auditAnnotations ?? [];
   if (annotations.length > maxAuditAnnotations)
-    errors.invalid(path, annotations, `must not have more than ${maxAuditAnnotations} auditAnnotations`);
+    errors.invalid(
+      path,
+      annotations.map((annotation) => internalForm('admissionregistration.v1.AuditAnnotation', annotation)),
+      `must not have more than ${maxAuditAnnotations} auditAnnotations`,
+    );
   const keys = new Set<string>();
   for (const [i, { key = '', valueExpression = '' }] of annotations.entries()) {
     const at = path.index(i);

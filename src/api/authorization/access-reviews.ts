@@ -1,4 +1,5 @@
 /** The questions of authorization.k8s.io: created, answered and forgotten. The server fills in the status. */
+
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import {
   type FieldSelectorAttributes,
@@ -12,6 +13,7 @@ import {
 } from '../generated/authorization.v1.ts';
 import * as v1beta1 from '../generated/authorization.v1beta1.ts';
 import type { LabelSelectorRequirement, ObjectMeta } from '../generated/meta.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { validateLabelSelectorRequirement } from '../object-meta.ts';
 import type { KubeObject, Resource } from '../resource.ts';
@@ -55,7 +57,7 @@ function validateAttributes(
   if (resourceAttributes && nonResourceAttributes)
     errors.invalid(
       specPath.child('nonResourceAttributes'),
-      nonResourceAttributes,
+      internalForm('authorization.v1.NonResourceAttributes', nonResourceAttributes),
       'cannot be specified in combination with resourceAttributes',
     );
   if (!resourceAttributes && !nonResourceAttributes)
@@ -118,7 +120,11 @@ export const localSubjectAccessReview = defineKind<LocalSubjectAccessReview>({
     if (spec.resourceAttributes && (namespace ?? '') !== (metadata.namespace ?? ''))
       errors.invalid(attributesPath.child('namespace'), namespace ?? '', 'must match metadata.namespace');
     if (spec.nonResourceAttributes)
-      errors.invalid(specPath.child('nonResourceAttributes'), spec.nonResourceAttributes, 'disallowed on this kind of request');
+      errors.invalid(
+        specPath.child('nonResourceAttributes'),
+        internalForm('authorization.v1.NonResourceAttributes', spec.nonResourceAttributes),
+        'disallowed on this kind of request',
+      );
   },
 });
 

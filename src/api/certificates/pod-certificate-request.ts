@@ -183,7 +183,8 @@ export const podCertificateRequest = defineKind<PodCertificateRequest>({
   generation: false,
   allowUnconditionalUpdate: false,
   validateCreate: ({ spec }, errors) => validateSpec(spec ?? {}, errors),
-  validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors),
+  validateUpdate: (next, prev, errors) =>
+    validateImmutable(next.spec, prev.spec, specPath, errors, 'certificates.v1beta1.PodCertificateRequestSpec'),
   subresources: { status: { keepsMetadata: true, validate: validateStatus } },
   fieldSelectors: {
     'spec.signerName': ({ spec }) => spec.signerName,

@@ -10,6 +10,7 @@ import {
 import * as v1beta1 from '../generated/flowcontrol.v1beta1.ts';
 import * as v1beta2 from '../generated/flowcontrol.v1beta2.ts';
 import * as v1beta3 from '../generated/flowcontrol.v1beta3.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel, nameIsDnsSubdomain } from '../names.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
@@ -131,7 +132,11 @@ export const flowSchema = defineKind<FlowSchema>({
     for (const [i, rule] of (spec?.rules ?? []).entries()) validateRule(rule, specPath.child('rules').index(i), errors);
     const fixed = mandatoryConfiguration.flowSchemas.get(schema.metadata.name);
     if (fixed !== undefined && !deepEqual(spec, fixed))
-      errors.invalid(specPath, spec, `spec of '${schema.metadata.name}' must equal the fixed value`);
+      errors.invalid(
+        specPath,
+        internalForm('flowcontrol.v1.FlowSchemaSpec', spec),
+        `spec of '${schema.metadata.name}' must equal the fixed value`,
+      );
     validateFlowConditions(status?.conditions, errors);
   },
   // As they are tried.

@@ -6,6 +6,7 @@ import {
   PriorityLevelConfiguration,
   type QueuingConfiguration,
 } from '../generated/flowcontrol.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { mandatoryConfiguration } from './bootstrap-configuration.ts';
@@ -100,9 +101,17 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     if (name === 'exempt') {
       // Its shares and what it lends are the administrator's to choose.
       if (!deepEqual({ ...spec, exempt: undefined }, { ...fixed, exempt: undefined }))
-        errors.invalid(specPath, spec, "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value");
+        errors.invalid(
+          specPath,
+          internalForm('flowcontrol.v1.PriorityLevelConfigurationSpec', spec),
+          "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value",
+        );
     } else if (fixed !== undefined && !deepEqual(spec, fixed))
-      errors.invalid(specPath, spec, `spec of '${name}' must equal the fixed value`);
+      errors.invalid(
+        specPath,
+        internalForm('flowcontrol.v1.PriorityLevelConfigurationSpec', spec),
+        `spec of '${name}' must equal the fixed value`,
+      );
     validateFlowConditions(status?.conditions, errors);
   },
   columns: [

@@ -3,6 +3,7 @@ import { FieldPath } from '../fields.ts';
 import { ClusterRoleBinding } from '../generated/rbac.v1.ts';
 import * as v1alpha1 from '../generated/rbac.v1alpha1.ts';
 import * as v1beta1 from '../generated/rbac.v1beta1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsPathSegment } from '../names.ts';
 import { fieldDoc } from '../printing.ts';
@@ -25,7 +26,8 @@ export const clusterRoleBinding = defineKind<ClusterRoleBinding>({
   },
   // Who may bind a role was checked when the binding was made; another role is another binding.
   validateUpdate(next, prev, errors) {
-    if (!semanticEqual(next.roleRef, prev.roleRef)) errors.invalid(new FieldPath('roleRef'), next.roleRef, 'cannot change roleRef');
+    if (!semanticEqual(next.roleRef, prev.roleRef))
+      errors.invalid(new FieldPath('roleRef'), internalForm('rbac.v1.RoleRef', next.roleRef), 'cannot change roleRef');
   },
   columns: bindingColumns('clusterRoleBinding', fieldDoc('rbac.v1beta1.ClusterRoleBinding.roleRef')),
 });

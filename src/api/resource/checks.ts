@@ -35,6 +35,7 @@ export function validateSet<T>(
   keyOf: (item: T) => string,
   path: FieldPath,
   errors: FieldErrors,
+  shown: (item: T) => unknown = keyOf,
 ): void {
   if (list === undefined) return;
   validateSlice(list, max, check, path, errors);
@@ -42,7 +43,7 @@ export function validateSet<T>(
   const seen = new Set<string>();
   for (const [i, item] of list.entries()) {
     const key = keyOf(item);
-    if (seen.has(key)) errors.duplicate(path.index(i), key);
+    if (seen.has(key)) errors.duplicate(path.index(i), shown(item));
     seen.add(key);
   }
 }

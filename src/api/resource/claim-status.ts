@@ -9,7 +9,7 @@ import type {
   ResourceClaim,
   ResourceClaimStatus,
 } from '../generated/resource.v1.ts';
-import { formatCidr, parseCidr } from '../ip.ts';
+import { formatCidr, parseLooseCidr } from '../ip.ts';
 import { byteLength } from '../names.ts';
 import { validateConditions, validateImmutable } from '../object-meta.ts';
 import { validateBindingConditions } from './binding-conditions.ts';
@@ -48,6 +48,7 @@ interface DeviceId {
   device: string;
   shareID?: string;
 }
+const shownId = ({ driver, pool, device, shareID = '' }: DeviceId) => ({ Driver: driver, Pool: pool, Device: device, ShareID: shareID });
 const idOf = ({ driver, pool, device, shareID }: DeviceId) => [driver, pool, device, ...(shareID === undefined ? [] : [shareID])].join('/');
 
 function validateResult(result: DeviceRequestAllocationResult, names: ReadonlySet<string>, path: FieldPath, errors: FieldErrors): void {
@@ -81,7 +82,7 @@ function validateAllocation({ devices, nodeSelector }: AllocationResult, names: 
 }
 
 function validateInterfaceAddress(text: string, path: FieldPath, errors: FieldErrors): void {
-  const cidr = parseCidr(text);
+  const cidr = parseLooseCidr(text)?.cidr;
   if (!cidr) errors.invalid(path, text, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)');
   else if (formatCidr(cidr) !== text) errors.invalid(path, text, `must be in canonical form (${JSON.stringify(formatCidr(cidr))})`);
 }
@@ -91,7 +92,7 @@ function validateDevice(device: AllocatedDeviceStatus, allocated: ReadonlySet<st
   validatePoolName(device.pool, path.child('pool'), errors);
   validateShortName(device.device, path.child('device'), errors);
   if (device.shareID !== undefined) validateUid(device.shareID, path.child('shareID'), errors);
-  if (!allocated.has(idOf(device))) errors.invalid(path, idOf(device), 'must be an allocated device in the claim');
+  if (!allocated.has(idOf(device))) errors.invalid(path, shownId(device), 'must be an allocated device in the claim');
   const conditions = device.conditions ?? [];
   if (conditions.length > maxDeviceConditions) errors.tooMany(path.child('conditions'), conditions.length, maxDeviceConditions);
   validateConditions(conditions, path.child('conditions'), errors);
@@ -126,10 +127,22 @@ function validateReservations(status: ResourceClaimStatus, next: ResourceClaim, 
   }
 }
 
+const allocatedIn = ({ status }: ResourceClaim) => new Set((status?.allocation?.devices?.results ?? []).map(idOf));
+
+/** With a device that is allocated no more goes what was said of its state. */
+export function dropDeallocated(next: ResourceClaim, prev: ResourceClaim): void {
+  const { status } = next;
+  if (!status?.devices) return;
+  const now = allocatedIn(next);
+  const gone = new Set([...allocatedIn(prev)].filter((id) => !now.has(id)));
+  if (gone.size > 0) status.devices = status.devices.filter((device) => !gone.has(idOf(device)));
+  if (status.devices.length === 0) delete status.devices;
+}
+
 export function validateClaimStatus(next: ResourceClaim, prev: ResourceClaim, errors: FieldErrors): void {
   const status = next.status ?? {};
   validateReservations(status, next, prev, errors);
-  const allocated = new Set((status.allocation?.devices?.results ?? []).map(idOf));
+  const allocated = allocatedIn(next);
   validateSet(
     status.devices,
     Number.POSITIVE_INFINITY,
@@ -137,8 +150,9 @@ export function validateClaimStatus(next: ResourceClaim, prev: ResourceClaim, er
     idOf,
     statusPath.child('devices'),
     errors,
+    shownId,
   );
   if (status.allocation && prev.status?.allocation)
-    validateImmutable(status.allocation, prev.status.allocation, statusPath.child('allocation'), errors);
+    validateImmutable(status.allocation, prev.status.allocation, statusPath.child('allocation'), errors, 'resource.v1.AllocationResult');
   else if (status.allocation) validateAllocation(status.allocation, requestNamesOf(next.spec.devices), errors);
 }

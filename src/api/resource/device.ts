@@ -36,6 +36,12 @@ function validateVersion(value: string, path: FieldPath, errors: FieldErrors): v
   validateText(value, path, errors);
 }
 
+/** As upstream's internal type has it. */
+const shownAttribute = ({ int, bool, string, version, ints, bools, strings, versions }: DeviceAttribute) => ({
+  ...{ IntValue: int ?? null, BoolValue: bool ?? null, StringValue: string ?? null, VersionValue: version ?? null },
+  ...{ IntValues: ints ?? null, BoolValues: bools ?? null, StringValues: strings ?? null, VersionValues: versions ?? null },
+});
+
 function validateAttribute(attribute: DeviceAttribute, path: FieldPath, errors: FieldErrors): void {
   const { string, version } = attribute;
   if (string !== undefined) validateText(string, path.child('string'), errors);
@@ -45,7 +51,7 @@ function validateAttribute(attribute: DeviceAttribute, path: FieldPath, errors: 
   for (const [i, item] of (attribute.strings ?? []).entries()) validateText(item, path.child('strings').index(i), errors);
   for (const [i, item] of (attribute.versions ?? []).entries()) validateVersion(item, path.child('versions').index(i), errors);
   const set = Object.values(attribute).filter((value) => value !== undefined).length;
-  if (set !== 1) errors.invalid(path, set === 0 ? '' : attribute, 'exactly one value must be specified');
+  if (set !== 1) errors.invalid(path, set === 0 ? '' : shownAttribute(attribute), 'exactly one value must be specified');
 }
 
 /** How many values a device's attributes have, each item of a list counted. */

@@ -1,9 +1,11 @@
+import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { ResourceClaimTemplate } from '../generated/resource.v1.ts';
 import * as v1beta1 from '../generated/resource.v1beta1.ts';
 import * as v1beta2 from '../generated/resource.v1beta2.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
-import { validateAnnotations, validateImmutable, validateLabels } from '../object-meta.ts';
+import { fieldImmutable, validateAnnotations, validateLabels } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
 import { defaultDeviceClaim, validateDeviceClaim } from './device-claim.ts';
@@ -29,7 +31,10 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
     validateLabels(spec?.metadata?.labels, metadataPath.child('labels'), errors);
     if (spec?.spec?.devices) validateDeviceClaim(spec.spec.devices, specPath.child('spec', 'devices'), errors);
   },
-  validateUpdate: (next, prev, errors) =>
-    validateImmutable(next.spec, prev.spec, specPath, errors, 'resource.v1.ResourceClaimTemplateSpec'),
+  validateUpdate(next, prev, errors) {
+    // Upstream shows its internal type, where the metadata lie beside the rest.
+    const shown = () => ({ ...next.spec.metadata, Spec: internalForm('resource.v1.ResourceClaimSpec', next.spec.spec) });
+    if (!semanticEqual(next.spec, prev.spec)) errors.invalid(specPath, shown(), fieldImmutable);
+  },
   columns: [nameColumn, ageColumn],
 });

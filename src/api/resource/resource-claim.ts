@@ -6,7 +6,7 @@ import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
-import { validateClaimStatus } from './claim-status.ts';
+import { dropDeallocated, validateClaimStatus } from './claim-status.ts';
 import { defaultDeviceClaim, validateDeviceClaim } from './device-claim.ts';
 import { defaultV1beta1Claim, fromClaimSpec, toClaimSpec } from './v1beta1.ts';
 
@@ -35,7 +35,7 @@ export const resourceClaim = defineKind<ResourceClaim>({
     if (spec?.devices) validateDeviceClaim(spec.devices, specPath.child('devices'), errors);
   },
   validateUpdate: (next, prev, errors) => validateImmutable(next.spec, prev.spec, specPath, errors, 'resource.v1.ResourceClaimSpec'),
-  subresources: { status: { keepsMetadata: true, validate: validateClaimStatus } },
+  subresources: { status: { keepsMetadata: true, adjust: dropDeallocated, validate: validateClaimStatus } },
   columns: [
     nameColumn,
     { name: 'State', description: 'A summary of the current state (allocated, pending, reserved, etc.).', value: stateCell },

@@ -1,10 +1,11 @@
 import { reject } from '../core/checks.ts';
 import { validateNodeSelector } from '../core/scheduling-rules.ts';
 import { semanticEqual } from '../equality.ts';
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import { ResourceSlice, type ResourceSliceSpec } from '../generated/resource.v1.ts';
 import * as v1beta1 from '../generated/resource.v1beta1.ts';
 import * as v1beta2 from '../generated/resource.v1beta2.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { validateImmutable } from '../object-meta.ts';
@@ -38,7 +39,11 @@ function validateNodes({ nodeName, nodeSelector, allNodes, perDeviceNodeSelectio
     const at = specPath.child('nodeSelector');
     validateNodeSelector(nodeSelector, at, errors);
     if (nodeSelector.nodeSelectorTerms?.length !== 1)
-      errors.invalid(at.child('nodeSelectorTerms'), nodeSelector.nodeSelectorTerms, 'must have exactly one node selector term');
+      errors.invalid(
+        at.child('nodeSelectorTerms'),
+        (nodeSelector.nodeSelectorTerms ?? []).map((term) => internalForm('core.v1.NodeSelectorTerm', term)),
+        'must have exactly one node selector term',
+      );
   }
   for (const [field, value] of [
     ['allNodes', allNodes],
@@ -111,6 +116,10 @@ export const resourceSlice = defineKind<ResourceSlice>({
   update: (slice, _prev, { now }) => stampTaints(slice, now),
   validateCreate: ({ spec }, errors) => validateSpec(spec, undefined, errors),
   validateUpdate: (next, prev, errors) => validateSpec(next.spec, prev.spec, errors),
+  warnings: ({ spec: { driver } }) =>
+    driver === driver.toLowerCase()
+      ? []
+      : [`spec.driver: driver names should be lowercase; ${goQuote(driver)} contains uppercase characters`],
   fieldSelectors: { 'spec.nodeName': ({ spec }) => spec.nodeName ?? '', 'spec.driver': ({ spec }) => spec.driver },
   columns: [
     nameColumn,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
-import { accept, served } from '../testing/accept.ts';
+import type { ResourceClaim } from '../generated/resource.v1.ts';
+import { accept, rejectUpdate, served } from '../testing/accept.ts';
 import { validateUid } from './checks.ts';
+import { resourceClaim } from './resource-claim.ts';
 
 const claim = (devices: object, apiVersion = 'resource.k8s.io/v1') =>
   accept({ apiVersion, kind: 'ResourceClaim', ...{ metadata: { name: 'gpus', namespace: 'default' }, spec: { devices } } });
@@ -90,9 +92,66 @@ describe('resource.k8s.io', () => {
         devices: [{ name: 'gpu-0', attributes: { model: { string: 'a', bool: true }, version: { version: '1' } } }, { name: 'gpu-0' }],
       }).wrong,
     ).toEqual([
-      'spec.devices[0].attributes[model]: Invalid value: {"bool":true,"string":"a"}: exactly one value must be specified',
+      expect.stringMatching(
+        /^spec.devices\[0\].attributes\[model\]: Invalid value: \{"IntValue":null,"BoolValue":true,"StringValue":"a",.*\}: exactly one value must be specified$/,
+      ),
       'spec.devices[0].attributes[version].version: Invalid value: "1": must be a string compatible with semver.org spec 2.0.0',
       'spec.devices[1]: Duplicate value: "gpu-0"',
+    ]);
+  });
+
+  it('shows what may not change as upstream does', () => {
+    const requests = [{ name: 'gpu', exactly: { deviceClassName: 'c' } }];
+    const metadata = { name: 'gpus', namespace: 'default' };
+    const { stored } = claim({ requests });
+    const exactly =
+      '{"DeviceClassName":"d","Selectors":null,"AllocationMode":"ExactCount","Count":1,"AdminAccess":null,"Tolerations":null,"Capacity":null}';
+    const devices = `{"Devices":{"Requests":[{"Name":"gpu","Exactly":${exactly},"FirstAvailable":null}],"Constraints":null,"Config":null}}`;
+    const other = claim({ requests: [{ name: 'gpu', exactly: { deviceClassName: 'd' } }] }).stored;
+    expect(rejectUpdate(other, stored)).toEqual([`spec: Invalid value: ${devices}: field is immutable`]);
+    const template = (deviceClassName: string) => {
+      const spec = { devices: { requests: [{ name: 'gpu', exactly: { deviceClassName } }] } };
+      const type = { apiVersion: 'resource.k8s.io/v1', kind: 'ResourceClaimTemplate' };
+      return accept({ ...type, ...{ metadata, spec: { metadata: { labels: { a: 'b' } }, spec } } }).stored;
+    };
+    expect(rejectUpdate(template('d'), template('c'))).toEqual([
+      `spec: Invalid value: {"labels":{"a":"b"},"Spec":${devices}}: field is immutable`,
+    ]);
+  });
+
+  const gpu = { driver: 'd', pool: 'p', device: 'gpu-0' };
+  const allocation = { devices: { results: [{ request: 'gpu', ...gpu }] } };
+  const text = '{"Driver":"d","Pool":"p","Device":"gpu-0","ShareID":""}';
+  it.each([
+    [{ allocation, devices: [gpu] }, { allocation }, []],
+    // What was given back is dropped, whatever it says.
+    [{ devices: [gpu] }, { allocation, devices: [gpu] }, []],
+    [{ devices: [gpu] }, {}, [`status.devices[0]: Invalid value: ${text}: must be an allocated device in the claim`]],
+    [{ allocation, devices: [gpu, gpu] }, { allocation }, [`status.devices[1]: Duplicate value: ${text}`]],
+    [
+      { allocation, devices: [{ ...gpu, networkData: { ips: ['300.9.8.0/24', '010.009.008.000/24'] } }] },
+      { allocation },
+      [
+        'status.devices[0].networkData.ips[0]: Invalid value: "300.9.8.0/24": must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)',
+        'status.devices[0].networkData.ips[1]: Invalid value: "010.009.008.000/24": must be in canonical form ("10.9.8.0/24")',
+      ],
+    ],
+  ])('takes %j for a state after %j', (status, before, wrong) => {
+    const strategy = resourceClaim.subresources?.status;
+    if (typeof strategy !== 'object') throw new Error('a claim has a status');
+    const stored = claim({ requests: [{ name: 'gpu', exactly: { deviceClassName: 'c' } }] }).stored as ResourceClaim;
+    const [next, prev] = [status, before].map((of) => ({ ...stored, status: structuredClone(of) as ResourceClaim['status'] }));
+    if (!next || !prev) throw new Error('there are two');
+    const errors = new FieldErrors();
+    strategy.adjust?.(next, prev);
+    strategy.validate?.(next, prev, errors);
+    expect(errors.list.map(fieldErrorMessage)).toEqual(wrong);
+  });
+
+  it('warns of drivers in capitals', () => {
+    const { stored } = slice({ driver: 'GPU.example.com' });
+    expect(served(stored)?.definition.warnings?.(stored, undefined)).toEqual([
+      'spec.driver: driver names should be lowercase; "GPU.example.com" contains uppercase characters',
     ]);
   });
 

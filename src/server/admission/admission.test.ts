@@ -384,6 +384,13 @@ describe("a claim's status is written", () => {
       [refused(anywhere, anywhere, 'b')],
     ],
     [
+      'by who gives devices back, whose states the server drops',
+      {},
+      { allocation: { devices: { results: [device('a')] } }, devices: [device('a')] },
+      ['update binding '],
+      [],
+    ],
+    [
       'for administrators in namespaces that say so',
       { allocation: { devices: { results: [device('a', 'd', { adminAccess: true })] } } },
       {},

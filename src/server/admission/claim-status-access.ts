@@ -20,9 +20,10 @@ const nodeNameKey = 'authentication.kubernetes.io/node-name';
 
 type Status = NonNullable<resourceV1.ResourceClaim['status']>;
 
-const keyOf = ({ driver, pool, device, shareID = '' }: AllocatedDeviceStatus) => JSON.stringify([driver, pool, device, shareID]);
+const keyOf = ({ driver, pool, device, shareID = '' }: Pick<AllocatedDeviceStatus, 'driver' | 'pool' | 'device' | 'shareID'>) =>
+  JSON.stringify([driver, pool, device, shareID]);
 
-/** The drivers of devices whose states have come, gone or changed, sorted. */
+/** The drivers of devices whose states have come, gone or changed, sorted; the server itself drops those that are allocated no more. */
 function changedDrivers(next: Status, prev: Status): string[] {
   const before = new Map((prev.devices ?? []).map((device) => [keyOf(device), device]));
   const drivers = new Set<string>();
@@ -30,7 +31,9 @@ function changedDrivers(next: Status, prev: Status): string[] {
     if (!semanticEqual(device, before.get(keyOf(device)))) drivers.add(device.driver);
     before.delete(keyOf(device));
   }
-  for (const { driver } of before.values()) drivers.add(driver);
+  const allocated = ({ allocation }: Status) => new Set((allocation?.devices?.results ?? []).map(keyOf));
+  const [now, then] = [allocated(next), allocated(prev)];
+  for (const [key, { driver }] of before) if (now.has(key) || !then.has(key)) drivers.add(driver);
   return [...drivers].sort();
 }
 

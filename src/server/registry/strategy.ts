@@ -166,6 +166,7 @@ export function prepareForSubresource(
   // A wire object's fields are open to be walked.
   else if (subresource === 'status')
     keepAllButStatus(next as Parted & Record<string, unknown>, prev as Parted & Record<string, unknown>, strategy.keepsMetadata);
+  strategy.adjust?.(next, prev);
 }
 
 export function validateUpdate(
