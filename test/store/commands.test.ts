@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
+const main = join(import.meta.dirname, '../../dist/k8ts.js');
 const k8ts = (...args: string[]) => run(process.execPath, [main, 'store', ...args, '--data-dir', dataDir]);
 const kubectl = async (args: string[], input?: string) => {
   const result = await api.kubectl(args, input);

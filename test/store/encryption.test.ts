@@ -25,7 +25,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
+const main = join(import.meta.dirname, '../../dist/k8ts.js');
 
 function directory(): string {
   const dir = mkdtempSync(join(tmpdir(), 'k8ts-encryption-'));
