@@ -204,6 +204,14 @@ it('refuses by the failure policy where a condition or the webhook fails, or say
   expect((await as('system:kube-scheduler', 'GET', '/api/v1/pods')).status).toBe(500);
 });
 
+it('asks who may know of its health as of anything else', async () => {
+  await configure(configuration('Deny', 'request.user == "joe"'));
+  answer = { status: 200, body: { allowed: false, denied: true } };
+  expect((await as('joe', 'GET', '/livez')).status).toBe(403);
+  expect((await as('jane', 'GET', '/livez')).status).toBe(200);
+  await configure(configuration('Deny', 'has(request.resourceAttributes)'));
+});
+
 it('keeps what it has where the file is wrong', async () => {
   await configure(configuration('Sometimes'), 'failure');
   await configure(configuration('Deny').replace(',{"type":"RBAC","name":"rbac"}', ''), 'failure');

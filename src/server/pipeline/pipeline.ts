@@ -83,8 +83,8 @@ export interface PipelineOptions {
 }
 
 const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-/** --authorization-always-allow-paths' default. */
-const alwaysAllowed = new Set(['/healthz', '/readyz', '/livez']);
+/** Asked by who wants to know whether the server ends. */
+const healthPaths = new Set(['/healthz', '/readyz', '/livez']);
 
 /** What clients are told that come while the server ends (k8s.io/apiserver's WithRetryAfter). */
 const sentAway: Answer = {
@@ -185,10 +185,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   const proceed = async (context: RequestContext): Promise<Answer> => {
-    if (!alwaysAllowed.has(context.path)) {
-      const asked = authorize(context, authorizer);
-      if (asked !== undefined) await asked;
-    } else context.auditAnnotation('authorization.k8s.io/decision', 'allow');
+    const asked = authorize(context, authorizer);
+    if (asked !== undefined) await asked;
     return options.handle(context);
   };
 
@@ -198,7 +196,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const impersonate = createImpersonation(authorizer, options.constrainedImpersonation ?? true, options.impersonation);
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
     if (context.info.isResourceRequest && context.info.parts.length === 0) return unclear(context);
-    if (lifecycle?.sendsAway && !context.local && !alwaysAllowed.has(context.path)) return sentAway;
+    if (lifecycle?.sendsAway && !context.local && !healthPaths.has(context.path)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(auditor, context, incoming, long);
