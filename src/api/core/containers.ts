@@ -70,7 +70,7 @@ function validateResizePolicy(
 
 const maxRestartRules = 20;
 
-/** A container's own restart policy and the rules by exit code that come before it (KEP-5307). */
+/** A container's own restart policy and the rules by exit code that come before it (KEP-5307, KEP-5532). */
 function validateRestartRules(container: Container, path: FieldPath, errors: FieldErrors): void {
   const { restartPolicy, restartPolicyRules: rules = [] } = container;
   const supported = ['Always', 'Never', 'OnFailure'];
@@ -81,7 +81,7 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
   const at = path.child('restartPolicyRules');
   if (rules.length > maxRestartRules) errors.tooMany(at, rules.length, maxRestartRules);
   for (const [i, { action, exitCodes }] of rules.entries()) {
-    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart']);
+    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart', 'RestartAllContainers']);
     const codesPath = at.index(i).child('exitCodes');
     if (!exitCodes) {
       errors.required(codesPath, 'must be specified');
@@ -138,9 +138,7 @@ function validateInitContainers(scope: ContainerScope, path: FieldPath, errors: 
   for (const [i, container] of (scope.spec.initContainers ?? []).entries()) {
     const at = path.index(i);
     validateCommon(container, scope, at, errors);
-    if (!isSidecar(container)) validateRestartRules(container, at, errors);
-    else if (container.restartPolicyRules?.length)
-      errors.forbidden(at.child('restartPolicyRules'), 'restartPolicyRules are not allowed for init containers with restart policy Always');
+    validateRestartRules(container, at, errors);
     if (names.has(container.name)) errors.duplicate(at.child('name'), container.name);
     else if (container.name) names.add(container.name);
     // They run one after the other: a port conflicts only with its own container's.

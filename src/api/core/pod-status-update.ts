@@ -25,6 +25,13 @@ function validateEnds(
   }
 }
 
+/** Whether a rule of the pod can have all of its containers start again: then any that has ended may. */
+function mayRestartAll({ containers, initContainers = [] }: PodSpec): boolean {
+  return [...initContainers, ...containers].some(({ restartPolicyRules = [] }) =>
+    restartPolicyRules.some(({ action }) => action === 'RestartAllContainers'),
+  );
+}
+
 /** Whether a container that has ended so is started again: by its rules, its own policy, or its pod's. */
 function isRestarted({ restartPolicy, restartPolicyRules = [] }: Container, pod: PodSpec, exitCode: number): boolean {
   const matches = ({ exitCodes }: ContainerRestartRule) =>
@@ -173,13 +180,14 @@ export function validatePodStatusUpdate(next: Pod, prev: Pod, errors: FieldError
   const { observedGeneration = 0 } = status;
   if (observedGeneration < 0) errors.invalid(statusPath.child('observedGeneration'), observedGeneration, notNegative);
   if (status.qosClass !== old.qosClass) errors.invalid(statusPath.child('qosClass'), status.qosClass, fieldImmutable);
+  const anyMayRestart = mayRestartAll(prev.spec);
   for (const [field, list] of [
     ['containerStatuses', 'containers'],
     ['initContainerStatuses', 'initContainers'],
   ] as const) {
     const mayRestart = (name: string, exitCode: number) => {
       const container = prev.spec[list]?.find((one) => one.name === name);
-      return container !== undefined && isRestarted(container, prev.spec, exitCode);
+      return container !== undefined && (anyMayRestart || isRestarted(container, prev.spec, exitCode));
     };
     validateEnds(status[field] ?? [], old[field] ?? [], mayRestart, statusPath.child(field), errors);
   }

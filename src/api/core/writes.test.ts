@@ -23,6 +23,7 @@ const controller = (labels: object | undefined, annotations = {}) =>
   });
 
 const restart = (operator: string, ...values: number[]) => ({ action: 'Restart', exitCodes: { operator, values } });
+const restartAll = { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [3] } };
 
 describe('a create', () => {
   it.each<[string, { apiVersion: string; kind: string }, string[]]>([
@@ -75,14 +76,22 @@ describe('a create', () => {
     ],
     ['knows the signals of an operating system', podOf({ lifecycle: { stopSignal: 'SIGRTMIN+3' } }, { os: { name: 'linux' } }), []],
     [
-      'has no rules for sidecars, nor for all containers',
+      'has rules for all containers, of sidecars too',
       podOf(
-        { restartPolicy: 'Never', restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [] } }] },
-        { initContainers: [{ ...container, name: 'i', restartPolicy: 'Always', restartPolicyRules: [restart('In')] }] },
+        { restartPolicy: 'Never', restartPolicyRules: [restartAll] },
+        { initContainers: [{ ...container, name: 'i', restartPolicy: 'Always', restartPolicyRules: [restartAll, restart('In')] }] },
+      ),
+      [],
+    ],
+    [
+      'has no other rules',
+      podOf(
+        { restartPolicy: 'Never', restartPolicyRules: [{ ...restartAll, action: 'DoNotRestart' }] },
+        { initContainers: [{ ...container, name: 'i', restartPolicyRules: [restartAll] }] },
       ),
       [
-        'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "RestartAllContainers": supported values: "Restart"',
-        'spec.initContainers[0].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always',
+        'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "DoNotRestart": supported values: "Restart", "RestartAllContainers"',
+        'spec.initContainers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used',
       ],
     ],
     [
@@ -209,6 +218,7 @@ describe("a pod's status", () => {
 
   it.each([
     ['a rule lets a container run again', running(), ended(3), never(restart('In', 3)), []],
+    ['a rule for all containers lets each run again', running(), ended(3), never(restartAll), []],
     ['a rule for another end does not', running(), ended(3), never(restart('In', 4)), forbidden],
     ['nor does the policy of the pod for a container that it has not', running('x'), ended(3, 'x'), { restartPolicy: 'Always' }, forbidden],
     [

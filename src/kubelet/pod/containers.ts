@@ -29,14 +29,25 @@ export function containerFieldPath(pod: Pod, name: string): string | undefined {
   return found ? `spec.${fieldPathOf[found.sort]}{${name}}` : undefined;
 }
 
+/** What the first of a container's rules that fits this end asks for. */
+function ruledAction({ restartPolicyRules = [] }: AnyContainer, exitCode: number): string | undefined {
+  const rule = restartPolicyRules.find(({ exitCodes }) => {
+    const listed = exitCodes?.values?.includes(exitCode) ?? false;
+    return exitCodes?.operator === 'NotIn' ? !listed : listed;
+  });
+  return rule?.action;
+}
+
+/** Whether a container that ended with `exitCode` has all containers of its pod start again (KEP-5532). */
+export function restartsAllAfter(container: AnyContainer, exitCode: number): boolean {
+  return ruledAction(container, exitCode) === 'RestartAllContainers';
+}
+
 /** Whether a container that ended with `exitCode` runs again (its own restart rules before its policy before the pod's; KEP-5307). */
 export function restartsAfter(pod: Pod, container: AnyContainer, sort: ContainerSort, exitCode: number): boolean {
   if (sort === 'ephemeral') return false;
-  for (const rule of container.restartPolicyRules ?? []) {
-    const listed = rule.exitCodes?.values?.includes(exitCode) ?? false;
-    const matches = rule.exitCodes?.operator === 'NotIn' ? !listed : listed;
-    if (rule.action === 'Restart' && matches) return true;
-  }
+  const action = ruledAction(container, exitCode);
+  if (action === 'Restart' || action === 'RestartAllContainers') return true;
   const policy = container.restartPolicy ?? (sort === 'init' && pod.spec.restartPolicy === 'Always' ? 'OnFailure' : pod.spec.restartPolicy);
   return policy === 'OnFailure' ? exitCode !== 0 : policy !== 'Never';
 }

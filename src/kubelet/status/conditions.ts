@@ -1,6 +1,7 @@
 /** A pod's conditions, with upstream's reasons and messages (pkg/kubelet/status/generate.go). */
 import type { ContainerStatus, Pod, PodCondition, PodPhase } from '../../api/index.ts';
 import { isSidecar } from '../pod/containers.ts';
+import { restartAllCondition } from '../pod/restart-all.ts';
 
 type Verdict = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message' | 'observedGeneration'>;
 
@@ -70,6 +71,13 @@ function ready(pod: Pod, containers: Verdict, conditions: readonly PodCondition[
     : { type, status: 'False', reason: 'ReadinessGatesNotReady', message: messages.join(', ') };
 }
 
+function allRestarting(restarts: boolean, phase: PodPhase): Verdict {
+  const type = restartAllCondition;
+  const end = ended(type, phase);
+  if (end || !restarts) return end ?? { type, status: 'False' };
+  return { type, status: 'True', reason: 'RestartAllContainersStarted', message: 'container exited with restart policy rule' };
+}
+
 export interface ConditionInput {
   pod: Pod;
   init: readonly ContainerStatus[];
@@ -81,11 +89,14 @@ export interface ConditionInput {
   previous: readonly PodCondition[];
   /** Conditions that come and go: what there is to say of a resize, or of an eviction. */
   passing?: readonly Verdict[];
+  /** Whether all of its containers are being removed to start again; undefined where no rule of the pod can ask for that. */
+  restartsAll?: boolean | undefined;
   now: string;
 }
 
 /** The conditions that the kubelet owns. */
-export function podConditions({ pod, init, regular, phase, sandboxReady, previous, passing = [], now }: ConditionInput): PodCondition[] {
+export function podConditions(input: ConditionInput): PodCondition[] {
+  const { pod, init, regular, phase, sandboxReady, previous, passing = [], restartsAll, now } = input;
   const containers = containersReady(pod, init, regular, phase);
   const verdicts: Verdict[] = [
     ...passing,
@@ -94,6 +105,7 @@ export function podConditions({ pod, init, regular, phase, sandboxReady, previou
     ready(pod, containers, previous, phase),
     containers,
     { type: 'PodScheduled', status: 'True' },
+    ...(restartsAll === undefined ? [] : [allRestarting(restartsAll, phase)]),
   ];
   return verdicts.map((verdict) => {
     const before = previous.find((c) => c.type === verdict.type);

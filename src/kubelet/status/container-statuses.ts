@@ -2,6 +2,7 @@
 import type { ContainerState, ContainerStatus, Pod, ResourceRequirements } from '../../api/index.ts';
 import { type AnyContainer, type ContainerSort, isSidecar, restartsAfter } from '../pod/containers.ts';
 import type { ObservedContainer, ObservedPod } from '../pod/observed-pod.ts';
+import { removedForRestart } from '../pod/restart-all.ts';
 
 /** Why a container that should run does not. */
 export interface WaitingReason {
@@ -16,6 +17,8 @@ export interface ContainerStatusSources {
   /** What the container left in its termination message file, or its log. */
   terminationMessage(container: ObservedContainer): string;
   probes: { started(containerId: string): boolean; ready(containerId: string): boolean };
+  /** All containers of the pod start again: those that the runtime no longer has were removed for it. */
+  restartsAll?: boolean;
   /** What a running container has, where that may differ from what it was promised. */
   resourcesOf?(containerId: string): ResourceRequirements | undefined;
 }
@@ -53,6 +56,7 @@ function absentStatus(
   sort: ContainerSort,
   previous: ContainerStatus | undefined,
   waiting: string,
+  restartsAll: boolean,
 ): ContainerStatus {
   const base: ContainerStatus = {
     name: container.name,
@@ -65,6 +69,13 @@ function absentStatus(
   };
   if (!previous) return base;
   const { state = {}, containerID } = previous;
+  if (restartsAll && sort !== 'ephemeral' && (state.running || state.terminated))
+    return {
+      ...base,
+      restartCount: base.restartCount + 1,
+      state: { waiting: { ...removedForRestart } },
+      lastState: { terminated: { ...removedForRestart, exitCode: 137 } },
+    };
   if (state.terminated && !restartsAfter(pod, container, sort, state.terminated.exitCode)) return { ...base, ...previous };
   if (state.terminated) return { ...base, lastState: state };
   if (!state.running) return base;
@@ -86,9 +97,9 @@ export function containerStatus(
   const creating = (pod.spec.initContainers?.length ?? 0) > 0 ? 'PodInitializing' : 'ContainerCreating';
   const why = sources.waiting(container.name);
   if (!newest || newest.state === 'created' || newest.state === 'unknown') {
-    const base = absentStatus(pod, container, sort, newest ? undefined : previous, creating);
+    const base = absentStatus(pod, container, sort, newest ? undefined : previous, creating, sources.restartsAll ?? false);
     const state = why && !base.state?.terminated ? { waiting: waitingState(why) } : (base.state ?? {});
-    const lastState = before ? stateOf(before, sources) : (base.lastState ?? {});
+    const lastState = before ? stateOf(before, sources) : newest ? lastSaid(newest, previous, sources) : (base.lastState ?? {});
     return { ...base, state, lastState, restartCount: Math.max(base.restartCount, newest?.restartCount ?? 0), started: false };
   }
   const started = newest.state === 'running' && sources.probes.started(newest.id);
@@ -103,11 +114,7 @@ export function containerStatus(
     ready,
     restartCount: newest.restartCount,
     state: stateOf(newest, sources),
-    lastState: before
-      ? stateOf(before, sources)
-      : previous?.containerID === `${sources.runtimeName}://${newest.id}`
-        ? (previous.lastState ?? {})
-        : {},
+    lastState: before ? stateOf(before, sources) : lastSaid(newest, previous, sources),
     ...(sort === 'ephemeral' ? {} : { started }),
     ...resourcesOf(container, newest, newest.state === 'running' ? sources.resourcesOf?.(newest.id) : undefined),
   };
@@ -116,6 +123,16 @@ export function containerStatus(
     return { ...status, lastState: status.state ?? {}, state: { waiting: waitingState(why) }, ready: false };
   }
   return status;
+}
+
+/** How the run before this one ended, of which the runtime has nothing any more, as far as it was said. */
+function lastSaid(
+  newest: ObservedContainer,
+  previous: ContainerStatus | undefined,
+  { runtimeName }: ContainerStatusSources,
+): ContainerState {
+  const { terminated } = previous?.state ?? {};
+  return terminated && previous?.containerID !== `${runtimeName}://${newest.id}` ? { terminated } : (previous?.lastState ?? {});
 }
 
 const waitingState = ({ reason, message }: WaitingReason) => ({ reason, ...(message ? { message } : {}) });

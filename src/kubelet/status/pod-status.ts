@@ -2,12 +2,13 @@
 import type { Pod, PodStatus } from '../../api/index.ts';
 import { isHostNetwork } from '../pod/identity.ts';
 import { qosClass } from '../pod/qos-class.ts';
+import { containersToReset, isRestartingAll, mayRestartAll, saysRestartingAll } from '../pod/restart-all.ts';
 import type { ResizeCondition } from '../resize/pod-resize.ts';
 import { podConditions } from './conditions.ts';
 import { type ContainerStatusSources, containerStatus } from './container-statuses.ts';
 import { podPhase } from './phase.ts';
 
-export interface PodStatusInput extends ContainerStatusSources {
+export interface PodStatusInput extends Omit<ContainerStatusSources, 'restartsAll'> {
   pod: Pod;
   /** The last status made or seen: what the runtime no longer knows, and when conditions changed. */
   previous: PodStatus | undefined;
@@ -40,16 +41,23 @@ export function podStatus(input: PodStatusInput): PodStatus {
   const over = previous?.phase === 'Failed' || previous?.phase === 'Succeeded' ? previous.phase : undefined;
   // Its containers are gone from the runtime: there is nothing to learn that the API does not know.
   if (over && previous && !observed?.containers.length) return previous;
+  const restartsAll = !over && !input.terminal && isRestartingAll(pod, observed, previous);
+  const sources: ContainerStatusSources = { ...input, restartsAll };
   const one = (statuses: PodStatus['containerStatuses'], name: string) => statuses?.find((s) => s.name === name);
   const init = (pod.spec.initContainers ?? []).map((c) =>
-    containerStatus(pod, c, 'init', one(previous?.initContainerStatuses, c.name), input),
+    containerStatus(pod, c, 'init', one(previous?.initContainerStatuses, c.name), sources),
   );
-  const regular = pod.spec.containers.map((c) => containerStatus(pod, c, 'regular', one(previous?.containerStatuses, c.name), input));
+  const regular = pod.spec.containers.map((c) => containerStatus(pod, c, 'regular', one(previous?.containerStatuses, c.name), sources));
   const ephemeral = (pod.spec.ephemeralContainers ?? []).map((c) =>
-    containerStatus(pod, c, 'ephemeral', one(previous?.ephemeralContainerStatuses, c.name), input),
+    containerStatus(pod, c, 'ephemeral', one(previous?.ephemeralContainerStatuses, c.name), sources),
   );
   const sandbox = observed?.sandboxes[0];
-  const phase = over ?? (input.verdict ? 'Failed' : podPhase(pod, init, regular, input.terminal));
+  const reached = podPhase(pod, init, regular, input.terminal);
+  // The ends of those that are killed to start again are not the pod's.
+  const goesOn = restartsAll && saysRestartingAll(previous) && (reached === 'Failed' || reached === 'Succeeded');
+  const phase = over ?? (input.verdict ? 'Failed' : goesOn ? 'Running' : reached);
+  // Done when nothing is left of the containers; they start in the next breath.
+  const left = restartsAll ? containersToReset(pod, observed) : undefined;
   const conditions = podConditions({
     pod,
     init,
@@ -64,6 +72,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
         ? [{ type: 'DisruptionTarget', status: 'True' as const, reason: 'TerminationByKubelet', message: input.verdict?.message ?? '' }]
         : []),
     ],
+    restartsAll: mayRestartAll(pod) ? left !== undefined && left.sources.length + left.targets.length > 0 : undefined,
     now,
   });
   const sandboxIPs = isHostNetwork(pod) ? nodeIPs : (sandbox?.ips ?? []);

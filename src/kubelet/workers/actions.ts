@@ -7,6 +7,7 @@ import { containerHash } from '../containers/labels.ts';
 import { type AnyContainer, type ContainerSort, isSidecar, restartsAfter } from '../pod/containers.ts';
 import { isHostNetwork } from '../pod/identity.ts';
 import { newestContainer, type ObservedContainer, type ObservedPod, type ObservedSandbox } from '../pod/observed-pod.ts';
+import { containersToReset, type Reset } from '../pod/restart-all.ts';
 
 export interface Start {
   container: AnyContainer;
@@ -30,6 +31,8 @@ export interface PodActions {
   sandbox: ObservedSandbox | undefined;
   kill: Kill[];
   start: Start[];
+  /** What to kill and remove for all containers to start again; then there is nothing else to do yet. */
+  reset?: Reset;
 }
 
 /** What probes have found out about a running container. */
@@ -55,11 +58,13 @@ export function podActions(
   observed: ObservedPod | undefined,
   probes: ProbeFindings,
   resizes: ResizeNeeds = () => false,
+  restartsAll = false,
 ): PodActions {
   const newest = observed?.sandboxes[0];
   const usable = newest?.ready && (isHostNetwork(pod) || newest.ips.length > 0);
   const attempt = newest ? newest.attempt + 1 : 0;
   const actions: PodActions = { killPod: false, createSandbox: false, attempt, sandbox: usable ? newest : undefined, kill: [], start: [] };
+  if (restartsAll) return { ...actions, reset: containersToReset(pod, observed) };
   if (!usable) return withoutSandbox(pod, observed, actions);
 
   const inSandbox = (name: string) => {

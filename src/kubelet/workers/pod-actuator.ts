@@ -3,7 +3,8 @@ import { formatGoMilliseconds, type Pod } from '../../api/index.ts';
 import { containerHash } from '../containers/labels.ts';
 import { findContainer } from '../pod/containers.ts';
 import { formatPod } from '../pod/identity.ts';
-import type { ObservedPod } from '../pod/observed-pod.ts';
+import type { ObservedContainer, ObservedPod } from '../pod/observed-pod.ts';
+import type { Reset } from '../pod/restart-all.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import type { MountedVolume } from '../volumes/volume-manager.ts';
 import type { PodActions, Start } from './actions.ts';
@@ -31,15 +32,18 @@ export interface PodActuator {
 }
 
 export function podActuator(deps: PodWorkerDependencies, uid: string, worker: ActingWorker): PodActuator {
-  const { context, probes, volumes, images, restarts } = deps;
-  const { clock, events, logger } = context;
+  const { context, probes, volumes, images, restarts, observer, statuses } = deps;
+  const { clock, events, logger, runtime } = context;
   const { waiting } = worker;
   const log = logger.child({ pod: formatPod(worker.pod) });
   let mounted: ReadonlyMap<string, MountedVolume> | undefined;
   let sandboxInUse: SandboxInUse | undefined;
+  /** When containers ended that had all of the pod start again, of which nothing is left but this: they wait as others that ended. */
+  const ends = new Map<string, number>();
 
   async function act(actions: PodActions, cancel: AbortSignal): Promise<boolean> {
     const { pod } = worker;
+    if (actions.reset) return reset(actions.reset, cancel);
     if (actions.killPod && worker.observed) {
       const needed = worker.observed.sandboxes.some((s) => s.ready) || worker.observed.containers.some((c) => c.state === 'running');
       if (needed && actions.createSandbox)
@@ -68,17 +72,36 @@ export function podActuator(deps: PodWorkerDependencies, uid: string, worker: Ac
     return (await start(starts, actions, cancel)) || killed.size > 0;
   }
 
+  /** Ends and removes what has run, without hooks and grace; logs stay, and tell the next runs' apart by their numbers. */
+  async function reset({ sources, targets }: Reset, cancel: AbortSignal): Promise<boolean> {
+    const podIP = worker.observed?.sandboxes[0]?.ips[0] ?? '';
+    const remove = async (target: ObservedContainer) => {
+      probes.forgetContainer(target.id);
+      if (target.state !== 'exited')
+        await killContainer(context, worker.pod, target, { graceSeconds: 0, message: 'killing', podIP, signal: cancel });
+      await runtime.removeContainer({ containerId: target.id }, { signal: cancel });
+      observer.removed(target.id);
+      waiting.delete(target.name);
+    };
+    await Promise.all(targets.map(remove));
+    for (const { name, finishedAtMs } of sources) ends.set(name, Math.max(ends.get(name) ?? 0, finishedAtMs));
+    await Promise.all(sources.map(remove));
+    return true;
+  }
+
   /** Whether a container that ended has to wait before it starts again; says so, and comes back in time. */
   function crashing(name: string): boolean {
     const { pod } = worker;
     // What was just stopped to be replaced waits for its earlier ends alone.
     const last = worker.observed?.containers.find((c) => c.name === name && c.state === 'exited');
     const container = findContainer(pod, name)?.container;
-    if (!last || !container) return false;
+    const endedAtMs = last?.finishedAtMs ?? ends.get(name);
+    if (endedAtMs === undefined || !container) return false;
     const key = `${uid}/${name}/${containerHash(container)}`;
-    const leftMs = restarts.remaining(key, last.finishedAtMs);
+    const leftMs = restarts.remaining(key, endedAtMs);
     if (leftMs === 0) {
-      restarts.next(key, last.finishedAtMs);
+      restarts.next(key, endedAtMs);
+      ends.delete(name);
       return false;
     }
     if (waiting.get(name)?.reason !== 'CrashLoopBackOff') {
@@ -121,6 +144,7 @@ export function podActuator(deps: PodWorkerDependencies, uid: string, worker: Ac
           sandbox,
           volumes: volumesNow,
           observed: worker.observed,
+          status: statuses.get(uid) ?? pod.status,
           signal: cancel,
         });
         waiting.delete(container.name);

@@ -12,6 +12,7 @@ import { findContainer } from '../pod/containers.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import { newestContainer, type ObservedPod } from '../pod/observed-pod.ts';
 import { concernsKubelet } from '../pod/pod-change.ts';
+import { saysRestartingAll } from '../pod/restart-all.ts';
 import { podResize } from '../resize/pod-resize.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { podStatus, rejectedStatus } from '../status/pod-status.ts';
@@ -221,7 +222,7 @@ export function podWorker(
     if (deadlinePassed(status)) return;
 
     await actuateResize(cancel);
-    const actions = podActions(pod, observed, probes, resize.restarts);
+    const actions = podActions(pod, observed, probes, resize.restarts, saysRestartingAll(status));
     unseen = true;
     if (await actuator.act(actions, cancel)) dirty = true;
     else if (!dirty && timer === undefined) retryMs = retryFirstMs;

@@ -1,7 +1,7 @@
 /** Starting one container: image, environment, mounts, create, start, postStart. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Pod, ResourceList, Service } from '../../api/index.ts';
+import type { ContainerStatus, Pod, PodStatus, ResourceList, Service } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 import { containerConfig } from '../containers/container-config.ts';
 import { hostsFile, podHostname } from '../containers/dns.ts';
@@ -11,8 +11,9 @@ import { containerMounts } from '../containers/mounts.ts';
 import type { KubeletContext } from '../context.ts';
 import { ImageError, type ImagePuller } from '../images/image-puller.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
-import { newestContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
+import { newestContainer, type ObservedContainer, type ObservedPod, type PodObserver } from '../pod/observed-pod.ts';
 import { containerLogPath } from '../pod/paths.ts';
+import { removedForRestart } from '../pod/restart-all.ts';
 import type { ObjectSource } from '../sources/object-source.ts';
 import type { MountedVolume } from '../volumes/volume-manager.ts';
 import type { Start } from './actions.ts';
@@ -53,6 +54,8 @@ export interface StartInput {
   sandbox: SandboxInUse;
   volumes: ReadonlyMap<string, MountedVolume>;
   observed: ObservedPod | undefined;
+  /** The last that was said of the pod: runs of which the runtime has nothing any more. */
+  status: PodStatus | undefined;
   signal: AbortSignal;
 }
 
@@ -60,6 +63,16 @@ export interface StartInput {
 export type ContainerStarter = (input: StartInput) => Promise<void>;
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** How often a container has run before, of which the runtime has `last` and the API was told `known`. */
+function runsBefore(last: ObservedContainer | undefined, known: ContainerStatus | undefined): number {
+  if (last) return last.restartCount + 1;
+  if (!known) return 0;
+  const { containerID, lastState, restartCount } = known;
+  // What was removed for all containers to start again was counted then.
+  if (!containerID && lastState?.terminated?.reason === removedForRestart.reason) return restartCount;
+  return containerID || lastState?.terminated ? restartCount + 1 : 0;
+}
 
 /** Writes the pod's /etc/hosts; where the container's first address is not known yet there is none to write. */
 export async function writeHostsFile(context: KubeletContext, pod: Pod, ips: readonly string[]): Promise<boolean> {
@@ -74,7 +87,7 @@ export async function writeHostsFile(context: KubeletContext, pod: Pod, ips: rea
 export function containerStarter({ context, objects, observer, services, allocatable, images }: StartDependencies): ContainerStarter {
   const { runtime, events, random, paths, logger, metrics } = context;
 
-  return async ({ pod, start, image: pulled, sandbox, volumes, observed, signal }) => {
+  return async ({ pod, start, image: pulled, sandbox, volumes, observed, status, signal }) => {
     const { container, sort } = start;
     const about = (type: 'Normal' | 'Warning', reason: string, message: string) => events.pod(pod, type, reason, message, container.name);
     const present = <T>(image: Promise<T>): Promise<T> =>
@@ -96,10 +109,11 @@ export function containerStarter({ context, objects, observer, services, allocat
     }
 
     const last = newestContainer(observed, container.name);
-    const known = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
-      (s) => s.name === container.name,
+    const said = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+    const restartCount = runsBefore(
+      last,
+      said.find((s) => s.name === container.name),
     );
-    const restartCount = last ? last.restartCount + 1 : known?.containerID || known?.lastState?.terminated ? known.restartCount + 1 : 0;
 
     let config: cri.ContainerConfig;
     try {
