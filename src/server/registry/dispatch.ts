@@ -77,7 +77,14 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
 
 /** Nothing is done for a client that takes no form of the answer. */
 function checkAcceptable({ accept, cbor, info }: RequestContext, { resource }: ServedResource): void {
-  negotiate(accept, { protobuf: kindNode(resource) !== undefined, cbor: cbor === true, stream: info.verb === 'watch' });
+  negotiate(accept, {
+    // Looked up only for those who ask for it.
+    get protobuf() {
+      return kindNode(resource) !== undefined;
+    },
+    cbor: cbor === true,
+    stream: info.verb === 'watch',
+  });
 }
 
 /** For metrics and the audit log: versions that are to go, or have gone upstream. */
