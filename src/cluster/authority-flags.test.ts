@@ -1,19 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
-import { createCertificateAuthority } from '../pki/index.ts';
+import { expect, it } from 'vitest';
 import { clientAuthorities, signingAuthority } from './authority-flags.ts';
+import { authority, temporaryFiles } from './testing/pem-fixtures.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'k8ts-authorities-'));
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const file = (name: string, text: string) => {
-  writeFileSync(join(dir, name), text);
-  return join(dir, name);
-};
-const authority = (commonName: string) =>
-  createCertificateAuthority({ commonName, notBefore: new Date('2026-01-01'), notAfter: new Date('2036-01-01') });
+const { dir, file } = temporaryFiles('k8ts-authorities-');
 const [own, one, two] = [await authority('own'), await authority('one'), await authority('two')];
 
 it("takes the client certificates of a bundle's authorities beside those of its own", async () => {

@@ -1,26 +1,18 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, test } from 'vitest';
-import { createCertificateAuthority, ensurePki, type Pki } from '../pki/index.ts';
+import { beforeAll, expect, it, test } from 'vitest';
+import { ensurePki, type Pki } from '../pki/index.ts';
 import { accountCredentials } from './authority-flags.ts';
 import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import { serviceRanges } from './service-range-flag.ts';
 import { bareConfig, standaloneConfig } from './standalone-config.ts';
+import { authority, temporaryFiles } from './testing/pem-fixtures.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'k8ts-keys-'));
+const { dir, file } = temporaryFiles('k8ts-keys-');
 let pki: Pki;
 beforeAll(async () => {
   pki = await ensurePki(join(dir, 'pki'), { now: Date.parse('2026-01-01') });
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const file = (name: string, text: string) => {
-  writeFileSync(join(dir, name), text);
-  return join(dir, name);
-};
-const authority = (commonName: string) =>
-  createCertificateAuthority({ commonName, notBefore: new Date('2026-01-01'), notAfter: new Date('2036-01-01') });
 const [one, two] = [await authority('one'), await authority('two')];
 const [certificate, key, otherKey] = [file('one.crt', one.certificate), file('one.key', one.key), file('two.key', two.key)];
 const empty = file('empty', '');
