@@ -173,6 +173,11 @@ export function openMvccStore({ backend, clock, retention, onBackgroundError }: 
   }
 
   function valueAt(snapshot: Snapshot, key: string, revision: number): StoredValue | undefined {
+    // Who knows when it was written finds it at once.
+    for (const entry of snapshot.entriesFrom(positionOf(revision, 0))) {
+      if (revisionOf(entry.position) > revision) break;
+      if (entry.key === key) return entry.type === 'put' ? toStored(entry) : undefined;
+    }
     const record = snapshot.key(key);
     if (record && record.createRevision <= revision) {
       let entry = snapshot.entry(record.position);

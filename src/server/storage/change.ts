@@ -4,6 +4,15 @@ import type { StorageWatchEvent } from './storage.ts';
 
 type ObjectEvent<T extends KubeObject> = Extract<StorageWatchEvent<T>, { item: unknown }>;
 
+/** What is left of a change whose objects memory has let go of; the store's history has them. */
+export interface PastChange {
+  readonly revision: number;
+  readonly key: string;
+  readonly atMs: number;
+  readonly isCreation: boolean;
+  readonly isDeletion: boolean;
+}
+
 /** One change of one object, as watchers with any selection will see it. The events are shared: one of a kind for all watchers. */
 export class Change<T extends KubeObject = KubeObject> {
   readonly revision: number;
@@ -21,6 +30,17 @@ export class Change<T extends KubeObject = KubeObject> {
 
   get key(): string {
     return this.after?.key ?? this.before?.key ?? '';
+  }
+
+  /** What it holds: the object that it has come to, or was. */
+  get bytes(): number {
+    return (this.after ?? this.before)?.bytes.length ?? 0;
+  }
+
+  /** Without its objects. */
+  past(): PastChange {
+    const { revision, key, atMs, before, after } = this;
+    return { revision, key, atMs, isCreation: before === undefined, isDeletion: after === undefined };
   }
 
   /**

@@ -285,6 +285,38 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     expect(await take(iterator, 1)).toEqual(['ADDED a 4']);
   });
 
+  test('who comes late is told what memory has let go of, as it was', async () => {
+    const big = { 'example.com/much': 'x'.repeat(300_000) };
+    const selection = { matches: (p: Pod) => p.metadata.labels?.app === 'web' };
+    const [all, some] = [watching({ resourceVersion: '1' }), watching({ resourceVersion: '1', ...selection })];
+    for (const round of [1, 2]) {
+      for (const name of ['a', 'b', 'c']) {
+        const { metadata, ...rest } = pod('one', name, { app: 'web', round: `${round}` });
+        await pods.create({ ...rest, metadata: { ...metadata, annotations: big } });
+        await relabel('one', name, { app: 'other' });
+        await relabel('one', name, { app: 'web' });
+      }
+      await pods.delete('one', 'b', {});
+      if (round === 1) for (const name of ['a', 'c']) await pods.delete('one', name, {});
+    }
+    const told = async (iterator: AsyncIterator<StorageWatchEvent<Pod>>, count: number) => {
+      const events: unknown[] = [];
+      for (let i = 0; i < count; i++) {
+        const { value } = await iterator.next();
+        events.push([text(value), value.item.object]);
+      }
+      return events;
+    };
+    const [allEvents, someEvents] = [await told(all, 22), await told(some, 22)];
+    expect(await told(watching({ resourceVersion: '1' }), 22)).toEqual(allEvents);
+    expect(await told(watching({ resourceVersion: '1', ...selection }), 22)).toEqual(someEvents);
+    // In the middle, between a deletion and what was made anew.
+    expect(await told(watching({ resourceVersion: '13', ...selection }), 10)).toEqual(someEvents.slice(12));
+    await store.compact(5);
+    await expect(watching({ resourceVersion: '2' }).next()).rejects.toMatchObject({ code: 410, reason: 'Expired' });
+    expect(await told(watching({ resourceVersion: '6' }), 17)).toEqual(allEvents.slice(5));
+  });
+
   test('a version older than what is kept is 410', async () => {
     for (let i = 0; i < 150; i++) await pods.create(pod('one', `p${i}`));
     await clock.advance(76_000);

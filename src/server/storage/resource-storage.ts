@@ -211,7 +211,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     get: (namespace: string, name: string) => cache.objects.get(keyOf(namespace, name)),
     list: (namespace?: string) => (cache.objects.size === 0 ? nothing : [...cache.objects.below(prefixOf(namespace))]),
   };
-  const watchSource = { cache, clock, namespaced, prefixOf, watcherBuffer, observer: options.observer };
+  const watchSource = { store, decode, cache, clock, namespaced, prefixOf, watcherBuffer, observer: options.observer };
 
   return {
     get: async (namespace, name, getOptions) => {

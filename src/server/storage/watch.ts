@@ -4,12 +4,13 @@
 import { errors, type KubeObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
+import { type RecallSource, recall } from './recall.ts';
 import { selects } from './selects.ts';
 import type { StorageObserver, StorageWatchEvent, StorageWatchOptions } from './storage.ts';
 import { parseResourceVersion } from './versions.ts';
 import { below, everything, type WatchCache, withField } from './watch-cache.ts';
 
-export interface WatchSource<T extends KubeObject> {
+export interface WatchSource<T extends KubeObject> extends RecallSource<T> {
   cache: WatchCache<T>;
   clock: Clock;
   namespaced: boolean;
@@ -38,13 +39,14 @@ export async function* watch<T extends KubeObject>(
   if (signal.aborted) return undefined;
 
   // From here to the registration nothing waits, so no change falls between what is read and what will be told.
-  const accepts = acceptor(source, options);
+  const concerns = keyFilter(source, options);
+  const accepts = acceptor(concerns, options);
   const from = withInitial || !version ? cache.revision : version;
   if (from < cache.log.startRevision) {
     throw errors.expired(`too old resource version: ${from} (${cache.log.startRevision})`);
   }
   const initial = withInitial ? present(source, options).filter(accepts) : [];
-  const missed = withInitial ? [] : cache.log.after(from);
+  const missed = withInitial ? [] : cache.log.after(from).filter(({ key }) => concerns(key));
   const wantsBookmarks = options.bookmarks === true;
   const watcher = cache.watchers.add({
     scope: scopeOf(source, options),
@@ -74,8 +76,13 @@ export async function* watch<T extends KubeObject>(
       yield initial.slice(i, i + initialBatch).map((item) => ({ type: 'ADDED', item }));
     if (options.sendInitialEvents && wantsBookmarks) yield [{ type: 'BOOKMARK', revision: from, initialEventsEnd: true }];
     options.initialized?.();
-    const late = missed.flatMap((change) => change.seenBy(accepts) ?? []);
-    if (late.length > 0) yield late;
+    if (missed.length > 0) {
+      for await (const changes of recall(source, missed)) {
+        const late = changes.flatMap((change) => change.seenBy(accepts) ?? []);
+        if (isStopped) return undefined;
+        if (late.length > 0) yield late;
+      }
+    }
     // A signal made of others looks at them each time it is asked.
     while (!isStopped) {
       const events = await watcher.take();
@@ -96,15 +103,18 @@ async function freshEnough<T extends KubeObject>(cache: WatchCache<T>, version: 
   else await cache.filled();
 }
 
-function acceptor<T extends KubeObject>(
-  source: WatchSource<T>,
-  { namespace, name, ...selection }: StorageWatchOptions<T>,
-): (object: CachedObject<T>) => boolean {
+function keyFilter<T extends KubeObject>(source: WatchSource<T>, { namespace, name }: StorageWatchOptions<T>): (key: string) => boolean {
   const prefix = source.prefixOf(namespace);
   const suffix = name === undefined ? undefined : `/${name}`;
+  return (key) => key.startsWith(prefix) && (suffix === undefined || key.endsWith(suffix));
+}
+
+function acceptor<T extends KubeObject>(
+  concerns: (key: string) => boolean,
+  selection: StorageWatchOptions<T>,
+): (object: CachedObject<T>) => boolean {
   const selected = selects(selection);
-  return (object) =>
-    object.key.startsWith(prefix) && (suffix === undefined || object.key.endsWith(suffix)) && (selected === undefined || selected(object));
+  return (object) => concerns(object.key) && (selected === undefined || selected(object));
 }
 
 function present<T extends KubeObject>(source: WatchSource<T>, options: StorageWatchOptions<T>): CachedObject<T>[] {
