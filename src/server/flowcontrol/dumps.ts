@@ -1,7 +1,8 @@
 /** /debug/api_priority_and_fairness/dump_*: what the levels, their queues and waiting requests are, as upstream prints them. */
+import { formatGoDuration } from '../../api/index.ts';
 import { type Answer, type RequestContext, textAnswer } from '../exchange.ts';
-import { queryBoolean } from '../request-info.ts';
 import type { Configured, PriorityLevel } from './configured.ts';
+import type { Entry, Queue } from './queue-set.ts';
 
 const prefix = '/debug/api_priority_and_fairness/';
 const leastColumnWidth = 8;
@@ -18,16 +19,13 @@ function table(rows: readonly Row[]): string {
 const levelsOf = ({ levels }: Configured): PriorityLevel[] => [...levels.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 function dumpLevels(configured: Configured): string {
-  const counts = new Map<string, { dispatched: number; rejected: number; timedOut: number; cancelled: number }>();
+  const counts = new Map<string, { dispatched: number; rejected: number; cancelled: number }>();
   for (const { level, counters } of configured.schemas) {
-    const sum = counts.get(level.name) ?? { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
+    const sum = counts.get(level.name) ?? { dispatched: 0, rejected: 0, cancelled: 0 };
     counts.set(level.name, sum);
     sum.dispatched += counters.dispatched;
-    for (const [reason, count] of counters.rejected) {
-      if (reason === 'time-out') sum.timedOut += count;
-      else if (reason === 'cancelled') sum.cancelled += count;
-      else sum.rejected += count;
-    }
+    for (const count of counters.rejected.values()) sum.rejected += count;
+    sum.cancelled += counters.rejected.get('time-out') ?? 0;
   }
   const header = [
     'PriorityLevelName',
@@ -44,33 +42,34 @@ function dumpLevels(configured: Configured): string {
   return table([
     header,
     ...levelsOf(configured).map(({ name, queues }) => {
-      const { dispatched = 0, rejected = 0, timedOut = 0, cancelled = 0 } = counts.get(name) ?? {};
+      const { dispatched = 0, rejected = 0, cancelled = 0 } = counts.get(name) ?? {};
       const active = [...queues.queues].filter(({ waiting }) => waiting.length > 0).length;
       const isIdle = queues.executing === 0 && queues.waiting === 0;
-      return [name, active, isIdle, false, queues.waiting, queues.executing, dispatched, rejected, timedOut, cancelled];
+      // Who waited too long has been cancelled: upstream counts nobody as timed out.
+      return [name, active, isIdle, false, queues.waiting, queues.executing, dispatched, rejected, 0, cancelled];
     }),
   ]);
 }
 
+/** As it is before anything has come to it, and long after. */
+const idle = (index: number) => ({ index, waiting: [], executing: 0, seatsInUse: 0, nextDispatch: 0, waitingWork: 0 });
+
+/** All queues that a level is to have, and those it has still; in their order. */
+function queuesOf({ queues }: PriorityLevel): Readonly<Queue>[] {
+  const active = new Map([...queues.queues].map((queue) => [queue.index, queue]));
+  const wanted = Array.from({ length: queues.shape.queuing?.queues ?? 0 }, (_, index) => active.get(index) ?? idle(index));
+  const others = [...active.values()].filter(({ index }) => index >= wanted.length);
+  return [...wanted, ...others.sort((a, b) => a.index - b.index)];
+}
+
 function dumpQueues(configured: Configured): string {
-  const rows = levelsOf(configured).flatMap(({ name, queues }) =>
-    [...queues.queues]
-      .sort((a, b) => a.index - b.index)
-      .map(({ index, waiting, executing, seatsInUse, nextDispatch, waitingWork }): Row => {
-        const seats = waiting.reduce((sum, { work }) => sum + work.seats, 0);
-        const most = waiting.reduce((sum, { work }) => sum + Math.max(work.seats, work.finalSeats), 0);
-        return [
-          name,
-          index,
-          waiting.length,
-          executing,
-          seatsInUse,
-          `${nextDispatch.toFixed(8)}ss`,
-          seats,
-          most,
-          `${waitingWork.toFixed(8)}ss`,
-        ];
-      }),
+  const rows = levelsOf(configured).flatMap((level) =>
+    queuesOf(level).map(({ index, waiting, executing, seatsInUse, nextDispatch, waitingWork }): Row => {
+      const seats = waiting.reduce((sum, { work }) => sum + work.seats, 0);
+      const most = waiting.reduce((sum, { work }) => sum + Math.max(work.seats, work.finalSeats), 0);
+      const [dispatch, sum] = [`${nextDispatch.toFixed(8)}ss`, `${waitingWork.toFixed(8)}ss`];
+      return [level.name, index, waiting.length, executing, seatsInUse, dispatch, seats, most, sum];
+    }),
   );
   const header = [
     'PriorityLevelName',
@@ -86,21 +85,34 @@ function dumpQueues(configured: Configured): string {
   return table([header, ...rows]);
 }
 
-/** `since`: the wall time at which the clock of the queues began. */
+/** As Go has it: no zeros at the end. */
+const rfc3339 = (ms: number) => new Date(ms).toISOString().replace(/\.?0+Z$/, 'Z');
+/** Of what has not begun: Go's zero time. */
+const never = '0001-01-01T00:00:00Z';
+
+/** `since`: the wall time at which the clock of the queues began. What runs has no place in its queue any more. */
 function dumpRequests(configured: Configured, details: boolean, since: number): string {
-  const rows = levelsOf(configured).flatMap(({ name, queues }) =>
-    [...queues.queues].flatMap(({ index, waiting }) =>
-      waiting.flatMap(({ about, work, arrivedMs }, i): Row[] => {
-        if (about === undefined) return [];
-        const { user, info } = about.context;
-        const arrived = new Date(since + arrivedMs).toISOString();
-        const row = [name, about.schema, index, i, about.distinguisher, arrived, work.seats, work.finalSeats, `${work.additionalMs}ms`];
-        if (!details) return [row];
-        const { verb, path, namespace, apiVersion, resource, subresource } = info;
-        return [[...row, user.name, verb, path, namespace, info.name, apiVersion, resource, subresource]];
-      }),
-    ),
-  );
+  const rowOf = (level: PriorityLevel, place: number, { queue, about, work, arrivedMs, startedMs }: Readonly<Entry>): Row[] => {
+    if (about === undefined) return [];
+    const { schema, distinguisher, context } = about;
+    const started = place < 0 ? rfc3339(since + startedMs) : never;
+    const latency = formatGoDuration(BigInt(Math.round(work.additionalMs * 1e6)));
+    const of = [level.name, schema, queue?.index ?? -1, place, distinguisher];
+    const row = [...of, rfc3339(since + arrivedMs), work.seats, work.finalSeats, latency, started];
+    if (!details) return [row];
+    const { verb, path, namespace, name, apiGroup, apiVersion, resource, subresource } = context.info;
+    const version = apiGroup === '' ? apiVersion : `${apiGroup}/${apiVersion}`;
+    return [[...row, context.user.name, verb, path, namespace, name, version, resource, subresource]];
+  };
+  const rows = levelsOf(configured).flatMap((level) => {
+    const running = [...level.queues.running];
+    const runningOf = (index: number | undefined) =>
+      running.filter(({ queue }) => queue?.index === index).flatMap((entry) => rowOf(level, -1, entry));
+    return [
+      ...queuesOf(level).flatMap(({ index, waiting }) => [...waiting.flatMap((entry, i) => rowOf(level, i, entry)), ...runningOf(index)]),
+      ...runningOf(undefined),
+    ];
+  });
   const header = [
     'PriorityLevelName',
     'FlowSchemaName',
@@ -111,6 +123,7 @@ function dumpRequests(configured: Configured, details: boolean, since: number): 
     'InitialSeats',
     'FinalSeats',
     'AdditionalLatency',
+    'StartTime',
   ];
   const more = ['UserName', 'Verb', 'APIPath', 'Namespace', 'Name', 'APIVersion', 'Resource', 'SubResource'];
   return table([details ? [...header, ...more] : header, ...rows]);
@@ -125,7 +138,7 @@ export function dumpAnswer({ path, query }: RequestContext, configured: Configur
     case 'dump_queues':
       return textAnswer(dumpQueues(configured));
     case 'dump_requests':
-      return textAnswer(dumpRequests(configured, queryBoolean(query, 'includeRequestDetails'), since));
+      return textAnswer(dumpRequests(configured, Boolean(query.get('includeRequestDetails')), since));
     default:
       return undefined;
   }

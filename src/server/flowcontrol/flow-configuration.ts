@@ -72,7 +72,7 @@ export function danglingCondition(schema: FlowSchema, levels: ReadonlySet<string
     : { type: 'Dangling', status: 'True', reason: 'NotFound', message: `${about} but there is no such object` };
   const known = schema.status?.conditions?.find(({ type }) => type === 'Dangling');
   if (known && known.status === next.status && known.reason === next.reason && known.message === next.message) return undefined;
-  return { ...next, lastTransitionTime: known?.status === next.status ? (known.lastTransitionTime ?? now) : now };
+  return { ...next, lastTransitionTime: now };
 }
 
 export interface FlowConfigurationOptions {

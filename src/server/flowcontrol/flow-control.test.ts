@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigMap, FlowSchema, type KubeObject, kinds, PriorityLevelConfiguration, type Resource } from '../../api/index.ts';
+import { ConfigMap, FlowSchema, type KubeObject, kinds, Namespace, PriorityLevelConfiguration, type Resource } from '../../api/index.ts';
 import { type Client, createClient } from '../../client/index.ts';
 import { generateKeyPair } from '../../pki/index.ts';
 import { openMemoryStore } from '../../store/index.ts';
@@ -192,7 +192,7 @@ describe('the dumps', () => {
   afterEach(() => server.close());
 
   it('show levels, queues and who waits', async () => {
-    await start({ dumps: true, maxRequestsInFlight: 8, maxMutatingRequestsInFlight: 0 });
+    await start({ dumps: true, maxRequestsInFlight: 20, maxMutatingRequestsInFlight: 0 });
     const lists = Promise.all([1, 2, 3, 4].map(() => clientOf('carol').list(ConfigMap, { namespace: 'default' })));
     const dump = (name: string) => server.localTransport(loopback).request(asked(name));
     const [levels, queues, requests] = await Promise.all(
@@ -204,7 +204,17 @@ describe('the dumps', () => {
     expect(levels?.map((line) => line.split(',')[0])).toContain('global-default');
     expect(queues?.[0]).toMatch(/^PriorityLevelName, +Index, +PendingRequests, +ExecutingRequests, /);
     expect(requests?.[0]).toMatch(/^PriorityLevelName, +FlowSchemaName, +QueueIndex, +RequestIndexInQueue, +FlowDistingsher, /);
-    expect(requests?.find((line) => line.startsWith('global-default'))).toMatch(/^global-default, +global-default, +\d+, +0, +carol, /);
+    // All queues that there are to be, and what waits in them and what runs.
+    expect(queues?.filter((line) => line.startsWith('global-default,'))).toHaveLength(128);
+    const places = requests?.filter((line) => line.startsWith('global-default,')).map((line) => line.split(/, */));
+    expect(places?.find(([, , , place]) => place === '0')).toMatchObject({
+      4: 'carol',
+      6: '1',
+      7: '0',
+      8: '0s',
+      9: '0001-01-01T00:00:00Z',
+    });
+    expect(places?.find(([, , , place]) => place === '-1')?.[9]).toMatch(/^20/);
     await lists;
   });
 });
@@ -219,6 +229,13 @@ describe('without priority and fairness', () => {
       Promise.allSettled([1, 2, 3].map(() => client.list(ConfigMap, { namespace: 'default' }))).then((all) => all.map((a) => a.status));
     expect(await answers(alice)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(await answers(alice)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    // What lives long does not count, nor do those who are never kept out.
+    const stop = new AbortController();
+    const watches = [1, 2, 3].map(() => alice.watch(Namespace, { signal: stop.signal })[Symbol.asyncIterator]());
+    await Promise.all(watches.map((events) => events.next()));
+    expect(await Promise.all([answers(admin), answers(admin)])).toEqual(Array(2).fill(Array(3).fill('fulfilled')));
+    expect(await answers(alice)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    stop.abort();
     expect(await answers(admin)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
   });
 });

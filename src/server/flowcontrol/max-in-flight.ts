@@ -11,23 +11,27 @@ export interface InFlightLimits {
   maxMutatingRequestsInFlight: number;
 }
 
+const unlimited = () => {};
+
 export function maxInFlight({ maxRequestsInFlight, maxMutatingRequestsInFlight }: InFlightLimits): RequestLimiter {
   const room = (limit: number) => {
     let left = limit;
-    return {
-      take(force: boolean): (() => void) | undefined {
-        if (limit > 0 && left <= 0 && !force) return undefined;
-        left--;
-        return () => void left++;
-      },
+    return (): (() => void) | undefined => {
+      if (limit <= 0) return unlimited;
+      if (left <= 0) return undefined;
+      left--;
+      return () => void left++;
     };
   };
-  const reads = room(maxRequestsInFlight);
-  const writes = room(maxMutatingRequestsInFlight);
+  const read = room(maxRequestsInFlight);
+  const write = room(maxMutatingRequestsInFlight);
   return {
     admit({ info, user }) {
+      // What lives long is not in flight.
+      if (info.verb === 'watch') return { release: unlimited };
+      const release = (reading.has(info.verb) ? read : write)();
       // Those who could mend an overloaded server are never kept out.
-      return { release: (reading.has(info.verb) ? reads : writes).take(user.groups.includes(privileged)) };
+      return { release: release ?? (user.groups.includes(privileged) ? unlimited : undefined) };
     },
   };
 }

@@ -15,13 +15,14 @@ import type { Admission, RequestLimiter } from './limiter.ts';
 import { distinguisherOf } from './matching.ts';
 import type { RejectReason, Seat } from './queue-set.ts';
 import { allocateSeats } from './seat-allocation.ts';
-import { estimateWork, type WorkEstimate, type Workload } from './work-estimate.ts';
+import { WatchCounts } from './watch-counts.ts';
+import { estimateWork, isTold, type WorkEstimate, type Workload } from './work-estimate.ts';
 
 export interface PriorityAndFairnessOptions {
   clock: Clock;
   /** --max-requests-inflight plus --max-mutating-requests-inflight. */
   totalSeats: number;
-  /** A request waits a quarter of this for its turn. */
+  /** A request without a deadline of its own waits a quarter of this for its turn. */
   requestTimeoutSeconds: number;
   /** How many objects of a request's resource there are, and how large together; undefined where others keep them. */
   objects: Workload['objects'];
@@ -39,16 +40,22 @@ export interface PriorityAndFairness extends RequestLimiter {
 /** How often levels lend anew while anybody asks for anything (upstream's borrowingAdjustmentPeriod). */
 const borrowingPeriodMs = 10_000;
 const msPerSecond = 1000;
+/** Nobody waits longer for a turn. */
+const longestWaitMs = 60_000;
 /** A smoothed demand below this counts for nothing any more. */
 const negligibleSeats = 0.01;
 const reading = new Set(['get', 'list', 'watch']);
 
 export function createPriorityAndFairness(options: PriorityAndFairnessOptions): PriorityAndFairness {
   const { clock, totalSeats, requestTimeoutSeconds } = options;
-  const waitLimitMs = (requestTimeoutSeconds * msPerSecond) / 4;
+  /** A quarter of the time that a request has. */
+  const waitLimitMs = ({ deadlineMs }: RequestContext): number => {
+    const leftMs = deadlineMs === undefined ? requestTimeoutSeconds * msPerSecond : Math.max(0, deadlineMs - clock.monotonic());
+    return Math.min(leftMs / 4, longestWaitMs);
+  };
   const levelObjects = new Map<string, PriorityLevelConfiguration>();
   const schemaObjects = new Map<string, FlowSchema>();
-  const watchers = new Map<string, number>();
+  const watches = new WatchCounts();
   let lending = false;
   let configured: Configured;
 
@@ -107,18 +114,11 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
       },
     });
 
-  const resourceOf = ({ info }: RequestContext) => `${info.apiGroup}/${info.resource}`;
-  const workload = { objects: options.objects, watchers: (context: RequestContext) => watchers.get(resourceOf(context)) ?? 0 };
-  const countWatcher = (context: RequestContext) => {
-    const resource = resourceOf(context);
-    watchers.set(resource, (watchers.get(resource) ?? 0) + 1);
-    const forget = () => {
-      const left = (watchers.get(resource) ?? 1) - 1;
-      if (left > 0) watchers.set(resource, left);
-      else watchers.delete(resource);
-    };
-    if (context.signal.aborted) forget();
-    else context.signal.addEventListener('abort', forget, { once: true });
+  const workload: Workload = { objects: options.objects, watchers: ({ info }) => watches.interestedIn(info) };
+  const countWatch = ({ info, query, signal }: RequestContext) => {
+    const forget = watches.add(info, query);
+    if (signal.aborted) forget();
+    else signal.addEventListener('abort', forget, { once: true });
   };
 
   const admitted = (schema: Schema, work: WorkEstimate, seat: Seat, context: RequestContext): Admission => {
@@ -126,7 +126,9 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     const started = clock.monotonic();
     const seats = Math.max(work.seats, work.finalSeats);
     const usage = usageOf(context);
-    const execution = context.info.verb === 'watch' ? counters.watchExecution : counters.execution;
+    const isWatch = context.info.verb === 'watch';
+    const execution = isWatch ? counters.watchExecution : counters.execution;
+    if (isWatch) countWatch(context);
     counters.dispatched++;
     counters.executing++;
     counters.executingSeats += seats;
@@ -160,7 +162,6 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
     dump: (context) => dumpAnswer(context, configured, clock.now() - clock.monotonic()),
     admit(context) {
       const { info, user } = context;
-      if (info.verb === 'watch') countWatcher(context);
       // Whoever is in no group at all is everybody's too.
       const schema =
         configured.schemas.find((given) => given.matches(user, info)) ?? configured.schemas.find(({ name }) => name === 'catch-all');
@@ -170,22 +171,23 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
       const { queues } = level;
       const work = estimateWork(context, workload, level.widest);
       counters.seats.observe(Math.max(work.seats, work.finalSeats));
-      if (!reading.has(info.verb)) counters.watchers.observe(workload.watchers(context));
+      if (isTold(info)) counters.watchers.observe(workload.watchers(context));
       const distinguisher = distinguisherOf(schema.spec, user, info);
       const hand = queues.shape.queuing === undefined ? [] : schema.hand(distinguisher);
       const about = { schema: schema.name, distinguisher, context };
-      const answer = queues.begin(hand, work, () => context.signal, waitLimitMs, about);
+      const answer = queues.begin(hand, work, () => context.signal, waitLimitMs(context), about);
       if (typeof answer === 'string') return refused(schema, answer, 0);
       if (!(answer instanceof Promise)) return admitted(schema, work, answer, context);
       const arrived = clock.monotonic();
       const usage = usageOf(context);
       counters.inQueue++;
-      counters.inQueueSeats += work.seats;
+      const seats = Math.max(work.seats, work.finalSeats);
+      counters.inQueueSeats += seats;
       usage.add(1, 0, arrived);
       counters.queueLength.observe(queues.waiting);
       return answer.then((seat) => {
         counters.inQueue--;
-        counters.inQueueSeats -= work.seats;
+        counters.inQueueSeats -= seats;
         usage.add(-1, 0, clock.monotonic());
         return typeof seat === 'string' ? refused(schema, seat, clock.monotonic() - arrived) : admitted(schema, work, seat, context);
       });

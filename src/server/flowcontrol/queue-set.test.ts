@@ -42,7 +42,7 @@ describe('a priority level', () => {
     const cancelled = set.begin([0], one, () => gone.signal, waitLimitMs);
     const late = set.begin([1], one, forever, waitLimitMs);
     gone.abort();
-    expect(await cancelled).toBe('cancelled');
+    expect(await cancelled).toBe('time-out');
     await clock.advance(waitLimitMs);
     expect(await late).toBe('time-out');
     expect(set).toMatchObject({ waiting: 0, executing: 1 });
@@ -86,5 +86,41 @@ describe('a priority level', () => {
     expect(wide).toBeInstanceOf(Promise);
     narrow.release();
     expect(await wide).toMatchObject({ queued: true });
+  });
+
+  it('keeps who may queue out of a level without seats: a jail', async () => {
+    const { clock, set } = open(0, { queues: 1, handSize: 1, queueLengthLimit: 1 });
+    const jailed = set.begin([0], one, forever, waitLimitMs);
+    expect(set.begin([0], one, forever, waitLimitMs)).toBe('queue-full');
+    await clock.advance(waitLimitMs);
+    expect(await jailed).toBe('time-out');
+  });
+
+  it('tells watchers by fewer seats for longer where it has no more', async () => {
+    const { clock, set } = open(2, { queues: 1, handSize: 1, queueLengthLimit: 10 });
+    const seat = set.begin([0], { seats: 1, finalSeats: 4, additionalMs: 5 }, forever, waitLimitMs) as Seat;
+    expect(set).toMatchObject({ seatsInUse: 2, executing: 1 });
+    seat.release();
+    expect(set.executing).toBe(0);
+    await clock.advance(9);
+    expect(set.seatsInUse).toBe(2);
+    await clock.advance(1);
+    expect(set.seatsInUse).toBe(0);
+  });
+
+  it('lets a queue save up nothing of what it did not need', async () => {
+    const { clock, set } = open(3, { queues: 1, handSize: 1, queueLengthLimit: 10 });
+    const wide = { ...one, seats: 2 };
+    let running = set.begin([0], wide, forever, waitLimitMs) as Seat;
+    // One after the other, never idle: of three seats it uses two.
+    for (let i = 0; i < 20; i++) {
+      const next = set.begin([0], wide, forever, waitLimitMs) as Promise<Seat>;
+      await clock.advance(100);
+      running.release();
+      running = await next;
+    }
+    const [queue] = set.queues;
+    expect(set.virtualTime).toBeCloseTo(6, 6);
+    expect(queue?.nextDispatch).toBeGreaterThan(5.5);
   });
 });

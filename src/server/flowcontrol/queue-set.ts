@@ -11,7 +11,8 @@ import type { WorkEstimate } from './work-estimate.ts';
 /** How long a request is thought to take before it has run. */
 const estimatedSeconds = 0.003;
 
-export type RejectReason = 'queue-full' | 'concurrency-limit' | 'time-out' | 'cancelled';
+/** `time-out`: it has waited too long, or its client has gone meanwhile. */
+export type RejectReason = 'queue-full' | 'concurrency-limit' | 'time-out';
 
 /** What of a request that waits is shown to who looks at the queues. */
 export interface RequestDigest {
@@ -20,7 +21,7 @@ export interface RequestDigest {
   context: RequestContext;
 }
 
-interface Queue {
+export interface Queue {
   readonly index: number;
   waiting: Entry[];
   executing: number;
@@ -31,11 +32,15 @@ interface Queue {
   nextDispatch: number;
 }
 
-interface Entry {
+/** A request that waits or runs. */
+export interface Entry {
+  /** Undefined: its level has no queues. */
   readonly queue: Queue | undefined;
-  readonly work: WorkEstimate;
+  work: WorkEstimate;
   /** Seat-seconds. */
   readonly estimated: number;
+  /** The virtual time of its coming. */
+  readonly arrivedAt: number;
   readonly about: RequestDigest | undefined;
   readonly arrivedMs: number;
   startedMs: number;
@@ -60,6 +65,12 @@ export interface Seat {
 const workOf = ({ seats, finalSeats, additionalMs }: WorkEstimate) => seats * estimatedSeconds + (finalSeats * additionalMs) / 1000;
 const most = ({ seats, finalSeats }: WorkEstimate) => Math.max(seats, finalSeats);
 
+/** No request begins before it has come: a queue that does not need all of its share saves nothing up for later. */
+function bound(queue: Queue): void {
+  const [oldest] = queue.waiting;
+  if (oldest !== undefined && queue.nextDispatch < oldest.arrivedAt) queue.nextDispatch = oldest.arrivedAt;
+}
+
 export class QueueSet {
   readonly #clock: Clock;
   shape: QueueSetShape;
@@ -76,7 +87,7 @@ export class QueueSet {
   #virtual = 0;
   #virtualAtMs: number;
   seatsInUse = 0;
-  executing = 0;
+  readonly #running = new Set<Entry>();
   waiting = 0;
   #waitingSeats = 0;
   /** Called when a request finds no room: somebody might lend some. */
@@ -105,6 +116,16 @@ export class QueueSet {
     this.#dispatch();
   }
 
+  /** How many requests run. */
+  get executing(): number {
+    return this.#running.size;
+  }
+
+  /** The requests that run, in the order of their beginning. */
+  get running(): Iterable<Readonly<Entry>> {
+    return this.#running;
+  }
+
   get queues(): Iterable<Readonly<Queue>> {
     return this.#active.values();
   }
@@ -119,17 +140,17 @@ export class QueueSet {
   ): Seat | Promise<Seat | RejectReason> | RejectReason {
     const now = this.#clock.monotonic();
     const { queuing, exempt } = this.shape;
-    if (exempt) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, about, arrivedMs: now, startedMs: now }, now), false);
-    this.#advance(now);
-    const fits = this.#fits(work);
-    if (queuing === undefined) {
-      if (fits) return this.#seat(this.#start({ queue: undefined, work, estimated: 0, about, arrivedMs: now, startedMs: now }, now), false);
+    if (!exempt) this.#advance(now);
+    if (exempt || queuing === undefined) {
+      const arrived = { queue: undefined, work, estimated: 0, about, arrivedMs: now, arrivedAt: this.#virtual, startedMs: now };
+      if (exempt || this.#fits(work)) return this.#seat(this.#start(arrived, now), false);
       this.onContention();
       return 'concurrency-limit';
     }
     const queue = this.#queueFor(hand);
-    const entry: Entry = { queue, work, estimated: workOf(work), about, arrivedMs: now, startedMs: now };
-    if (fits && this.waiting === 0) return this.#seat(this.#start(entry, now), false);
+    if (queue.waiting.length === 0 && queue.executing === 0) queue.nextDispatch = this.#virtual;
+    const entry: Entry = { queue, work, estimated: workOf(work), about, arrivedMs: now, arrivedAt: this.#virtual, startedMs: now };
+    if (this.waiting === 0 && this.#mayRun(work)) return this.#seat(this.#start(entry, now), false);
     this.onContention();
     if (queue.waiting.length >= queuing.queueLengthLimit && this.seatsInUse >= this.#limit) return 'queue-full';
     return this.#enqueue(entry, queue, signal(), waitLimitMs);
@@ -138,34 +159,35 @@ export class QueueSet {
   #enqueue(entry: Entry, queue: Queue, signal: AbortSignal, waitLimitMs: number): Promise<Seat | RejectReason> {
     const { promise, resolve } = Promise.withResolvers<Seat | RejectReason>();
     queue.waiting.push(entry);
+    bound(queue);
     queue.waitingWork += entry.estimated;
     this.waiting++;
-    this.#waitingSeats += entry.work.seats;
+    this.#waitingSeats += most(entry.work);
     this.#demandChanged(entry.arrivedMs);
-    const leave = (reason: RejectReason) => {
+    const leave = () => {
       const at = queue.waiting.indexOf(entry);
       if (at < 0) return;
       queue.waiting.splice(at, 1);
       this.#left(entry, queue);
+      bound(queue);
       this.#forgetIdle(queue);
       settle();
       this.#demandChanged(this.#clock.monotonic());
-      resolve(reason);
+      resolve('time-out');
       // Where it was the widest, those behind it may fit.
       this.#dispatch();
     };
-    const onAbort = () => leave('cancelled');
-    const timer = this.#clock.setTimer(waitLimitMs, () => leave('time-out'), { background: true });
+    const timer = this.#clock.setTimer(waitLimitMs, leave, { background: true });
     const settle = () => {
       timer.cancel();
-      signal.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', leave);
     };
     entry.start = () => {
       settle();
       resolve(this.#seat(entry, true));
     };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
     this.#dispatch();
     return promise;
   }
@@ -173,7 +195,7 @@ export class QueueSet {
   #left(entry: Entry, queue: Queue): void {
     queue.waitingWork -= entry.estimated;
     this.waiting--;
-    this.#waitingSeats -= entry.work.seats;
+    this.#waitingSeats -= most(entry.work);
   }
 
   #seat(entry: Entry, queued: boolean): Seat {
@@ -191,7 +213,20 @@ export class QueueSet {
 
   #fits(work: WorkEstimate): boolean {
     // A request wider than the level runs alone.
-    return this.seatsInUse + most(work) <= this.#limit || this.executing === 0;
+    const seats = most(work);
+    return seats > this.#limit ? this.executing === 0 : this.seatsInUse + seats <= this.#limit;
+  }
+
+  /** Whether a request that is next in turn may run. */
+  #mayRun(work: WorkEstimate): boolean {
+    return this.seatsInUse < this.#limit && this.#fits(work);
+  }
+
+  /** What needs more seats in the end than there are has fewer for longer. */
+  #narrowed(work: WorkEstimate): WorkEstimate {
+    const { finalSeats, additionalMs } = work;
+    if (finalSeats <= this.#limit) return work;
+    return { ...work, finalSeats: this.#limit, additionalMs: (additionalMs * finalSeats) / this.#limit };
   }
 
   /** The queue of the hand with the least to do. */
@@ -216,14 +251,15 @@ export class QueueSet {
   }
 
   #forgetIdle(queue: Queue): void {
-    if (queue.executing === 0 && queue.waiting.length === 0) this.#active.delete(queue.index);
+    if (queue.executing === 0 && queue.seatsInUse === 0 && queue.waiting.length === 0) this.#active.delete(queue.index);
   }
 
   #start(entry: Entry, now: number): Entry {
-    const { queue, work } = entry;
+    const { queue } = entry;
     entry.startedMs = now;
-    const seats = most(work);
-    this.executing++;
+    if (queue !== undefined) entry.work = this.#narrowed(entry.work);
+    const seats = most(entry.work);
+    this.#running.add(entry);
     this.seatsInUse += seats;
     if (queue !== undefined) {
       queue.executing++;
@@ -235,24 +271,29 @@ export class QueueSet {
   }
 
   #finish(entry: Entry): void {
-    const { additionalMs, finalSeats } = entry.work;
+    const { queue, work, startedMs } = entry;
+    const { additionalMs, finalSeats } = work;
+    const now = this.#clock.monotonic();
+    this.#advance(now);
+    this.#running.delete(entry);
+    if (queue !== undefined) {
+      queue.executing--;
+      // What it really took instead of what was thought.
+      queue.nextDispatch += work.seats * ((now - startedMs) / 1000 - estimatedSeconds);
+      bound(queue);
+    }
     if (additionalMs <= 0 || finalSeats <= 0) this.#end(entry);
     // Its watchers are still being told.
     else this.#clock.setTimer(additionalMs, () => this.#end(entry), { background: true });
   }
 
-  #end(entry: Entry): void {
+  #end({ queue, work }: Entry): void {
     const now = this.#clock.monotonic();
-    const { queue, work } = entry;
     this.#advance(now);
     const seats = most(work);
-    this.executing--;
     this.seatsInUse -= seats;
     if (queue !== undefined) {
-      queue.executing--;
       queue.seatsInUse -= seats;
-      // What it really took instead of what was thought.
-      queue.nextDispatch += (seats * (now - entry.startedMs)) / 1000 - entry.estimated;
       this.#forgetIdle(queue);
     }
     this.#demandChanged(now);
@@ -264,6 +305,7 @@ export class QueueSet {
       const queue = this.#next();
       const entry = queue?.waiting[0];
       if (queue === undefined || entry === undefined) return;
+      if (this.seatsInUse >= this.#limit) return;
       if (!this.#fits(entry.work)) {
         const schema = entry.about?.schema ?? '';
         this.noRoom.set(schema, (this.noRoom.get(schema) ?? 0) + 1);
@@ -273,6 +315,7 @@ export class QueueSet {
       queue.waiting.shift();
       this.#left(entry, queue);
       this.#start(entry, this.#clock.monotonic());
+      bound(queue);
       entry.start?.();
     }
   }

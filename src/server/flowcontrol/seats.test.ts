@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { mandatoryConfiguration, suggestedConfiguration } from '../../api/index.ts';
 import { VirtualClock } from '../../time/index.ts';
+import { parseRequestInfo } from '../request-info.ts';
 import { DroppedRequests } from './dropped-requests.ts';
 import { allocateSeats, seatLimits, widestOf } from './seat-allocation.ts';
 import { deal, flowHash } from './shuffle-sharding.ts';
+import { WatchCounts } from './watch-counts.ts';
 
 const levels = new Map([...mandatoryConfiguration.priorityLevels, ...suggestedConfiguration.priorityLevels]);
 
@@ -81,6 +83,50 @@ describe('a request', () => {
     expect([1, 4, 8, 30].map((hand) => widestOf(24, queuing(hand)))).toEqual([4, 4, 3, 1]);
     expect(widestOf(0, queuing(4))).toBe(1);
     expect(widestOf(24, { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } })).toBeUndefined();
+  });
+});
+
+describe('a change', () => {
+  const ofNamespace = (namespace: string, group = '/api/v1') => `${group}/namespaces/${namespace}/pods`;
+  const counts = new WatchCounts();
+  const watch = (path: string, fieldSelector?: string) => {
+    const query = new URLSearchParams({ watch: 'true', ...(fieldSelector === undefined ? {} : { fieldSelector }) });
+    return counts.add(parseRequestInfo('GET', path, query), query);
+  };
+  for (const [path, selector] of [
+    ['/api/v1/pods'],
+    [ofNamespace('foo')],
+    [ofNamespace('foo'), 'metadata.name=mypod'],
+    [ofNamespace('bar'), 'metadata.name=mypod'],
+    [ofNamespace('foo', '/apis/group/v1')],
+    [ofNamespace('bar', '/apis/group/v1'), 'metadata.name=mypod'],
+    // Found by what they select: a change is told to one of many.
+    [ofNamespace('foo'), 'spec.nodeName=node1'],
+    [ofNamespace('foo'), 'spec.nodeName=node2'],
+  ] as const)
+    watch(path, selector);
+
+  // k8s.io/apiserver's watch_tracker_test.
+  it.each([
+    ['POST', ofNamespace('foo'), 2],
+    ['PUT', `${ofNamespace('foo')}/mypod`, 3],
+    ['PUT', `${ofNamespace('foo')}/otherpod`, 2],
+    ['POST', ofNamespace('bar'), 1],
+    ['PATCH', `${ofNamespace('bar')}/mypod`, 2],
+    ['DELETE', `${ofNamespace('foo', '/apis/group/v1')}/otherpod`, 1],
+    ['PUT', `${ofNamespace('bar', '/apis/group/v1')}/mypod`, 1],
+    ['PUT', `${ofNamespace('bar', '/apis/group/v1')}/otherpod`, 0],
+  ])('%s %s is told to %i watches', (method, path, count) => {
+    expect(counts.interestedIn(parseRequestInfo(method, path, new URLSearchParams()))).toBe(count);
+  });
+
+  it('is told to those that are there still', () => {
+    const unset = watch(ofNamespace('other'), 'spec.nodeName=');
+    const asked = parseRequestInfo('POST', ofNamespace('other'), new URLSearchParams());
+    expect(counts.interestedIn(asked)).toBe(2);
+    unset();
+    unset();
+    expect(counts.interestedIn(asked)).toBe(1);
   });
 });
 

@@ -1,5 +1,6 @@
 /** How many seats a request takes, and for how long after it is done (k8s.io/apiserver/pkg/util/flowcontrol/request). */
 import type { RequestContext } from '../exchange.ts';
+import type { RequestInfo } from '../request.ts';
 import { queryBoolean } from '../request-info.ts';
 
 export interface WorkEstimate {
@@ -27,7 +28,7 @@ const changing = new Set(['create', 'update', 'patch', 'delete']);
 export interface Workload {
   /** How many objects of the resource there are, and how large together; undefined where others keep them. */
   objects(context: RequestContext): { count: number; bytes: number } | undefined;
-  /** How many watch it. */
+  /** How many watch what it changes. */
   watchers(context: RequestContext): number;
 }
 
@@ -52,6 +53,10 @@ function listSeats(context: RequestContext, workload: Workload, most: number): n
   return Math.min(most, Math.max(1, Math.ceil(atOnce / bytesPerSeat)));
 }
 
+/** Whether watchers are told of what a request changes. A new token is no change of its service account. */
+export const isTold = ({ verb, resource, subresource }: RequestInfo): boolean =>
+  changing.has(verb) && !(resource === 'serviceaccounts' && subresource === 'token');
+
 /** `widest`: the most seats that the request's level is taken to give one, if it says so. */
 export function estimateWork(context: RequestContext, workload: Workload, widest: number | undefined): WorkEstimate {
   const { info, query } = context;
@@ -61,7 +66,7 @@ export function estimateWork(context: RequestContext, workload: Workload, widest
     return seats <= 1 ? one : { seats, finalSeats: 0, additionalMs: 0 };
   }
   // Nobody is told of what changes nothing.
-  if (!changing.has(info.verb) || query.has('dryRun') || (info.resource === 'serviceaccounts' && info.subresource === 'token')) return one;
+  if (!isTold(info) || query.has('dryRun')) return one;
   const totalMs = workload.watchers(context) * msPerWatcher;
   if (totalMs < leastAdditionalMs) return one;
   const finalSeats = Math.min(widest ?? mostWriteSeats, mostWriteSeats, Math.ceil(totalMs / msPerFinalSeat));
