@@ -71,6 +71,7 @@ export async function openApiServer(
   const metrics = new MetricsRegistry();
   const gates = parseFeatureGates(args['feature-gates']);
   registerFeatures(metrics, () => gates.all());
+  const limits = servingOptions(args);
   const encryption = await openClusterEncryption(config, { logger, metrics });
   const [pki, stores] = await Promise.all([ensureClusterPki(layout, config), openClusterStores(layout, args, logger, lifetime.signal)]);
   const { store, storeOf, otherStores } = stores;
@@ -96,7 +97,8 @@ export async function openApiServer(
     auditor: await openAudit(auditOptions(args), { clock, random, logger, registry: metrics }),
     kinds: flag(args['allow-privileged'], false) ? kinds : withoutPrivilegedPods(kinds),
     ...versionOptions(args),
-    ...servingOptions(args),
+    ...limits,
+    http: { ...limits.http, limitsAnonymous: gates.isEnabled('UnauthenticatedHTTP2DOSMitigation') },
     isEnabled: gates.isEnabled,
     zPages: {
       startMs: processStartMs(clock.now()),

@@ -28,9 +28,9 @@ interface Reply {
   text: string;
 }
 /** `agent: false`: a connection of its own. `onHead` is told when the status has come. */
-function get(port: number, path: string, onHead?: () => void): Promise<Reply> {
+function get(port: number, path: string, onHead?: () => void, more: Record<string, string> = {}): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, headers, ca: pki.ca.certificate, agent: false }, (response) => {
+    request({ host: '127.0.0.1', port, path, headers: { ...headers, ...more }, ca: pki.ca.certificate, agent: false }, (response) => {
       onHead?.();
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -88,6 +88,10 @@ test('sends new requests away while it ends, where told to, and is not ready', a
     text: 'The apiserver is shutting down, please try again later.\n',
   });
   expect((await get(port, '/readyz')).text).toContain('[-]shutdown failed: reason withheld');
+  // Who looks how it ends is served, and who is one of its own.
+  expect((await get(port, '/readyz/ping')).status).toBe(200);
+  expect((await get(port, '/metrics')).status).toBe(200);
+  expect((await get(port, '/version', undefined, { 'user-agent': 'kube-apiserver/v1.36.0' })).status).toBe(200);
   slow.resolve();
   expect((await inFlight).text).toBe('done');
   await ended;
@@ -118,16 +122,28 @@ test('gives up requests in flight that do not end', async () => {
   await down;
 });
 
-test('tells HTTP/2 clients to connect anew at the chance it is given', async () => {
-  const { under, port } = await start({ http: { goawayChance: 1 } });
+test.each<[string, NonNullable<Parameters<typeof openTestServer>[0]>['http'], boolean, Record<string, string>]>([
+  ['at the chance it is given', { goawayChance: 1 }, true, headers],
+  ['where nobody knows them', { limitsAnonymous: true }, true, {}],
+  ['where they are refused', { limitsAnonymous: true }, true, { authorization: 'Bearer wrong' }],
+  ['but not where they are known', { limitsAnonymous: true }, false, headers],
+])('tells HTTP/2 clients to connect anew %s', async (_, http, goes, sent) => {
+  const { under, port } = await start({ http });
   const session = connect(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate });
-  const away = new Promise((resolve) => session.once('goaway', resolve));
-  const stream = session.request({ ':path': '/version', ...headers });
-  const status = new Promise((resolve) => stream.once('response', (answer) => resolve(answer[':status'])));
-  stream.resume();
-  expect(await status).toBe(200);
-  expect(await away).toBe(0);
-  session.close();
+  let codes = 0;
+  session.on('goaway', () => codes++);
+  const ask = async () => {
+    const stream = session.request({ ':path': '/livez', ...sent });
+    const [answer] = await once(stream, 'response');
+    stream.resume();
+    await once(stream, 'end');
+    return answer[':status'];
+  };
+  expect([200, 401, 403]).toContain(await ask());
+  if (goes) await once(session, 'close');
+  else expect(await ask()).toBe(200);
+  expect(codes).toBe(goes ? 1 : 0);
+  session.destroy();
   await under.close();
 });
 

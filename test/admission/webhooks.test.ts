@@ -31,7 +31,7 @@ const trail = {
   refused() {},
   panicked() {},
 };
-const auditor = { begin: () => trail, unauthenticated() {}, rejected() {}, close: async () => {} };
+const auditor = { begin: () => trail, refused() {}, rejected() {}, close: async () => {} };
 beforeEach(async () => {
   notes = {};
   api = await startApiServer({

@@ -3,12 +3,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigMap, extensionsV1beta1 } from '../../api/index.ts';
 import { createClient } from '../../client/index.ts';
 import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
+import { RequestLifetime } from '../request-lifetime.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
 import { openAudit } from './audit.ts';
 import type { AuditEvent } from './event.ts';
@@ -49,6 +51,8 @@ describe('the policy', () => {
     ['- {level: None, users: ["joe"]}\n- {level: Request}', 'None'],
     ['- {level: Request, nonResourceURLs: ["/api*"]}', 'None'],
     ['- {level: Request, namespaces: [""]}', 'None'],
+    ['- {level: Request, resources: [{group: "*", resources: ["pods/log"]}]}', 'Request'],
+    ['- {level: Request, resources: [{group: "apps", resources: ["pods/log"]}]}', 'None'],
   ])('%s asks for %s', (rules, level) => {
     expect(evaluatePolicy(parsePolicy(policyOf(rules)))(attributes).level).toBe(level);
   });
@@ -62,9 +66,17 @@ describe('the policy', () => {
     ],
     ['- {level: None, resources: [{group: apps, resourceNames: [x]}]}', 'using resourceNames requires at least one resource'],
     ['- {level: None, omitStages: [Later]}', 'allowed stages are RequestReceived,ResponseStarted,ResponseComplete,Panic'],
-    ['- {level: None, user: [joe]}', 'failed decoding: strict decoding error: unknown field "rules[0].user"'],
+    ['- {level: None, users: joe}', 'failed decoding: json: cannot unmarshal string into Go struct field PolicyRule.rules.users'],
+    ['- {level: None, resources: [{group: "Apps/v1"}]}', 'rules[0].resources.group: Invalid value: "Apps/v1"'],
   ])('%s is refused', (rules, message) => {
     expect(() => parsePolicy(policyOf(rules))).toThrow(message);
+  });
+
+  it('tells of fields that it does not know, and does without them', () => {
+    const told: string[] = [];
+    const text = policyOf('- {level: None, level: Metadata, user: [joe]}');
+    expect(parsePolicy(text, (problem) => told.push(problem)).rules[0]?.level).toBe('Metadata');
+    expect(told).toEqual(['strict decoding error: unknown field "rules[0].user"']);
   });
 
   it('is refused without rules, or where it is of another kind', () => {
@@ -145,6 +157,39 @@ describe('the log', () => {
       responseStatus: { reason: 'Forbidden', code: 403 },
       annotations: { 'authorization.k8s.io/decision': 'forbid' },
     });
+  });
+
+  it('has one event of who was refused before anybody knew them, and of nobody', async () => {
+    await open('- {level: None, userGroups: ["system:unauthenticated"]}\n- {level: RequestResponse}');
+    const ask = (query: string, bearer?: string) =>
+      server.server.handle({
+        method: 'GET',
+        path: '/api/v1/namespaces/default/configmaps',
+        query: new URLSearchParams(query),
+        headers: [['audit-id', 'a'.repeat(100)]],
+        body: { contentType: '', bytes: () => Promise.reject(new Error('none')), stream: () => Readable.from([]) },
+        lifetime: new RequestLifetime(),
+        remoteAddress: '10.0.0.1',
+        credentials: {
+          header: (name) => (name === 'authorization' && bearer !== undefined ? `Bearer ${bearer}` : undefined),
+          webSocketProtocols: [],
+          remoteAddress: '10.0.0.1',
+        },
+      });
+    await ask('', 'wrong');
+    await ask('timeout=soon', 'admin');
+    const failed = (message: string, reason: string, code: number) => ({
+      stage: 'ResponseStarted',
+      auditID: 'a'.repeat(100),
+      user: {},
+      responseStatus: { metadata: {}, status: 'Failure', message, reason, code },
+      responseObject: { kind: 'Status', message },
+    });
+    expect(events()).toMatchObject([
+      failed('Unauthorized', 'Unauthorized', 401),
+      failed('invalid timeout specified in the request URL - time: invalid duration "soon"', 'BadRequest', 400),
+    ]);
+    expect(events()[0]?.user).toEqual({});
   });
 
   it('marks versions that have gone upstream', async () => {

@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import { type Clock, microTimestamp, type Random } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { attributesOf } from '../pipeline/authorize.ts';
+import type { UserInfo } from '../request.ts';
 import { type AuditBackend, ignoreErrors, unionBackend } from './backend.ts';
 import { buffered } from './buffered.ts';
 import { logBackend, standardOutput } from './log-backend.ts';
@@ -19,11 +20,14 @@ import { webhookBackend } from './webhook-backend.ts';
 /** What authenticators have said of a request, by key. */
 type Annotations = ReadonlyMap<string, string>;
 
+/** Who asks while nobody knows: in no group, not even among the anonymous. */
+const nobody: UserInfo = { name: '', groups: [] };
+
 export interface Auditor {
   /** Called once the user is known; undefined where nothing of the request is recorded. */
   begin(context: RequestContext, longRunning: boolean, annotations: Annotations): AuditTrail | undefined;
-  /** A request whose credentials were refused. */
-  unauthenticated(context: RequestContext, answer: Answer, annotations: Annotations): void | Promise<void>;
+  /** A request that was refused before anybody knew who asks. */
+  refused(context: RequestContext, answer: Answer, annotations: Annotations): void | Promise<void>;
   /** A request was refused since its event could not be stored. */
   rejected(): void;
   /** Sends what is buffered. */
@@ -39,31 +43,20 @@ export interface AuditContext {
 
 export function createAuditor(policy: Policy, backend: AuditBackend, metrics: AuditMetrics, clock: Clock): Auditor {
   const evaluate = evaluatePolicy(policy);
-  const trailOf = (context: RequestContext, longRunning: boolean, annotations: Annotations) => {
-    const wanted = evaluate(attributesOf(context));
+  const trailOf = (context: RequestContext, longRunning: boolean, annotations: Annotations, user = context.user) => {
+    const wanted = evaluate({ ...attributesOf(context), user });
     metrics.level(wanted.level);
     if (wanted.level === 'None') return undefined;
-    const trail = createTrail({ context, longRunning, wanted, receivedAt: microTimestamp(clock), clock, backend, metrics });
+    const trail = createTrail({ context, user, longRunning, wanted, receivedAt: microTimestamp(clock), clock, backend, metrics });
     for (const [key, value] of annotations) trail.annotate(key, value);
     return trail;
   };
   return {
     begin: trailOf,
-    unauthenticated: (context, answer, annotations) => trailOf(context, false, annotations)?.refused(attempted(context), answer),
+    refused: (context, answer, annotations) => trailOf(context, false, annotations, nobody)?.refused(answer),
     rejected: () => metrics.rejected(),
     close: () => backend.close(),
   };
-}
-
-/** How somebody tried to say who they are. */
-function attempted(context: RequestContext): string {
-  const authorization = (context.header('authorization') ?? '').trim();
-  const methods = [
-    ...(/^basic \S/i.test(authorization) ? ['basic'] : []),
-    ...(/^bearer \S/i.test(authorization) ? ['bearer'] : []),
-    ...((context.query.get('access_token') ?? '').trim() === '' ? [] : ['access_token']),
-  ];
-  return methods.length > 0 ? `Authentication failed, attempted: ${methods.join(', ')}` : 'Authentication failed, no credentials provided';
 }
 
 /** Opens what the flags ask for; undefined where nothing is recorded. Throws where policy or backends can't be used. */
@@ -77,7 +70,7 @@ export async function openAudit(options: AuditOptions | undefined, context: Audi
     if (webhook) logger.info('No audit policy file provided, no events will be recorded for webhook backend');
     return undefined;
   }
-  const policy = await loadPolicy(policyFile);
+  const policy = await loadPolicy(policyFile, logger);
   const tools = { clock, random, logger, metrics };
   const wrapped = (backend: AuditBackend, { mode, batch, truncate }: SinkOptions) => {
     const delivered = mode === 'batch' ? buffered(backend, batch, tools) : mode === 'blocking' ? ignoreErrors(backend) : backend;
@@ -99,7 +92,7 @@ export async function openAudit(options: AuditOptions | undefined, context: Audi
   return createAuditor(policy, unionBackend(backends), metrics, clock);
 }
 
-async function loadPolicy(path: string): Promise<Policy> {
+async function loadPolicy(path: string, logger: Logger): Promise<Policy> {
   const failed = (why: string) => new Error(`loading audit policy file: ${why}`);
   let text: string;
   try {
@@ -109,7 +102,7 @@ async function loadPolicy(path: string): Promise<Policy> {
     throw failed(`failed to read file path ${JSON.stringify(path)}: ${reason}`);
   }
   try {
-    return parsePolicy(text);
+    return parsePolicy(text, (problem) => logger.warn(`Audit policy contains errors, falling back to lenient decoding: ${problem}`));
   } catch (error) {
     throw failed(`${error instanceof Error ? error.message : String(error)}: from file ${path}`);
   }

@@ -10,7 +10,8 @@ export const stages = ['RequestReceived', 'ResponseStarted', 'ResponseComplete',
 export type Stage = (typeof stages)[number];
 
 export interface AuditUser {
-  username: string;
+  /** Not of who could not be identified. */
+  username?: string;
   uid?: string;
   groups?: readonly string[];
   extra?: Readonly<Record<string, readonly string[]>>;

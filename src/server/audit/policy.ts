@@ -6,6 +6,7 @@ import type { Attributes } from '../request.ts';
 import { type Level, levels, type Stage, stages } from './event.ts';
 
 export interface GroupResources {
+  /** `*`: any. */
   group?: string;
   /** `pods`, `pods/log`, `pods/*`, `*`, or `*` with a subresource; empty: all. */
   resources?: string[];
@@ -42,8 +43,8 @@ const ruleFields = new Set<string>(['level', 'resources', 'omitManagedFields', .
 const resourceFields = new Set(['group', 'resources', 'resourceNames']);
 const policyFields = new Set(['apiVersion', 'kind', 'metadata', 'rules', 'omitStages', 'omitManagedFields']);
 
-/** Fields and their types, strictly: a misspelt field in a policy would silently record too little. */
-function checkShape(document: Record<string, unknown>): void {
+/** Checks the types of fields. Answers what is there that nobody knows: a misspelt field may make for too little in the log. */
+function checkShape(document: Record<string, unknown>): string[] {
   const problems: string[] = [];
   const known = (value: Record<string, unknown>, fields: ReadonlySet<string>, at: string) => {
     for (const name of Object.keys(value)) if (!fields.has(name)) problems.push(`unknown field "${at}${name}"`);
@@ -83,14 +84,14 @@ function checkShape(document: Record<string, unknown>): void {
       strings(group.resourceNames, 'GroupResources.rules.resources.resourceNames');
     }
   }
-  if (problems.length > 0) throw new Error(`strict decoding error: ${problems.join(', ')}`);
+  return problems;
 }
 
-/** Reads and checks a policy. Throws in upstream's words. */
-export function parsePolicy(text: string): Policy {
+/** Reads and checks a policy. Throws in upstream's words; what of it is not known is only told. */
+export function parsePolicy(text: string, onUnknown: (problem: string) => void = () => {}): Policy {
   let document: unknown;
   try {
-    const [first] = parseAllDocuments(text);
+    const [first] = parseAllDocuments(text, { uniqueKeys: false });
     if (first !== undefined && 'errors' in first && first.errors[0]) throw first.errors[0];
     document = first && 'toJS' in first ? first.toJS({ maxAliasCount: 100 }) : undefined;
   } catch (error) {
@@ -105,7 +106,8 @@ export function parsePolicy(text: string): Policy {
       `failed decoding: no kind "${kind}" is registered for version "${apiVersion}" in scheme "k8s.io/apiserver/pkg/audit/scheme.go:30"`,
     );
   try {
-    checkShape(document);
+    const unknown = checkShape(document);
+    if (unknown.length > 0) onUnknown(`strict decoding error: ${unknown.join(', ')}`);
   } catch (error) {
     throw new Error(`failed decoding: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -137,7 +139,7 @@ function validateRule(rule: PolicyRule, at: FieldPath, problems: FieldErrors): v
       problems.invalid(path, url, "non-resource URL wildcards '*' must be the final character of the rule");
   }
   for (const { group = '', resources = [], resourceNames = [] } of rule.resources ?? []) {
-    const wrong = group === '' ? [] : isDns1123Subdomain(group);
+    const wrong = group === '' || group === '*' ? [] : isDns1123Subdomain(group);
     if (wrong.length > 0) problems.invalid(at.child('resources').child('group'), group, wrong.join(','));
     if (resourceNames.length > 0 && resources.length === 0)
       problems.invalid(at.child('resources').child('resourceNames'), resourceNames, 'using resourceNames requires at least one resource');
@@ -190,7 +192,7 @@ function matchesPath(spec: string, path: string): boolean {
 }
 
 function matchesResource({ group = '', resources, resourceNames }: GroupResources, attributes: Attributes): boolean {
-  if (group !== attributes.apiGroup) return false;
+  if (group !== '*' && group !== attributes.apiGroup) return false;
   if (!resources?.length) return true;
   if (resourceNames?.length && !resourceNames.includes(attributes.name)) return false;
   const { resource, subresource } = attributes;

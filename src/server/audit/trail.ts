@@ -18,8 +18,8 @@ export interface AuditTrail extends AuditNotes {
   answered(answer: Answer): void | Promise<void>;
   /** The answer has been sent. */
   finished(): void | Promise<void>;
-  /** Nobody was found behind the request's credentials. */
-  refused(how: string, answer: Answer): void | Promise<void>;
+  /** The request has been refused before anybody knew who asks: its only event. */
+  refused(answer: Answer): void | Promise<void>;
   /** The request failed in a way that nobody foresaw. */
   panicked(error: unknown): void;
 }
@@ -36,7 +36,7 @@ function sourceIps(context: RequestContext): string[] {
 }
 
 const auditUser = ({ name, uid, groups, extra }: UserInfo): AuditUser => ({
-  username: name,
+  ...(name === '' ? {} : { username: name }),
   ...(uid ? { uid } : {}),
   ...(groups.length > 0 ? { groups } : {}),
   ...(extra && Object.keys(extra).length > 0 ? { extra } : {}),
@@ -89,6 +89,8 @@ function statusOf(answer: Answer): ResponseStatus {
 
 export interface TrailOptions {
   context: RequestContext;
+  /** Who asks, before they act as somebody else. */
+  user: UserInfo;
   longRunning: boolean;
   wanted: RequestAudit;
   /** A MicroTime. */
@@ -98,10 +100,10 @@ export interface TrailOptions {
   metrics: AuditMetrics;
 }
 
-export function createTrail({ context, longRunning, wanted, receivedAt, clock, backend, metrics }: TrailOptions): AuditTrail {
+export function createTrail({ context, user: asking, longRunning, wanted, receivedAt, clock, backend, metrics }: TrailOptions): AuditTrail {
   const { level, omitStages, omitManagedFields } = wanted;
   const atLeast = { request: level === 'Request' || level === 'RequestResponse', response: level === 'RequestResponse' };
-  const user = auditUser(context.user);
+  const user = auditUser(asking);
   const query = context.query.toString();
   const { userAgent } = context;
   const annotations: Record<string, string> = {};
@@ -143,6 +145,10 @@ export function createTrail({ context, longRunning, wanted, receivedAt, clock, b
     metrics.observed();
     return backend.process([event]);
   };
+  const note = (answer: Answer): void => {
+    responseStatus = statusOf(answer);
+    if (atLeast.response && (answer.type === 'object' || answer.type === 'list')) responseObject = trimmed(plainAnswer(answer));
+  };
   const settle = (stored: boolean | Promise<boolean>): void | Promise<void> =>
     typeof stored === 'boolean' ? undefined : stored.then(() => undefined);
 
@@ -162,9 +168,8 @@ export function createTrail({ context, longRunning, wanted, receivedAt, clock, b
     received: async () => emit('RequestReceived'),
     answered(answer) {
       if (responseStatus !== undefined) return undefined;
-      responseStatus = statusOf(answer);
+      note(answer);
       if (longRunning) return settle(emit('ResponseStarted'));
-      if (atLeast.response && (answer.type === 'object' || answer.type === 'list')) responseObject = trimmed(plainAnswer(answer));
       isDone = true;
       return settle(emit('ResponseComplete'));
     },
@@ -177,15 +182,9 @@ export function createTrail({ context, longRunning, wanted, receivedAt, clock, b
       }
       return settle(emit('ResponseComplete'));
     },
-    refused(how, answer) {
+    refused(answer) {
       isDone = true;
-      responseStatus = {
-        metadata: {},
-        status: 'Failure',
-        message: how,
-        reason: 'Unauthorized',
-        code: 'status' in answer ? answer.status : 401,
-      };
+      note(answer);
       return settle(emit('ResponseStarted'));
     },
     panicked(error) {

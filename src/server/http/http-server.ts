@@ -75,6 +75,11 @@ export interface HttpLimits {
   sharesPort?: boolean;
   /** With this probability an HTTP/2 client is told to connect anew, so that clients spread over servers (--goaway-chance). Default 0. */
   goawayChance: number;
+  /**
+   * After an answer to somebody who has not said who they are an HTTP/2 connection takes no more requests: HTTP/2 is dear (feature gate
+   * UnauthenticatedHTTP2DOSMitigation). Default false.
+   */
+  limitsAnonymous?: boolean;
   /** Requests that an HTTP/2 connection may have open at once (--http2-max-streams-per-connection). Default 250. */
   maxStreams?: number;
   /** Everybody speaks HTTP/1.1 (--disable-http2-serving). Default false. */
@@ -164,6 +169,15 @@ function remoteAddressOf(socket: TLSSocket): string {
 
 const gone = new Error('the client has gone');
 
+/** Whether nobody was known behind a request, or nobody was asked. */
+function isUnauthenticated({ context: { user, impersonator } }: Outcome): boolean {
+  const { name, groups } = impersonator ?? user;
+  return name === 'system:anonymous' || groups.includes('system:unauthenticated');
+}
+
+/** Whether an answer is the last of its connection. */
+const isLast = ({ answer }: Outcome) => answer.type === 'raw' && answer.headers?.connection === 'close';
+
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { tls, clock, random, logger, handle, lifetime } = options;
   const { headersTimeoutMs, stalledWriteMs, drainMs, goawayChance } = { ...defaultLimits, ...options.limits };
@@ -216,7 +230,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return begun;
   };
 
-  const { browsers } = options.limits ?? {};
+  const { browsers, limitsAnonymous = false } = options.limits ?? {};
   const serve = async (request: Request, plainReply: Reply, life: RequestLifetime) => {
     const reply = browsers ? browserReply(browsers, request, plainReply) : plainReply;
     if (reply === undefined) return;
@@ -225,6 +239,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       const outcome = await handle(incomingOf(request, life));
       delivery = outcome.delivery;
+      if (isLast(outcome) || (limitsAnonymous && isUnauthenticated(outcome))) reply.goAway?.();
       // The time may be up, but then that is what is answered.
       if (open.has(life)) bytes = await respond(outcome, reply, clock, stalledWriteMs);
     } catch (error) {

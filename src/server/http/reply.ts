@@ -16,6 +16,8 @@ export interface Reply {
   write(chunk: Uint8Array, written?: Written): boolean;
   drained(signal: AbortSignal): Promise<unknown>;
   end(chunk?: Uint8Array): void;
+  /** On HTTP/2: the connection takes no more requests, and ends with those that are open. */
+  goAway?(): void;
   /** Breaks it off: the client sees a broken answer rather than a wrong one. */
   destroy(): void;
 }
@@ -67,6 +69,7 @@ export function http2Reply(stream: ServerHttp2Stream, method: string): Reply {
       if (chunk !== undefined && hasBody()) stream.end(chunk);
       else stream.end();
     },
+    goAway: () => stream.session?.close(),
     destroy: () => stream.destroy(),
   };
 }

@@ -1,6 +1,7 @@
 import { errors, StatusError } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { Attributes, Authorizer, Decision } from '../request.ts';
+import { FilterFailure } from './filter-failure.ts';
 
 export function attributesOf(context: RequestContext): Attributes {
   const { info, query, user } = context;
@@ -33,32 +34,34 @@ export function forbiddenMessage(a: Attributes): string {
   return `User ${user} cannot ${a.verb} resource ${resource} in API group ${JSON.stringify(a.apiGroup)} ${scope}`;
 }
 
-/** Throws Forbidden unless the decision is to allow; InternalError where it could not be made. */
-function insist(attributes: Attributes, { decision, reason, error }: Decision): void {
-  if (decision === 'allow') return;
-  if (error) throw new StatusError(500, 'InternalError', `Internal Server Error: ${JSON.stringify(attributes.path)}: ${error.message}`, {});
+/** The refusal that an authorizer's answer means. */
+function forbidden(attributes: Attributes, reason: string): StatusError {
   const message = reason === '' ? forbiddenMessage(attributes) : `${forbiddenMessage(attributes)}: ${reason}`;
-  if (!attributes.isResourceRequest) throw new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
-  throw errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
+  if (!attributes.isResourceRequest) return new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
+  return errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
 }
 
-/** Throws Forbidden unless the authorizer allows it. */
+/** Throws Forbidden unless the authorizer allows it; InternalError where it can't tell. */
 export async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
-  insist(attributes, await authorizer.authorize(attributes));
+  const { decision, reason, error } = await authorizer.authorize(attributes);
+  if (decision === 'allow') return;
+  throw error ? errors.internal(error.message) : forbidden(attributes, reason);
 }
 
 /** The same for the request itself, noting the decision for the audit log. */
 export function authorize(context: RequestContext, authorizer: Authorizer): void | Promise<void> {
   const attributes = attributesOf(context);
-  const decided = (decision: Decision) => {
-    if (context.audit !== undefined) {
-      context.auditAnnotation('authorization.k8s.io/decision', decision.decision === 'allow' ? 'allow' : 'forbid');
-      context.auditAnnotation(
-        'authorization.k8s.io/reason',
-        decision.error && decision.decision !== 'allow' ? 'internal error' : decision.reason,
-      );
+  const decided = ({ decision, reason, error }: Decision) => {
+    const isAllowed = decision === 'allow';
+    if (error && !isAllowed) {
+      context.auditAnnotation('authorization.k8s.io/reason', 'internal error');
+      throw new FilterFailure(error.message);
     }
-    insist(attributes, decision);
+    if (context.audit !== undefined) {
+      context.auditAnnotation('authorization.k8s.io/decision', isAllowed ? 'allow' : 'forbid');
+      context.auditAnnotation('authorization.k8s.io/reason', reason);
+    }
+    if (!isAllowed) throw forbidden(attributes, reason);
   };
   const answer = authorizer.authorize(attributes);
   return answer instanceof Promise ? answer.then(decided) : decided(answer);

@@ -8,7 +8,8 @@ import { parseRequestInfo } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
 import type { Incoming } from './pipeline.ts';
 
-const longestAuditId = 64;
+/** As logs and traces have it: whoever asks may have given any. */
+export const shortAuditId = ({ auditId }: Pick<RequestContext, 'auditId'>): string => auditId.slice(0, 64);
 
 export class PipelineContext implements RequestContext {
   readonly method: string;
@@ -51,8 +52,7 @@ export class PipelineContext implements RequestContext {
     this.local = incoming.user !== undefined;
     if (incoming.upgrade !== undefined) this.upgrade = incoming.upgrade;
     this.lifetime = incoming.lifetime;
-    const auditId = this.header('audit-id');
-    this.auditId = auditId && auditId.length <= longestAuditId ? auditId : newUid(random);
+    this.auditId = this.header('audit-id') || newUid(random);
     this.accept = this.headerValues('accept').join(',');
     this.userAgent = this.header('user-agent') ?? '';
   }

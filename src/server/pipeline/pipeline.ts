@@ -20,13 +20,15 @@ import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
 import { initialBatch } from '../storage/watch.ts';
 import { authorize } from './authorize.ts';
-import { PipelineContext } from './context.ts';
+import { PipelineContext, shortAuditId } from './context.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
+import { FilterFailure, failureAnswer, unclear } from './filter-failure.ts';
 import { asksToImpersonate, createImpersonation } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
 import { type RequestMetrics, scopeOf } from './request-metrics.ts';
+import { statusAnswer } from './status-answer.ts';
 import { beginRequestSpan, inRequestSpan } from './trace-request.ts';
 
 /** A request as a transport hands it in. */
@@ -83,8 +85,12 @@ export interface PipelineOptions {
 }
 
 const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-/** Asked by who wants to know whether the server ends. */
-const healthPaths = new Set(['/healthz', '/readyz', '/livez']);
+/** Asked by who wants to know whether the server ends, and how. */
+const watchedPaths = ['/readyz', '/livez', '/healthz', '/metrics'];
+
+/** Who is served while the server ends: its own components, and those that look how it does (k8s.io/apiserver's isRequestExemptFromRetryAfter). */
+const isServedToTheEnd = ({ local, path, userAgent }: RequestContext): boolean =>
+  local || userAgent.startsWith('kube-apiserver/') || watchedPaths.some((prefix) => path.startsWith(prefix));
 
 /** What clients are told that come while the server ends (k8s.io/apiserver's WithRetryAfter). */
 const sentAway: Answer = {
@@ -95,24 +101,13 @@ const sentAway: Answer = {
   headers: { connection: 'close', 'retry-after': '5', 'x-content-type-options': 'nosniff' },
 };
 
-/** What clients are told that ask to watch, or proxy, and don't say what (k8s.io/apiserver's WithRequestInfo). */
-function unclear({ path, query }: RequestContext): Answer {
-  const url = query.size > 0 ? `${path}?${query}` : path;
-  const text = `Internal Server Error: ${JSON.stringify(url)}: failed to create RequestInfo: unable to determine kind and namespace from url, ${url}\n`;
-  // Nothing that a browser would take for HTML.
-  const body = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  return { type: 'raw', status: 500, contentType: 'text/plain; charset=utf-8', body, headers: { 'x-content-type-options': 'nosniff' } };
-}
-
-export function statusAnswer(error: StatusError): Answer {
-  return { type: 'object', status: error.code, item: { object: error.status } };
-}
-
 /** What a Status says of when to come again. Objects that are stored are not looked at: that would decode them. */
 function retryAfterOf(answer: Answer): number | undefined {
   if (answer.type !== 'object' || answer.status < 400) return undefined;
   return (answer.item.object as { details?: { retryAfterSeconds?: number } }).details?.retryAfterSeconds;
 }
+
+const noAnnotations: ReadonlyMap<string, string> = new Map();
 
 /** Of a connection that a handler has taken over, the code of the switch. */
 function statusCode(answer: Answer): number {
@@ -172,14 +167,14 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         context.user = await authenticate(options, credentials, context.path, clock.monotonic());
       }
     } catch (error) {
-      if (error instanceof StatusError) await auditor.unauthenticated(context, statusAnswer(error), annotations);
+      if (error instanceof StatusError) await auditor.refused(context, statusAnswer(error), annotations);
       throw error;
     }
     const trail = auditor.begin(context, long, annotations);
     if (trail === undefined) return;
     if (!(await trail.received())) {
       auditor.rejected();
-      throw errors.internal('failed to store audit event');
+      throw new FilterFailure('failed to store audit event');
     }
     context.audit = trail;
   };
@@ -196,7 +191,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const impersonate = createImpersonation(authorizer, options.constrainedImpersonation ?? true, options.impersonation);
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
     if (context.info.isResourceRequest && context.info.parts.length === 0) return unclear(context);
-    if (lifecycle?.sendsAway && !context.local && !healthPaths.has(context.path)) return sentAway;
+    if (lifecycle?.sendsAway && !isServedToTheEnd(context)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
     if (auditor) await identify(auditor, context, incoming, long);
@@ -216,13 +211,13 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   /** One line for each request, as upstream's httplog has it at --v=3. */
   const logRequest = (context: RequestContext, status: number, startedMs: number) => {
     const query = context.query.toString();
-    const { info, method, userAgent, auditId, remoteAddress } = context;
+    const { info, method, userAgent, remoteAddress } = context;
     const fields = {
       verb: info.isResourceRequest ? info.verb.toUpperCase() : method,
       URI: query === '' ? context.path : `${context.path}?${query}`,
       latency: formatGoDuration(BigInt(Math.round((clock.monotonic() - startedMs) * 1e6))),
       userAgent,
-      'audit-ID': auditId,
+      'audit-ID': shortAuditId(context),
       srcIP: remoteAddress,
       ...(status === 101 ? { hijacked: true } : { resp: status }),
     };
@@ -273,6 +268,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   const failure = (context: RequestContext, error: unknown): Answer => {
+    if (error instanceof FilterFailure) return failureAnswer(context, error.message);
     if (error instanceof StatusError) return statusAnswer(error);
     // What the store has refused is told in its own words, without a reason.
     if (error instanceof RequestTooLargeError) return statusAnswer(new StatusError(500, '', error.message));
@@ -281,7 +277,10 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       return statusAnswer(new StatusError(500, '', error.message));
     }
     (context.audit as AuditTrail | undefined)?.panicked(error);
-    logger.error({ err: error, method: context.method, path: context.path, auditId: context.auditId }, 'a request failed unexpectedly');
+    logger.error(
+      { err: error, method: context.method, path: context.path, auditId: shortAuditId(context) },
+      'a request failed unexpectedly',
+    );
     return statusAnswer(errors.internal(error instanceof Error ? error.message : String(error)));
   };
 
@@ -311,6 +310,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
       answer = long ? await running : await lifetime.bound(running);
     } catch (error) {
       answer = failure(context, error);
+      // It could not be known how long it may take: refused before it was known who asks.
+      if (!long && context.deadlineMs === undefined) await auditor?.refused(context, answer, noAnnotations);
     } finally {
       if (deadline) deadlines.remove(deadline);
     }

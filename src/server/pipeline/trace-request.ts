@@ -2,6 +2,7 @@
 import { parseTraceParent, type Span, spanKind, type Tracer, traced, within } from '../../observability/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import type { RequestInfo } from '../request.ts';
+import { shortAuditId } from './context.ts';
 
 const verbNames: Readonly<Record<string, string>> = {
   create: 'Create',
@@ -42,7 +43,7 @@ export function beginRequestSpan(tracer: Tracer, context: RequestContext, starte
       'url.path': path,
       'user_agent.original': context.userAgent,
       'client.address': context.remoteAddress,
-      'audit-id': context.auditId,
+      'audit-id': shortAuditId(context),
     },
   });
 }
@@ -52,7 +53,7 @@ export function inRequestSpan(span: Span, context: RequestContext, handle: () =>
   const name = context.info.isResourceRequest ? verbNames[context.info.verb] : undefined;
   if (name === undefined) return within(span, handle);
   const attributes = () => ({
-    'audit-id': context.auditId,
+    'audit-id': shortAuditId(context),
     method: context.method,
     url: context.path,
     'user-agent': context.userAgent,

@@ -1,0 +1,23 @@
+import { errors } from '../../api/index.ts';
+import type { Answer, RequestContext } from '../exchange.ts';
+import { statusAnswer } from './status-answer.ts';
+
+/** A filter could not do its part of a request: no fault of the client's, and no Status (k8s.io/apiserver's responsewriters.InternalError). */
+export class FilterFailure extends Error {
+  override readonly name = 'FilterFailure';
+}
+
+/** As it came, but for escapes. */
+const requestUri = ({ path, query }: RequestContext): string => (query.size > 0 ? `${path}?${query}` : path);
+
+/** A line of text that no browser takes for HTML; in process a Status, as clients make of it. */
+export function failureAnswer(context: RequestContext, message: string): Answer {
+  if (context.local) return statusAnswer(errors.internal(message));
+  const text = `Internal Server Error: ${JSON.stringify(requestUri(context))}: ${message}\n`;
+  const body = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return { type: 'raw', status: 500, contentType: 'text/plain; charset=utf-8', body, headers: { 'x-content-type-options': 'nosniff' } };
+}
+
+/** What clients are told that ask to watch, or proxy, and don't say what (k8s.io/apiserver's WithRequestInfo). */
+export const unclear = (context: RequestContext): Answer =>
+  failureAnswer(context, `failed to create RequestInfo: unable to determine kind and namespace from url, ${requestUri(context)}`);
