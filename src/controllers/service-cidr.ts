@@ -1,8 +1,11 @@
-import { cidrContains, IPAddress, parseCidr, parseIp, ServiceCIDR, type ServiceCIDR as ServiceCidrType } from '../api/index.ts';
+import { cidrContains, hasReason, IPAddress, parseCidr, parseIp, ServiceCIDR, type ServiceCIDR as ServiceCidrType } from '../api/index.ts';
 import { timestamp } from '../time/index.ts';
 import { conditionOf, defineController, withCondition } from './framework/index.ts';
 
+const name = 'service-cidr-controller';
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';
+const managedBy = 'ipaddress.kubernetes.io/managed-by';
+const manager = 'ipallocator.k8s.io';
 
 const holds = ({ spec }: ServiceCidrType, address: string): boolean => {
   const ip = parseIp(address);
@@ -16,10 +19,10 @@ const holds = ({ spec }: ServiceCidrType, address: string): boolean => {
 };
 
 /** A range of service addresses is ready at once, and stays as long as services have addresses in it that no other range holds. */
-export const serviceCidrController = defineController('service-cidr-controller', ({ client, clock, informers, recorder }, queue) => {
+export const serviceCidrController = defineController(name, ({ client, clock, informers, recorder }, queue) => {
   const ranges = informers.for(ServiceCIDR);
   const addresses = informers.for(IPAddress);
-  const events = recorder('service-cidrs-controller');
+  const events = recorder(name);
   const enqueueDeleted = () => {
     for (const range of ranges.lister.list()) if (range.metadata.deletionTimestamp) queue.add(range.metadata.name);
   };
@@ -32,11 +35,16 @@ export const serviceCidrController = defineController('service-cidr-controller',
 
   const setReady = async (range: ServiceCidrType, status: 'True' | 'False', reason: string, message: string, signal: AbortSignal) => {
     const present = conditionOf(range.status?.conditions, 'Ready');
-    if (present?.status === status && present.reason === reason) return;
+    if (present?.status === status && (present.reason === reason || status === 'True')) return;
     const condition = { type: 'Ready', status, reason, message, lastTransitionTime: timestamp(clock) };
     const conditions = withCondition(range.status?.conditions, condition);
-    await client.updateStatus(ServiceCIDR, { ...range, status: { ...range.status, conditions } }, { signal });
-    if (status === 'False') events.event(range, 'Warning', 'KubernetesServiceCIDRNotReady', message);
+    try {
+      await client.updateStatus(ServiceCIDR, { ...range, status: { ...range.status, conditions } }, { signal });
+    } catch (error) {
+      if (status === 'True' && !hasReason(error, 'Conflict'))
+        events.event(range, 'Warning', 'KubernetesServiceCIDRError', 'The ServiceCIDR Status can not be set to Ready=True');
+      throw error;
+    }
   };
 
   return {
@@ -50,12 +58,13 @@ export const serviceCidrController = defineController('service-cidr-controller',
         client.update(ServiceCIDR, { ...range, metadata: { ...range.metadata, finalizers: next } }, { signal });
       if (!deletionTimestamp) {
         const current = finalizers.includes(finalizer) ? range : await write([...finalizers, finalizer]);
-        await setReady(current, 'True', 'Ready', 'Kubernetes Service CIDR is ready', signal);
+        await setReady(current, 'True', '', 'Kubernetes Service CIDR is ready', signal);
         return;
       }
       const others = ranges.lister.list().filter((r) => r.metadata.name !== name && !r.metadata.deletionTimestamp);
       const needed = addresses.lister
         .list()
+        .filter(({ metadata }) => metadata.labels?.[managedBy] === manager)
         .some(({ metadata }) => holds(range, metadata.name) && !others.some((other) => holds(other, metadata.name)));
       if (needed) {
         const message = 'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR';

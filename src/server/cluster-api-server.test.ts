@@ -8,6 +8,8 @@ import {
   ClusterRoleBinding,
   type Draft,
   EndpointSlice,
+  Event,
+  IPAddress,
   kinds,
   Namespace,
   Pod,
@@ -17,6 +19,7 @@ import {
   SelfSubjectReview,
   Service,
   ServiceAccount,
+  ServiceCIDR,
   TokenReview,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
@@ -69,6 +72,54 @@ test('a new cluster has its namespaces, roles and the Service kubernetes; a seco
     before.items.map((r) => r.metadata.resourceVersion),
   );
   expect((await admin.list(ClusterRoleBinding)).items.length).toBeGreaterThan(40);
+});
+
+test('each cluster IP has its IPAddress from the start, and what others keep no Service gets', async () => {
+  const namespace = 'default';
+  const serviceAt = (name: string, clusterIP?: string) =>
+    admin.create(
+      Service,
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name, namespace },
+        spec: { ports: [{ port: 80 }], ...(clusterIP ? { clusterIP } : {}) },
+      },
+      { namespace },
+    );
+  const keep = (name: string, more: object) =>
+    admin.create(IPAddress, { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress', metadata: { name, ...more }, spec: { parentRef } });
+  const parentRef = { group: 'gateway.networking.k8s.io', resource: 'gateways', namespace, name: 'g' };
+  const ownerOf = async (ip: string) => {
+    const found = await admin.get(IPAddress, ip).catch(() => undefined);
+    return found?.spec?.parentRef?.name;
+  };
+  expect(await admin.get(ServiceCIDR, 'kubernetes')).toMatchObject({
+    spec: { cidrs: ['10.96.0.0/16'] },
+    status: { conditions: [{ type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready' }] },
+  });
+  expect(await ownerOf('10.96.0.1')).toBe('kubernetes');
+  const web = (await serviceAt('web')).spec.clusterIP ?? '';
+  expect(await admin.get(IPAddress, web)).toMatchObject({
+    metadata: { labels: { 'ipaddress.kubernetes.io/ip-family': 'IPv4', 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' } },
+    spec: { parentRef: { resource: 'services', namespace, name: 'web' } },
+  });
+
+  await keep('10.96.0.9', {});
+  await expect(serviceAt('late', '10.96.0.9')).rejects.toThrow('failed to allocate IP 10.96.0.9: provided IP is already allocated');
+  expect(await ownerOf('10.96.0.9')).toBe('g');
+
+  await admin.delete(IPAddress, web);
+  await expect.poll(() => ownerOf(web)).toBe('web');
+  await expect
+    .poll(async () => (await admin.list(Event, { namespace })).items.map(({ reason, message }) => `${reason}: ${message}`))
+    .toContain(`ClusterIPNotAllocated: Cluster IP [IPv4]: ${web} is not allocated; repairing`);
+
+  await admin.delete(Service, 'web', { namespace });
+  await serviceAt('next', web);
+  expect(await ownerOf(web)).toBe('next');
+  await admin.delete(Service, 'next', { namespace });
+  await expect.poll(() => ownerOf(web)).toBe(undefined);
 });
 
 test('a user may what bindings say, and learns why not', async () => {

@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { APIService, CustomResourceDefinition, type Resource, Secret } from '../api/index.ts';
-import { type Client, createClient } from '../client/index.ts';
+import { type Client, createClient, createEventBroadcaster } from '../client/index.ts';
 import {
   type AdmissionOptions,
   certificateRequester,
@@ -16,7 +16,7 @@ import {
   signedByItsKey,
 } from './admission/index.ts';
 import { type ProxyIdentity, serveAggregation } from './aggregation/index.ts';
-import { keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
+import { addressObjects, keepIpAddresses, type ServiceAllocatorOptions, serviceAllocator, storeClaims } from './allocation/index.ts';
 import { type ApiServer, createApiServer } from './api-server.ts';
 import type { ApiServerOptions, Route } from './api-server-options.ts';
 import { serveCustomResources } from './apiextensions/index.ts';
@@ -41,11 +41,12 @@ import {
   endpointLeases,
   ensureAuthenticationTrust,
   ensureKubernetesService,
-  ensureServiceCidr,
   ensureSystemNamespaces,
   ensureSystemPriorityClasses,
   ensureTokenTracking,
   keepIdentityLease,
+  keepKubernetesService,
+  keepServiceCidr,
   persistently,
   runCoordinatedElection,
 } from './bootstrap/index.ts';
@@ -217,9 +218,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   server.addAdmission(parameterAccess({ authorizer, table: server.table, storages }));
   if (authorization.rbac !== undefined) server.addAdmission(rbacEscalation(authorization.rbac, authorizer));
   const claims = options.sharedStore ? storeClaims(options.store, options.storagePrefix ?? '/registry', clock) : undefined;
+  const events = createEventBroadcaster({ client, clock, random, logger });
+  const objects = addressObjects(client, lifetime.signal);
   const allocator = serviceAllocator({
     ...options.services,
     storages,
+    objects,
     random,
     metrics: createAllocationMetrics(options.metrics),
     signal: lifetime.signal,
@@ -309,11 +313,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   }
 
   let endpoints: EndpointLeases | undefined;
+  const kept = { storages, clock, signal: lifetime.signal, onError };
   /** Has the Service `kubernetes` lead here, and to the other servers of the store. */
   const publishAddress = async (client: Client, clusterIp: string, signal: AbortSignal | undefined): Promise<void> => {
     const { address, port } = options.advertise;
     const service = { clusterIp, address, port };
-    if (!options.sharedStore) return ensureKubernetesService(client, { ...service, ...(signal ? { signal } : {}) });
+    if (!options.sharedStore) return keepKubernetesService(client, { ...service, ...(signal ? { signal } : {}) }, kept);
     endpoints = endpointLeases({
       store: options.store,
       prefix: options.storagePrefix ?? '/registry',
@@ -380,9 +385,13 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         first &&
           started.run(
             'start-kubernetes-service-cidr-controller',
-            ensureServiceCidr(
-              client,
-              options.services.ranges.map((r) => r.cidr),
+            keepServiceCidr(
+              {
+                ...kept,
+                client,
+                cidrs: options.services.ranges.map((r) => r.cidr),
+                events: events.recorder('kubernetes-service-cidr-controller'),
+              },
               signal,
             ),
           ),
@@ -392,7 +401,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         running.catch(onError);
         started.done('start-kube-apiserver-coordinated-leader-election-controller');
       }
-      const addresses = keepIpAddresses({ storages, client, signal: lifetime.signal, onError });
+      const repairs = { ...kept, objects, ranges: allocator.ranges, events: events.recorder('ipallocator-repair-controller') };
+      const addresses = keepIpAddresses(repairs);
       await started.run('start-service-ip-repair-controllers', addresses);
     },
     async close() {
@@ -401,6 +411,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       await server.drain();
       lifetime.abort(new Error('the API server is shutting down'));
       webhooks.close();
+      events.close();
       aggregation?.close();
       await server.close();
       streaming?.close();

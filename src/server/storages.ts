@@ -48,14 +48,14 @@ export interface Follower<T extends KubeObject> {
 /**
  * Keeps a follower up to date with a resource until the signal is aborted. Resolves when it has seen the objects that are
  * present. A watch that fell behind, or that the store has lost, starts over, and what was known holds until then; any other
- * failure goes to `onError`.
+ * failure goes to `onError`. `only`: no object but that.
  */
 export function follow<T extends KubeObject>(
   storage: ResourceStorage<T>,
   follower: Follower<T>,
-  options: { signal: AbortSignal; onError(error: unknown): void },
+  options: { signal: AbortSignal; onError(error: unknown): void; only?: { namespace: string; name: string } },
 ): Promise<void> {
-  const { signal } = options;
+  const { signal, only } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   /** `version`: undefined for everything that is durable by now; '0' for what the cache shows, whether or not the store answers. */
   const watchOnce = async (version?: string) => {
@@ -64,6 +64,7 @@ export function follow<T extends KubeObject>(
       sendInitialEvents: true,
       bookmarks: true,
       signal,
+      ...only,
       ...(version ? { resourceVersion: version } : {}),
     })) {
       if (event.type === 'BOOKMARK') {

@@ -62,8 +62,8 @@ async function update(allocator: ServiceAllocator, prev: Service, spec: ServiceS
 
 test.each([
   ['10.96.0.0/16', 65534, '10.96.0.1', '10.96.0.10'],
-  ['10.0.0.0/8', 65535, '10.0.0.1', '10.0.0.10'],
-  ['fd00::/108', 65535, 'fd00::1', 'fd00::a'],
+  ['10.0.0.0/8', 16777214, '10.0.0.1', '10.0.0.10'],
+  ['fd00::/108', 1048575, 'fd00::1', 'fd00::a'],
 ])('range %s', (cidr, size, first, tenth) => {
   const range = parseIpRange(cidr);
   expect([range.size, range.at(1), range.at(10)]).toEqual([size, first, tenth]);
@@ -104,6 +104,17 @@ describe('addresses', () => {
     [
       'port taken',
       { type: 'NodePort', ports: [{ port: 1, nodePort: 30000 }] },
+      'spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated',
+    ],
+    [
+      'of two protocols a port that is taken',
+      {
+        type: 'NodePort',
+        ports: [
+          { port: 1, protocol: 'UDP', name: 'u' },
+          { port: 1, protocol: 'TCP', name: 't', nodePort: 30000 },
+        ],
+      },
       'spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated',
     ],
     [
@@ -188,6 +199,53 @@ test('an update keeps what it does not mention, and a change of type gives it ba
     service('lb', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', allocateLoadBalancerNodePorts: false, ports: [{ port: 1 }] }),
   );
   expect(local.spec?.healthCheckNodePort).toBeGreaterThanOrEqual(30000);
+});
+
+test.each<[string, ServiceSpec, string]>([
+  [
+    'the port of its health check',
+    { ports: [{ port: 1, protocol: 'TCP', nodePort: 30001 }] },
+    'spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated',
+  ],
+  [
+    'one port for two of a protocol',
+    {
+      ports: [
+        { port: 1, protocol: 'TCP', name: 'a', nodePort: 30000 },
+        { port: 2, protocol: 'TCP', name: 'b', nodePort: 30000 },
+      ],
+    },
+    'duplicate nodePort: {TCP 30000}',
+  ],
+  [
+    'more ports than there are',
+    {
+      ports: [
+        { port: 1, protocol: 'TCP', name: 'a', nodePort: 30000 },
+        { port: 2, protocol: 'TCP', name: 'b' },
+      ],
+    },
+    'Internal error occurred: failed to allocate a nodePort: range is full',
+  ],
+])('an update can not ask for %s', async (_, spec, message) => {
+  const allocator = start();
+  const local: ServiceSpec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', allocateLoadBalancerNodePorts: true };
+  const made = await create(
+    allocator,
+    service('a', { ...local, ports: [{ port: 1, protocol: 'TCP', nodePort: 30000 }], healthCheckNodePort: 30001 }),
+  );
+  await expect(update(allocator, made, { ...local, ...spec })).rejects.toThrow(message);
+});
+
+test("the server's own range is no longer given out of when the ServiceCIDR that stands for it goes", async () => {
+  const gone = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['a.b/c'] };
+  await memory.put(ServiceCIDR, { metadata: { name: 'kubernetes', ...gone }, spec: { cidrs: ['10.96.0.0/30'] } });
+  await memory.put(ServiceCIDR, { metadata: { name: 'next' }, spec: { cidrs: ['10.97.0.0/24'] } });
+  const allocator = start('10.96.0.0/30');
+  expect((await create(allocator, service('a'))).spec.clusterIP).toMatch(/^10\.97\./);
+  await expect(create(allocator, service('b', { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'] }))).rejects.toThrow(
+    'the provided network does not match the current range',
+  );
 });
 
 test('a ServiceCIDR widens the range while it is ready', async () => {

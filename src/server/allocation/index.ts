@@ -1,3 +1,4 @@
+export { addressObjects } from './address-objects.ts';
 export { type Claims, storeClaims } from './claims.ts';
 export { keepIpAddresses } from './ip-addresses.ts';
 export { type IpRange, parseIpRange } from './ip-range.ts';

@@ -4,14 +4,14 @@ import { addressAt, type Cidr, cidrContains, cidrSize, formatCidr, formatIp, net
 export interface IpRange {
   readonly cidr: string;
   readonly family: 'IPv4' | 'IPv6';
-  /** How many addresses can be given out: without network and, for IPv4, broadcast address; at most 65535, as upstream. */
+  /** How many addresses can be given out: without network and, for IPv4, broadcast address; no more than can be counted exactly. */
   readonly size: number;
   contains(ip: string): boolean;
   /** The address at an offset from the network address: 1 is the first one. */
   at(offset: number): string;
 }
 
-const maxSize = 65535n;
+const maxSize = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** `10.96.0.0/16`. Throws when it is no CIDR. */
 export function parseIpRange(text: string): IpRange {

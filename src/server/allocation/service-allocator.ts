@@ -1,24 +1,17 @@
-import {
-  allocatesNodePorts,
-  errors,
-  FieldPath,
-  isHeadless,
-  needsClusterIp,
-  needsHealthCheckNodePort,
-  needsNodePort,
-  Service,
-} from '../../api/index.ts';
+import { errors, FieldPath, isHeadless, needsClusterIp, Service } from '../../api/index.ts';
 import type { Random } from '../../time/index.ts';
 import type { AllocationMetrics, AllocationScope } from '../metrics/allocation-metrics.ts';
 import type { WriteHook } from '../request.ts';
 import { follow, type Storages } from '../storages.ts';
+import type { AddressObjects, Owner } from './address-objects.ts';
 import type { Claims } from './claims.ts';
 import type { IpRange } from './ip-range.ts';
+import { allocateNodePorts } from './node-ports.ts';
 import type { PortRange } from './port-range.ts';
-import { addressBand, pickFree, portBand, Reservations } from './reservations.ts';
+import { addressBand, pickFree, Reservations } from './reservations.ts';
 import { settleFamilies } from './service-families.ts';
 import { addressesOf, portsOf, refuseService } from './service-fields.ts';
-import { serviceRanges } from './service-ranges.ts';
+import { type ServiceRanges, serviceRanges } from './service-ranges.ts';
 
 export interface ServiceAllocatorOptions {
   storages: Storages;
@@ -31,17 +24,20 @@ export interface ServiceAllocatorOptions {
   onError(error: unknown): void;
   /** Where other servers give out of the same ranges. */
   claims?: Claims;
+  /** Where each address has an IPAddress, which is made before the Service. Default: nowhere. */
+  objects?: AddressObjects;
   metrics?: AllocationMetrics;
 }
 
 export interface ServiceAllocator extends WriteHook<Service> {
   /** Resolves once it knows what the stored Services hold. */
   synced: Promise<void>;
+  ranges: ServiceRanges;
 }
 
 const specPath = new FieldPath('spec');
-/** Owns what other servers have claimed; no Service has such a uid. */
-const otherServer = '(another API server)';
+/** Owns what others have claimed; no Service has such a uid. */
+const elsewhereOwner = '(elsewhere)';
 
 /** A value that a write under way has reserved. */
 interface Taken {
@@ -64,7 +60,7 @@ function failing(undo: () => void): (error: unknown) => never {
  * in the store: what is taken is what Services say.
  */
 export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAllocator {
-  const { ranges, ports, random, claims, metrics } = options;
+  const { ranges, ports, random, claims, objects, metrics } = options;
   const present = serviceRanges(ranges, options);
   const addresses = new Reservations();
   const nodePorts = new Reservations();
@@ -105,12 +101,13 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
 
   return {
     synced,
+    ranges: present,
     async begin({ next, prev, dryRun }) {
       await synced;
       next.spec ??= {};
       const owner = keyOf(next);
       const asked = structuredClone(next.spec);
-      /** What other servers have just claimed, kept away from here until it is settled. */
+      /** What others have, kept away from here until it is settled. */
       const elsewhere: Taken[] = [];
       try {
         for (;;) {
@@ -118,39 +115,80 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
           const undo = () => {
             for (const { pool, value } of taken) pool.giveBack(value, owner);
           };
-          if (!claims || dryRun || taken.length === 0) {
-            if (!dryRun) count(taken);
-            return (succeeded) => {
-              if (!succeeded || dryRun) undo();
-            };
-          }
-          const others = new Set(await claims.claim(taken.map(claimOf), owner).catch(failing(undo)));
-          if (others.size === 0) {
+          if (dryRun) return undo;
+          const { lost, release } = await claimAll(taken, next).catch(failing(undo));
+          if (lost.length === 0) {
             count(taken);
             return (succeeded) => {
               if (succeeded) return;
               undo();
-              claims.release(taken.map(claimOf), owner).catch(options.onError);
+              release().catch(options.onError);
             };
           }
           undo();
-          for (const lost of taken.filter((t) => others.has(claimOf(t)))) {
-            lost.pool.reserve(lost.value, otherServer);
-            elsewhere.push(lost);
+          for (const each of lost) {
+            each.pool.reserve(each.value, elsewhereOwner);
+            elsewhere.push(each);
           }
           next.spec = structuredClone(asked);
         }
       } finally {
-        for (const { pool, value } of elsewhere) pool.giveBack(value, otherServer);
+        for (const { pool, value } of elsewhere) pool.giveBack(value, elsewhereOwner);
       }
     },
   };
 
+  /** Makes sure of what was taken here with other servers and with those that keep addresses for themselves: all of it, or none. */
+  async function claimAll(taken: readonly Taken[], service: Service): Promise<{ lost: Taken[]; release(): Promise<void> }> {
+    const owner = keyOf(service);
+    const values = taken.map(claimOf);
+    const others = new Set(claims && values.length > 0 ? await claims.claim(values, owner) : []);
+    if (others.size > 0) return { lost: taken.filter((each) => others.has(claimOf(each))), release: async () => {} };
+    const held: string[] = [];
+    const holder: Owner = { name: service.metadata.name, namespace: service.metadata.namespace ?? '' };
+    const release = async () => {
+      for (const ip of held) await objects?.release(ip, holder);
+      await claims?.release(values, owner);
+    };
+    const lost: Taken[] = [];
+    try {
+      for (const each of objects ? taken : []) {
+        if (each.pool !== addresses) continue;
+        const isOurs = await claimObject(each, service, holder);
+        if (isOurs) held.push(each.value);
+        else lost.push(each);
+      }
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    if (lost.length > 0) await release();
+    return { lost, release };
+  }
+
+  async function claimObject({ value, scope }: Taken, service: Service, holder: Owner): Promise<boolean> {
+    try {
+      return (await objects?.claim(value, holder)) ?? true;
+    } catch (error) {
+      metrics?.addressFailed(cidrOf(value), scope);
+      const why = error instanceof Error ? error.message : String(error);
+      if (scope === 'dynamic') throw errors.internal(`failed to allocate a serviceIP: ${why}`);
+      refuseService(service, (e) =>
+        e.invalid(specPath.child('clusterIPs'), service.spec.clusterIPs, `failed to allocate IP ${value}: ${why}`),
+      );
+      return false;
+    }
+  }
+
   function count(taken: readonly Taken[]): void {
     for (const { pool, value, scope } of taken) {
       if (pool === nodePorts) metrics?.port(scope);
-      else metrics?.address(present.all().find((range) => range.contains(value))?.cidr ?? '', scope);
+      else metrics?.address(cidrOf(value), scope);
     }
+  }
+
+  function cidrOf(ip: string): string {
+    return present.all().find((range) => range.contains(ip))?.cidr ?? '';
   }
 
   /** Gives the Service what it needs; it is reserved for it from here on. */
@@ -164,8 +202,13 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       settleFamilies(next, prev, ranges);
       const held = new Set(prev === undefined ? [] : addressesOf(prev));
       allocateAddresses(next, prev, held, take);
-      const heldPorts = new Set(prev === undefined ? [] : portsOf(prev));
-      allocatePorts(next, prev, heldPorts, take);
+      allocateNodePorts(next, prev, {
+        range: ports,
+        reserved: nodePorts,
+        random,
+        metrics,
+        take: (port, scope) => take(nodePorts, String(port), scope),
+      });
       return taken;
     } catch (error) {
       for (const { pool, value } of taken) pool.giveBack(value, owner);
@@ -188,8 +231,6 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     const given = spec.clusterIPs ?? [];
     spec.clusterIPs = families.map((family, i) => {
       const possible = present.of(family);
-      if (possible.length === 0)
-        refuseService(service, (e) => e.invalid(specPath.child('ipFamilies').index(i), family, 'not configured on this cluster'));
       const asked = given[i];
       if (asked) {
         if (held.has(asked) || before[i]) return asked;
@@ -223,56 +264,5 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       if (offset !== undefined) return range.at(offset);
     }
     return undefined;
-  }
-
-  function allocatePorts(service: Service, prev: Service | undefined, held: ReadonlySet<number>, take: Take): void {
-    const spec = service.spec ?? {};
-    const owner = keyOf(service);
-    const size = ports.last - ports.first + 1;
-    /** What is wrong with asking for a port; undefined where it has been taken. */
-    const claim = (port: number): string | undefined => {
-      if (held.has(port)) return undefined;
-      if (port < ports.first || port > ports.last)
-        return `provided port is not in the valid range. The range of valid ports is ${ports.first}-${ports.last}`;
-      if (!nodePorts.isFree(String(port), owner)) {
-        metrics?.portFailed('static');
-        return 'provided port is already allocated';
-      }
-      take(nodePorts, String(port), 'static');
-      return undefined;
-    };
-    const pick = (): number => {
-      const n = pickFree(size, portBand(size), random, (i) => nodePorts.isTaken(String(ports.first + i - 1)));
-      if (n === undefined) {
-        metrics?.portFailed('dynamic');
-        throw errors.internal('failed to allocate a nodePort: range is full');
-      }
-      take(nodePorts, String(ports.first + n - 1), 'dynamic');
-      return ports.first + n - 1;
-    };
-    if (needsNodePort(service)) {
-      const list = spec.ports ?? [];
-      /** The node ports that a new Service asks for, with the port that each is for: only its protocols may share one. */
-      const askedFor = new Map<number, number>();
-      for (const [i, { nodePort, port }] of list.entries()) {
-        const isElsewhere = nodePort !== undefined && prev === undefined && (askedFor.get(nodePort) ?? port) !== port;
-        const why = isElsewhere ? 'provided port is already allocated' : nodePort ? claim(nodePort) : undefined;
-        if (nodePort) askedFor.set(nodePort, port);
-        if (why !== undefined) refuseService(service, (e) => e.invalid(specPath.child('ports').index(i).child('nodePort'), nodePort, why));
-      }
-      for (const port of list) {
-        if (port.nodePort || !allocatesNodePorts(service)) continue;
-        // One number for TCP and UDP on the same port, if they come together.
-        const twin = prev ? undefined : list.find((p) => p !== port && p.port === port.port && p.protocol !== port.protocol && p.nodePort);
-        const taken = list.some((p) => p !== port && p.nodePort === twin?.nodePort && p.protocol === port.protocol);
-        port.nodePort = twin?.nodePort !== undefined && !taken ? twin.nodePort : pick();
-      }
-    }
-    // Once it is there it does not change.
-    if (!needsHealthCheckNodePort(service) || (prev && needsHealthCheckNodePort(prev))) return;
-    const asked = spec.healthCheckNodePort;
-    const why = asked ? claim(asked) : undefined;
-    if (why !== undefined) throw errors.internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${why}`);
-    spec.healthCheckNodePort = asked || pick();
   }
 }

@@ -9,6 +9,7 @@ import {
   semanticEqual,
 } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
+import { type KeepOptions, keepAsMade } from './keep-as-made.ts';
 
 export interface KubernetesServiceOptions {
   /** The service range's first address. */
@@ -64,10 +65,31 @@ export async function ensureKubernetesService(client: Client, options: Kubernete
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   };
   await Promise.all([
-    ensure(client, Service, service, (known) => ({ ...known, spec: { ...known.spec, ports: service.spec?.ports } }), signal),
+    ensure(
+      client,
+      Service,
+      service,
+      (known) => ({ ...known, spec: { ...known.spec, type: service.spec?.type, ports: service.spec?.ports } }),
+      signal,
+    ),
     ensure(client, Endpoints, endpoints, (known) => ({ ...known, subsets: endpoints.subsets }), signal),
     ensure(client, EndpointSlice, slice, (known) => ({ ...known, endpoints: slice.endpoints, ports: slice.ports }), signal),
   ]);
+}
+
+/** Makes them, and again when somebody changes or removes them. */
+export async function keepKubernetesService(
+  client: Client,
+  options: KubernetesServiceOptions,
+  keep: Omit<KeepOptions, 'objects' | 'work'>,
+): Promise<void> {
+  await ensureKubernetesService(client, options);
+  const resources = [Service, Endpoints, EndpointSlice] as Resource[] as Resource<KubeObject>[]; // all of them are of objects
+  await keepAsMade({
+    ...keep,
+    objects: resources.map((resource) => ({ resource, namespace, name })),
+    work: () => ensureKubernetesService(client, { ...options, signal: keep.signal }),
+  });
 }
 
 async function ensure<T extends KubeObject>(
