@@ -19,6 +19,7 @@ import {
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import { createSigningRequest } from '../pki/index.ts';
+import type { AdmissionPlugin, AdmissionRequest } from './request.ts';
 import { openTestServer, type TestServer } from './testing/test-server.ts';
 
 let under: TestServer;
@@ -77,6 +78,38 @@ describe('create', () => {
   test('draws names from generateName', async () => {
     const made = await admin.create(ConfigMap, { ...configMap(''), metadata: { namespace, generateName: 'cm-' } });
     expect(made.metadata.name).toMatch(/^cm-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  test('admission is shown what the client sent, and validates what the server has made of it', async () => {
+    const seen: unknown[] = [];
+    const look = ({ name, object }: AdmissionRequest) => {
+      const { metadata } = object ?? {};
+      seen.push([name, metadata?.name, metadata?.uid, metadata?.creationTimestamp]);
+    };
+    const plugin: AdmissionPlugin = { name: 'Looks', handles: ({ resource }) => resource === 'configmaps', admit: look, validate: look };
+    const own = await openTestServer({ admission: [plugin] });
+    try {
+      const { metadata } = await own.admin.create(ConfigMap, {
+        ...configMap(''),
+        metadata: { namespace, generateName: 'cm-', uid: 'mine' },
+      });
+      const { name, uid, creationTimestamp } = metadata;
+      expect(seen).toEqual([
+        ['', undefined, undefined, undefined],
+        [name, name, uid, creationTimestamp],
+      ]);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('of a name that is being given up says so', async () => {
+    await admin.create(ConfigMap, configMap('a', {}, { finalizers: ['example.com/wait'] }));
+    await admin.delete(ConfigMap, 'a', { namespace });
+    await expect(admin.create(ConfigMap, configMap('a'))).rejects.toMatchObject({
+      reason: 'AlreadyExists',
+      message: 'object is being deleted: configmaps "a" already exists',
+    });
   });
 
   test('a name that was taken and drawn anew is the name in everything that is derived from it', async () => {
@@ -321,8 +354,22 @@ describe('delete', () => {
     expect((await admin.get(Pod, 'p', { namespace })).metadata.deletionGracePeriodSeconds).toBe(30);
     await admin.delete(Pod, 'p', { namespace, gracePeriodSeconds: 60 });
     expect((await admin.get(Pod, 'p', { namespace })).metadata.deletionGracePeriodSeconds).toBe(30);
+    await expect(admin.delete(Pod, 'p', { namespace, preconditions: { uid: 'u' } })).rejects.toMatchObject({
+      message: expect.stringMatching(/^Operation cannot be fulfilled on Pod "p": the UID in the precondition \(u\) does not match/),
+    });
+    const { resourceVersion = '' } = (await admin.list(Pod, { namespace })).metadata;
     await admin.delete(Pod, 'p', { namespace, gracePeriodSeconds: 0 });
     await expect(admin.get(Pod, 'p', { namespace })).rejects.toMatchObject({ code: 404 });
+    // Those who watch see that it ends without grace before it goes.
+    const seen: unknown[] = [];
+    for await (const { type, object } of admin.watch(Pod, { namespace, resourceVersion })) {
+      if (type !== 'BOOKMARK') seen.push([type, object.metadata.deletionGracePeriodSeconds]);
+      if (type === 'DELETED') break;
+    }
+    expect(seen).toEqual([
+      ['MODIFIED', 0],
+      ['DELETED', 0],
+    ]);
   });
 
   test('of a collection deletes what is selected', async () => {
@@ -332,6 +379,21 @@ describe('delete', () => {
       ['c', 'y'],
     ] as const)
       await admin.create(ConfigMap, configMap(name, {}, { labels: { tier } }));
+    const { items, metadata } = await admin.list(ConfigMap, { namespace, limit: 1, labelSelector: 'tier=x' });
+    const { resourceVersion } = (await admin.create(ConfigMap, configMap('d', {}, { labels: { tier: 'x' } }))).metadata;
+    const remove = async (query: Record<string, string>) => {
+      const transport = under.server.localTransport({ name: 'admin', groups: ['system:masters'] });
+      const path = `/api/v1/namespaces/${namespace}/configmaps`;
+      return (await transport.request({ method: 'DELETE', path, query: new URLSearchParams(query) })).body;
+    };
+    // It answers what was there, of the version that is asked for.
+    expect(
+      await remove({ limit: '1', resourceVersion: metadata.resourceVersion ?? '', dryRun: 'All', labelSelector: 'tier=x' }),
+    ).toMatchObject({
+      metadata: { resourceVersion: metadata.resourceVersion, continue: expect.any(String) },
+      items,
+    });
+    expect(await remove({ limit: '1', dryRun: 'All' })).toMatchObject({ metadata: { resourceVersion, remainingItemCount: 3 } });
     await admin.deleteCollection(ConfigMap, { namespace, labelSelector: 'tier=x' });
     expect((await admin.list(ConfigMap, { namespace })).items.map((c) => c.metadata.name)).toEqual(['c']);
   });

@@ -1,4 +1,4 @@
-import { isPathSegmentName, parseFieldSelector } from '../api/index.ts';
+import { errors, isPathSegmentName, parseFieldSelector } from '../api/index.ts';
 import type { RequestInfo } from './request.ts';
 
 /** Subresources of a namespace; any other third step below /namespaces/NAME is a resource in it. */
@@ -28,6 +28,15 @@ function split(path: string): string[] {
 export function queryBoolean(query: URLSearchParams, name: string): boolean {
   const value = query.get(name)?.toLowerCase();
   return value !== undefined && value !== 'false' && value !== '0';
+}
+
+/** A 64-bit parameter. Throws 400 in Go's words for what is none, an empty one too. */
+export function queryInteger(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const isNumber = /^[+-]?\d+$/.test(text);
+  if (isNumber && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) return Number(text);
+  throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
 }
 
 /** What path and method ask for (k8s.io/apiserver's RequestInfoFactory). */

@@ -336,9 +336,11 @@ const paths: [string, number, string][] = [
   ],
   [
     `${configMaps}?watch=1&resourceVersion=abc`,
-    400,
+    500,
     'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax',
   ],
+  [`${configMaps}/x?resourceVersion=-1`, 500, 'resourceVersion: Invalid value: "-1": strconv.ParseUint: parsing "-1": invalid syntax'],
+  [`${configMaps}?limit=`, 400, 'strconv.ParseInt: parsing "": invalid syntax'],
   [
     `${configMaps}?resourceVersion=abc`,
     400,
@@ -416,6 +418,13 @@ describe('an object that exists', () => {
   const modified = 'the object has been modified; please apply your changes to the latest version and try again';
   const conflict = `Operation cannot be fulfilled on configmaps "there": ${modified}`;
   const cases: [string, string, string, number, string | RegExp][] = [
+    [
+      'PUT',
+      'no resourceVersion',
+      body({ metadata: { name: 'there', resourceVersion: 'x' } }),
+      500,
+      'strconv.ParseUint: parsing "x": invalid syntax',
+    ],
     ['PUT', 'an old resourceVersion', body({ metadata: { name: 'there', resourceVersion: '1' } }), 409, conflict],
     [
       'PUT',
@@ -437,20 +446,39 @@ describe('an object that exists', () => {
       'an old resourceVersion',
       '{"preconditions":{"resourceVersion":"1"}}',
       409,
-      /^Operation cannot be fulfilled on configmaps "there": /,
+      /^Operation cannot be fulfilled on ConfigMap "there": the ResourceVersion in the precondition \(1\) does not match the ResourceVersion in record \(\d+\)\. The object might have been modified$/,
     ],
-    ['DELETE', 'another uid', '{"preconditions":{"uid":"u"}}', 409, /Precondition failed: UID in precondition: u/],
-    ['DELETE', 'rubbish', '{{', 400, /must be of type DeleteOptions/],
-    ['DELETE', 'another kind', '{"kind":"Pod","apiVersion":"v1"}', 400, 'decoded object cannot be converted to DeleteOptions'],
+    ...['', ',"dryRun":["All"]'].map((more): [string, string, string, number, RegExp] => [
+      'DELETE',
+      `another uid${more}`,
+      `{"preconditions":{"uid":"u"}${more}}`,
+      409,
+      /^Operation cannot be fulfilled on ConfigMap "there": the UID in the precondition \(u\) does not match the UID in record \(.+\)\. The object might have been deleted and then recreated$/,
+    ]),
+    ['DELETE', 'rubbish', '{{', 400, /^couldn't get version\/kind; json parse error: invalid character '{' looking for beginning/],
+    [
+      'DELETE',
+      'another kind',
+      '{"kind":"Pod","apiVersion":"v1"}',
+      400,
+      'no kind "Pod" is registered for version "v1" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"',
+    ],
     [
       'DELETE',
       'a wrong type',
       '{"gracePeriodSeconds":"x"}',
       400,
-      /json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64/,
+      'json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64',
     ],
     ['DELETE', 'an unknown policy', '{"propagationPolicy":"Some"}', 422, /propagationPolicy: Unsupported value: "Some"/],
     ['POST', 'itself', body({ metadata: { name: 'there' } }), 409, 'configmaps "there" already exists'],
+    [
+      'POST',
+      'itself, and how it could be named',
+      body({ metadata: { name: 'there', generateName: 'th' } }),
+      409,
+      'configmaps "there" already exists, the server was not able to generate a unique name for the object',
+    ],
   ];
   test.each(cases)('%s with %s is refused and changes nothing', async (method, _, given, code, message) => {
     const status = statusOf(await server.http(method, method === 'POST' ? configMaps : path, given));

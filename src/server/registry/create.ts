@@ -59,14 +59,13 @@ export async function createObject(
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
   }
-  metadata.uid = newUid(registry.random);
-  metadata.creationTimestamp = timestamp(registry.clock);
-  const generated = !metadata.name && Boolean(metadata.generateName);
+  // It gets these when admission has made what it will of it.
+  delete (metadata as Partial<typeof metadata>).uid;
+  delete (metadata as Partial<typeof metadata>).creationTimestamp;
   if (context.info.verb !== 'patch') dedupOwnerReferences(context, object, { admitted: false });
-  const writer = { manager: options.fieldManager, served, subresource: '', now: metadata.creationTimestamp };
+  const writer = { manager: options.fieldManager, served, subresource: '', now: timestamp(registry.clock) };
   const tracking = ownFields ? object : trackUpdate(registry.table, undefined, object, writer);
   const tracked = tracking instanceof Promise ? await tracking : tracking;
-  if (generated) tracked.metadata.name = generateName(metadata.generateName ?? '', registry.random);
   const admission = admissionRequest(context, served.resource, 'CREATE', {
     name: tracked.metadata.name ?? '',
     object: tracked,
@@ -78,15 +77,16 @@ export async function createObject(
   if (admitted !== undefined) await admitted;
   dedupOwnerReferences(context, tracked, { admitted: true });
   const write = { admission, dryRun: options.dryRun, ownFields };
+  const generated = !tracked.metadata.name && Boolean(tracked.metadata.generateName);
   if (!generated) return prepareAndStore(registry, context, served, tracked, write);
   for (let attempt = 1; ; attempt++) {
     try {
       // What the kind derives from the name, it derives from each new one.
-      return await prepareAndStore(registry, context, served, deepCopy(tracked), write);
+      const named = deepCopy(tracked);
+      named.metadata.name = generateName(named.metadata.generateName ?? '', registry.random);
+      return await prepareAndStore(registry, context, served, named, write);
     } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-      if (attempt === nameAttempts) throw errors.generateNameConflict(served.resource, tracked.metadata.name);
-      tracked.metadata.name = generateName(tracked.metadata.generateName ?? '', registry.random);
+      if (!hasReason(error, 'AlreadyExists') || attempt === nameAttempts) throw error;
     }
   }
 }
@@ -100,6 +100,8 @@ async function prepareAndStore(
   { admission, dryRun, ownFields }: { admission: AdmissionRequest; dryRun: boolean; ownFields: boolean },
 ): Promise<Item> {
   const { kind } = served;
+  object.metadata.uid = newUid(registry.random);
+  object.metadata.creationTimestamp = timestamp(registry.clock);
   prepareForCreate(kind, object, strategyContext(registry, context));
   const problems = new FieldErrors();
   const begun = beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun, problems });
@@ -123,18 +125,30 @@ async function prepareAndStore(
 
 /** Who owns what is left out where it makes the object larger than the store takes. */
 async function store(served: ServedResource, object: KubeObject, ownFields: boolean): Promise<Item> {
+  const storage = storageOf(served);
   try {
-    return await storageOf(served).create(object);
+    return await storage.create(object);
   } catch (error) {
+    if (hasReason(error, 'AlreadyExists'))
+      throw taken(served, object, await storage.get(object.metadata.namespace ?? '', object.metadata.name));
     if (!(error instanceof RequestTooLargeError) || ownFields) throw error;
   }
   const { managedFields: _managedFields, ...metadata } = object.metadata;
-  return storageOf(served).create({ ...object, metadata });
+  return storage.create({ ...object, metadata });
 }
 
 /** What a dry run answers in place of storing. */
 async function notTaken(served: ServedResource, object: KubeObject): Promise<Item> {
   const { namespace = '', name } = object.metadata;
-  if ((await storageOf(served).get(namespace, name)) !== undefined) throw errors.alreadyExists(served.resource, name);
+  const there = await storageOf(served).get(namespace, name);
+  if (there !== undefined) throw taken(served, object, there);
   return { object: served.kind.custom?.complete(object) ?? object };
+}
+
+/** The name is: there may be others, and it may soon be free. */
+function taken({ resource }: ServedResource, { metadata }: KubeObject, there: Item | undefined): StatusError {
+  const { name, generateName: base } = metadata;
+  const { status } = base ? errors.generateNameConflict(resource, name) : errors.alreadyExists(resource, name);
+  const dying = there?.object.metadata.deletionTimestamp !== undefined;
+  return StatusError.from(dying ? { ...status, message: `object is being deleted: ${status.message}` } : status);
 }

@@ -25,16 +25,17 @@ const dying = (deletionTimestamp: string): Pod => ({
   spec: { nodeName: 'n', containers: [] },
 });
 const left = (deletionTimestamp: string, gracePeriodSeconds: number) => {
-  const metadata = afterDelete(kind, dying(deletionTimestamp), { gracePeriodSeconds }, now)?.metadata;
-  return metadata && [metadata.deletionTimestamp, metadata.deletionGracePeriodSeconds];
+  const { stays, last } = afterDelete(kind, dying(deletionTimestamp), { gracePeriodSeconds }, now);
+  const metadata = (stays ?? last)?.metadata;
+  return [stays ? 'stays' : 'goes', metadata?.deletionTimestamp, metadata?.deletionGracePeriodSeconds];
 };
 
 test.each([
-  ['a longer grace changes nothing', '2026-01-01T00:00:40Z', 60, ['2026-01-01T00:00:40Z', 30]],
-  ['a shorter one counts from when the deletion began', '2026-01-01T00:00:40Z', 15, ['2026-01-01T00:00:25Z', 15]],
-  ['one that is over by now leaves a second from now', '2026-01-01T00:00:40Z', 5, ['2026-01-01T00:00:20Z', 1]],
-  ['a negative one is a second', '2026-01-01T00:00:50Z', -5, ['2026-01-01T00:00:21Z', 1]],
-  ['none at all ends it', '2026-01-01T00:00:40Z', 0, undefined],
+  ['a longer grace changes nothing', '2026-01-01T00:00:40Z', 60, ['stays', '2026-01-01T00:00:40Z', 30]],
+  ['a shorter one counts from when the deletion began', '2026-01-01T00:00:40Z', 15, ['stays', '2026-01-01T00:00:25Z', 15]],
+  ['one that is over by now leaves a second from now', '2026-01-01T00:00:40Z', 5, ['stays', '2026-01-01T00:00:20Z', 1]],
+  ['a negative one is a second', '2026-01-01T00:00:50Z', -5, ['stays', '2026-01-01T00:00:21Z', 1]],
+  ['none at all ends it', '2026-01-01T00:00:40Z', 0, ['goes', '2026-01-01T00:00:20Z', 0]],
 ])('of the grace of a pod that is being deleted: %s', (_, deletionTimestamp, gracePeriodSeconds, expected) => {
   expect(left(deletionTimestamp, gracePeriodSeconds)).toEqual(expected);
 });

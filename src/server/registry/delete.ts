@@ -3,18 +3,21 @@ import {
   type DeleteOptions,
   decodeValue,
   errors,
+  hasReason,
   type KindDefinition,
   type KubeObject,
   kindNode,
   type Status,
 } from '../../api/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
-import type { Cached } from '../storage/storage.ts';
+import type { Cached, Preconditions } from '../storage/storage.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, type Registry } from './registry.ts';
 import { checkConvertible, type ServedResource, storageOf } from './served-resource.ts';
 import { deleteOptionsOf } from './write-options.ts';
 
+/** Where upstream's decoder of options was made: its messages say so. */
+const optionsScheme = 'pkg/apis/meta/internalversion/scheme/register.go:27';
 const orphanFinalizer = 'orphan';
 /** RFC 3339 has no later time. */
 const lastMs = Date.parse('9999-12-31T23:59:59Z');
@@ -26,13 +29,18 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   if (value === undefined || value === null) return deleteOptionsOf(context, undefined);
   const node = kindNode({ group: '', version: 'v1', kind: 'DeleteOptions' });
   if (node === undefined) throw new Error('the schema table lacks DeleteOptions');
+  // What is read here has a head (readDocument): an object, its kind and version text. Options may be of any group's version.
+  const { kind = '', apiVersion = '' } = value as { kind?: string; apiVersion?: string };
+  if (kind !== '' && kind !== 'DeleteOptions')
+    throw errors.badRequest(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion || 'meta.k8s.io/v1')} in scheme ${JSON.stringify(optionsScheme)}`,
+    );
   try {
     context.audit?.request(undefined, () => value);
     // Decoded by its own type.
     return deleteOptionsOf(context, decodeValue(node, value) as Record<string, unknown>);
   } catch (error) {
-    if (error instanceof DecodeError)
-      throw errors.badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`);
+    if (error instanceof DecodeError) throw errors.badRequest(error.message);
     throw error;
   }
 }
@@ -94,7 +102,10 @@ export async function deleteObject(
   const storage = storageOf(served);
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   let gone = false;
+  /** Whether it is only to be told that it ends now, before it does. */
+  let ends = false;
   const step = async (current: Cached) => {
+    checkPreconditions(served, current.object, options.preconditions ?? {});
     await checkConvertible(served, [current.object]);
     const admission = {
       // Of a collection, admission is told no name: it is not what the client has asked for.
@@ -109,25 +120,62 @@ export async function deleteObject(
     };
     await admitMutating(registry, admission);
     await admitValidating(registry, admission);
-    const next = afterDelete(served.kind, current.object, options, registry.clock.now());
-    gone = next === undefined;
-    return next;
+    const { stays, last } = afterDelete(served.kind, current.object, options, registry.clock.now());
+    gone = stays === undefined;
+    ends = last !== undefined;
+    return stays ?? last;
   };
-  if (!dryRun) {
-    const item = await storage.update(namespace, name, options.preconditions ?? {}, step);
+  if (dryRun) {
+    const current = await storage.get(namespace, name);
+    if (current === undefined) throw errors.notFound(served.resource, name);
+    const next = await step(current);
+    return { item: next === undefined ? current : { object: next }, gone };
+  }
+  const item = await storage.update(namespace, name, {}, step);
+  if (!ends) return { item, gone };
+  try {
+    return { item: await storage.delete(namespace, name, { uid: item.object.metadata.uid }), gone };
+  } catch (error) {
+    // Its node may have been quicker.
+    if (!hasReason(error, 'NotFound')) throw error;
     return { item, gone };
   }
-  const current = await storage.get(namespace, name);
-  if (current === undefined) throw errors.notFound(served.resource, name);
-  const next = await step(current);
-  return { item: next === undefined ? current : { object: next }, gone };
 }
 
-/**
- * The object that a delete leaves behind: undefined when it is to go at once, the object itself when nothing changes because it
- * is being deleted already (k8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers).
- */
-export function afterDelete(kind: KindDefinition, live: KubeObject, options: DeleteOptions, nowMs: number): KubeObject | undefined {
+/** Refuses in upstream's words: most kinds' are those of rest.BeforeDelete, two have their own. */
+function checkPreconditions({ kind, resource }: ServedResource, { metadata }: KubeObject, conditions: Preconditions): void {
+  const { name, uid = '', resourceVersion = '' } = metadata;
+  const has = { uid, resourceVersion };
+  for (const [field, what, done] of [
+    ['uid', 'UID', 'deleted and then recreated'],
+    ['resourceVersion', 'ResourceVersion', 'modified'],
+  ] as const) {
+    const wanted = conditions[field];
+    if (wanted === undefined || wanted === has[field]) continue;
+    if (kind.resource.kind === 'Namespace' || kind.resource.kind === 'CustomResourceDefinition')
+      throw errors.conflict(
+        resource,
+        name,
+        `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${has[field]}`,
+      );
+    throw errors.conflict(
+      { group: resource.group, plural: resource.kind },
+      name,
+      `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${has[field]}). The object might have been ${done}`,
+    );
+  }
+}
+
+/** What a delete comes to. */
+export interface Deletion {
+  /** The object that it leaves behind: itself when nothing changes because it is being deleted already. Undefined when it is to go at once. */
+  stays?: KubeObject | undefined;
+  /** What it is before it goes, where those who watch are to see that its grace period is over. */
+  last?: KubeObject | undefined;
+}
+
+/** K8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers. */
+export function afterDelete(kind: KindDefinition, live: KubeObject, options: DeleteOptions, nowMs: number): Deletion {
   const iso = (ms: number) => `${new Date(Math.min(ms, lastMs)).toISOString().slice(0, 19)}Z`;
   const object = live.metadata.deletionTimestamp === undefined ? (kind.beforeDelete?.(live, iso(nowMs)) ?? live) : live;
   const { metadata } = object;
@@ -150,20 +198,21 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
     const pending = secondsOf(metadata.deletionGracePeriodSeconds) ?? 0;
     const requested = secondsOf(options.gracePeriodSeconds);
     // Only a shorter grace period may still be given.
-    if (pending > 0 && (requested === undefined || requested >= pending)) return object;
+    if (pending > 0 && (requested === undefined || requested >= pending)) return { stays: object };
     if (pending > 0 && requested !== undefined) {
       const endMs = Date.parse(metadata.deletionTimestamp) + (requested - pending) * 1000;
       // What is over already ends now; one second of grace is the least that still leaves the end to somebody else.
       const next = endMs < nowMs ? marked(Math.min(requested, 1), nowMs) : marked(requested, endMs);
-      return requested > 0 || held ? next : undefined;
+      return requested > 0 || held ? { stays: next } : { last: next };
     }
-    if (!held) return undefined;
+    if (!held) return {};
     const same = finalizers.length === (metadata.finalizers ?? []).length && finalizers.every((f) => metadata.finalizers?.includes(f));
-    return same ? object : marked(0, Date.parse(metadata.deletionTimestamp));
+    return { stays: same ? object : marked(0, Date.parse(metadata.deletionTimestamp)) };
   }
-  const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds) ?? 0;
-  if (grace > 0) return marked(grace, nowMs + grace * 1000);
-  return held ? marked(0, nowMs) : undefined;
+  const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds);
+  if (grace === undefined && !held) return {};
+  const next = marked(grace ?? 0, nowMs + (grace ?? 0) * 1000);
+  return grace || held ? { stays: next } : { last: next };
 }
 
 /** Negative periods count as one second. */

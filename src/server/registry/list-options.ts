@@ -8,7 +8,7 @@ import {
   ShardSelectorError,
   StatusError,
 } from '../../api/index.ts';
-import { queryBoolean } from '../request-info.ts';
+import { queryBoolean, queryInteger } from '../request-info.ts';
 import type { StorageListOptions } from '../storage/storage.ts';
 import { parseResourceVersion } from '../storage/versions.ts';
 import type { Registry } from './registry.ts';
@@ -27,14 +27,6 @@ export interface ListQuery {
   timeoutSeconds: number | undefined;
   /** Our own: as it was then. */
   at: string | undefined;
-}
-
-function integer(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  const isNumber = /^[+-]?\d+$/.test(text);
-  if (isNumber && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) return Number(text);
-  throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
 }
 
 function shardOf(query: URLSearchParams, { isEnabled }: Pick<Registry, 'isEnabled'>): ShardSelector | undefined {
@@ -64,7 +56,7 @@ export function listQuery(registry: Pick<Registry, 'isEnabled'>, query: URLSearc
     labelSelector: query.get('labelSelector') ?? '',
     fieldSelector: query.get('fieldSelector') ?? '',
     shard: shardOf(query, registry),
-    limit: integer(query, 'limit') ?? 0,
+    limit: queryInteger(query, 'limit') ?? 0,
     continue: token,
     resourceVersion: version === '' ? undefined : version,
     // Checked above: one of the two, or empty.
@@ -72,7 +64,7 @@ export function listQuery(registry: Pick<Registry, 'isEnabled'>, query: URLSearc
     allowWatchBookmarks: queryBoolean(query, 'allowWatchBookmarks'),
     // Watches that begin with what there is have always done so (SetListOptionsDefaults).
     sendInitialEvents: asked ?? (watching && (version === '' || version === '0') ? true : undefined),
-    timeoutSeconds: integer(query, 'timeoutSeconds'),
+    timeoutSeconds: queryInteger(query, 'timeoutSeconds'),
     at: query.get('at') ?? undefined,
   };
 }

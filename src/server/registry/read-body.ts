@@ -41,8 +41,11 @@ function summary(bytes: Buffer): string {
   return bytes.length > shownBytes ? `${shown} ...` : shown;
 }
 
+/** Options are no object of the request: what is wrong with them is told alone. */
 const unrecognized = (kind: string, problem: string, bytes: Buffer) =>
-  errors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${problem} (${summary(bytes)})`);
+  errors.badRequest(
+    kind === 'DeleteOptions' ? problem : `the object provided is unrecognized (must be of type ${kind}): ${problem} (${summary(bytes)})`,
+  );
 
 const noHead = (kind: string, problem: string, bytes: Buffer) =>
   unrecognized(kind, `couldn't get version/kind; json parse error: ${problem}`, bytes);

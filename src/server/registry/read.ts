@@ -1,7 +1,7 @@
 import { errors, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
-import type { StorageGetOptions, StorageListOptions } from '../storage/storage.ts';
+import type { StorageGetOptions, StorageList, StorageListOptions } from '../storage/storage.ts';
 import { type ListQuery, listQuery } from './list-options.ts';
 import type { Registry } from './registry.ts';
 import { compileSelection } from './selectors.ts';
@@ -46,21 +46,33 @@ export function selectionOf(served: ServedResource, query: ListQuery, namespace:
 /** GET of a collection. */
 export async function list(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const query = listQuery(registry, context.query, false);
-  const options: StorageListOptions = {
-    ...selectionOf(served, query, context.info.namespace),
+  const result = await storageOf(served).list(listed(served, query, context.info.namespace));
+  if (served.warning !== undefined) context.warn(served.warning);
+  return listAnswer(served, query, result);
+}
+
+/** What storage is asked for a list. */
+export function listed(served: ServedResource, query: ListQuery, namespace: string): StorageListOptions {
+  return {
+    ...selectionOf(served, query, namespace),
     ...(query.limit > 0 ? { limit: query.limit } : {}),
     ...(query.continue === '' ? {} : { continue: query.continue }),
     ...(query.resourceVersion === undefined ? {} : { resourceVersion: query.resourceVersion }),
     ...(query.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: query.resourceVersionMatch }),
     ...(query.at === undefined ? {} : { at: query.at }),
   };
-  const result = await storageOf(served).list(options);
-  if (served.warning !== undefined) context.warn(served.warning);
-  const metadata = {
-    resourceVersion: String(result.revision),
-    ...(result.continue === undefined ? {} : { continue: result.continue }),
-    ...(result.remainingItemCount === undefined ? {} : { remainingItemCount: result.remainingItemCount }),
-    ...(query.shard === undefined ? {} : { shardInfo: { selector: query.shard.text } }),
+}
+
+export function listAnswer(resource: ServedResource, { shard }: ListQuery, { items, revision, ...paging }: StorageList): Answer {
+  return {
+    type: 'list',
+    resource,
+    metadata: {
+      resourceVersion: String(revision),
+      ...(paging.continue === undefined ? {} : { continue: paging.continue }),
+      ...(paging.remainingItemCount === undefined ? {} : { remainingItemCount: paging.remainingItemCount }),
+      ...(shard === undefined ? {} : { shardInfo: { selector: shard.text } }),
+    },
+    items,
   };
-  return { type: 'list', resource: served, metadata, items: result.items };
 }

@@ -14,6 +14,7 @@ import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
 import type { Cached, Preconditions } from '../storage/storage.ts';
+import { parseUint } from '../storage/versions.ts';
 import { decodeObject } from './codec.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { trackUpdate } from './field-ownership.ts';
@@ -217,9 +218,9 @@ async function nextState(
 
 /** A resourceVersion in the object makes the update conditional; kinds may demand one. */
 function checkVersion(served: ServedResource, next: KubeObject, current: Cached): void {
-  const given = next.metadata.resourceVersion;
-  if (given && given !== '0') {
-    if (given !== String(current.revision)) throw errors.objectModified(served.resource, current.object.metadata.name);
+  const given = parseUint(next.metadata.resourceVersion);
+  if (given !== undefined && given !== 0) {
+    if (given !== current.revision) throw errors.objectModified(served.resource, current.object.metadata.name);
     return;
   }
   if (served.kind.allowUnconditionalUpdate === false)

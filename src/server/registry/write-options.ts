@@ -1,7 +1,7 @@
 /** The options of a write, from the query string (and, for deletes, the body), checked as upstream checks them. */
 import { type DeleteOptions, errors, FieldErrors, FieldPath, validateFieldManager } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
-import { queryBoolean } from '../request-info.ts';
+import { queryBoolean, queryInteger } from '../request-info.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -59,16 +59,11 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
   const { query } = context;
   let options: DeleteOptions;
   if (body !== undefined) {
-    if (body.kind !== undefined && body.kind !== 'DeleteOptions')
-      throw errors.badRequest(`decoded object cannot be converted to DeleteOptions`);
     options = { ...(body as DeleteOptions) }; // its fields are checked below, as far as they are used
   } else {
     options = {};
-    const grace = query.get('gracePeriodSeconds');
-    if (grace !== null) {
-      if (!/^-?\d+$/.test(grace)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
-      options.gracePeriodSeconds = Number(grace);
-    }
+    const grace = queryInteger(query, 'gracePeriodSeconds');
+    if (grace !== undefined) options.gracePeriodSeconds = grace;
     const propagation = query.get('propagationPolicy');
     if (propagation !== null) options.propagationPolicy = propagation;
     if (query.has('orphanDependents')) options.orphanDependents = queryBoolean(query, 'orphanDependents');

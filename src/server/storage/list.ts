@@ -11,7 +11,7 @@ import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { revisionAtTime, versionExpired } from './past.ts';
 import { selects } from './selects.ts';
 import type { StorageList, StorageListOptions, StorageObserver } from './storage.ts';
-import { parseResourceVersion, tooLargeResourceVersion } from './versions.ts';
+import { parseListVersion, tooLargeResourceVersion } from './versions.ts';
 import type { WatchCache } from './watch-cache.ts';
 
 export interface Lister<T extends KubeObject> {
@@ -59,7 +59,7 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
     }
     return listAt(lister, next, token.revision, token.start);
   }
-  const version = parseResourceVersion(options.resourceVersion, 'invalid resource version: ');
+  const version = parseListVersion(options.resourceVersion);
   if (options.at !== undefined) {
     if (options.resourceVersion) throw errors.badRequest('at and resourceVersion exclude each other');
     return listAt(lister, page, await revisionAtTime(lister.store, options.at, lister.clock), undefined);
