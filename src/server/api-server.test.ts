@@ -590,6 +590,9 @@ describe('subresources and versions', () => {
       },
     });
     await admin.updateStatus(PodDisruptionBudget, { ...unsynced, status: { ...status, disruptionsAllowed: 1 } });
+    await admin.create(PodDisruptionBudget, { ...budget, metadata: { name: 'second', namespace } });
+    await expect(evict()).rejects.toMatchObject({ code: 500, message: expect.stringContaining('more than one PodDisruptionBudget') });
+    await admin.delete(PodDisruptionBudget, 'second', { namespace });
     await evict();
     await expect(admin.get(Pod, 'p', { namespace })).rejects.toMatchObject({ code: 404 });
     const spent = await admin.get(PodDisruptionBudget, 'b', { namespace });

@@ -27,15 +27,6 @@ const evictionKind: Resource<policyV1.Eviction> = {
   plural: 'evictions',
   namespaced: true,
 };
-/** Upstream answers it as it answers success. */
-const tooManyBudgets: Status = {
-  kind: 'Status',
-  apiVersion: 'v1',
-  metadata: {},
-  status: 'Failure',
-  message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
-  code: 500,
-};
 const success: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 /** As upstream says it here. */
 const budgetName = { group: 'policy', plural: 'poddisruptionbudget' };
@@ -203,7 +194,8 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   const pod = await endUncounted(dependencies, call, options);
   if (pod === undefined) return objectAnswer(success, 201);
   const [budget, ...others] = await budgetsOf(dependencies, pod);
-  if (others.length > 0) return objectAnswer(tooManyBudgets, 201);
+  if (others.length > 0)
+    throw new StatusError(500, '', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
   const isUnguarded = budget !== undefined && isFree(pod, budget);
   if (budget !== undefined && !isUnguarded) {
     const now = timestamp(clock);
