@@ -17,6 +17,7 @@ describe('the node', () => {
     expect(node.status?.allocatable?.memory).toBe('16284Mi');
     expect(condition(node, 'Ready')).toMatchObject({ status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' });
     expect(node.status?.nodeInfo?.containerRuntimeVersion).toBe('hollow://1.0.0');
+    expect(node.status?.declaredFeatures).toEqual(['GuaranteedQoSPodCPUResize', 'RestartAllContainersOnContainerExits']);
     const before = await t.client.get(Lease, 'node-1', { namespace: 'kube-node-lease' });
     await t.advance(10_000);
     const after = await t.client.get(Lease, 'node-1', { namespace: 'kube-node-lease' });
@@ -72,8 +73,8 @@ describe('a pod', () => {
     expect(events.map((e) => e.replace(/in .*\. Image/, 'in T. Image'))).toEqual([
       'Normal Pulling Pulling image "nginx:1"',
       'Normal Pulled Successfully pulled image "nginx:1" in T. Image size: 1000000 bytes.',
-      'Normal Created Created container: main',
-      'Normal Started Started container main',
+      'Normal Created Container created',
+      'Normal Started Container started',
     ]);
   });
 

@@ -166,7 +166,7 @@ export function containerStarter({ context, objects, observer, services, allocat
     }
     metrics.imageVolumes('mounted', imageVolumes);
     observer.learn(containerId, uidOf(pod));
-    about('Normal', 'Created', `Created container: ${container.name}`);
+    about('Normal', 'Created', 'Container created');
 
     try {
       await runtime.startContainer({ containerId }, { signal });
@@ -175,7 +175,7 @@ export function containerStarter({ context, objects, observer, services, allocat
       about('Warning', 'Failed', `Error: ${textOf(error)}`);
       throw new StartError('RunContainerError', textOf(error));
     }
-    about('Normal', 'Started', `Started container ${container.name}`);
+    about('Normal', 'Started', 'Container started');
 
     const postStart = container.lifecycle?.postStart;
     if (!postStart) return;

@@ -30,7 +30,7 @@ export function podSteps(): void {
     const text = await eventually('the pod has its events', async () => {
       const description = await k('describe pod redis');
       // Not the container's time of that name.
-      return /Started container/.test(description) && description;
+      return /Container started/.test(description) && description;
     });
     const told = [...text.slice(text.indexOf('Events:')).matchAll(/Normal\s+(\w+)\s+.*?\s+(default-scheduler|kubelet)\s+(.*)/g)];
     expect(told.map(([, reason, from]) => `${from} ${reason}`)).toEqual([
