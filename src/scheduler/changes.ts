@@ -14,6 +14,7 @@ const labels = clusterEvent('Node', 'UpdateNodeLabel', 'NodeLabelChange');
 const taints = clusterEvent('Node', 'UpdateNodeTaint', 'NodeTaintChange');
 const conditions = clusterEvent('Node', 'UpdateNodeCondition', 'NodeConditionChange');
 const annotations = clusterEvent('Node', 'UpdateNodeAnnotation', 'NodeAnnotationChange');
+const declaredFeatures = clusterEvent('Node', 'UpdateNodeDeclaredFeature', 'NodeDeclaredFeatureChange');
 
 export function nodeChanges(previous: Node, current: Node): ClusterEvent[] {
   const events: ClusterEvent[] = [];
@@ -23,6 +24,7 @@ export function nodeChanges(previous: Node, current: Node): ClusterEvent[] {
   if (cordonChanged || !semanticEqual(previous.spec.taints, current.spec.taints)) events.push(taints);
   if (!semanticEqual(conditionStates(previous), conditionStates(current))) events.push(conditions);
   if (!semanticEqual(previous.metadata.annotations, current.metadata.annotations)) events.push(annotations);
+  if (!semanticEqual(previous.status?.declaredFeatures, current.status?.declaredFeatures)) events.push(declaredFeatures);
   return events;
 }
 

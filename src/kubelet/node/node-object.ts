@@ -81,10 +81,22 @@ export function nodeImages(images: readonly cri.Image[], most: number): Containe
   }));
 }
 
+/** What this kubelet can that others of its time may not (KEP-5328), sorted; only what is being developed is declared. */
+function declaredFeatures({ cpuManagerPolicy = 'none', featureGates = {} }: NodeIdentity['config']): string[] {
+  const isOn = (gate: string) => featureGates[gate] ?? true;
+  if (!isOn('NodeDeclaredFeatures')) return [];
+  return [
+    // Exclusive processors can't be resized.
+    ...(cpuManagerPolicy === 'none' ? ['GuaranteedQoSPodCPUResize'] : []),
+    ...(isOn('RestartAllContainersOnContainerExits') ? ['RestartAllContainersOnContainerExits'] : []),
+  ];
+}
+
 /** All of the status but conditions and images. */
 export function staticStatus(identity: NodeIdentity, runtime: cri.VersionResponse, runtimeStatus: cri.StatusResponse): NodeStatus {
   const { machine, config } = identity;
   const capacity = nodeCapacity(machine, config.maxPods);
+  const features = declaredFeatures(config);
   return {
     capacity,
     allocatable: nodeAllocatable(capacity, config),
@@ -115,6 +127,7 @@ export function staticStatus(identity: NodeIdentity, runtime: cri.VersionRespons
           })),
         }
       : {}),
+    ...(features.length > 0 ? { declaredFeatures: features } : {}),
     ...(runtimeStatus.features ? { features: { supplementalGroupsPolicy: runtimeStatus.features.supplementalGroupsPolicy ?? false } } : {}),
   };
 }

@@ -3,6 +3,7 @@ import { defaultBinder } from './default-binder.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
+import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodeName } from './node-name.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeResourcesBalancedAllocation } from './node-resources-balanced-allocation.ts';
@@ -38,6 +39,7 @@ export const inTreePlugins: Registry = {
   NodeResourcesBalancedAllocation: nodeResourcesBalancedAllocation,
   ImageLocality: imageLocality,
   DefaultBinder: defaultBinder,
+  NodeDeclaredFeatures: nodeDeclaredFeatures,
 };
 
 /** Enabled at all their extension points unless a profile says otherwise, in this order; weights are those of Score. */
@@ -60,4 +62,5 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: 'NodeResourcesBalancedAllocation', weight: 1 },
   { name: 'ImageLocality', weight: 1 },
   { name: 'DefaultBinder' },
+  { name: 'NodeDeclaredFeatures' },
 ];

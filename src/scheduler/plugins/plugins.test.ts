@@ -42,6 +42,17 @@ const filterCases: { name: string; world: World; pod: Pod; refusals: Record<stri
     refusals: { b: `${unresolvable}node(s) didn't match the requested node name` },
   },
   {
+    name: 'NodeDeclaredFeatures keeps to nodes that declare what the pod needs',
+    world: {
+      plugin: 'NodeDeclaredFeatures',
+      nodes: [makeNode('a'), { ...makeNode('b'), status: { declaredFeatures: ['RestartAllContainersOnContainerExits'] } }],
+    },
+    pod: makePod('p', {
+      spec: { containers: [{ name: 'c', image: 'i', restartPolicyRules: [{ action: 'RestartAllContainers' }] }] },
+    }),
+    refusals: { a: `${unresolvable}node(s) didn't match Pod's required features` },
+  },
+  {
     name: 'NodeUnschedulable keeps off cordoned nodes',
     world: { plugin: 'NodeUnschedulable', nodes: [makeNode('a', { spec: { unschedulable: true } }), makeNode('b')] },
     pod: makePod('p'),

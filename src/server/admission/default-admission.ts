@@ -8,6 +8,7 @@ import type { ExtensionContext } from './extension/context.ts';
 import { type ImagePolicyOptions, imagePolicyWebhook } from './image-policy.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeDeclaredFeatureValidator } from './node-declared-feature-validator.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { type PodNodeSelectors, podNodeSelector } from './pod-node-selector.ts';
@@ -91,6 +92,7 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'DefaultIngressClass', on: true, make: defaultIngressClass },
   { name: 'DenyServiceExternalIPs', on: false, make: () => denyServiceExternalIps },
   { name: 'PodTopologyLabels', on: true, make: podTopologyLabels },
+  { name: 'NodeDeclaredFeatureValidator', on: true, make: nodeDeclaredFeatureValidator },
   { name: 'MutatingAdmissionPolicy', on: true, make: mutatingAdmissionPolicy },
   { name: 'MutatingAdmissionWebhook', on: true, make: mutatingAdmissionWebhook },
   { name: 'ValidatingAdmissionPolicy', on: true, make: validatingAdmissionPolicy },

@@ -9,6 +9,7 @@ import { alwaysPullImages } from './always.ts';
 import { certificateSigning, clusterTrustBundleAttest } from './certificates.ts';
 import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import { imagePolicyWebhook } from './image-policy.ts';
+import { nodeDeclaredFeatureValidator } from './node-declared-feature-validator.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
 import { podTolerationRestriction } from './pod-tolerations.ts';
@@ -51,6 +52,37 @@ async function admit(plugin: AdmissionPlugin, request: object): Promise<Record<s
   await plugin.validate?.(all);
   return all.object as KubeObject & Record<string, unknown>;
 }
+
+test.each<[string, object, object, string[]]>([
+  ['CPU of the guaranteed', { containers: [{ resources: { requests: { cpu: '2' } } }] }, {}, ['GuaranteedQoSPodCPUResize']],
+  ['CPU written otherwise', { containers: [{ resources: { requests: { cpu: '1000m' } } }] }, {}, []],
+  ['resources of the pod', { resources: { limits: { cpu: '4' } } }, {}, ['InPlacePodLevelResourcesVerticalScaling']],
+  [
+    'what the node declares',
+    { resources: { limits: { cpu: '4' } } },
+    { declaredFeatures: ['InPlacePodLevelResourcesVerticalScaling'] },
+    [],
+  ],
+  [
+    'init containers and all',
+    { initContainers: [{ resources: { limits: { cpu: '9' } } }], containers: [{}] },
+    {},
+    ['GuaranteedQoSPodCPUResize', 'InPlacePodVerticalScalingInitContainers'],
+  ],
+])('a pod is resized only as its node has declared to know: %s', async (_what, changed, status, missing) => {
+  await memory.put(Node, { metadata: { name: 'declares' }, spec: {}, status });
+  const spec = { nodeName: 'declares', initContainers: [{}], containers: [{ resources: { requests: { cpu: '1' } } }] };
+  const before = { metadata: { name: 'x' }, spec, status: { qosClass: 'Guaranteed' } };
+  const resized = admit(nodeDeclaredFeatureValidator(context()), {
+    operation: 'UPDATE',
+    subresource: 'resize',
+    object: { ...before, spec: { ...spec, ...changed } },
+    oldObject: before,
+  });
+  const why = `pods "x" is forbidden: pod update requires features ${missing.join(', ')} which are not available on node "declares"`;
+  if (missing.length === 0) await resized;
+  else await expect(resized).rejects.toThrow(why);
+});
 
 test('a pod learns its zone and region when it is bound, or made on a node, and keeps what it says itself', async () => {
   const labels = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r', other: 'o' };
