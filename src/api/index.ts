@@ -66,6 +66,7 @@ export { type FieldError, FieldErrors, type FieldErrorType, FieldPath, fieldErro
 export { mandatoryConfiguration, suggestedConfiguration } from './flowcontrol/bootstrap-configuration.ts';
 export { dropDisabledFields } from './gated-fields.ts';
 export * from './generated/index.ts';
+export { parseUrl, UrlError } from './go-url.ts';
 export { goValue } from './go-values.ts';
 export * from './ip.ts';
 export { isJsonObject, type JsonObject, sortedKeys } from './json-object.ts';

@@ -17,7 +17,7 @@ import {
 } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
-import { authenticationConfiguration, parseAuthenticationConfiguration } from './authentication-configuration.ts';
+import { authenticationConfiguration } from './authentication-configuration.ts';
 import { clientAuthorities } from './authority-flags.ts';
 import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
@@ -161,11 +161,7 @@ export async function openApiServer(
   if (trusted)
     followConfiguration({
       ...{ ...following, ...trusted, subject: 'authentication' },
-      apply: async (text) =>
-        server.authenticateBy({
-          anonymousAuth,
-          ...parseAuthenticationConfiguration(text, trusted.file, args, identity.issuers),
-        }),
+      apply: async (text) => server.authenticateBy(trusted.parse(text)),
     });
   return {
     server,
@@ -198,7 +194,7 @@ async function authenticationFlags(config: ClusterConfig) {
   const args = config.args.apiserver;
   const tokenFile = args['token-auth-file'];
   return {
-    ...(tokenFile ? { tokens: parseTokenFile(await readText(tokenFile)) } : {}),
+    ...(tokenFile ? { tokens: parseTokenFile(await readText(tokenFile), tokenFile) } : {}),
     ...(args['api-audiences'] ? { apiAudiences: list(args['api-audiences']) } : {}),
   };
 }

@@ -106,13 +106,22 @@ test('strangers may ask for what is listed', async () => {
 test.each([
   [
     { jwt: [{}] },
-    'jwt[0].issuer.url: Required value, jwt[0].issuer.audiences: Required value: at least one jwt[0].issuer.audiences is required, jwt[0].claimMappings.username: Required value: claim or expression is required',
+    '[jwt[0].issuer.url: Required value, jwt[0].issuer.audiences: Required value: at least one jwt[0].issuer.audiences is required, jwt[0].claimMappings.username: Required value: claim or expression is required]',
   ],
   [{ jwt: [jwt(), jwt()] }, 'jwt[1].issuer.url: Duplicate value: "https://id.test"'],
   [
     { jwt: [jwt({ issuer: { ...issuer, url: 'http://id.test' } })] },
     'jwt[0].issuer.url: Invalid value: "http://id.test": URL scheme must be https',
   ],
+  [
+    { jwt: [jwt({ issuer: { ...issuer, url: 'invalid-url' } })] },
+    'jwt[0].issuer.url: Invalid value: "invalid-url": URL scheme must be https',
+  ],
+  [
+    { jwt: [jwt({ issuer: { ...issuer, url: 'https://id:x' } })] },
+    'jwt[0].issuer.url: Invalid value: "https://id:x": parse "https://id:x": invalid port ":x" after host',
+  ],
+  [{ jwt: [jwt({ issuer: { ...issuer, url: 'https://id.test#x' } })] }, 'URL must not contain a fragment'],
   [{ jwt: [jwt({ issuer: { ...issuer, discoveryURL: 'https://id.test/' } })] }, 'discoveryURL must be different from URL'],
   [{ jwt: [jwt({ issuer: { ...issuer, audiences: ['a', 'b'] } })] }, 'audienceMatchPolicy must be MatchAny for multiple audiences'],
   [{ jwt: [jwt({ issuer: { ...issuer, certificateAuthority: 'x' } })] }, 'jwt[0].issuer.certificateAuthority: Invalid value: "<omitted>"'],
@@ -160,14 +169,22 @@ test.each([
   ['a.kubernetes.io/x', 'Invalid value: "a.kubernetes.io/x": k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use'],
 ])('an extra value has no key %j', async (key, why) => {
   const claimMappings = { username: { claim: 'sub', prefix: '' }, extra: [{ key, valueExpression: '"x"' }] };
-  await expect(read({ jwt: [jwt({ claimMappings })] })).rejects.toThrow(
-    `error validating authentication configuration: jwt[0].claimMappings.extra[0].key: ${why}`,
-  );
+  await expect(read({ jwt: [jwt({ claimMappings })] })).rejects.toThrow(`jwt[0].claimMappings.extra[0].key: ${why}`);
+});
+
+test('what is said of strangers is said once and for all', async () => {
+  const strangers = { anonymous: { enabled: true, conditions: [{ path: '/livez' }] } };
+  writeFileSync(file, JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', ...strangers }));
+  const { followed } = await authenticationConfiguration({ 'authentication-config': file });
+  const next = (parts: object) =>
+    JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', ...parts });
+  expect(followed?.parse(next({ ...strangers, jwt: [jwt()] }))).toHaveLength(1);
+  expect(() => followed?.parse(next({ jwt: [jwt()] }))).toThrow('anonymous: Forbidden: changed from initial configuration file');
 });
 
 test('two ways to say it are one too many', async () => {
   await expect(read({}, { 'oidc-client-id': 'x' })).rejects.toThrow('authentication-config file and oidc-* flags are mutually exclusive');
   await expect(read({ anonymous: { enabled: true } }, { 'anonymous-auth': 'true' })).rejects.toThrow(
-    '--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file',
+    'anonymous: Forbidden: --anonynous-auth flag cannot be set when anonymous field is configured in authentication configuration file',
   );
 });

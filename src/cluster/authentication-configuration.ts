@@ -1,12 +1,13 @@
 /** --authentication-config: an AuthenticationConfiguration of apiserver.config.k8s.io, read as kube-apiserver reads it at its start. */
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CompileError,
   compileTokenExpression,
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
+  isJsonObject,
   type JsonObject,
   validateDomainPrefixedPath,
 } from '../api/index.ts';
@@ -15,6 +16,7 @@ import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
 import { oidcFlags } from './oidc-flags.ts';
+import { aggregate, validateAuthority, validateIssuerUrl } from './provider-validation.ts';
 
 const maxProviders = 64;
 /** Every asymmetric one, as upstream's structured authenticators take them. */
@@ -35,21 +37,6 @@ const fields: KnownFields = {
   anonymous: ['enabled', 'conditions'],
   'anonymous.conditions': ['path'],
 };
-
-/** `disallowed`: issuers that a URL must not be, since they are this server's own. */
-function validateUrl(url: string, at: FieldPath, errors: FieldErrors, disallowed: readonly string[] = []): void {
-  if (disallowed.includes(url))
-    errors.invalid(at, url, `URL must not overlap with disallowed issuers: [${[...disallowed].sort().join(' ')}]`);
-  if (!URL.canParse(url)) {
-    errors.invalid(at, url, `parse ${JSON.stringify(url)}: invalid URI for request`);
-    return;
-  }
-  const { protocol, search, hash, username, password } = new URL(url);
-  if (protocol !== 'https:') errors.invalid(at, url, 'URL scheme must be https');
-  if (username !== '' || password !== '') errors.invalid(at, url, 'URL must not contain a username or password');
-  if (search !== '') errors.invalid(at, url, 'URL must not contain a query');
-  if (hash !== '') errors.invalid(at, url, 'URL must not contain a fragment');
-}
 
 /** Compiled, or what is wrong with it noted; what comes of that is never used. */
 function expressionOf(
@@ -189,7 +176,7 @@ function validateEgress(type: string, at: FieldPath, errors: FieldErrors): void 
   else errors.invalid(at, type, `oidc: egress lookup required with egress selector type ${JSON.stringify(type)}`);
 }
 
-function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallowed: readonly string[]): OidcOptions {
+function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallowed?: readonly string[]): OidcOptions {
   const issuer = objectOf(jwt.issuer);
   const below = at.child('issuer');
   const [url, discoveryUrl, ca, policy] = [issuer.url, issuer.discoveryURL, issuer.certificateAuthority, issuer.audienceMatchPolicy].map(
@@ -197,11 +184,11 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallo
   );
   const audiences = Array.isArray(issuer.audiences) ? issuer.audiences.map(textOf) : [];
   if (!url) errors.required(below.child('url'));
-  else validateUrl(url, below.child('url'), errors, disallowed);
+  else validateIssuerUrl(url, below.child('url'), errors, disallowed);
   if (discoveryUrl) {
     if (url?.replace(/\/+$/, '') === discoveryUrl.replace(/\/+$/, ''))
       errors.invalid(below.child('discoveryURL'), discoveryUrl, 'discoveryURL must be different from URL');
-    validateUrl(discoveryUrl, below.child('discoveryURL'), errors);
+    validateIssuerUrl(discoveryUrl, below.child('discoveryURL'), errors);
   }
   if (audiences.length === 0) errors.required(below.child('audiences'), `at least one ${below.child('audiences')} is required`);
   for (const [i, audience] of audiences.entries()) {
@@ -212,11 +199,7 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallo
     errors.invalid(below.child('audienceMatchPolicy'), policy ?? '', 'audienceMatchPolicy must be MatchAny for multiple audiences');
   if (audiences.length === 1 && policy && policy !== 'MatchAny')
     errors.invalid(below.child('audienceMatchPolicy'), policy, 'audienceMatchPolicy must be empty or MatchAny for single audience');
-  try {
-    if (ca) new X509Certificate(ca);
-  } catch {
-    errors.invalid(below.child('certificateAuthority'), '<omitted>', 'data does not contain any valid RSA or ECDSA certificates');
-  }
+  if (ca) validateAuthority(ca, below.child('certificateAuthority'), errors);
   validateEgress(textOf(issuer.egressSelectorType), below.child('egressSelectorType'), errors);
   return {
     ...{ issuer: url ?? '', audiences, algorithms, mapping: mappingOf(jwt, at, errors) },
@@ -227,49 +210,73 @@ function providerOf(jwt: JsonObject, at: FieldPath, errors: FieldErrors, disallo
 
 type Authentication = Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>;
 
-/** What the file's text says; throws ClusterError in upstream's words. `disallowed`: this server's own issuers. */
+export interface AuthenticationConfigurationRules {
+  /** This server's own issuers. */
+  disallowed?: readonly string[];
+  /** What the file has said of strangers at the start, where this is another time: it must say so still. */
+  anonymous?: { initially: unknown };
+}
+
+/** What the file's text says; throws ClusterError in upstream's words. */
 export function parseAuthenticationConfiguration(
   text: string,
-  file: string,
-  args: ComponentArgs,
-  disallowed: readonly string[] = [],
-): Authentication {
-  const failed = (why: string) => new ClusterError(`failed to read authentication config file ${JSON.stringify(file)}: ${why}`);
-  const { jwt, anonymous } = parseConfiguration(text, 'AuthenticationConfiguration', fields, failed);
+  { disallowed, anonymous: before }: AuthenticationConfigurationRules = {},
+): { authentication: Authentication; anonymous: unknown } {
+  if (text === '') throw new ClusterError('empty config data');
+  const { jwt, anonymous } = parseConfiguration(text, 'AuthenticationConfiguration', fields, (why) => new ClusterError(why));
   const errors = new FieldErrors();
   const root = new FieldPath('jwt');
   const providers = listOf(jwt);
   if (providers.length > maxProviders)
     throw new ClusterError(`jwt: Too many: ${providers.length}: must have at most ${maxProviders} items`);
-  const oidc = providers.map((provider, i) => providerOf(provider, root.index(i), errors, disallowed));
-  for (const [i, { issuer, discoveryUrl }] of oidc.entries()) {
-    if (issuer !== '' && oidc.findIndex((other) => other.issuer === issuer) < i)
-      errors.duplicate(root.index(i).child('issuer', 'url'), issuer);
-    if (discoveryUrl !== undefined && oidc.findIndex((other) => other.discoveryUrl === discoveryUrl) < i)
-      errors.duplicate(root.index(i).child('issuer', 'discoveryURL'), discoveryUrl);
-  }
+  const oidc = providers.map((provider, i) => {
+    const one = providerOf(provider, root.index(i), errors, disallowed);
+    const same = (of: (jwt: JsonObject) => unknown) =>
+      providers.findIndex((other) => of(objectOf(other.issuer)) === of(objectOf(provider.issuer))) < i;
+    if (same(({ url }) => textOf(url))) errors.duplicate(root.index(i).child('issuer', 'url'), one.issuer);
+    if (one.discoveryUrl !== undefined && same(({ discoveryURL }) => discoveryURL))
+      errors.duplicate(root.index(i).child('issuer', 'discoveryURL'), one.discoveryUrl);
+    return one;
+  });
   const { enabled, conditions } = objectOf(anonymous);
   const paths = listOf(conditions).map(({ path }) => textOf(path));
-  if (anonymous !== undefined && args['anonymous-auth'] !== undefined)
-    throw new ClusterError('--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file');
-  if (anonymous !== undefined && enabled !== true && paths.length > 0)
-    errors.invalid(new FieldPath('anonymous').child('conditions'), conditions, 'enabled should be set to true when conditions are defined');
-  if (!errors.ok) throw new ClusterError(`error validating authentication configuration: ${errors.list.map(fieldErrorMessage).join(', ')}`);
-  if (anonymous === undefined) return { oidc };
+  const at = new FieldPath('anonymous');
+  if (isJsonObject(anonymous) && enabled !== true && paths.length > 0)
+    errors.invalid(at.child('conditions'), conditions, 'enabled should be set to true when conditions are defined');
+  if (before !== undefined && !isDeepStrictEqual(anonymous, before.initially))
+    errors.forbidden(at, 'changed from initial configuration file');
+  if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
+  if (!isJsonObject(anonymous)) return { authentication: { oidc }, anonymous };
   const allowed = new Set(paths);
-  return { oidc, anonymousAuth: enabled === true && allowed.size > 0 ? (path) => allowed.has(path) : enabled === true };
+  const anonymousAuth = enabled === true && allowed.size > 0 ? (path: string) => allowed.has(path) : enabled === true;
+  return { authentication: { oidc, anonymousAuth }, anonymous };
+}
+
+/** A configuration that is followed: what its file says now, and the providers that it may name later. */
+export interface FollowedAuthentication {
+  file: string;
+  text: string;
+  parse(text: string): readonly OidcOptions[];
 }
 
 /** Nothing without the flag. */
 export async function authenticationConfiguration(
   args: ComponentArgs,
   disallowed: readonly string[] = [],
-): Promise<{ authentication: Authentication; followed?: { file: string; text: string } }> {
+): Promise<{ authentication: Authentication; followed?: FollowedAuthentication }> {
   const file = args['authentication-config'];
   if (!file) return { authentication: {} };
   if (oidcFlags.some((name) => args[name])) throw new ClusterError('authentication-config file and oidc-* flags are mutually exclusive');
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new ClusterError(`failed to read authentication config file ${JSON.stringify(file)}: ${error.message}`);
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ClusterError(error.code === 'ENOENT' ? `open ${file}: no such file or directory` : error.message);
   });
-  return { authentication: parseAuthenticationConfiguration(text, file, args, disallowed), followed: { file, text } };
+  const { authentication, anonymous } = parseAuthenticationConfiguration(text, { disallowed });
+  if (authentication.anonymousAuth !== undefined && args['anonymous-auth'] !== undefined)
+    throw new ClusterError(
+      // With upstream's slip.
+      'anonymous: Forbidden: --anonynous-auth flag cannot be set when anonymous field is configured in authentication configuration file',
+    );
+  const parse = (next: string) =>
+    parseAuthenticationConfiguration(next, { disallowed, anonymous: { initially: anonymous } }).authentication.oidc ?? [];
+  return { authentication, followed: { file, text, parse } };
 }

@@ -16,6 +16,7 @@ import { type AuthorizationMode, type ConfiguredAuthorizer, openKubeconfigWebhoo
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
+import { aggregate } from './provider-validation.ts';
 
 const types: readonly string[] = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 const maxConditions = 64;
@@ -171,8 +172,6 @@ function authorizersOf(given: readonly JsonObject[], errors: FieldErrors): Autho
     return [{ type, name, webhook: webhookOf(objectOf(authorizer.webhook), at, errors) }];
   });
 }
-
-const aggregate = (messages: readonly string[]): string => (messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`);
 
 async function opened(authorizer: Authorizer): Promise<ConfiguredAuthorizer> {
   if (authorizer.type !== 'Webhook') return authorizer;

@@ -24,9 +24,9 @@ test('names are prefixed with their provider unless they are addresses, or someb
 
 test.each([
   [{ 'oidc-client-id': 'k8s' }, 'oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set'],
-  [{ ...needed, 'oidc-issuer-url': 'http://id.test' }, 'issuer.url: Invalid value: "http://id.test": URL scheme must be https'],
+  [{ ...needed, 'oidc-issuer-url': 'http://id.test' }, 'jwt[0].issuer.url: Invalid value: "http://id.test": URL scheme must be https'],
   [{ ...needed, 'oidc-issuer-url': 'https://id.test?a=b' }, 'URL must not contain a query'],
-  [{ ...needed, 'oidc-signing-algs': 'HS256' }, 'unsupported signing alg: "HS256"'],
+  [{ ...needed, 'oidc-signing-algs': 'HS256' }, 'oidc: unsupported signing alg: "HS256"'],
   [{ ...needed, 'oidc-required-claim': 'a' }, 'malformed pair, expect string=string'],
 ])('%o is refused', async (args, message) => {
   await expect(oidcOptions(args)).rejects.toThrow(message);

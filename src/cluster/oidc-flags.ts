@@ -1,9 +1,11 @@
 /** kube-apiserver's --oidc-* flags. */
-import { readFile } from 'node:fs/promises';
+import { FieldErrors, FieldPath, fieldErrorMessage } from '../api/index.ts';
 import type { ClusterApiServerOptions } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { list } from './flags.ts';
+import { readText } from './pem-files.ts';
+import { aggregate, validateAuthority, validateIssuerUrl } from './provider-validation.ts';
 
 export const oidcFlags = [
   'oidc-ca-file',
@@ -29,21 +31,20 @@ export async function oidcOptions(
   const clientId = args['oidc-client-id'] ?? '';
   if (issuer === '' || clientId === '')
     throw new ClusterError('oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set');
-  const invalid = (why: string) => new ClusterError(`issuer.url: Invalid value: ${JSON.stringify(issuer)}: ${why}`);
-  if (disallowed.includes(issuer)) throw invalid(`URL must not overlap with disallowed issuers: [${[...disallowed].sort().join(' ')}]`);
-  if (!URL.canParse(issuer)) throw invalid(`parse ${JSON.stringify(issuer)}: invalid URI for request`);
-  const { protocol, search, hash, username } = new URL(issuer);
-  if (protocol !== 'https:') throw invalid('URL scheme must be https');
-  if (username !== '') throw invalid('URL must not contain a username or password');
-  if (search !== '') throw invalid('URL must not contain a query');
-  if (hash !== '') throw invalid('URL must not contain a fragment');
+  const at = new FieldPath('jwt').index(0).child('issuer');
+  const errors = new FieldErrors();
+  validateIssuerUrl(issuer, at.child('url'), errors, disallowed);
+  const file = args['oidc-ca-file'];
+  const ca = file ? await readText(file) : undefined;
+  if (ca !== undefined) validateAuthority(ca, at.child('certificateAuthority'), errors);
+  if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
   const signing = list(args['oidc-signing-algs'] ?? 'RS256');
-  for (const each of signing) if (!algorithms.includes(each)) throw new ClusterError(`unsupported signing alg: ${JSON.stringify(each)}`);
+  for (const each of signing)
+    if (!algorithms.includes(each)) throw new ClusterError(`oidc: unsupported signing alg: ${JSON.stringify(each)}`);
   const usernameClaim = args['oidc-username-claim'] || 'sub';
   const prefix = args['oidc-username-prefix'] ?? '';
   // Names that are no addresses could be anybody's: the provider's name comes first, unless somebody wants otherwise.
   const usernamePrefix = prefix === '-' ? '' : prefix === '' && usernameClaim !== 'email' ? `${issuer}#` : prefix;
-  const file = args['oidc-ca-file'];
   const requiredClaims = Object.fromEntries(
     list(args['oidc-required-claim']).map((pair) => {
       const [claim = '', ...value] = pair.split('=');
@@ -58,7 +59,7 @@ export async function oidcOptions(
     oidc: [
       {
         ...{ issuer, audiences: [clientId], algorithms: signing },
-        ...(file ? { ca: await readFile(file, 'utf8') } : {}),
+        ...(ca === undefined ? {} : { ca }),
         mapping: {
           username: { claim: usernameClaim, prefix: usernamePrefix },
           ...(args['oidc-groups-claim'] ? { groups: { claim: args['oidc-groups-claim'], prefix: args['oidc-groups-prefix'] ?? '' } } : {}),

@@ -28,6 +28,7 @@ import {
   openIdConfiguration,
   openIdKeys,
 } from './authentication/index.ts';
+import type { OidcOptions } from './authentication/oidc.ts';
 import {
   type AuthorizationOptions,
   bootstrapPolicy,
@@ -116,8 +117,8 @@ export interface ClusterApiServer extends ApiServer {
   bootstrap(signal?: AbortSignal): Promise<void>;
   /** Has others decide who may do what, from now on; throws where a type is among them that was not at the start. */
   authorizeBy(authorizers: readonly ConfiguredAuthorizer[]): void;
-  /** Lets others in, from now on. */
-  authenticateBy(changed: Pick<ClusterApiServerOptions['authentication'], 'oidc' | 'anonymousAuth'>): void;
+  /** Lets others in, once their providers can be asked; throws PassingError where they can't. */
+  authenticateBy(providers: readonly OidcOptions[]): Promise<void>;
   /** Trusts other authorities, from now on, and tells other API servers so. */
   trust(authorities: Required<Authorities>): Promise<void>;
 }
@@ -152,7 +153,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     rulesFor: async (user, namespace) =>
       (await lateAuthorizer.get().rulesFor?.(user, namespace)) ?? { resourceRules: [], nonResourceRules: [], incomplete: true },
   };
-  let anonymousAuth = options.authentication.anonymousAuth ?? true;
+  const anonymousAuth = options.authentication.anonymousAuth ?? true;
   const server = await createApiServer({
     flowControl: {},
     ...options,
@@ -333,10 +334,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   return {
     ...server,
     authorizeBy: authorization.replace,
-    authenticateBy(changed) {
-      setOidc(changed.oidc ?? []);
-      anonymousAuth = changed.anonymousAuth ?? options.authentication.anonymousAuth ?? true;
-    },
+    authenticateBy: (providers) => setOidc(providers, lifetime.signal),
     async trust({ clientCa, requestHeaderCa }) {
       server.setTls({ clientCa: [clientCa, requestHeaderCa] });
       setAuthorities({ clientCa, requestHeaderCa });

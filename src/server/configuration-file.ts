@@ -30,8 +30,8 @@ export interface FollowFilesOptions {
   signal: AbortSignal;
 }
 
-/** Has files read again whenever they may have changed, until the signal. */
-export function followFiles({ files, update, onError, clock, signal }: FollowFilesOptions): void {
+/** Has files read again whenever they may have changed, or somebody calls what is returned, until the signal. */
+export function followFiles({ files, update, onError, clock, signal }: FollowFilesOptions): () => void {
   let wake = Promise.withResolvers<void>();
   async function follow(): Promise<void> {
     for (;;) {
@@ -46,6 +46,7 @@ export function followFiles({ files, update, onError, clock, signal }: FollowFil
     if (!signal.aborted) onError(error);
   });
   wake.resolve();
+  return () => wake.resolve();
 }
 
 /** Of apiserver_authorization_config_controller_* and its fellow. */
@@ -71,12 +72,18 @@ function reloadMetrics(registry: Registry, subject: FollowOptions['subject'], cl
       times.with({ status, ...id }).value = clock.now() / 1000;
     },
     configured(text: string) {
-      if (configured) configured.value = 0;
+      if (configured) info.drop(configured.labels);
       configured = info.with({ ...id, hash: hashOf(text) });
       configured.value = 1;
     },
   };
 }
+
+/** A configuration that is right, but can't be gone on with now. */
+export class PassingError extends Error {}
+
+/** After this it is tried again. */
+const retryMs = 60_000;
 
 export interface FollowOptions {
   file: string;
@@ -103,8 +110,15 @@ export function followConfiguration(options: FollowOptions): void {
     try {
       const text = await readFile(file, 'utf8');
       if (text === known) return;
+      const before = known;
       known = text;
-      await options.apply(text);
+      await options.apply(text).catch((error: unknown) => {
+        if (error instanceof PassingError) {
+          known = before;
+          clock.setTimer(retryMs, again, { background: true });
+        }
+        throw error;
+      });
       metrics.reloaded('success');
       metrics.configured(text);
       logger.info({ file }, `reloaded ${subject} config`);
@@ -114,5 +128,5 @@ export function followConfiguration(options: FollowOptions): void {
     }
   }
   const onError = (error: unknown) => logger.error({ err: error, file }, `watching ${subject} config file`);
-  followFiles({ files: [file], update, onError, clock, signal });
+  const again = followFiles({ files: [file], update, onError, clock, signal });
 }

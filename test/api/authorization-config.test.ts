@@ -221,15 +221,3 @@ it('keeps what it has where the file is wrong', async () => {
     /apiserver_authorization_config_controller_last_config_info\{apiserver_id_hash="sha256:[0-9a-f]{64}",hash="sha256:[0-9a-f]{64}"\} 1/,
   );
 });
-
-it('lets strangers in, or not, as another configuration of authentication says', async () => {
-  const stranger = (path: string) => server.http('GET', path, undefined, {}, { cert: undefined, key: undefined });
-  expect((await stranger('/livez')).status).toBe(200);
-  server.server.authenticateBy({ oidc: [], anonymousAuth: (path) => path === '/livez' });
-  expect((await stranger('/livez')).status).toBe(200);
-  expect((await stranger('/readyz')).status).toBe(401);
-  server.server.authenticateBy({ oidc: [], anonymousAuth: false });
-  expect((await stranger('/livez')).status).toBe(401);
-  server.server.authenticateBy({});
-  expect((await stranger('/livez')).status).toBe(200);
-});

@@ -64,14 +64,18 @@ export class Cell implements Child {
 export interface Family<T> {
   /** What has these labels, in the order of the family's own; to be kept by who needs it often. */
   with(labels: Labels): T;
+  /** Forgets what has these labels: it is no longer told. */
+  drop(labels: Labels): void;
 }
 
 function family<T extends { labels: Labels }>(make: (labels: Labels) => T): Family<T> & { all: Map<string, T> } {
   const all = new Map<string, T>();
+  const keyOf = (labels: Labels) => Object.values(labels).join('\u0000');
   return {
     all,
+    drop: (labels) => void all.delete(keyOf(labels)),
     with(labels) {
-      const key = Object.values(labels).join('\u0000');
+      const key = keyOf(labels);
       let child = all.get(key);
       if (child === undefined) {
         child = make(labels);
@@ -83,9 +87,9 @@ function family<T extends { labels: Labels }>(make: (labels: Labels) => T): Fami
 }
 
 function cells(registry: Registry, type: 'counter' | 'gauge', options: FamilyOptions): Family<Cell> {
-  const { all, with: child } = family((labels) => new Cell(labels));
+  const { all, ...cells } = family((labels) => new Cell(labels));
   register(registry, options, type, all);
-  return { with: child };
+  return cells;
 }
 
 export const counters = (registry: Registry, options: FamilyOptions): Family<Cell> => cells(registry, 'counter', options);
@@ -148,7 +152,7 @@ export class HistogramCell implements Child {
 export function histograms(registry: Registry, options: FamilyOptions & { buckets: readonly number[] }): Family<HistogramCell> {
   const { buckets, ...rest } = options;
   const leTexts = leTextsOf(buckets);
-  const { all, with: child } = family((labels) => new HistogramCell(labels, buckets, leTexts));
+  const { all, ...cells } = family((labels) => new HistogramCell(labels, buckets, leTexts));
   register(registry, rest, 'histogram', all);
-  return { with: child };
+  return cells;
 }

@@ -210,14 +210,23 @@ test('a space too many hides a token, which is warned of', () => {
 });
 
 test('token file lines give user, uid and groups', async () => {
-  const users = parseTokenFile('abc,alice,u1,"dev,ops"\nxyz,bob,u2\n');
-  const { authenticator } = setUp({ tokens: users });
+  const users = parseTokenFile('abc,alice,u1,"dev,ops"\r\n\nxyz,bob,u2\n,nobody,u3\n"a ""b""", eve,u4,', 'tokens.csv');
+  expect([...users.keys()]).toEqual(['abc', 'xyz', 'a "b"']);
+  expect(users.get('a "b"')).toEqual({ name: ' eve', uid: 'u4', groups: [''] });
+  expect(() => parseTokenFile('abc,alice\n', 'tokens.csv')).toThrow(
+    "token file 'tokens.csv' must have at least 3 columns (token, user name, user uid), found 2",
+  );
+  expect(() => parseTokenFile('a,b,c\nab"c,d,e\n', 'tokens.csv')).toThrow('parse error on line 2: bare " in non-quoted field');
+  const { authenticator, tokens } = setUp({ tokens: users });
   expect(await authenticator.authenticate(bearer('abc'))).toEqual({
     name: 'alice',
     uid: 'u1',
     groups: ['dev', 'ops', 'system:authenticated'],
   });
   expect(await authenticator.authenticate(bearer('xyz'))).toMatchObject({ name: 'bob' });
+  // They are for the API, whoever asks.
+  expect(await tokens.authenticateToken('xyz', ['x', issuer])).toMatchObject({ audiences: [issuer] });
+  expect(await tokens.authenticateToken('xyz', ['x'])).toBeUndefined();
 });
 
 test('a bootstrap token is its Secret until it expires', async () => {

@@ -52,9 +52,9 @@ export function clientCertificates(options: { clientCa?: string } = {}): Authent
     authenticate({ certificate }) {
       if (certificate === undefined) return undefined;
       if (certificate.problem !== undefined) throw new Error(`x509: ${certificate.problem}`);
-      if (certificate.commonName === '') return undefined;
       if (certificate.raw !== undefined && signed !== undefined && !signed(certificate))
         throw new Error('x509: certificate signed by unknown authority');
+      if (certificate.commonName === '') return undefined;
       let user = users.get(certificate);
       if (user === undefined) {
         const { commonName: name, organizations: groups, uid } = certificate;
@@ -112,7 +112,9 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
       const name = first(usernameHeaders);
       if (name === undefined) return undefined;
       const uid = first(uidHeaders);
-      const groups = groupHeaders.flatMap((h) => headers.filter(([key]) => key === h).map(([, value]) => fromHeader(value)));
+      const groups = groupHeaders.flatMap((h) =>
+        headers.filter(([key, value]) => key === h && value !== '').map(([, value]) => fromHeader(value)),
+      );
       const extra = valuesByKey(
         headers.flatMap(([header, value]) => {
           const prefix = extraPrefixes.find((p) => header.startsWith(p));

@@ -116,8 +116,9 @@ function uidOf(claims: JWTPayload, source: ClaimSource | undefined): string {
 function extraOf(claims: JWTPayload, { extra: mappings = [] }: ClaimMapping): Record<string, string[]> {
   const extra: Record<string, string[]> = {};
   if (typeof claims.jti === 'string' && claims.jti !== '') extra['authentication.kubernetes.io/credential-id'] = [`JTI=${claims.jti}`];
-  for (const { key, ...sourced } of mappings) {
-    const values = texts(evaluated(sourced, claims), (why) => because('extra claim expression', `${sourced.source}: ${why}`));
+  // All are evaluated before any is looked at, here and for rules: what fails is told before what is wrong.
+  for (const [{ key, ...sourced }, value] of mappings.map((mapping) => [mapping, evaluated(mapping, claims)] as const)) {
+    const values = texts(value, (why) => because('extra claim expression', `${sourced.source}: ${why}`));
     if (values.length > 0) extra[key] = values;
   }
   return extra;
@@ -132,8 +133,7 @@ function checkRequired(claims: JWTPayload, required: Readonly<Record<string, str
 }
 
 function holds(what: string, rules: readonly TokenRule[] | undefined, value: unknown): void {
-  for (const rule of rules ?? []) {
-    const result = evaluatedFor(what, rule, value);
+  for (const [rule, result] of (rules ?? []).map((rule) => [rule, evaluatedFor(what, rule, value)] as const)) {
     if (typeof result !== 'boolean') throw because(what, 'validation expression must return a boolean');
     if (!result) throw because(what, `validation expression '${rule.source}' failed: ${rule.message ?? ''}`);
   }

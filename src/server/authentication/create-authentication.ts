@@ -7,10 +7,10 @@ import type { Storages } from '../storages.ts';
 import { type TokenWebhookOptions, tokenWebhook } from '../webhook/reviews.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { clientCertificates, type RequestHeaderOptions, requestHeaders } from './certificate.ts';
-import { type OidcOptions, oidcTokens } from './oidc.ts';
+import { allHealthy, type OidcOptions, oidcTokens } from './oidc.ts';
 import { type LegacyTokenTracking, legacySecretTokens } from './service-account/legacy-token.ts';
 import { createTokenVerifier, serviceAccountTokens } from './service-account/token-verifier.ts';
-import { bearerTokens, type TokenAuthenticator, unionTokens } from './token.ts';
+import { audienceAgnostic, bearerTokens, type TokenAuthenticator, unionTokens } from './token.ts';
 import { staticTokens } from './token-file.ts';
 import { union } from './union.ts';
 
@@ -23,7 +23,7 @@ export interface AuthenticationOptions {
   issuers: readonly string[];
   /** --service-account-key-file, PEM. */
   serviceAccountKeys: readonly string[];
-  /** --api-audiences; default: the first issuer. */
+  /** --api-audiences; default: the issuers. */
   apiAudiences?: readonly string[];
   /** --token-auth-file, parsed. */
   tokens?: ReadonlyMap<string, UserInfo>;
@@ -59,18 +59,18 @@ export function createAuthentication(options: AuthenticationOptions): {
   authenticator: Authenticator;
   tokens: TokenAuthenticator;
   apiAudiences: readonly string[];
-  /** Has tokens of other providers than before be known, from now on. */
-  setOidc(providers: readonly OidcOptions[]): void;
+  /** Has tokens of other providers than before be known, once these can be asked. Throws PassingError where they can't. */
+  setOidc(providers: readonly OidcOptions[], signal: AbortSignal): Promise<void>;
   /** Has certificates of other authorities than before count, from now on. */
   setAuthorities(authorities: Authorities): void;
 } {
   const { storages, clock } = options;
-  const apiAudiences = options.apiAudiences ?? options.issuers.slice(0, 1);
-  const oidcOf = (providers: readonly OidcOptions[]) =>
-    unionTokens(providers.map((provider) => oidcTokens(provider, clock, options.oidcMetrics)));
-  let oidc = oidcOf(options.oidc ?? []);
+  const apiAudiences = options.apiAudiences ?? options.issuers;
+  const agnostic = (tokens: TokenAuthenticator) => audienceAgnostic(apiAudiences, tokens);
+  const oidcOf = (providers: readonly OidcOptions[]) => providers.map((provider) => oidcTokens(provider, clock, options.oidcMetrics));
+  let oidc = unionTokens(oidcOf(options.oidc ?? []));
   const tokens = unionTokens([
-    ...(options.tokens === undefined ? [] : [staticTokens(options.tokens)]),
+    ...(options.tokens === undefined ? [] : [agnostic(staticTokens(options.tokens))]),
     serviceAccountTokens({
       verifier: createTokenVerifier({ issuers: options.issuers, keys: options.serviceAccountKeys }),
       storages,
@@ -83,8 +83,8 @@ export function createAuthentication(options: AuthenticationOptions): {
       lookup: options.serviceAccountLookup ?? true,
       tracking: { clock, metrics: options.metrics, label: options.labelSecret ?? (async () => {}) },
     }),
-    ...(options.bootstrapTokenAuth === false ? [] : [bootstrapTokens(storages, clock)]),
-    { authenticateToken: (token, audiences, notes) => oidc.authenticateToken(token, audiences, notes) },
+    ...(options.bootstrapTokenAuth === false ? [] : [agnostic(bootstrapTokens(storages, clock))]),
+    agnostic({ authenticateToken: (token, audiences, notes) => oidc.authenticateToken(token, audiences, notes) }),
     ...(options.tokenWebhook
       ? [
           tokenWebhook({
@@ -112,8 +112,10 @@ export function createAuthentication(options: AuthenticationOptions): {
   return {
     tokens,
     apiAudiences,
-    setOidc(providers) {
-      oidc = oidcOf(providers);
+    async setOidc(providers, signal) {
+      const next = oidcOf(providers);
+      await allHealthy(next, clock, signal);
+      oidc = unionTokens(next);
     },
     setAuthorities(authorities) {
       certificates = certificatesOf(authorities);

@@ -2,7 +2,7 @@
 import type { JWTPayload } from 'jose';
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
-import { claimsOf, fetchText, issuerOf, type ProviderOptions, providerVerifier, type TokenVerifier } from './oidc-provider.ts';
+import { claimsOf, fetchText, issuerOf, openProvider, type ProviderOptions, RefusedDocument, type TokenVerifier } from './oidc-provider.ts';
 
 /** As many providers as anybody has who hands out claims for another. */
 const maxProviders = 64;
@@ -20,7 +20,7 @@ export function claimResolver(claim: string, own: ProviderOptions, clock: Clock)
     if (known !== undefined) return known;
     if (verifiers.size >= maxProviders) verifiers.clear();
     const { discoveryUrl, ...shared } = own;
-    const made = providerVerifier({ ...shared, issuer, ...(issuer === own.issuer && discoveryUrl ? { discoveryUrl } : {}) }, clock);
+    const made = openProvider({ ...shared, issuer, ...(issuer === own.issuer && discoveryUrl ? { discoveryUrl } : {}) }, clock).verify;
     verifiers.set(issuer, made);
     return made;
   };
@@ -28,7 +28,8 @@ export function claimResolver(claim: string, own: ProviderOptions, clock: Clock)
   const ask = async (endpoint: string, accessToken: string): Promise<unknown> => {
     const headers: Record<string, string> = accessToken === '' ? {} : { authorization: `Bearer ${accessToken}` };
     const jwt = await fetchText(endpoint, { clock, ca: own.ca, headers }).catch((error: Error) => {
-      throw new Error(`while getting distributed claim ${JSON.stringify(claim)}: Get ${JSON.stringify(endpoint)}: ${error.message}`);
+      const why = error instanceof RefusedDocument ? `error while getting distributed claim JWT: ${error.status}` : error.message;
+      throw new Error(`while getting distributed claim ${JSON.stringify(claim)}: ${why}`);
     });
     const token = jwt.trim();
     const answered = claimsOf(token);

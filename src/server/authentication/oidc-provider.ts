@@ -14,6 +14,7 @@ import {
 import { isJsonObject } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { OidcMetrics } from '../metrics/oidc-metrics.ts';
+import { connectionProblem } from '../webhook/go-words.ts';
 
 export interface ProviderOptions {
   issuer: string;
@@ -40,10 +41,20 @@ export interface FetchOptions {
   headers?: Record<string, string>;
 }
 
-/** A document of a few kilobytes; the error says why there is none. */
+/** Who was asked has answered, but not with a document. */
+export class RefusedDocument extends Error {
+  /** `401 Unauthorized`. */
+  readonly status: string;
+  constructor(status: string, text: string) {
+    super(`${status}: ${text.slice(0, 1024)}`);
+    this.status = status;
+  }
+}
+
+/** A document of a few kilobytes; the error says in Go's words why there is none. */
 export async function fetchText(url: string, { clock, ca, headers = {} }: FetchOptions, redirects = 0): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const failed = (why: string) => reject(new Error(why));
+  const failed = (why: string) => reject(new Error(`Get ${JSON.stringify(url)}: ${why}`));
   const secure = !url.startsWith('http:');
   const sent = (secure ? get : getPlain)(url, { ...(secure && ca !== undefined ? { ca } : {}), headers }, (response) => {
     const { statusCode = 0, statusMessage = '' } = response;
@@ -59,17 +70,17 @@ export async function fetchText(url: string, { clock, ca, headers = {} }: FetchO
       text += chunk;
       if (text.length > maxDocumentBytes) giveUp('the answer is too large');
     });
-    response.on('error', (error) => failed(error.message));
+    response.on('error', (error) => failed(connectionProblem(error)));
     response.on('end', () => {
       if (statusCode === 200) resolve(text);
-      else failed(`${statusCode} ${statusMessage}: ${text.slice(0, 1024)}`);
+      else reject(new RefusedDocument(`${statusCode} ${statusMessage}`, text));
     });
   });
   const giveUp = (why: string) => {
     failed(why);
     sent.destroy();
   };
-  sent.on('error', (error) => failed(error.message));
+  sent.on('error', (error) => failed(connectionProblem(error)));
   // Of the whole: an answer that comes in byte by byte keeps everybody waiting whom the provider knows.
   const timer = clock.setTimer(timeoutMs, () => giveUp('context deadline exceeded'));
   return promise.finally(() => timer.cancel());
@@ -77,9 +88,7 @@ export async function fetchText(url: string, { clock, ca, headers = {} }: FetchO
 
 async function fetchJson(url: string, options: FetchOptions): Promise<{ value: Record<string, unknown>; text: string }> {
   const failed = (why: string) => new Error(`oidc: fetching ${url}: ${why}`);
-  const text = await fetchText(url, options).catch((error: Error) => {
-    throw failed(error.message);
-  });
+  const text = await fetchText(url, options);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -100,22 +109,25 @@ function providerKeys(
   { issuer, discoveryUrl, ca }: ProviderOptions,
   clock: Clock,
   metrics: OidcMetrics | undefined,
-): (isStale: boolean) => Keys | Promise<Keys> {
+): { keysOf(isStale: boolean): Keys | Promise<Keys>; discover(): Promise<string> } {
   let known: Keys | undefined;
   let asked: Promise<Keys> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
+  /** Where its keys are. */
+  const discover = async (): Promise<string> => {
+    const { value } = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { clock, ca });
+    const { issuer: told = '', jwks_uri: keysUrl } = value;
+    if (told !== issuer)
+      throw new Error(
+        `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(told)}`,
+      );
+    if (typeof keysUrl !== 'string' || keysUrl === '') throw new Error('provider did not return JWKS URL');
+    return keysUrl;
+  };
   const load = async (): Promise<Keys> => {
     askedMs = clock.monotonic();
     try {
-      const { value: discovered } = await fetchJson(discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
-        clock,
-        ca,
-      });
-      if (discovered.issuer !== issuer)
-        throw new Error(
-          `oidc: issuer did not match the issuer returned by provider, expected ${JSON.stringify(issuer)} got ${JSON.stringify(discovered.issuer)}`,
-        );
-      const { value: keys, text } = await fetchJson(String(discovered.jwks_uri), { clock, ca }).catch((error: unknown) => {
+      const { value: keys, text } = await fetchJson(await discover(), { clock, ca }).catch((error: unknown) => {
         metrics?.keysFetched(issuer, undefined);
         throw error;
       });
@@ -127,12 +139,15 @@ function providerKeys(
       asked = undefined;
     }
   };
-  return (isStale) => {
-    if (known !== undefined && !isStale) return known;
-    // A provider that has never answered is asked again with the next token.
-    if (known !== undefined && asked === undefined && clock.monotonic() - askedMs <= refreshMs) return known;
-    asked ??= load();
-    return asked;
+  return {
+    discover,
+    keysOf(isStale) {
+      if (known !== undefined && !isStale) return known;
+      // A provider that has never answered is asked again with the next token.
+      if (known !== undefined && asked === undefined && clock.monotonic() - askedMs <= refreshMs) return known;
+      asked ??= load();
+      return asked;
+    },
   };
 }
 
@@ -196,8 +211,14 @@ function checkAlgorithm(token: string, algorithms: readonly string[]): void {
 /** Throws, in go-oidc's words, for a token that is not of the provider or not for this cluster. */
 export type TokenVerifier = (token: string, claims: JWTPayload) => Promise<void>;
 
-export function providerVerifier(options: ProviderOptions, clock: Clock, metrics?: OidcMetrics): TokenVerifier {
-  const keysOf = providerKeys(options, clock, metrics);
+export interface Provider {
+  verify: TokenVerifier;
+  /** Throws where it does not say who it is, and where its keys are. */
+  check(): Promise<void>;
+}
+
+export function openProvider(options: ProviderOptions, clock: Clock, metrics?: OidcMetrics): Provider {
+  const { keysOf, discover } = providerKeys(options, clock, metrics);
   const algorithms = [...options.algorithms];
   const check = async (token: string, isStale: boolean): Promise<void> => {
     const keys = await keysOf(isStale);
@@ -215,7 +236,7 @@ export function providerVerifier(options: ProviderOptions, clock: Clock, metrics
       throw new joseErrors.JWSSignatureVerificationFailed();
     }
   };
-  return async (token, claims) => {
+  const verify: TokenVerifier = async (token, claims) => {
     // What is easily seen first: for a token that is no good anyway the provider need not be asked for its keys.
     checkClaims(claims, options.audiences, clock.now() / 1000);
     checkAlgorithm(token, algorithms);
@@ -230,5 +251,11 @@ export function providerVerifier(options: ProviderOptions, clock: Clock, metrics
       if (error instanceof joseErrors.JOSEError) throw new Error('failed to verify signature: failed to verify id token signature');
       throw error;
     }
+  };
+  return {
+    verify,
+    async check() {
+      await discover();
+    },
   };
 }

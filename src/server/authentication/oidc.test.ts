@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ensurePki } from '../../pki/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import { createOidcMetrics } from '../metrics/oidc-metrics.ts';
-import { type OidcOptions, oidcTokens } from './oidc.ts';
+import { allHealthy, type OidcOptions, oidcTokens } from './oidc.ts';
 
 let dir: string;
 let provider: Server;
@@ -119,7 +119,7 @@ test('a provider whose answer never ends is waited for half a minute, whatever c
   const answer = tokens.authenticateToken(await token({}), []).catch((error: Error) => error.message);
   await waiting;
   await clock.advance(30_000);
-  expect(await answer).toContain('/endless: context deadline exceeded');
+  expect(await answer).toContain('/endless": context deadline exceeded');
 });
 
 test('groups that another provider has are asked for there', async () => {
@@ -156,8 +156,30 @@ test('groups that another provider has are asked for there', async () => {
     'malformed token',
   );
   await expect(groups({ ...elsewhere, _claim_sources: { src: { endpoint: 'https://127.0.0.1:1/x' } } })).rejects.toThrow(
-    `${prefix}while getting distributed claim "groups": Get "https://127.0.0.1:1/x": `,
+    `${prefix}while getting distributed claim "groups": Get "https://127.0.0.1:1/x": dial tcp 127.0.0.1:1: connect: connection refused`,
   );
+});
+
+test('providers that a new configuration names are waited for', async () => {
+  absent = 1;
+  const tokens = oidcTokens(options, clock);
+  const elsewhere = oidcTokens({ ...options, issuer: 'https://127.0.0.1:1' }, clock);
+  await expect(tokens.checkHealth()).rejects.toThrow(
+    `oidc: authenticator for issuer "${options.issuer}" is not healthy: 503 Service Unavailable: later`,
+  );
+  await allHealthy([tokens], clock, AbortSignal.timeout(10_000));
+  const refused = expect(allHealthy([tokens, elsewhere], clock, AbortSignal.timeout(10_000))).rejects.toThrow(
+    '[oidc: authenticator for issuer "https://127.0.0.1:1" is not healthy: Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp 127.0.0.1:1: connect: connection refused, context deadline exceeded]',
+  );
+  let isOver = false;
+  const over = refused.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(1000);
+  }
+  await over;
 });
 
 test('what is wrong with a token is said', async () => {

@@ -33,6 +33,22 @@ export function unionTokens(authenticators: readonly TokenAuthenticator[]): Toke
   };
 }
 
+/**
+ * For tokens that know nothing of audiences: they are good for the API's own, and for nobody who wants them for another.
+ * Where the API has none, neither is asked for.
+ */
+export function audienceAgnostic(apiAudiences: readonly string[], tokens: TokenAuthenticator): TokenAuthenticator {
+  return {
+    async authenticateToken(token, wanted, notes) {
+      if (wanted.length === 0) return tokens.authenticateToken(token, wanted, notes);
+      const audiences = apiAudiences.filter((audience) => wanted.includes(audience));
+      if (audiences.length === 0) return undefined;
+      const found = await tokens.authenticateToken(token, wanted, notes);
+      return found && { user: found.user, audiences };
+    },
+  };
+}
+
 const messagesOf = (failure: unknown): string[] => {
   if (failure instanceof AggregateError) return failure.errors.flatMap(messagesOf);
   return [failure instanceof Error ? failure.message : String(failure)];

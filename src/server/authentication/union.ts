@@ -43,7 +43,8 @@ const completed = new WeakMap<UserInfo, UserInfo>();
 
 /** Every user but the anonymous is in system:authenticated. */
 export function withAuthenticatedGroup(user: UserInfo): UserInfo {
-  if (user.groups.includes(authenticatedGroup) || user.groups.includes('system:unauthenticated')) return user;
+  if (user.name === 'system:anonymous' || user.groups.includes(authenticatedGroup) || user.groups.includes('system:unauthenticated'))
+    return user;
   let whole = completed.get(user);
   if (whole === undefined) {
     whole = { ...user, groups: [...user.groups, authenticatedGroup] };

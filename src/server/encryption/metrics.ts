@@ -1,6 +1,6 @@
 /** Metrics of encryption at rest, with upstream's names and labels. */
 import { exponentialBuckets, type Registry } from 'prom-client';
-import { counters, gauges, histograms } from '../../observability/index.ts';
+import { type Cell, counters, gauges, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { hashOf } from '../metrics/hash-of.ts';
 
@@ -117,7 +117,7 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
     hashes.set(keyId, hash);
     return hash;
   };
-  let configuration: { value: number } | undefined;
+  let configuration: Cell | undefined;
 
   return {
     of: (resource) => ({
@@ -148,7 +148,7 @@ export function createEncryptionMetrics(registry: Registry, clock: Clock, server
       reloadTimes.with({ status, ...id }).value = seconds();
     },
     configured(hash) {
-      if (configuration) configuration.value = 0;
+      if (configuration) info.drop(configuration.labels);
       configuration = info.with({ ...id, hash });
       configuration.value = 1;
     },

@@ -43,7 +43,8 @@ function read(socket: TLSSocket): Credentials['certificate'] {
   // Without a certificate the connection is unauthorized too.
   const problem = socket.authorized ? uidProblem(uids) : String(socket.authorizationError);
   return {
-    commonName: list(subject.CN)[0] ?? '',
+    // Of several the last, as Go has it.
+    commonName: list(subject.CN).at(-1) ?? '',
     organizations: list(subject.O),
     ...(uid === undefined ? {} : { uid }),
     notAfter: new Date(peer.valid_to),

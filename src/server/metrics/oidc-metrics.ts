@@ -37,7 +37,7 @@ export function createOidcMetrics(registry: Registry, clock: Clock, serverId: st
       fetches.with({ result: keySet === undefined ? 'failure' : 'success', ...labels }).value = clock.now() / 1000;
       if (keySet === undefined) return;
       const before = present.get(issuer);
-      if (before) before.value = 0;
+      if (before) keySets.drop(before.labels);
       const cell = keySets.with({ ...labels, hash: hashOf(keySet) });
       cell.value = 1;
       present.set(issuer, cell);

@@ -129,7 +129,7 @@ function authenticate(options: PipelineOptions, credentials: Credentials, path: 
     if (credentials.certificate !== undefined && authentication) authentication.certificate(credentials.certificate.notAfter);
     return user;
   };
-  const whole = (user: UserInfo) => known(user.name === 'system:anonymous' ? user : withAuthenticatedGroup(user));
+  const whole = (user: UserInfo) => known(withAuthenticatedGroup(user));
   const attempt = (from: number): UserInfo | Promise<UserInfo> => {
     for (let i = from; i < authenticators.length; i++) {
       let answer: ReturnType<Authenticator['authenticate']>;
