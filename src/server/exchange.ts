@@ -108,7 +108,13 @@ export type AnswerEvent =
 
 export type Answer =
   /** One object: of a resource, or a Status, a review, a discovery document. */
-  | { type: 'object'; status: number; item: { readonly object: object; readonly bytes?: Buffer }; resource?: ServedResource }
+  | {
+      type: 'object';
+      status: number;
+      item: { readonly object: object; readonly bytes?: Buffer };
+      resource?: ServedResource;
+      headers?: Readonly<Record<string, string>>;
+    }
   | { type: 'list'; resource: ServedResource; metadata: ListMeta; items: readonly Item[] }
   /** Events in batches of what came together. */
   | { type: 'watch'; resource: ServedResource; events: AsyncIterable<readonly AnswerEvent[]> }

@@ -147,20 +147,24 @@ test.each<[string, NonNullable<Parameters<typeof openTestServer>[0]>['http'], bo
   await under.close();
 });
 
-test('what lives long is ended bit by bit where there is time for it', async () => {
+test.each([
+  [4, 1, 'two hundred a second where they are few'],
+  [4000, 1000, 'evenly where they are many'],
+])('of what lives long %i are ended bit by bit, %i in a quarter of the time: %s', async (count, quarter) => {
   const clock = new VirtualClock();
   const lifecycle = new Lifecycle(clock, { watchGraceSeconds: 10 });
-  const lifetimes = Array.from({ length: 4 }, () => new RequestLifetime());
+  const lifetimes = Array.from({ length: count }, () => new RequestLifetime());
   for (const lifetime of lifetimes) lifecycle.enter(lifetime, true);
   const over = () => lifetimes.filter(({ isOver }) => isOver).length;
   const down = lifecycle.shutDown(5000);
   expect(over()).toBe(1);
-  await clock.advance(2500);
-  expect(over()).toBe(2);
+  const eachMs = count === 4 ? 5 : 2.5;
+  await clock.advance(eachMs * quarter);
+  expect(over()).toBe(quarter + 1);
   expect(lifecycle.ending.aborted).toBe(false);
-  await clock.advance(7500);
+  await clock.advance(eachMs * (count - quarter));
   await down;
-  expect(over()).toBe(4);
+  expect(over()).toBe(count);
   expect(lifecycle.ending.aborted).toBe(true);
 });
 

@@ -17,6 +17,9 @@ export interface ShutdownOptions {
   watchGraceSeconds?: number;
 }
 
+/** However much time there is: clients of so many can come to the other servers at once. */
+const leastPerSecond = 200;
+
 const shuttingDown = new Error('the API server is shutting down');
 
 export class Lifecycle {
@@ -63,14 +66,14 @@ export class Lifecycle {
     return () => void this.#long.delete(lifetime);
   }
 
-  /** Ends what lives long at an even rate. */
+  /** Ends what lives long at an even rate, but no slower than there is reason to. */
   async #endGradually(graceMs: number): Promise<void> {
     const lifetimes = [...this.#long];
     for (const lifetime of lifetimes) {
       // Whose client has gone meanwhile leaves more time to the others' servers.
       if (!this.#long.delete(lifetime)) continue;
       lifetime.end(shuttingDown);
-      await this.#clock.sleep(graceMs / lifetimes.length);
+      await this.#clock.sleep(Math.min(graceMs / lifetimes.length, 1000 / leastPerSecond));
     }
   }
 

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { RequestContext } from './exchange.ts';
+import { accessDenied, attributesOf } from './pipeline/authorize.ts';
 import { isLongRunning, parseRequestInfo } from './request-info.ts';
 
 const infoOf = (method: string, url: string) => {
@@ -22,6 +24,27 @@ test.each<[string, string, string, string, string?, string?]>([
   ['GET', '/apis/apps/v1', 'get', '', '', ''],
 ])('%s %s', (method, url, verb, namespace, resource = '', name = '') => {
   expect(infoOf(method, url)).toMatchObject({ verb, namespace, resource, name, isResourceRequest: resource !== '' });
+});
+
+test.each([
+  ['GET', '/api/v1/pods', true],
+  ['DELETE', '/api/v1/pods', true],
+  ['GET', '/api/v1/pods/p', false],
+  // k8s.io/apiserver's requestinfo_test: not where the verb stands in the path.
+  ['GET', '/api/v1/watch/pods', false],
+])('%s %s is allowed by what it selects: %s', (method, path, selects) => {
+  const query = new URLSearchParams({ fieldSelector: 'a=b', labelSelector: 'c=d' });
+  const { fieldSelector, labelSelector } = attributesOf({ info: parseRequestInfo(method, path, query), query, path } as RequestContext);
+  expect([fieldSelector, labelSelector]).toEqual(selects ? ['a=b', 'c=d'] : [undefined, undefined]);
+});
+
+test('a refusal has nothing in it that a browser takes for HTML', () => {
+  const user = { name: 'a<b>', groups: [] };
+  const path = '/<script>';
+  const info = parseRequestInfo('GET', path, new URLSearchParams());
+  expect(accessDenied(attributesOf({ info, path, query: new URLSearchParams(), user } as unknown as RequestContext), 'a & b').message).toBe(
+    'forbidden: User "a&lt;b&gt;" cannot get path "/&lt;script&gt;": a & b',
+  );
 });
 
 test('what lasts as long as the client likes', () => {

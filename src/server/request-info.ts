@@ -69,6 +69,7 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   parts = parts.slice(1);
   if (parts[0] === 'watch' || parts[0] === 'proxy') {
     info.verb = parts[0];
+    info.verbInPath = true;
     parts = parts.slice(1);
     // Of what, the path doesn't say: the filters refuse it.
     if (parts.length === 0) return info;

@@ -27,6 +27,8 @@ export interface RequestInfo {
   name: string;
   /** Path elements after /api/v1/namespaces/NS: [resource, name, subresource, ...]. */
   parts: readonly string[];
+  /** The verb stands in the path (/watch/...): such requests select nothing that could make a difference to whether they are allowed. */
+  verbInPath?: boolean;
 }
 
 /** What authorizers decide on. */

@@ -124,7 +124,8 @@ it('lets the pages of some ask, and tells browsers to come over TLS', async () =
     'access-control-expose-headers': 'Date',
   };
   const preflight = await ask('OPTIONS', '/api/v1/namespaces', { origin, 'access-control-request-method': 'POST' });
-  expect(preflight).toMatchObject({ status: 204, body: '', headers: cors });
+  expect(preflight).toMatchObject({ status: 204, body: '', headers: { ...cors, 'cache-control': 'no-cache, private' } });
+  expect(preflight.headers['audit-id']).toMatch(/^[0-9a-f-]{36}$/);
   const asked = await ask('GET', '/api/v1/namespaces/default', { origin });
   expect(asked).toMatchObject({ status: 200, headers: { ...cors, 'strict-transport-security': 'max-age=31536000; includeSubDomains' } });
   const other = await ask('GET', '/api/v1/namespaces/default', { origin: 'https://example.com.evil' });

@@ -203,6 +203,7 @@ describe('the dumps', () => {
     );
     expect(levels?.map((line) => line.split(',')[0])).toContain('global-default');
     expect(queues?.[0]).toMatch(/^PriorityLevelName, +Index, +PendingRequests, +ExecutingRequests, /);
+    expect(await metrics.metrics()).toMatch(/^apiserver_current_inqueue_requests\{request_kind="readOnly"\} [1-4]$/m);
     expect(requests?.[0]).toMatch(/^PriorityLevelName, +FlowSchemaName, +QueueIndex, +RequestIndexInQueue, +FlowDistingsher, /);
     // All queues that there are to be, and what waits in them and what runs.
     expect(queues?.filter((line) => line.startsWith('global-default,'))).toHaveLength(128);

@@ -1,4 +1,5 @@
 /** How many requests that change something, or that do not, wait and run, at every nanosecond, as fractions of what there may be. */
+import { Watermark } from '../metrics/watermark.ts';
 import { Buckets } from './buckets.ts';
 import { Elapsed } from './elapsed.ts';
 
@@ -8,6 +9,8 @@ export class KindUsage {
   readonly kind: 'readOnly' | 'mutating';
   readonly waited = new Buckets(bounds);
   readonly executed = new Buckets(bounds);
+  /** Those that wait. */
+  readonly queued = new Watermark();
   readonly #elapsed: Elapsed;
   #waiting = 0;
   #executing = 0;
@@ -31,6 +34,7 @@ export class KindUsage {
   add(waiting: number, executing: number, nowMs: number): void {
     this.settle(nowMs);
     this.#waiting += waiting;
+    if (waiting !== 0) this.queued.change(waiting, nowMs);
     this.#executing += executing;
   }
 

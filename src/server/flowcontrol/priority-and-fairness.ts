@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import { FlowSchema, type KubeObject, PriorityLevelConfiguration, type Resource } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { registerWatermarks } from '../metrics/watermark.ts';
 import { follow, type Storages } from '../storages.ts';
 import { type Configured, configure, type Schema } from './configured.ts';
 import { dumpAnswer } from './dumps.ts';
@@ -102,7 +103,12 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
   };
   configured = configure(clock, totalSeats, [], [], undefined);
   reconfigure();
-  if (options.metrics)
+  if (options.metrics) {
+    registerWatermarks(options.metrics, clock, {
+      name: 'apiserver_current_inqueue_requests',
+      help: 'Maximal number of queued requests in this apiserver per request kind in last second.',
+      kinds: () => ({ readOnly: readOnly.queued, mutating: mutating.queued }),
+    });
     registerFlowMetrics(options.metrics, {
       schemas: () => configured.schemas,
       levels: () => configured.levels.values(),
@@ -113,6 +119,7 @@ export function createPriorityAndFairness(options: PriorityAndFairnessOptions): 
         return [readOnly, mutating];
       },
     });
+  }
 
   const workload: Workload = { objects: options.objects, watchers: ({ info }) => watches.interestedIn(info) };
   const countWatch = ({ info, query, signal }: RequestContext) => {

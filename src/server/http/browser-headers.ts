@@ -1,4 +1,6 @@
 /** What browsers are told with each answer: whose pages may ask (CORS), and to come over TLS only (HSTS). */
+import type { Random } from '../../time/index.ts';
+import { newUid } from '../registry/identity.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
 
 export interface BrowserOptions {
@@ -17,8 +19,8 @@ const corsHeaders = {
   'access-control-allow-credentials': 'true',
 };
 
-function originOf(rawHeaders: readonly string[]): string {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'origin') return rawHeaders[i + 1] ?? '';
+function headerOf(rawHeaders: readonly string[], name: string): string {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) return rawHeaders[i + 1] ?? '';
   return '';
 }
 
@@ -30,8 +32,9 @@ export function browserReply(
   { allowsOrigin, strictTransport = [] }: BrowserOptions,
   request: { method: string; rawHeaders: readonly string[] },
   reply: Reply,
+  random: Random,
 ): Reply | undefined {
-  const origin = allowsOrigin ? originOf(request.rawHeaders) : '';
+  const origin = allowsOrigin ? headerOf(request.rawHeaders, 'origin') : '';
   const isAllowed = origin !== '' && allowsOrigin?.(origin) === true;
   if (!isAllowed && strictTransport.length === 0) return reply;
   const added: ReplyHeaders = {
@@ -39,7 +42,8 @@ export function browserReply(
     ...(strictTransport.length > 0 ? { 'strict-transport-security': strictTransport.join('; ') } : {}),
   };
   if (isAllowed && request.method === 'OPTIONS') {
-    reply.head(204, added);
+    const auditId = headerOf(request.rawHeaders, 'audit-id') || newUid(random);
+    reply.head(204, { 'audit-id': auditId, 'cache-control': 'no-cache, private', ...added });
     reply.end();
     return undefined;
   }

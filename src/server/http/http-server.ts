@@ -232,10 +232,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const { browsers, limitsAnonymous = false } = options.limits ?? {};
   const serve = async (request: Request, plainReply: Reply, life: RequestLifetime) => {
-    const reply = browsers ? browserReply(browsers, request, plainReply) : plainReply;
+    const reply = browsers ? browserReply(browsers, request, plainReply, random) : plainReply;
     if (reply === undefined) return;
     let delivery: Delivery | undefined;
     let bytes = 0;
+    let isBroken = false;
     try {
       const outcome = await handle(incomingOf(request, life));
       delivery = outcome.delivery;
@@ -243,10 +244,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       // The time may be up, but then that is what is answered.
       if (open.has(life)) bytes = await respond(outcome, reply, clock, stalledWriteMs);
     } catch (error) {
-      if (!life.isOver) logger.error({ err: error, path: request.url }, 'could not answer a request');
+      // Not by the client's leaving.
+      isBroken = !life.isOver;
+      if (isBroken) logger.error({ err: error, path: request.url }, 'could not answer a request');
       reply.destroy();
     } finally {
-      delivery?.finished(bytes);
+      delivery?.finished(bytes, isBroken);
     }
   };
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

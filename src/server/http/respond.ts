@@ -215,6 +215,7 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
     case 'hijacked':
       return;
     case 'object':
+      Object.assign(headers, answer.headers);
       if (answer.status === 404 && !context.isRouted && (answer.item.object as { message?: string }).message === notFoundMessage) {
         // No such endpoint: the mux's answer, which clients word themselves.
         headers['content-type'] = 'text/plain; charset=utf-8';

@@ -13,6 +13,11 @@ it('tells what was asked and stored, under the names, labels and buckets that up
     const get = (path: string) => transport.request({ method: 'GET', path, query: new URLSearchParams() });
     await get('/healthz');
     for (let i = 0; i < 3; i++) await get(`/api/v1/namespaces/default/nonsense${i}`);
+    const ask = (method: string, path: string, query = '') =>
+      transport.request({ method, path, query: new URLSearchParams(query) }).catch(() => {});
+    await ask('DELETE', '/api/v1/namespaces/default/configmaps', 'dryRun=All');
+    await ask('DELETE', '/api/v1/namespaces/default/configmaps', 'dryRun=None');
+    await ask('HEAD', '/healthz');
     const text = String((await get('/metrics')).body);
     const lines = text.split('\n');
 
@@ -25,6 +30,13 @@ it('tells what was asked and stored, under the names, labels and buckets that up
     expect(lines).toContain(
       'apiserver_request_duration_seconds_count{component="apiserver",dry_run="",group="",resource="configmaps",scope="resource",subresource="",verb="POST",version="v1"} 1',
     );
+    // Methods, but for lists, watches, connections and applied patches.
+    for (const dryRun of ['All', 'invalid'])
+      expect(text).toMatch(
+        new RegExp(`^apiserver_request_total\\{.*dry_run="${dryRun}",.*resource="configmaps",scope="namespace",.*verb="DELETE",`, 'm'),
+      );
+    expect(text).not.toMatch(/^apiserver_request_sli_duration_seconds_count.*verb="DELETE"/m);
+    expect(text).toMatch(/^apiserver_request_total\{.*subresource="\/healthz",verb="GET",version=""\} 2$/m);
     expect(lines).toContain('field_validation_request_duration_seconds_count{field_validation=""} 1');
     const bounds = lines.flatMap((line) => /^apiserver_request_duration_seconds_bucket\{.*verb="POST".*le="(.*?)"/.exec(line)?.[1] ?? []);
     expect(bounds).toEqual(

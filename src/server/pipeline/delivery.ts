@@ -6,6 +6,6 @@ export interface Delivery {
   answered(answer: Answer): void | Promise<void>;
   /** Events of a watch are about to be sent; `bytes` undefined in process, where none are made. */
   streamed?(events: number, bytes: number | undefined): void;
-  /** It has been sent, or the client has gone. `bytes`: how long its body was. */
-  finished(bytes: number): void;
+  /** It has been sent, or the client has gone. `bytes`: how long its body was; `broken`: the server has broken it off. */
+  finished(bytes: number, broken?: boolean): void;
 }

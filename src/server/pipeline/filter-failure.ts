@@ -1,5 +1,6 @@
 import { errors } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { withoutMarkup } from './markup.ts';
 import { statusAnswer } from './status-answer.ts';
 
 /** A filter could not do its part of a request: no fault of the client's, and no Status (k8s.io/apiserver's responsewriters.InternalError). */
@@ -13,8 +14,7 @@ const requestUri = ({ path, query }: RequestContext): string => (query.size > 0 
 /** A line of text that no browser takes for HTML; in process a Status, as clients make of it. */
 export function failureAnswer(context: RequestContext, message: string): Answer {
   if (context.local) return statusAnswer(errors.internal(message));
-  const text = `Internal Server Error: ${JSON.stringify(requestUri(context))}: ${message}\n`;
-  const body = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const body = withoutMarkup(`Internal Server Error: ${JSON.stringify(requestUri(context))}: ${message}\n`);
   return { type: 'raw', status: 500, contentType: 'text/plain; charset=utf-8', body, headers: { 'x-content-type-options': 'nosniff' } };
 }
 

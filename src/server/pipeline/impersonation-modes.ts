@@ -3,7 +3,6 @@
  * with a verb of its own and only for what may be done so; and, as ever, with the verb `impersonate`, for everything.
  */
 import {
-  errors,
   FieldErrors,
   FieldPath,
   fieldErrorMessage,
@@ -14,7 +13,7 @@ import {
 } from '../../api/index.ts';
 import { serviceAccountGroups } from '../authentication/service-account/claims.ts';
 import type { Attributes, Authorizer, UserInfo } from '../request.ts';
-import { forbiddenMessage } from './authorize.ts';
+import { accessDenied } from './authorize.ts';
 
 /** As the headers have it, not completed yet. */
 export interface WantedUser {
@@ -56,16 +55,10 @@ function nodeOf(username: string): string | undefined {
   return isDns1123Subdomain(name).length === 0 ? name : undefined;
 }
 
-function forbidden(attributes: Attributes, reason: string): StatusError {
-  const message = reason === '' ? forbiddenMessage(attributes) : `${forbiddenMessage(attributes)}: ${reason}`;
-  if (!attributes.isResourceRequest) return new StatusError(403, 'Forbidden', `forbidden: ${message}`, {});
-  return errors.forbidden({ group: attributes.apiGroup, plural: attributes.resource }, attributes.name, message);
-}
-
 async function demand(attributes: Attributes, authorizer: Authorizer): Promise<void> {
   const { decision, reason, error } = await authorizer.authorize(attributes);
   if (decision === 'allow') return;
-  throw forbidden(attributes, error === undefined ? reason : reason === '' ? error.message : `${error.message}: ${reason}`);
+  throw accessDenied(attributes, error === undefined ? reason : reason === '' ? error.message : `${error.message}: ${reason}`);
 }
 
 const isAllowed = (work: Promise<void>): Promise<boolean> =>
@@ -114,16 +107,16 @@ async function permit(wanted: WantedUser, requester: UserInfo, verb: string, aut
 
   const ofGroup = (name: string) => ({ ...named, resource: 'groups', name });
   if (isConstrained && wanted.groups.includes(''))
-    throw forbidden(about(ofGroup('')), 'impersonating the empty string group is not allowed');
+    throw accessDenied(about(ofGroup('')), 'impersonating the empty string group is not allowed');
   if (isConstrained && wanted.groups.includes('system:masters'))
-    throw forbidden(about(ofGroup('system:masters')), 'impersonating the system:masters group is not allowed');
+    throw accessDenied(about(ofGroup('system:masters')), 'impersonating the system:masters group is not allowed');
   const allGroups = isConstrained && wanted.groups.length >= many && (await isAllowed(ask(ofGroup('*'))));
   if (!allGroups) for (const group of wanted.groups) await ask(ofGroup(group));
 
   const extra = Object.entries(wanted.extra).flatMap(([key, values]) => values.map((value) => [key, value] as const));
   const ofExtra = (subresource: string, name: string) => ({ resource: 'userextras', subresource, name });
   const problem = isConstrained ? extraProblem(wanted.extra) : undefined;
-  if (problem !== undefined) throw forbidden(about(ofExtra('', '')), problem);
+  if (problem !== undefined) throw accessDenied(about(ofExtra('', '')), problem);
   const allExtra = isConstrained && extra.length >= many && (await isAllowed(ask(ofExtra('*', '*'))));
   if (!allExtra) for (const [key, value] of extra) await ask(ofExtra(key, value));
 

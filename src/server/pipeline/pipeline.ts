@@ -19,7 +19,7 @@ import type { Authenticator, Authorizer, Credentials, UserInfo } from '../reques
 import { isLongRunning } from '../request-info.ts';
 import type { RequestLifetime } from '../request-lifetime.ts';
 import { initialBatch } from '../storage/watch.ts';
-import { authorize } from './authorize.ts';
+import { AccessDenied, authorize } from './authorize.ts';
 import { PipelineContext, shortAuditId } from './context.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
@@ -243,7 +243,12 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     };
   };
 
-  const deliver = (context: RequestContext, answer: Answer, done: (status: number, bytes: number) => void, startedMs: number): Delivery => {
+  const deliver = (
+    context: RequestContext,
+    answer: Answer,
+    done: (status: number, bytes: number, broken: boolean) => void,
+    startedMs: number,
+  ): Delivery => {
     const trail = context.audit as AuditTrail | undefined; // what `identify` has set
     let status = statusCode(answer);
     let isFinished = false;
@@ -253,10 +258,10 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         status = statusCode(sent);
         return trail?.answered(sent);
       },
-      finished(bytes) {
+      finished(bytes, broken = false) {
         if (isFinished) return;
         isFinished = true;
-        done(status, bytes);
+        done(status, bytes, broken);
         const span = spans.get(context);
         span?.set({ 'http.response.status_code': status, 'http.response.body.size': bytes });
         if (status >= 500) span?.fail('');
@@ -269,6 +274,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
 
   const failure = (context: RequestContext, error: unknown): Answer => {
     if (error instanceof FilterFailure) return failureAnswer(context, error.message);
+    if (error instanceof AccessDenied) return { ...statusAnswer(error), headers: { 'x-content-type-options': 'nosniff' } };
     if (error instanceof StatusError) return statusAnswer(error);
     // What the store has refused is told in its own words, without a reason.
     if (error instanceof RequestTooLargeError) return statusAnswer(new StatusError(500, '', error.message));
@@ -294,8 +300,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const startedMs = clock.monotonic();
     const observed = metrics.begin(context, long, startedMs);
     const leave = lifecycle?.enter(lifetime, long);
-    const done = (code: number, bytes: number) => {
-      observed(code, bytes);
+    const done = (code: number, bytes: number, broken: boolean) => {
+      observed(code, bytes, broken);
       leave?.();
     };
     let answer: Answer;

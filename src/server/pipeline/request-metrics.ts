@@ -3,11 +3,13 @@ import type { Registry } from 'prom-client';
 import { type Cell, counters, gauges, type HistogramCell, histograms } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { RequestContext } from '../exchange.ts';
+import { registerWatermarks, Watermark } from '../metrics/watermark.ts';
 import type { RequestInfo } from '../request.ts';
+import { queryBoolean } from '../request-info.ts';
 
 export interface RequestMetrics {
-  /** A request has come, at this time of the clock; the result is called when it has been answered. */
-  begin(context: RequestContext, longRunning: boolean, startedMs: number): (status: number, bytes: number) => void;
+  /** A request has come, at this time of the clock; the result is called when it has been answered, or when that was broken off. */
+  begin(context: RequestContext, longRunning: boolean, startedMs: number): (status: number, bytes: number, broken: boolean) => void;
 }
 
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
@@ -23,9 +25,16 @@ const knownSubresources = new Set(
   ]),
 );
 const connecting = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
-const verbOf: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT', proxy: 'CONNECT' };
+/** Upstream reports methods, and sets lists and watches apart. */
+const verbOf: Readonly<Record<string, string>> = {
+  create: 'POST',
+  update: 'PUT',
+  proxy: 'CONNECT',
+  deletecollection: 'DELETE',
+  '': 'other',
+};
 const readVerbs = new Set(['get', 'list', 'watch']);
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT']);
+const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT']);
 
 const validating = new Set(['create', 'update', 'patch']);
 const fieldValidations = new Set(['', 'Ignore', 'Warn', 'Strict']);
@@ -35,9 +44,19 @@ function fieldValidationOf({ query }: RequestContext): string {
   return fieldValidations.has(given) ? given : 'invalid';
 }
 
-function reportedVerb({ info, method, body }: RequestContext): string {
-  if (!info.isResourceRequest) return methods.has(method) ? method : 'other';
+/** What it says of that; anything else is one label. */
+function dryRunOf({ query }: RequestContext): string {
+  if (query.size === 0) return '';
+  const given = query.getAll('dryRun');
+  if (given.length === 0) return '';
+  return given.every((value) => value === 'All') ? 'All' : 'invalid';
+}
+
+function reportedVerb({ info, method, query, body }: RequestContext): string {
+  if (!info.isResourceRequest) return method === 'HEAD' ? 'GET' : methods.has(method) ? method : 'other';
   if (connecting.has(info.subresource)) return 'CONNECT';
+  // Also where one object is asked for, of which that is no watch.
+  if (info.verb === 'get' && query.size > 0 && method === 'GET' && queryBoolean(query, 'watch')) return 'WATCH';
   if (info.verb === 'patch' && body.contentType === 'application/apply-patch+yaml') return 'APPLY';
   return verbOf[info.verb] ?? info.verb.toUpperCase();
 }
@@ -130,14 +149,14 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     }
     return cell;
   };
-  const inflight = inflightGauges(registry);
+  const inflight = inflightGauges(registry, clock);
   const known = new Map<string, Series>();
 
   const seriesOf = (context: RequestContext): Series => {
     const { info } = context;
     const verb = reportedVerb(context);
     const scope = scopeOf(info);
-    const dryRun = context.query.size > 0 && context.query.has('dryRun') ? 'All' : '';
+    const dryRun = dryRunOf(context);
     const path = info.isResourceRequest ? '' : info.path;
     const key = `${verb} ${info.apiGroup} ${info.apiVersion} ${info.resource} ${info.subresource} ${scope} ${dryRun} ${path}`;
     const found = known.get(key);
@@ -148,7 +167,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     const labels = { verb, group, version, resource, subresource, scope: isKnown ? scope : '', component: 'apiserver' };
     const made: Series = {
       duration: duration.with({ ...labels, dry_run: dryRun }),
-      sli: verb === 'WATCH' || verb === 'CONNECT' ? undefined : sli.with(labels),
+      sli: dryRun === '' ? sli.with(labels) : undefined,
       sizes: verb === 'GET' || verb === 'LIST' ? sizes.with(labels) : undefined,
       longRunning: undefined,
       bodies: undefined,
@@ -161,12 +180,9 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     return made;
   };
 
-  const noteRefusal = (status: number, { labels }: Series) => {
-    if (status === 429 || status === 504) terminations.with({ code: String(status), ...labels }).inc();
-    if (status !== 504) return;
-    const { component: _component, ...rest } = labels;
-    aborts.with(rest).inc();
-  };
+  /** In self-defense: by whoever lets requests in, or since the time was up. */
+  const isTermination = (status: number, { admission }: RequestContext) =>
+    status === 504 || (status === 429 && admission !== undefined && admission.release === undefined);
 
   return {
     begin(context, long, startedMs) {
@@ -176,13 +192,13 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         series.longRunning ??= running.with(series.labels);
         series.longRunning.inc();
       } else inflight.begin(isRead, startedMs);
-      return (status, bytes) => {
+      return (status, bytes, broken) => {
         const endedMs = clock.monotonic();
         const seconds = (endedMs - startedMs) / 1000;
         if (long) series.longRunning?.inc(-1);
         else inflight.end(isRead, endedMs);
         series.duration.observe(seconds);
-        if (!long) series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
+        series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
         if (context.bodyBytes !== undefined) {
           series.bodies ??= bodies.with(bodyLabels(context.info, series));
@@ -195,7 +211,11 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
           series.total.set(status, cell);
         }
         cell.inc();
-        if (status === 429 || status === 504) noteRefusal(status, series);
+        if (isTermination(status, context)) terminations.with({ code: String(status), ...series.labels }).inc();
+        if (broken && !long) {
+          const { component: _component, ...labels } = series.labels;
+          aborts.with(labels).inc();
+        }
         if (context.deprecation !== undefined) {
           const { group = '', version = '', resource = '', subresource = '' } = series.labels;
           deprecated.with({ group, version, resource, subresource, removed_release: context.deprecation.removedRelease }).value = 1;
@@ -210,29 +230,16 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
 }
 
 /** The most requests that ran at once in the last second, by kind. */
-function inflightGauges(registry: Registry) {
-  const family = gauges(registry, {
+function inflightGauges(registry: Registry, clock: Clock) {
+  const kinds = { readOnly: new Watermark(), mutating: new Watermark() };
+  registerWatermarks(registry, clock, {
     name: 'apiserver_current_inflight_requests',
     help: 'Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
+    kinds: () => kinds,
   });
-  const kinds = { true: 'readOnly', false: 'mutating' } as const;
-  const states = [true, false].map((isRead) => ({
-    isRead,
-    now: 0,
-    most: 0,
-    since: 0,
-    cell: family.with({ request_kind: kinds[`${isRead}`] }),
-  }));
-  const stateOf = (isRead: boolean) => states.find((state) => state.isRead === isRead);
-  const change = (isRead: boolean, by: 1 | -1, at: number) => {
-    const state = stateOf(isRead);
-    if (state === undefined) return;
-    state.now += by;
-    if (at - state.since > 1000) {
-      state.most = state.now;
-      state.since = at;
-    } else if (state.now > state.most) state.most = state.now;
-    state.cell.value = state.most;
+  const of = (isRead: boolean) => kinds[isRead ? 'readOnly' : 'mutating'];
+  return {
+    begin: (isRead: boolean, at: number) => of(isRead).change(1, at),
+    end: (isRead: boolean, at: number) => of(isRead).change(-1, at),
   };
-  return { begin: (isRead: boolean, at: number) => change(isRead, 1, at), end: (isRead: boolean, at: number) => change(isRead, -1, at) };
 }
