@@ -83,7 +83,7 @@ export function tokenRequestHandler(context: TokenRequestContext): SubresourceHa
       const { namespace, name } = call.context.info;
       matchNamespace(request as KubeObject, namespace);
       await call.admit('CREATE', tokenRequestKind, request);
-      return objectAnswer(await issueServiceAccountToken(context, namespace, name, request, (message) => call.context.warn(message)), 201);
+      return objectAnswer(await issueServiceAccountToken(context, namespace, name, request, call.context), 201);
     },
   };
 }

@@ -1,17 +1,24 @@
 /** A receiver that a kubeconfig names: of audit events, of reviews. */
-import { type RequestOptions as HttpRequestOptions, request as httpRequest } from 'node:http';
+import { type RequestOptions as HttpRequestOptions, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { connectionOf, loadKubeconfig } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
-import { connectionProblem } from './go-words.ts';
+import { connectionProblem, serverProblem } from './go-words.ts';
 import { serverIdentity } from './server-identity.ts';
 
 /** The receiver has answered, but not that all is well. */
 export class RefusedError extends Error {
   readonly status: number;
-  constructor(status: number, text: string) {
-    super(`the server responded with the status code ${status}${text === '' ? '' : `: ${text.slice(0, 1024)}`}`);
+  /** Whether it says when to come again. */
+  readonly saysWhen: boolean;
+  constructor(
+    status: number,
+    text: string,
+    { contentType, saysWhen = false }: { contentType?: string | undefined; saysWhen?: boolean } = {},
+  ) {
+    super(serverProblem(status, text, contentType));
     this.status = status;
+    this.saysWhen = saysWhen;
   }
 }
 
@@ -23,6 +30,9 @@ export interface KubeconfigWebhook {
 
 /** What may go better the next time: everything but a refusal of this very request. */
 export const mayRetry = (error: unknown) => !(error instanceof RefusedError) || error.status === 429 || error.status >= 500;
+
+const refusal = (status: number, text: string, headers: IncomingHttpHeaders) =>
+  new RefusedError(status, text, { contentType: headers['content-type'], saysWhen: headers['retry-after'] !== undefined });
 
 const maxAnswerBytes = 3 * 1024 * 1024;
 
@@ -65,7 +75,7 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
           });
           response.on('error', reject);
           const status = response.statusCode ?? 0;
-          response.on('end', () => (status >= 200 && status < 300 ? resolve(text) : reject(new RefusedError(status, text))));
+          response.on('end', () => (status >= 200 && status < 300 ? resolve(text) : reject(refusal(status, text, response.headers))));
         });
         sent.on('error', reject);
         sent.end(body);
@@ -75,7 +85,7 @@ export async function openKubeconfigWebhook(configFile: string): Promise<Kubecon
 
 /** What a review is asked again after: an answer that says so, or a connection that was lost (k8s.io/apiserver's DefaultShouldRetry). */
 function isPassing(error: unknown): boolean {
-  if (error instanceof RefusedError) return [429, 500, 504].includes(error.status);
+  if (error instanceof RefusedError) return error.saysWhen || error.status === 429 || (error.status >= 500 && error.status !== 503);
   const { cause } = error as { cause?: { code?: string } };
   return cause?.code === 'ECONNRESET';
 }
@@ -117,7 +127,7 @@ export async function postPatiently(
       tried('success');
       return answer;
     } catch (error) {
-      tried(deadline.signal.aborted || (error instanceof RefusedError && [500, 504].includes(error.status)) ? 'timeout' : 'error');
+      tried(deadline.signal.aborted || (error instanceof RefusedError && error.status === 504) ? 'timeout' : 'error');
       if (error instanceof RefusedError) throw error;
       const why = deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error);
       throw new Error(`Post ${JSON.stringify(webhook.url)}: ${why}`, { cause: error });

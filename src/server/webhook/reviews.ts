@@ -1,5 +1,6 @@
 /** Others who say whose a token is (--authentication-token-webhook-*); how any review is asked for. */
 import { createHash } from 'node:crypto';
+import { apiVersionOf, decodeValue, isJsonObject, kindNode, parseJson } from '../../api/index.ts';
 import { expiringCache } from '../../client/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { TokenAuthenticator } from '../authentication/token.ts';
@@ -28,8 +29,28 @@ const initialBackoffMs = 500;
 export async function askReview<Status>(options: ReviewOptions, group: string, kind: string, spec: object): Promise<Partial<Status>> {
   const body = { kind, apiVersion: `${group}/${options.version}`, metadata: {}, spec, status: {} };
   const text = await postPatiently(options.webhook, JSON.stringify(body), { ...options, initialBackoffMs });
-  // Looked at by whoever has asked; a status that is none says nothing.
-  return ((JSON.parse(text) as { status?: Partial<Status> } | null)?.status ?? {}) as Partial<Status>;
+  // It has been decoded as a review of this kind.
+  return (decodedReview(text, { group, version: options.version, kind }) as { status?: Partial<Status> }).status ?? {};
+}
+
+/** Throws in upstream's words for what is no such review. A kind and version that it does not tell are those that were sent. */
+function decodedReview(text: string, gvk: { group: string; version: string; kind: string }): unknown {
+  const node = kindNode(gvk);
+  if (node === undefined)
+    throw new Error(`no kind ${JSON.stringify(gvk.kind)} is registered for version ${JSON.stringify(apiVersionOf(gvk))}`);
+  if (text === '') throw new Error('0-length response with status code: 200 and content type: ');
+  let value: unknown;
+  try {
+    ({ value } = parseJson(text));
+  } catch (error) {
+    throw new Error(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { kind = gvk.kind, apiVersion = apiVersionOf(gvk) } = (isJsonObject(value) ? value : {}) as Record<string, unknown>;
+  if (kind !== gvk.kind || apiVersion !== apiVersionOf(gvk))
+    throw new Error(
+      `the API version in the data (${String(apiVersion)}) with kind ${String(kind)} does not match the expected API version (${apiVersionOf(gvk)}) with kind ${gvk.kind}`,
+    );
+  return decodeValue(node, value);
 }
 
 interface TokenStatus {

@@ -8,7 +8,7 @@ import { parseExactly } from '../../api/index.ts';
 import { currentSpan, spanKind, traced } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Storages } from '../storages.ts';
-import { connectionProblem } from './go-words.ts';
+import { connectionProblem, serverProblem } from './go-words.ts';
 import { serverIdentity } from './server-identity.ts';
 import { resolveService } from './service-address.ts';
 import type { CredentialsFor, WebhookCredentials } from './webhook-credentials.ts';
@@ -109,28 +109,6 @@ function targetOf(config: WebhookClientConfig, options: WebhookClientOptions, qu
   };
 }
 
-/** What client-go says of an answer that is no success. */
-function serverProblem(status: number, body: string): string {
-  switch (status) {
-    case 400:
-      return 'the server rejected our request for an unknown reason';
-    case 401:
-      return 'the server has asked for the client to provide credentials';
-    case 403:
-      return body.trim() || 'unknown';
-    case 404:
-      return 'the server could not find the requested resource';
-    case 429:
-      return 'the server has received too many requests and has asked us to try again later';
-    case 503:
-      return 'the server is currently unable to handle the request';
-    default:
-      return status >= 500
-        ? `an error on the server (${JSON.stringify(body.trim().slice(0, 2048) || 'unknown')}) has prevented the request from succeeding`
-        : `the server responded with the status code ${status} but did not return more information`;
-  }
-}
-
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
   const agent = new Agent({
     keepAlive: true,
@@ -181,7 +159,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
             const body = Buffer.concat(chunks).toString('utf8');
             const { statusCode = 0 } = response;
             if (statusCode >= 200 && statusCode < 300) resolve({ body, statusCode, contentType: response.headers['content-type'] ?? '' });
-            else reject(new WebhookStatusError(statusCode, serverProblem(statusCode, body)));
+            else reject(new WebhookStatusError(statusCode, serverProblem(statusCode, body, response.headers['content-type'])));
           });
         },
       );

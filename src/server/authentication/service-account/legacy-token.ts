@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto';
-import { compactVerify, decodeJwt } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { errors, Secret, ServiceAccount } from '../../../api/index.ts';
 import { type Clock, timestamp } from '../../../time/index.ts';
 import type { ServiceAccountMetrics } from '../../metrics/service-account-metrics.ts';
@@ -7,7 +7,8 @@ import type { AuthenticationNotes } from '../../request.ts';
 import { readObject, type Storages } from '../../storages.ts';
 import type { TokenAuthenticator } from '../token.ts';
 import { serviceAccountGroups, serviceAccountUserName } from './claims.ts';
-import { algorithmOf } from './token-issuer.ts';
+import { algorithmOf, keyIdOf } from './token-issuer.ts';
+import { commonAudiences, verifiedPayload, wrongSignature } from './token-verifier.ts';
 
 export const legacyIssuer = 'kubernetes/serviceaccount';
 
@@ -52,8 +53,6 @@ export function legacySecretTokens(options: {
         `the token in secret ${namespace}/${name} for service account ${namespace}/${account.metadata.name} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`,
       );
     }
-    metrics?.legacy.inc();
-    notes?.auditAnnotation('authentication.k8s.io/legacy-token', serviceAccountUserName(namespace, account.metadata.name));
     // What its account lists was made by the controllers of before 1.24.
     if (account.secrets?.some((reference) => reference.name === name)) {
       metrics?.legacyAuto.inc();
@@ -67,7 +66,10 @@ export function legacySecretTokens(options: {
     }
     await noteUse(secret);
   };
-  const keys = options.keys.map((pem) => createPublicKey(pem));
+  const keys = options.keys.map((pem) => {
+    const key = createPublicKey(pem);
+    return { key, id: keyIdOf(key), algorithm: algorithmOf(key) };
+  });
   return {
     async authenticateToken(token, audiences, notes) {
       if (token.split('.').length !== 3) return undefined;
@@ -78,8 +80,14 @@ export function legacySecretTokens(options: {
         return undefined; // no JWT, so somebody else's token
       }
       if (claims.iss !== legacyIssuer) return undefined;
-      const verified = await Promise.allSettled(keys.map((key) => compactVerify(token, key, { algorithms: [algorithmOf(key)] })));
-      if (!verified.some((v) => v.status === 'fulfilled')) throw new Error('invalid bearer token');
+      const { kid } = decodeProtectedHeader(token);
+      const candidates = kid ? keys.filter(({ id }) => id === kid) : keys;
+      if (candidates.length === 0) throw new Error('invalid signature, no keys found');
+      const payloads = await Promise.all(candidates.map(({ key, algorithm }) => verifiedPayload(token, key, algorithm)));
+      if (payloads.every((payload) => payload === undefined)) throw new Error(wrongSignature);
+      notes?.auditAnnotation('authentication.k8s.io/legacy-token', String(claims.sub ?? ''));
+      metrics?.legacy.inc();
+      const common = commonAudiences(options.apiAudiences, audiences, options.apiAudiences);
       const claim = (name: string) => String(claims[`kubernetes.io/serviceaccount/${name}`] ?? '');
       const named = {
         namespace: claim('namespace'),
@@ -102,9 +110,6 @@ export function legacySecretTokens(options: {
         if (account.metadata.uid !== uid) throw new Error(`ServiceAccount UID (${account.metadata.uid}) does not match claim (${uid})`);
         await track(secret, account, notes);
       }
-      const wanted = audiences.length > 0 ? audiences : options.apiAudiences;
-      const common = wanted.filter((a) => options.apiAudiences.includes(a));
-      if (common.length === 0) throw new Error('token audiences are invalid for the target audiences');
       return { user: { name: serviceAccountUserName(namespace, name), uid, groups: serviceAccountGroups(namespace) }, audiences: common };
     },
   };

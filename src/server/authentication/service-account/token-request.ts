@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { authenticationV1, KubeObject, Resource } from '../../../api/index.ts';
 import { errors, FieldErrors, FieldPath, Node, Pod, parseApiVersion, Secret, ServiceAccount } from '../../../api/index.ts';
 import type { Clock } from '../../../time/index.ts';
+import type { AuthenticationNotes } from '../../request.ts';
 import { readObject, type Storages } from '../../storages.ts';
 import { type ServiceAccountClaims, serviceAccountUserName } from './claims.ts';
 import type { TokenIssuer } from './token-issuer.ts';
@@ -30,7 +31,7 @@ export async function issueServiceAccountToken(
   namespace: string,
   name: string,
   request: authenticationV1.TokenRequest,
-  warn: (message: string) => void,
+  notes: AuthenticationNotes,
 ): Promise<authenticationV1.TokenRequest> {
   checkIdentity(name, request);
   const account = await readObject(context.storages, ServiceAccount, namespace, name);
@@ -43,15 +44,16 @@ export async function issueServiceAccountToken(
   validate(requested);
   const bound = await bind(context, namespace, name, spec.boundObjectRef);
   const seconds = context.maxSeconds === undefined ? requested : Math.min(requested, context.maxSeconds);
-  if (seconds < requested) warn(`requested expiration of ${requested} seconds shortened to ${seconds} seconds`);
+  if (seconds < requested) notes.warn(`requested expiration of ${requested} seconds shortened to ${seconds} seconds`);
   const now = Math.floor(context.clock.now() / 1000);
   const forApi = audiences.every((a) => context.apiAudiences.includes(a));
   const extend = (context.extendExpiration ?? true) && bound.pod !== undefined && seconds === injectedExpirationSeconds && forApi;
+  const jti = randomUUID();
   const token = await context.issuer.sign({
     aud: audiences,
     exp: now + (extend ? extendedSeconds : seconds),
     iat: now,
-    jti: randomUUID(),
+    jti,
     'kubernetes.io': {
       namespace,
       ...bound,
@@ -61,6 +63,7 @@ export async function issueServiceAccountToken(
     nbf: now,
     sub: serviceAccountUserName(namespace, name),
   });
+  notes.auditAnnotation('authentication.kubernetes.io/issued-credential-id', `JTI=${jti}`);
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',
@@ -112,9 +115,13 @@ async function bind(
   const read = async <T extends KubeObject>(resource: Resource<T>, ns: string): Promise<T> => {
     const object = await readObject(context.storages, resource, ns, name);
     if (object === undefined) throw errors.notFound(resource, name);
+    return object;
+  };
+  /** Nobody is bound to the namesake of what they mean. */
+  const sameUid = <T extends KubeObject>(object: T): T => {
     if (ref.uid && ref.uid !== object.metadata.uid)
       throw errors.conflict(
-        { group: resource.group, plural: resource.kind },
+        { group: '', plural: ref.kind ?? '' },
         name,
         `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
       );
@@ -128,6 +135,7 @@ async function bind(
       throw errors.badRequest(
         `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
       );
+    sameUid(pod);
     const nodeName = pod.spec?.nodeName;
     const node = nodeName ? await readObject(context.storages, Node, '', nodeName) : undefined;
     return {
@@ -135,7 +143,7 @@ async function bind(
       pod: identity(pod),
     };
   }
-  if (group === '' && ref.kind === 'Secret') return { secret: identity(await read(Secret, namespace)) };
-  if (group === '' && ref.kind === 'Node') return { node: identity(await read(Node, '')) };
+  if (group === '' && ref.kind === 'Secret') return { secret: identity(sameUid(await read(Secret, namespace))) };
+  if (group === '' && ref.kind === 'Node') return { node: identity(sameUid(await read(Node, ''))) };
   throw errors.badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`);
 }

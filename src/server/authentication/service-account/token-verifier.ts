@@ -1,7 +1,7 @@
-import { createPublicKey } from 'node:crypto';
-import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { compactVerify, decodeJwt, decodeProtectedHeader, errors as joseErrors } from 'jose';
 import type { KubeObject, Resource } from '../../../api/index.ts';
-import { Node, Pod, Secret, ServiceAccount } from '../../../api/index.ts';
+import { errors, Node, Pod, Secret, ServiceAccount } from '../../../api/index.ts';
 import type { Clock } from '../../../time/index.ts';
 import type { ServiceAccountMetrics } from '../../metrics/service-account-metrics.ts';
 import { readObject, type Storages } from '../../storages.ts';
@@ -32,23 +32,33 @@ export function createTokenVerifier(options: { issuers: readonly string[]; keys:
       const issuer = issuerOf(token);
       if (issuer === undefined || !options.issuers.includes(issuer)) return undefined;
       const { kid } = decodeProtectedHeader(token);
-      const candidates = keys.filter((k) => k.id === kid);
-      let failure: unknown = new Error('no keys found');
-      for (const { key, algorithm } of candidates.length > 0 ? candidates : keys) {
-        try {
-          const { payload } = await compactVerify(token, key, { algorithms: [algorithm] });
-          // Signed by us: it has the claims that we give.
-          const claims = JSON.parse(new TextDecoder().decode(payload)) as ServiceAccountClaims;
-          if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value ?? '');
-          verified.set(token, claims);
-          return claims;
-        } catch (error) {
-          failure = error;
-        }
+      const candidates = kid ? keys.filter(({ id }) => id === kid) : keys;
+      if (candidates.length === 0) throw new Error('invalid signature, no keys found');
+      for (const { key, algorithm } of candidates) {
+        const payload = await verifiedPayload(token, key, algorithm);
+        if (payload === undefined) continue;
+        // Signed by us: it has the claims that we give.
+        const claims = JSON.parse(new TextDecoder().decode(payload)) as ServiceAccountClaims;
+        if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value ?? '');
+        verified.set(token, claims);
+        return claims;
       }
-      throw new Error(`invalid bearer token: ${failure instanceof Error ? failure.message : String(failure)}`);
+      throw new Error(wrongSignature);
     },
   };
+}
+
+/** In the words of the library that upstream verifies with. */
+export const wrongSignature = 'go-jose/go-jose: error in cryptographic primitive';
+
+/** What is signed; undefined where it is not by this key. */
+export async function verifiedPayload(token: string, key: KeyObject, algorithm: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await compactVerify(token, key, { algorithms: [algorithm] })).payload;
+  } catch (error) {
+    if (error instanceof joseErrors.JOSEError) return undefined;
+    throw error;
+  }
 }
 
 function issuerOf(token: string): string | undefined {
@@ -60,6 +70,28 @@ function issuerOf(token: string): string | undefined {
   }
 }
 
+/** Other control planes' clocks, and deletions that are under way, may be this far off. */
+const leewaySeconds = 60;
+
+function checkTime({ exp, nbf, iat }: Partial<ServiceAccountClaims>, now: number): void {
+  if (nbf !== undefined && now + leewaySeconds < nbf) throw new Error('service account token is not valid yet');
+  if (exp !== undefined && now - leewaySeconds > exp) throw new Error('service account token has expired');
+  if (iat !== undefined && now + leewaySeconds < iat) throw new Error('service account token is issued in the future');
+}
+
+const audiencesOf = ({ aud }: { aud?: string | readonly string[] }): readonly string[] => (typeof aud === 'string' ? [aud] : (aud ?? []));
+
+const quoted = (audiences: readonly string[]) => `[${audiences.map((audience) => JSON.stringify(audience)).join(' ')}]`;
+
+/** Those of a token's audiences that are wanted, by default the API's own. Throws where there are none. */
+export function commonAudiences(good: readonly string[], wanted: readonly string[], apiAudiences: readonly string[]): readonly string[] {
+  const target = wanted.length > 0 ? wanted : apiAudiences;
+  const common = good.filter((audience) => target.includes(audience));
+  if (common.length === 0 && apiAudiences.length > 0)
+    throw new Error(`token audiences ${quoted(good)} is invalid for the target audiences ${quoted(target)}`);
+  return common;
+}
+
 export function serviceAccountTokens(options: {
   verifier: TokenVerifier;
   storages: Storages;
@@ -68,46 +100,57 @@ export function serviceAccountTokens(options: {
   metrics?: ServiceAccountMetrics | undefined;
 }): TokenAuthenticator {
   const { verifier, storages, clock } = options;
-  const requireObject = async <T extends KubeObject>(resource: Resource<T>, namespace: string, identity: ObjectIdentity): Promise<T> => {
-    const object = await readObject(storages, resource, namespace, identity.name);
-    const label = resource.kind === 'ServiceAccount' ? 'service account' : resource.kind.toLowerCase();
-    if (object === undefined) throw new Error(`${label} ${namespace}/${identity.name} has been deleted`);
-    const deleted = object.metadata.deletionTimestamp;
-    // Upstream gives a terminating object's tokens a minute more than its grace period.
-    if (deleted !== undefined && Date.parse(deleted) + 60_000 < clock.now())
-      throw new Error(`${label} ${namespace}/${identity.name} has been deleted`);
-    if (identity.uid !== undefined && object.metadata.uid !== identity.uid)
-      throw new Error(`${label} UID (${object.metadata.uid}) does not match claim (${identity.uid})`);
-    return object;
+  /** An object that the token lives by. Throws in upstream's words when it is another's, or gone (`whenGone`). */
+  const requireObject = async <T extends KubeObject>(
+    resource: Resource<T>,
+    namespace: string,
+    { name, uid = '' }: ObjectIdentity,
+    whenGone: () => Error,
+  ): Promise<void> => {
+    const object = await readObject(storages, resource, namespace, name);
+    const what = resource.kind === 'ServiceAccount' ? undefined : resource.kind.toLowerCase();
+    if (object === undefined) throw what ? whenGone() : errors.notFound(resource, name);
+    const { uid: present, deletionTimestamp: deleted } = object.metadata;
+    if (uid !== present)
+      throw new Error(
+        what
+          ? `${what} UID (${present}) does not match service account ${what} ref claim (${uid})`
+          : `service account UID (${present}) does not match claim (${uid})`,
+      );
+    if (deleted !== undefined && Date.parse(deleted) + leewaySeconds * 1000 < clock.now()) throw whenGone();
   };
+  const invalidated = () => new Error('service account token has been invalidated');
   return {
     async authenticateToken(token, audiences, notes) {
       const claims = await verifier.verify(token);
       if (claims === undefined) return undefined;
+      const good = audiencesOf(claims);
+      if (good.length === 0) {
+        // Of somebody else who has the key: it is for the API, as those in Secrets are.
+        notes?.auditAnnotation('authentication.k8s.io/legacy-token', claims.sub);
+        options.metrics?.legacy.inc();
+      }
+      const common = commonAudiences(good.length > 0 ? good : options.apiAudiences, audiences, options.apiAudiences);
       const now = clock.now() / 1000;
-      if (claims.exp !== undefined && now >= claims.exp) throw new Error('service account token has expired');
-      // A minute of leeway, for other control planes' clocks.
-      if (claims.nbf !== undefined && now + 60 < claims.nbf) throw new Error('service account token is not valid yet');
-      const wanted = audiences.length > 0 ? audiences : options.apiAudiences;
-      const aud = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
-      const common = wanted.filter((a) => aud.includes(a));
-      if (common.length === 0)
-        throw new Error(
-          `token audiences [${aud.map((a) => JSON.stringify(a)).join(' ')}] is invalid for the target audiences [${wanted.map((a) => JSON.stringify(a)).join(' ')}]`,
-        );
+      checkTime(claims, now);
       const { namespace, serviceaccount, pod, secret, node } = claims['kubernetes.io'];
-      await requireObject(ServiceAccount, namespace, serviceaccount);
-      if (secret !== undefined) await requireObject(Secret, namespace, secret);
-      if (pod !== undefined) await requireObject(Pod, namespace, pod);
+      await requireObject(
+        ServiceAccount,
+        namespace,
+        serviceaccount,
+        () => new Error(`service account ${namespace}/${serviceaccount.name} has been deleted`),
+      );
+      if (secret !== undefined) await requireObject(Secret, namespace, secret, invalidated);
+      if (pod !== undefined) await requireObject(Pod, namespace, pod, invalidated);
       // With a pod, the node is information only; alone, it is what the token lives by.
-      else if (node !== undefined) await requireObject(Node, '', node);
+      else if (node !== undefined) await requireObject(Node, '', node, invalidated);
       const { warnafter } = claims['kubernetes.io'];
       // Its client has not read it again in time: one day it will be too late.
-      if (warnafter !== undefined && warnafter > 0 && now > warnafter) {
+      if (warnafter && now > warnafter) {
         options.metrics?.stale.inc();
         const late = Math.round(now - warnafter);
         notes?.auditAnnotation('authentication.k8s.io/stale-token', `subject: ${claims.sub}, seconds after warning threshold: ${late}`);
-      } else options.metrics?.valid.inc();
+      } else if (warnafter) options.metrics?.valid.inc();
       const extra: Record<string, string[]> = {};
       if (claims.jti) extra['authentication.kubernetes.io/credential-id'] = [`JTI=${claims.jti}`];
       if (pod !== undefined) {
