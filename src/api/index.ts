@@ -11,6 +11,7 @@ export { conversionBundleProblem } from './apiextensions/definition-validation.t
 export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName, localAvailability } from './apiregistration/api-service.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
+export { rollbackAnnotation } from './apps/deployment.ts';
 export { compileTokenExpression, type TokenExpression } from './authentication/token-expressions.ts';
 export { type AccessCondition, compileAccessCondition } from './authorization/access-conditions.ts';
 export { isTimeZone, scheduleProblem } from './batch/cron-schedule.ts';

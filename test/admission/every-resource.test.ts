@@ -117,6 +117,7 @@ const annotated = (object: Sent, by: string): Sent => ({
 const posted: Record<string, object> = {
   binding: { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'stub' }, target: { kind: 'Node', name: 'n' } },
   eviction: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'stub' }, deleteOptions: background },
+  rollback: { kind: 'DeploymentRollback', name: 'stub', rollbackTo: {} },
   token: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: { name: 'stub' }, spec: { audiences: ['api'] } },
 };
 /** What is connected to, which is admitted as such whatever the method. */
@@ -159,7 +160,7 @@ test('every resource and verb', { timeout: 120_000 }, async () => {
     };
     for (const verb of writes) {
       const act = async () => {
-        if (verb === 'create') return subresource === '' ? send('POST', collection, sent) : send('POST', at, posted[subresource]);
+        if (verb === 'create') return subresource === '' ? send('POST', collection, sent) : send('POST', at, { apiVersion: groupVersion, ...posted[subresource] });
         if (verb === 'patch') return send('PATCH', at, { metadata: { annotations: { by: 'patch' } } }, merge);
         if (verb === 'delete') return send('DELETE', at, background);
         if (verb === 'deletecollection') return send('DELETE', `${collection}?labelSelector=collected%3Dtrue`, background);

@@ -49,7 +49,8 @@ function applyDefaults(deployment: Deployment, given: Defaults): void {
   spec.progressDeadlineSeconds ??= given.progressDeadlineSeconds;
 }
 
-const rollbackAnnotation = 'deprecated.deployment.rollback.to';
+/** The revision to go back to, 0 for the one before. */
+export const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 
 type Rollbackable = Omit<Deployment, 'apiVersion' | 'kind'> & { spec: { rollbackTo?: { revision?: number } } };
 

@@ -1,7 +1,7 @@
 /** Which replica set of a Deployment is which: the new one has the Deployment's template, the others are its history. */
 
 import type { Deployment, Pod, PodTemplateSpec, ReplicaSet } from '../../api/index.ts';
-import { lastAppliedAnnotation, semanticEqual } from '../../api/index.ts';
+import { lastAppliedAnnotation, rollbackAnnotation, semanticEqual } from '../../api/index.ts';
 import { timeOf } from '../framework/index.ts';
 
 export const hashLabel = 'pod-template-hash';
@@ -9,7 +9,6 @@ export const revisionAnnotation = 'deployment.kubernetes.io/revision';
 export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
-export const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 /** Upstream's maxRevHistoryLengthInChars. */
 const maxHistoryChars = 2000;
 

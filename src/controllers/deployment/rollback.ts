@@ -1,6 +1,6 @@
 /** Going back to an earlier revision by the annotation that extensions/v1beta1's field `rollbackTo` lives on in. Pure. */
-import { type Deployment, type ReplicaSet, semanticEqual } from '../../api/index.ts';
-import { compareRevisions, hashLabel, ownAnnotations, parseRevision, revisionOf, rollbackAnnotation, withoutHash } from './revisions.ts';
+import { type Deployment, type ReplicaSet, rollbackAnnotation, semanticEqual } from '../../api/index.ts';
+import { compareRevisions, hashLabel, ownAnnotations, parseRevision, revisionOf, withoutHash } from './revisions.ts';
 
 export interface Rollback {
   /** The Deployment without the wish, and with the template of the revision where there is one. */

@@ -5,6 +5,7 @@ import type { Storages } from '../storages.ts';
 import { bindingHandlers } from './binding.ts';
 import { type ComponentStatusDependencies, componentStatusHandler } from './component-status.ts';
 import { evictionHandler } from './eviction.ts';
+import { rollbackHandlers } from './rollback.ts';
 
 export { bindings } from './binding.ts';
 
@@ -14,5 +15,10 @@ export interface RestDependencies extends ComponentStatusDependencies {
 }
 
 export function coreHandlers(dependencies: RestDependencies): SubresourceHandler[] {
-  return [...bindingHandlers(dependencies), evictionHandler(dependencies), componentStatusHandler(dependencies)];
+  return [
+    ...bindingHandlers(dependencies),
+    evictionHandler(dependencies),
+    ...rollbackHandlers(dependencies),
+    componentStatusHandler(dependencies),
+  ];
 }
