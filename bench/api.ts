@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle, root } from '../scripts/bundle.ts';
-import { controlPlaneV8Flags } from '../src/cluster/v8-flags.ts';
+import { controlPlaneV8Flags, memoryEnvironment } from '../src/cluster/v8-flags.ts';
 import { systemClock as clock } from '../src/time/index.ts';
 import { openRawClient, type RawClient } from './api/raw-client.ts';
 import type { Order, Report } from './api/server.ts';
@@ -57,6 +57,7 @@ async function start(script: string, dir: string): Promise<Subject> {
   await bundle({ [script]: join(import.meta.dirname, 'api', `${script}.ts`) }, built);
   const server = fork(join(built, `${script}.js`), [dir], {
     execArgv: ['--disable-warning=ExperimentalWarning', ...(values.v8?.split(' ') ?? controlPlaneV8Flags)],
+    env: memoryEnvironment(),
   });
   const where = await Promise.race([
     once(server, 'message').then(([message]) => message as Exclude<Report, 'done'>), // its first word
@@ -181,7 +182,8 @@ const pods = '/api/v1/namespaces/default/pods';
 
 async function fanOut(): Promise<void> {
   if (!isWanted('watch fan-out')) return;
-  const writes = 1000 * seconds;
+  // About as many as are done in that time.
+  const writes = 3000 * seconds;
   let seen = 0;
   let all = Promise.withResolvers<void>();
   const onData = (chunk: Buffer) => {

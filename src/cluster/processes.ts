@@ -7,6 +7,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../time/index.ts';
 import type { Layout } from './layout.ts';
+import { memoryEnvironment } from './v8-flags.ts';
 
 export interface ProcessRecord {
   component: string;
@@ -75,6 +76,7 @@ export function startComponent(
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
+    env: memoryEnvironment(),
   });
   closeSync(log);
   if (child.pid !== undefined) {

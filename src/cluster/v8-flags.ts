@@ -1,4 +1,4 @@
-/** How V8 is to deal with memory in our processes, all of which collect at rest (collect-at-rest.ts). */
+/** How V8 and the C library are to deal with memory in our processes, all of which collect at rest (collect-at-rest.ts). */
 import { readFileSync } from 'node:fs';
 
 /** It gives memory back earlier with a small young generation; components hold mostly long-lived objects. */
@@ -17,6 +17,12 @@ export const controlPlaneV8Flags: readonly string[] = [
   '--invocation-count-for-turbofan=1500',
   '--expose-gc',
 ];
+
+/**
+ * glibc has up to eight heaps for each core, so that threads need not wait for each other, and gives back only what lies at the end of
+ * each. Two are enough for the main thread, V8's helpers and LMDB's writer (docs/performance.md). What is set by hand wins.
+ */
+export const memoryEnvironment = (): NodeJS.ProcessEnv => ({ MALLOC_ARENA_MAX: '2', ...process.env });
 
 /** What Linux gives a thread's stack unless told otherwise, in bytes. */
 const usualStack = 8 * 1024 * 1024;

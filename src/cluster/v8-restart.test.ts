@@ -8,7 +8,7 @@ const script = `
   const { restartWithV8Flags } = await import(${JSON.stringify(module)});
   restartWithV8Flags(${JSON.stringify(controlPlaneV8Flags)});
   const { pid, argv, execArgv, env } = process;
-  console.log(JSON.stringify({ pid, args: argv.slice(1), execArgv, mark: env.MARK, collects: typeof globalThis.gc }));
+  console.log(JSON.stringify({ pid, args: argv.slice(1), execArgv, mark: env.MARK, arenas: env.MALLOC_ARENA_MAX, collects: typeof globalThis.gc }));
 `;
 
 async function run(given: readonly string[], stdio: ('ignore' | 'pipe' | 'ipc')[] = ['ignore', 'pipe', 'pipe']) {
@@ -22,7 +22,7 @@ async function run(given: readonly string[], stdio: ('ignore' | 'pipe' | 'ipc')[
 
 test('a process goes on as itself, with the flags, and what it was given by hand', async () => {
   const { pid, said, errors } = await run(['--max-semi-space-size=64']);
-  expect(said).toMatchObject({ pid, args: ['a', '--b'], mark: 'kept', collects: 'function' });
+  expect(said).toMatchObject({ pid, args: ['a', '--b'], mark: 'kept', arenas: '2', collects: 'function' });
   const flags = [...stackFlags(), ...controlPlaneV8Flags, '--max-semi-space-size=64'];
   expect(said.execArgv.slice(0, flags.length)).toEqual(flags);
   expect(errors).not.toContain('ExperimentalWarning: process.execve');

@@ -1,5 +1,5 @@
 /** A process that somebody has started by hand gets the V8 flags that `k8ts up` would have given it. */
-import { stackFlags } from './v8-flags.ts';
+import { memoryEnvironment, stackFlags } from './v8-flags.ts';
 
 /**
  * Begins the process anew with these flags, where it does not have them: V8 heeds the size of its heap's parts and of the stack at its
@@ -11,5 +11,5 @@ export function restartWithV8Flags(flags: readonly string[]): void {
   const wanted = [...stackFlags(), ...flags];
   const { argv, execArgv, execPath } = process;
   if (wanted.every((flag) => execArgv.includes(flag)) || process.connected || typeof process.execve !== 'function') return;
-  process.execve(execPath, [execPath, ...wanted, ...execArgv, ...argv.slice(1)], process.env);
+  process.execve(execPath, [execPath, ...wanted, ...execArgv, ...argv.slice(1)], memoryEnvironment());
 }
