@@ -160,7 +160,10 @@ test('every resource and verb', { timeout: 120_000 }, async () => {
     };
     for (const verb of writes) {
       const act = async () => {
-        if (verb === 'create') return subresource === '' ? send('POST', collection, sent) : send('POST', at, { apiVersion: groupVersion, ...posted[subresource] });
+        if (verb === 'create')
+          return subresource === ''
+            ? send('POST', collection, sent)
+            : send('POST', at, { apiVersion: groupVersion, ...posted[subresource] });
         if (verb === 'patch') return send('PATCH', at, { metadata: { annotations: { by: 'patch' } } }, merge);
         if (verb === 'delete') return send('DELETE', at, background);
         if (verb === 'deletecollection') return send('DELETE', `${collection}?labelSelector=collected%3Dtrue`, background);
