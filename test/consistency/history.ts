@@ -69,7 +69,7 @@ export interface Operation {
   state?: ObjectState;
   /** What delete answers. */
   uid?: string;
-  /** What deletecollection answers. */
+  /** What deletecollection answers: all that it has found, and that is gone now. */
   deleted?: { key: Key; uid: string }[];
   list?: ListAnswer;
 }

@@ -54,14 +54,15 @@ function writes({ call }: Operation, state: ObjectState): Apply {
   };
 }
 
+/** Of a collection, somebody else may have done it after it was listed. */
 const removes =
   ({ revision, before }: TimelineEvent, call?: Operation['call']): Apply =>
-  ({ present }) =>
-    present &&
-    present.uid === before?.uid &&
-    (call?.verb !== 'delete' || call.ifRevision === undefined || call.ifRevision === present.revision)
-      ? { revision, present: undefined }
-      : undefined;
+  (register) => {
+    const { present } = register;
+    if (present?.uid !== before?.uid) return call?.verb === 'deletecollection' ? register : undefined;
+    const fits = call?.verb !== 'delete' || call.ifRevision === undefined || call.ifRevision === present?.revision;
+    return fits ? { revision, present: undefined } : undefined;
+  };
 
 /** What a refusal says of the object; undefined where it says nothing. */
 function refused({ call, status }: Operation): Apply | undefined {
