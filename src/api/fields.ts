@@ -87,6 +87,23 @@ function quoted(value: unknown): string {
 
 /** Collects what is wrong with an object. */
 export class FieldErrors {
+  readonly #gates: ((gate: string) => boolean) | undefined;
+
+  /** `gates`: which features are on. */
+  constructor(gates?: ((gate: string) => boolean) | undefined) {
+    this.#gates = gates;
+  }
+
+  /** Whether a feature is on that what is right depends on. */
+  isEnabled(gate: string, byDefault: boolean): boolean {
+    return this.#gates?.(gate) ?? byDefault;
+  }
+
+  /** With nothing in it, for the same features. */
+  empty(): FieldErrors {
+    return new FieldErrors(this.#gates);
+  }
+
   readonly list: FieldError[] = [];
   /** What is no reason to refuse the object, but worth telling whoever sent it. */
   readonly warnings: string[] = [];

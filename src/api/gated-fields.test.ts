@@ -45,9 +45,7 @@ describe('fields of features that are off', () => {
     ['podtemplates', '', (spec: object) => ({ template: { spec } })],
   ])('go from the templates of %s', (plural, group, within) => {
     const { volumes } = podSpec();
-    expect(dropped(within({ volumes }), resource(plural, group), ['ImageVolume'])).toMatchObject(
-      within({ volumes: [volumes[0], { name: 'i' }] }),
-    );
+    expect(dropped(within({ volumes }), resource(plural, group), ['ImageVolume'])).toMatchObject(within({ volumes: [volumes[0]] }));
   });
 
   it('stay where the object uses them already, all of their gate', () => {
@@ -57,6 +55,66 @@ describe('fields of features that are off', () => {
     expect(dropped({ spec: podSpec() }, resource('pods'), ['ContainerStopSignals'], unused)).toMatchObject({
       spec: { initContainers: [stopping()] },
     });
+  });
+
+  it.each<[string, string, object, object]>([
+    ['ContainerStopSignals', 'pods', { spec: { containers: [{ lifecycle: { stopSignal: 'SIGHUP' } }] } }, { spec: { containers: [{}] } }],
+    [
+      'ImageVolume',
+      'pods',
+      {
+        spec: {
+          containers: [{ volumeMounts: [{ name: 'i' }] }, { volumeMounts: [{ name: 'i' }, { name: 'v' }] }],
+          volumes: [{ name: 'i', image: {} }],
+        },
+      },
+      { spec: { containers: [{}, { volumeMounts: [{ name: 'v' }] }] } },
+    ],
+    [
+      'ContainerRestartRules',
+      'pods',
+      {
+        spec: {
+          containers: [{ restartPolicy: 'Always', restartPolicyRules: [{}] }],
+          initContainers: [{ restartPolicy: 'Always' }, { restartPolicy: 'Never' }],
+        },
+      },
+      { spec: { containers: [{}], initContainers: [{ restartPolicy: 'Always' }, {}] } },
+    ],
+    [
+      'ProcMountType',
+      'pods',
+      { spec: { containers: [{ securityContext: { procMount: 'Unmasked' } }] } },
+      { spec: { containers: [{ securityContext: { procMount: 'Default' } }] } },
+    ],
+    [
+      'ImageVolumeWithDigest',
+      'pods',
+      { status: { containerStatuses: [{ volumeMounts: [{ name: 'v', volumeStatus: {} }] }] } },
+      { status: { containerStatuses: [{ volumeMounts: [{ name: 'v' }] }] } },
+    ],
+    ['DRAExtendedResource', 'pods', { status: { phase: 'Running', extendedResourceClaimStatus: {} } }, { status: { phase: 'Running' } }],
+    [
+      'DRAConsumableCapacity',
+      'resourceclaims.resource.k8s.io',
+      {
+        spec: { devices: { requests: [{ exactly: { capacity: {} } }], constraints: [{ distinctAttribute: 'a' }] } },
+        status: { allocation: { devices: { results: [{ shareID: 'x', consumedCapacity: {} }] } } },
+      },
+      { spec: { devices: { requests: [{ exactly: {} }], constraints: [{}] } }, status: { allocation: { devices: { results: [{}] } } } },
+    ],
+    [
+      'WorkloadAwarePreemption',
+      'workloads.scheduling.k8s.io',
+      { spec: { podGroupTemplates: [{ name: 'a', priority: 1, disruptionMode: 'PodGroup', schedulingConstraints: {} }] } },
+      { spec: { podGroupTemplates: [{ name: 'a', schedulingConstraints: {} }] } },
+    ],
+  ])('go with %s from %s', (gate, name, given, left) => {
+    const [plural = '', ...group] = name.split('.');
+    const of = resource(plural, group.join('.'));
+    expect(dropped(given, of, [gate])).toEqual(object(left));
+    expect(dropped(given, of, [gate], given)).toEqual(object(given));
+    expect(dropped(given, of, [])).toEqual(object(given));
   });
 
   it('go from devices, drivers and claims', () => {

@@ -163,7 +163,7 @@ export function validateAutoscaler(
 ): void {
   const { minReplicas, maxReplicas = 0, scaleTargetRef = { kind: '', name: '' }, metrics = [], behavior } = spec;
   const wasWrong = prev?.spec.metrics?.some(({ object }) => object && apiVersionProblem(object.describedObject, 'of any group'));
-  const least = prev?.spec.minReplicas === 0 ? 0 : 1;
+  const least = prev?.spec.minReplicas === 0 || errors.isEnabled('HPAScaleToZero', false) ? 0 : 1;
   if (minReplicas !== undefined && minReplicas < least)
     errors.invalid(specPath.child('minReplicas'), minReplicas, `must be greater than or equal to ${least}`);
   if (maxReplicas < 1) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than 0');

@@ -81,7 +81,12 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
   const at = path.child('restartPolicyRules');
   if (rules.length > maxRestartRules) errors.tooMany(at, rules.length, maxRestartRules);
   for (const [i, { action, exitCodes }] of rules.entries()) {
-    allowOneOf(errors, at.index(i).child('action'), action ?? '', ['Restart', 'RestartAllContainers']);
+    const actionPath = at.index(i).child('action');
+    if (errors.isEnabled('RestartAllContainersOnContainerExits', true))
+      allowOneOf(errors, actionPath, action ?? '', ['Restart', 'RestartAllContainers']);
+    else if (action === 'RestartAllContainers')
+      errors.ratcheting(() => errors.notSupported(actionPath, action, ['Restart']), 'restarting all containers');
+    else allowOneOf(errors, actionPath, action ?? '', ['Restart']);
     const codesPath = at.index(i).child('exitCodes');
     if (!exitCodes) {
       errors.required(codesPath, 'must be specified');

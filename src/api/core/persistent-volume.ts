@@ -153,7 +153,12 @@ export const persistentVolume = defineKind<PersistentVolume>({
       );
     if (next.spec.volumeMode !== prev.spec.volumeMode)
       errors.invalid(new FieldPath('volumeMode'), next.spec.volumeMode ?? null, fieldImmutable);
-    if (prev.spec.nodeAffinity && !semanticEqual(next.spec.nodeAffinity, withStableLabels(prev.spec.nodeAffinity, next.spec.nodeAffinity)))
+    const affinityIsKept = !errors.isEnabled('MutablePVNodeAffinity', false);
+    if (
+      affinityIsKept &&
+      prev.spec.nodeAffinity &&
+      !semanticEqual(next.spec.nodeAffinity, withStableLabels(prev.spec.nodeAffinity, next.spec.nodeAffinity))
+    )
       errors.invalid(
         new FieldPath('nodeAffinity'),
         internalForm('core.v1.VolumeNodeAffinity', next.spec.nodeAffinity),

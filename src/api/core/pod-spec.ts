@@ -108,7 +108,8 @@ function validateDnsConfig(config: PodDNSConfig | undefined, policy: string | un
 function validateHostUsers(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   if (spec.hostUsers !== false) return;
   const detail = 'when `hostUsers` is false';
-  if (spec.hostNetwork) errors.forbidden(path.child('hostNetwork'), detail);
+  if (spec.hostNetwork && !errors.isEnabled('UserNamespacesHostNetworkSupport', false))
+    errors.ratcheting(() => errors.forbidden(path.child('hostNetwork'), detail));
   if (spec.hostPID) errors.forbidden(path.child('HostPID'), detail);
   if (spec.hostIPC) errors.forbidden(path.child('HostIPC'), detail);
   // Block devices can't be given to the pod's users; pods that have them from before may stay as they are.

@@ -156,7 +156,9 @@ export function validateTolerations(tolerations: readonly Toleration[], path: Fi
         break;
       case 'Lt':
       case 'Gt':
-        reject(errors, at.child('value'), value, isDecimalInteger(value));
+        if (errors.isEnabled('TaintTolerationComparisonOperators', false))
+          reject(errors, at.child('value'), value, isDecimalInteger(value));
+        else errors.ratcheting(() => errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists']), 'comparing tolerations');
         break;
       default:
         errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists']);

@@ -149,5 +149,11 @@ export function validatePodSecurityContext(spec: PodSpec, path: FieldPath, error
   validateWindowsOptions(context.windowsOptions, path.child('windowsOptions'), errors);
   validateAppArmorProfile(context.appArmorProfile, path.child('appArmorProfile'), errors);
   allowOneOf(errors, path.child('supplementalGroupsPolicy'), context.supplementalGroupsPolicy, ['Merge', 'Strict']);
-  allowOneOf(errors, path.child('seLinuxChangePolicy'), context.seLinuxChangePolicy, ['MountOption', 'Recursive']);
+  const { seLinuxChangePolicy } = context;
+  const policyPath = path.child('seLinuxChangePolicy');
+  if (errors.isEnabled('SELinuxMount', false)) allowOneOf(errors, policyPath, seLinuxChangePolicy, ['MountOption', 'Recursive']);
+  // Stays where it was allowed once.
+  else if (seLinuxChangePolicy === 'MountOption')
+    errors.ratcheting(() => errors.notSupported(policyPath, seLinuxChangePolicy, ['Recursive']));
+  else allowOneOf(errors, policyPath, seLinuxChangePolicy, ['Recursive']);
 }

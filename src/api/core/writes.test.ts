@@ -124,16 +124,6 @@ describe('a create', () => {
       ],
     ],
     [
-      'compares tolerated values as numbers of 64 bits',
-      podOf({}, { tolerations: ['05', 'x', '9223372036854775808', '-7'].map((value) => ({ key: 'k', operator: 'Lt', value })) }),
-      [
-        'spec.tolerations[0].value: Invalid value: "05": must be a valid decimal integer in canonical form',
-        'spec.tolerations[1].value: Invalid value: "x": must be a valid decimal integer in canonical form',
-        'spec.tolerations[1].value: Invalid value: "x": strconv.ParseInt: parsing "x": invalid syntax',
-        'spec.tolerations[2].value: Invalid value: "9223372036854775808": strconv.ParseInt: parsing "9223372036854775808": value out of range',
-      ],
-    ],
-    [
       'gives mirrors no claims',
       {
         ...podOf({}, { nodeName: 'n', resourceClaims: [{ name: 'c', resourceClaimName: 'a' }] }),
@@ -143,6 +133,52 @@ describe('a create', () => {
     ],
   ])('%s', (_, sent, wrong) => {
     expect(accept(sent).wrong).toEqual(wrong);
+  });
+
+  const mountOption = { securityContext: { seLinuxChangePolicy: 'MountOption' } };
+  const tolerating = (...values: string[]) => podOf({}, { tolerations: values.map((value) => ({ key: 'k', operator: 'Lt', value })) });
+  const restarting = podOf({ restartPolicy: 'Never', restartPolicyRules: [restartAll] });
+  it.each<[string, boolean, { apiVersion: string; kind: string }, string[]]>([
+    ['SELinuxMount', true, podOf({}, mountOption), []],
+    [
+      'SELinuxMount',
+      false,
+      podOf({}, mountOption),
+      ['spec.securityContext.seLinuxChangePolicy: Unsupported value: "MountOption": supported values: "Recursive"'],
+    ],
+    [
+      'TaintTolerationComparisonOperators',
+      true,
+      tolerating('05', 'x', '9223372036854775808', '-7'),
+      [
+        'spec.tolerations[0].value: Invalid value: "05": must be a valid decimal integer in canonical form',
+        'spec.tolerations[1].value: Invalid value: "x": must be a valid decimal integer in canonical form',
+        'spec.tolerations[1].value: Invalid value: "x": strconv.ParseInt: parsing "x": invalid syntax',
+        'spec.tolerations[2].value: Invalid value: "9223372036854775808": strconv.ParseInt: parsing "9223372036854775808": value out of range',
+      ],
+    ],
+    [
+      'TaintTolerationComparisonOperators',
+      false,
+      tolerating('7'),
+      ['spec.tolerations[0].operator: Unsupported value: "Lt": supported values: "Equal", "Exists"'],
+    ],
+    ['RestartAllContainersOnContainerExits', true, restarting, []],
+    [
+      'RestartAllContainersOnContainerExits',
+      false,
+      restarting,
+      ['spec.containers[0].restartPolicyRules[0].action: Unsupported value: "RestartAllContainers": supported values: "Restart"'],
+    ],
+    ['UserNamespacesHostNetworkSupport', true, podOf({}, { hostUsers: false, hostNetwork: true }), []],
+    [
+      'UserNamespacesHostNetworkSupport',
+      false,
+      podOf({}, { hostUsers: false, hostNetwork: true }),
+      ['spec.hostNetwork: Forbidden: when `hostUsers` is false'],
+    ],
+  ])('with the feature %s %s', (feature, isOn, sent, wrong) => {
+    expect(accept(sent, (gate) => gate !== feature || isOn).wrong).toEqual(wrong);
   });
 
   it('drops a data source that none could be made from', () => {

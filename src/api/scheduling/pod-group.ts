@@ -31,6 +31,13 @@ function statusCell({ status }: PodGroup): string {
 /** Pods that are scheduled together, made from a Workload's template. */
 export const podGroup = defineKind<PodGroup>({
   resource: PodGroup,
+  // Whoever reads it has it so, whether or not it may be chosen.
+  create({ spec }) {
+    spec.disruptionMode ??= 'Pod';
+  },
+  update({ spec }) {
+    spec.disruptionMode ??= 'Pod';
+  },
   validate({ spec }, errors) {
     const template = spec.podGroupTemplateRef?.workload;
     const at = specPath.child('podGroupTemplateRef', 'workload');

@@ -23,9 +23,10 @@ export function served({
   return undefined;
 }
 
-/** What a create makes of an object: the stored form, and what is wrong with it. */
+/** What a create makes of an object: the stored form, and what is wrong with it; `isEnabled`: which features are on. */
 export function accept<T extends { apiVersion: string; kind: string }>(
   sent: T,
+  isEnabled?: (gate: string) => boolean,
 ): {
   stored: KubeObject;
   wrong: string[];
@@ -40,7 +41,7 @@ export function accept<T extends { apiVersion: string; kind: string }>(
   definition.defaults?.(stored);
   stored.metadata = { ...stored.metadata, uid: 'the-uid' };
   definition.create?.(stored, { now: '2026-01-01T00:00:00Z', version: parseApiVersion(sent.apiVersion).version });
-  const errors = new FieldErrors();
+  const errors = new FieldErrors(isEnabled);
   definition.validate?.(stored, errors);
   const { validateCreate } = { ...definition, ...version?.overrides };
   validateCreate?.(stored, errors);

@@ -103,7 +103,7 @@ async function prepareAndStore(
   object.metadata.uid = newUid(registry.random);
   object.metadata.creationTimestamp = timestamp(registry.clock);
   prepareForCreate(kind, object, strategyContext(registry, context));
-  const problems = new FieldErrors();
+  const problems = new FieldErrors(registry.isEnabled);
   const begun = beginWrite(registry, kind.resource, { next: object, prev: undefined, dryRun, problems });
   const finish = begun instanceof Promise ? await begun : begun;
   let stored = false;

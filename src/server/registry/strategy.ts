@@ -183,7 +183,7 @@ export function validateUpdate(
     kind.validateUpdate?.(next, prev, problems);
   }
   problems.dropKept(() => {
-    const before = new FieldErrors();
+    const before = problems.empty();
     if (strategy !== undefined) strategy.validate?.(prev, prev, before);
     else kind.validate?.(prev, before);
     return before;

@@ -190,7 +190,7 @@ async function nextState(
   if (admitted !== undefined) await admitted;
   if (admission.object !== undefined) shown?.take(admission.object, next);
   dedupOwnerReferences(context, next, { admitted: true });
-  const problems = new FieldErrors();
+  const problems = new FieldErrors(registry.isEnabled);
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
   if (strategy === undefined) {
     prepareForUpdate(kind, next, prev, strategyContext(registry, context));
