@@ -206,8 +206,7 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
       return requested > 0 || held ? { stays: next } : { last: next };
     }
     if (!held) return {};
-    const same = finalizers.length === (metadata.finalizers ?? []).length && finalizers.every((f) => metadata.finalizers?.includes(f));
-    return { stays: same ? object : marked(0, Date.parse(metadata.deletionTimestamp)) };
+    return { stays: isSameSet(finalizers, metadata.finalizers ?? []) ? object : marked(0, Date.parse(metadata.deletionTimestamp)) };
   }
   const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds);
   if (grace === undefined && !held) return {};
@@ -238,10 +237,13 @@ function deletionFinalizers(kind: KindDefinition, existing: readonly string[], o
     orphan = existing.includes(orphanFinalizer) || (kind.defaultPropagation === 'Orphan' && !existing.includes(foregroundFinalizer));
     foreground = existing.includes(foregroundFinalizer);
   }
+  const next = existing.filter((f) => f !== orphanFinalizer && f !== foregroundFinalizer);
   // Events have no dependents anybody would collect.
-  if (kind.resource.kind === 'Event') return [...existing];
-  const kept = existing.filter((f) => f !== orphanFinalizer && f !== foregroundFinalizer);
-  if (orphan) kept.push(orphanFinalizer);
-  if (foreground) kept.push(foregroundFinalizer);
-  return kept;
+  const collects = kind.resource.kind !== 'Event';
+  if (orphan && collects) next.push(orphanFinalizer);
+  if (foreground && collects) next.push(foregroundFinalizer);
+  // The same in another order are the same.
+  return isSameSet(existing, next) ? [...existing] : next;
 }
+
+const isSameSet = (a: readonly string[], b: readonly string[]) => a.length === b.length && a.every((text) => b.includes(text));

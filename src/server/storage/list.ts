@@ -18,6 +18,7 @@ export interface Lister<T extends KubeObject> {
   store: Store;
   clock: Clock;
   cache: WatchCache<T>;
+  namespaced: boolean;
   /** `/registry/pods/` or `/registry/pods/default/`. */
   prefixOf(namespace: string | undefined): string;
   decode(key: string, revision: number, value: Buffer): CachedObject<T>;
@@ -65,7 +66,8 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
     return listAt(lister, page, await revisionAtTime(lister.store, options.at, lister.clock), undefined);
   }
   const exact =
-    options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY);
+    options.resourceVersionMatch === 'Exact' ||
+    (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY && !isSingle(lister, options));
   if (version && exact) return listAt(lister, page, version, undefined);
   const anew = lister.readsAnew === true;
   if (version === undefined || (anew && version === 0)) await consistently(lister, () => cache.waitForNow());
@@ -73,6 +75,10 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
   // Any version will do only for those who can take everything: reflectors, for which upstream ignores the limit too.
   return fromCache(lister, version === 0 && !anew ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
 }
+
+/** Of one object upstream reads no pages. */
+const isSingle = <T extends KubeObject>({ namespaced }: Lister<T>, { name, namespace }: StorageListOptions<T>) =>
+  name !== undefined && (namespace !== undefined || !namespaced);
 
 /** Waits until the cache can tell the most recent state, and has it counted. */
 async function consistently<T extends KubeObject>({ observer }: Lister<T>, wait: () => Promise<void>): Promise<void> {

@@ -221,6 +221,8 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     expect(names(await pods.list({ resourceVersion: '3' }))).toHaveLength(3);
     expect(names(await pods.list({ name: 'b' }))).toEqual(['b']);
     expect(names(await pods.list({ namespace: 'two', name: 'a' }))).toEqual([]);
+    // Of one object there are no pages, so that a limit does not make its version the very one.
+    expect(names(await pods.list({ namespace: 'two', name: 'b', resourceVersion: '2', limit: 1 }))).toEqual(['b']);
     await expect(pods.list({ resourceVersion: '18446744073709551616' })).rejects.toThrow('value out of range');
     const farTooLarge = pods.list({ resourceVersion: String(2n ** 63n) }).catch((error) => error);
     const tooLarge = pods.list({ resourceVersion: '99' }).catch((error) => error);

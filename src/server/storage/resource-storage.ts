@@ -232,7 +232,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     },
 
     list: (listOptions = {}) =>
-      list({ store, clock, cache, prefixOf, decode, observer: options.observer, readsAnew: options.readsAnew }, listOptions),
+      list({ store, clock, cache, namespaced, prefixOf, decode, observer: options.observer, readsAnew: options.readsAnew }, listOptions),
 
     async *watch(watchOptions) {
       for await (const events of watch(watchSource, watchOptions)) yield* events;
