@@ -43,6 +43,8 @@ export interface RequestContext {
   impersonationConstraint?: string;
   readonly auditId: string;
   readonly remoteAddress: string;
+  /** `HTTP/1.1` or `HTTP/2.0`. */
+  readonly protocol: string;
   /** The Accept header, or what stands for it in process. */
   readonly accept: string;
   readonly userAgent: string;
@@ -75,6 +77,8 @@ export interface RequestContext {
   elsewhereMs?: number;
   /** Of a watch: to be called once its initial events have been sent. */
   initialized?: () => void;
+  /** Where the request is traced: notes how far it has come. */
+  milestone?: (what: string, attributes?: Readonly<Record<string, string | number>>) => void;
   readonly upgrade?: Upgrade;
   /** Whether CBOR may be spoken (the feature CBORServingAndStorage). */
   readonly cbor?: boolean;

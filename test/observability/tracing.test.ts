@@ -111,6 +111,7 @@ test('a write is traced down to the store and to webhooks, which are told of the
     const find = (name: string) => ours.find((span) => span.name === name);
     const under = (name: string) =>
       ours.filter((span) => span.parentSpanId.equals(find(name)?.spanId ?? Buffer.alloc(0))).map((s) => s.name);
+    const eventsOf = (name: string) => find(name)?.events.map((event) => event.name);
     const request = 'POST /api/v1/namespaces/{:namespace}/configmaps';
     expect(find(request)).toMatchObject({ kind: 2, parentSpanId: Buffer.from('b7ad6b7169203331', 'hex') });
     expect(attributesOf(find(request))).toMatchObject({
@@ -120,8 +121,26 @@ test('a write is traced down to the store and to webhooks, which are told of the
       'http.response.status_code': '201',
       'audit-id': expect.stringMatching(/./),
     });
-    expect(under(request)).toEqual(['Create']);
-    expect(under('Create').sort()).toEqual(['Call validating webhook', 'Create etcd3']);
+    expect(under(request).sort()).toEqual(['Create', 'authorization', 'priorityandfairness']);
+    expect(under('Create').sort()).toEqual(['Call validating webhook', 'Create etcd3', 'SerializeObject']);
+    expect(eventsOf('Create')).toEqual([
+      'limitedReadBody succeeded',
+      'About to convert to expected version',
+      'Conversion done',
+      'About to store object in database',
+      'Write to database call succeeded',
+      'About to write a response',
+      'Writing http response done',
+    ]);
+    expect(attributesOf(find('Create'))).toMatchObject({
+      url: maps,
+      'user-agent': 'tester/1',
+      accept: '',
+      protocol: 'HTTP/1.1',
+      verb: 'create',
+    });
+    expect(attributesOf(find('SerializeObject'))).toMatchObject({ url: maps, method: 'POST', mediaType: 'application/json' });
+    expect(eventsOf('SerializeObject')).toEqual(['About to start writing response', 'Write call succeeded']);
     expect(attributesOf(find('Call validating webhook'))).toMatchObject({
       configuration: 'checks',
       webhook: 'check.example.com',
@@ -130,10 +149,21 @@ test('a write is traced down to the store and to webhooks, which are told of the
     });
     expect(under('Call validating webhook')).toEqual(['HTTP POST']);
     expect(told.at(-1)).toBe(`00-0af7651916cd43dd8448eb211c80319c-${find('HTTP POST')?.spanId.toString('hex')}-01`);
-    expect(find('Create etcd3')?.events.map(({ name }) => name)).toEqual(['About to Encode', 'Encode succeeded', 'Txn call succeeded']);
+    expect(eventsOf('Create etcd3')).toEqual([
+      'About to Encode',
+      'Encode succeeded',
+      'TransformToStorage succeeded',
+      'Txn call succeeded',
+      'decode succeeded',
+    ]);
+    expect(attributesOf(find('Create etcd3'))).toMatchObject({
+      key: '/configmaps/default/traced',
+      type: '*core.ConfigMap',
+      'audit-id': attributesOf(find('Create'))['audit-id'],
+    });
     for (const span of ours) expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
     expect(spans().map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['GET /api/v1/namespaces/{:namespace}/configmaps/{:name}', 'Get']),
+      expect.arrayContaining(['authentication', 'GET /api/v1/namespaces/{:namespace}/configmaps/{:name}', 'Get']),
     );
     expect(received[0]?.resourceSpans[0]?.resource.attributes).toEqual([{ key: 'service.name', value: { stringValue: 'apiserver' } }]);
   } finally {
@@ -197,7 +227,7 @@ test('without a rate only those are traced whom an administrator traces already'
   await api.http('GET', '/version', undefined, sampled, { cert: undefined, key: undefined });
   await api.http('GET', '/version', undefined, sampled);
   await tracer.close();
-  expect(spans().map(({ name }) => name)).toEqual(['GET']);
+  expect(spans().map(({ name }) => name)).toEqual(['priorityandfairness', 'authorization', 'GET']);
 });
 
 test.each([

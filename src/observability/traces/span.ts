@@ -101,6 +101,10 @@ export class Span {
     return new Span(this.#source, name, { parent: this, attributes, kind });
   }
 
+  get attributes(): Attributes {
+    return this.#attributes;
+  }
+
   set(attributes: Attributes): void {
     this.#attributes = { ...this.#attributes, ...attributes };
   }

@@ -150,6 +150,7 @@ function incomingOf(request: Request, lifetime: RequestLifetime, upgrade?: Upgra
     body: requestBody(request.body, header('content-type'), header('content-length'), request.isHttp2),
     lifetime,
     remoteAddress,
+    protocol: request.isHttp2 ? 'HTTP/2.0' : 'HTTP/1.1',
     credentials,
     ...(upgrade === undefined ? {} : { upgrade }),
   };

@@ -188,7 +188,7 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
     representation = negotiateError(context.accept, { cbor: context.cbor === true });
     answer = statusAnswer(error);
   }
-  const noted = delivery.answered(answer);
+  const noted = delivery.answered(answer, representation.mediaType);
   if (noted !== undefined) await noted;
   const sending: Sending = { context, reply, headers, clock, stalledMs, bytes: 0, delivery };
   const rest = writeAnswer(sending, answer, representation);

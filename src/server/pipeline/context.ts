@@ -18,6 +18,7 @@ export class PipelineContext implements RequestContext {
   readonly info: RequestInfo;
   readonly auditId: string;
   readonly remoteAddress: string;
+  readonly protocol: string;
   readonly accept: string;
   readonly userAgent: string;
   readonly rawHeaders: readonly (readonly [string, string])[];
@@ -31,6 +32,7 @@ export class PipelineContext implements RequestContext {
   impersonationConstraint?: string;
   admission?: Admission;
   initialized?: () => void;
+  milestone?: (what: string, attributes?: Readonly<Record<string, string | number>>) => void;
   elsewhereMs?: number;
   deadlineMs?: number;
   audit?: AuditNotes;
@@ -48,6 +50,7 @@ export class PipelineContext implements RequestContext {
     this.user = incoming.user ?? anonymous;
     this.rawHeaders = incoming.headers;
     this.remoteAddress = incoming.remoteAddress;
+    this.protocol = incoming.protocol ?? 'HTTP/1.1';
     this.body = incoming.body;
     this.local = incoming.user !== undefined;
     if (incoming.upgrade !== undefined) this.upgrade = incoming.upgrade;

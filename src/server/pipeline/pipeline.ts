@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { errors, formatGoDuration, StatusError } from '../../api/index.ts';
-import type { Span, Tracer } from '../../observability/index.ts';
+import { spanKind, type Tracer, traced, within } from '../../observability/index.ts';
 import { NoSpaceError, RequestTooLargeError } from '../../store/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
@@ -29,7 +29,7 @@ import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
 import { type RequestMetrics, scopeOf } from './request-metrics.ts';
 import { statusAnswer } from './status-answer.ts';
-import { beginRequestSpan, inRequestSpan } from './trace-request.ts';
+import { beginTrace, type RequestTrace } from './trace-request.ts';
 
 /** A request as a transport hands it in. */
 export interface Incoming {
@@ -42,6 +42,8 @@ export interface Incoming {
   /** Ends when the client has gone or the server stops; the filters end it when the time is up. */
   lifetime: RequestLifetime;
   remoteAddress: string;
+  /** `HTTP/2.0`; default HTTP/1.1. */
+  protocol?: string;
   /** Over HTTP: what authenticators read. */
   credentials?: Credentials;
   /** In process: who asks. */
@@ -107,6 +109,7 @@ function retryAfterOf(answer: Answer): number | undefined {
   return (answer.item.object as { details?: { retryAfterSeconds?: number } }).details?.retryAfterSeconds;
 }
 
+const noAttributes = () => ({});
 const noAnnotations: ReadonlyMap<string, string> = new Map();
 
 /** Of a connection that a handler has taken over, the code of the switch. */
@@ -184,9 +187,28 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (asked !== undefined) await asked;
     return options.handle(context);
   };
+  const admitted = (context: RequestContext, long: boolean) =>
+    options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context);
 
   /** Of requests that are traced, until they are answered. */
-  const spans = new WeakMap<RequestContext, Span>();
+  const traces = new WeakMap<RequestContext, RequestTrace>();
+
+  /** The same with a span for each of it. */
+  const admittedTraced = async (context: RequestContext, long: boolean, trace: RequestTrace): Promise<Answer> => {
+    const { limiter } = options;
+    const go = async () => {
+      await traced('authorization', noAttributes, async () => authorize(context, authorizer));
+      return trace.handle(() => options.handle(context));
+    };
+    if (limiter === undefined) return go();
+    return inTurn(
+      context,
+      { admit: (asking) => traced('priorityandfairness', noAttributes, async () => limiter.admit(asking)) },
+      long,
+      clock,
+      go,
+    );
+  };
 
   const impersonate = createImpersonation(authorizer, options.constrainedImpersonation ?? true, options.impersonation);
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
@@ -194,18 +216,29 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     if (lifecycle?.sendsAway && !isServedToTheEnd(context)) return sentAway;
     const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
     if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
-    if (auditor) await identify(auditor, context, incoming, long);
-    else if (incoming.credentials !== undefined) {
-      incoming.credentials.notes = context;
-      const user = authenticate(options, incoming.credentials, context.path, startedMs);
-      context.user = user instanceof Promise ? await user : user;
+    const authenticating =
+      incoming.credentials && options.tracer?.begin('authentication', { kind: spanKind.internal, attributes: {}, startedMs });
+    try {
+      if (auditor) await identify(auditor, context, incoming, long);
+      else if (incoming.credentials !== undefined) {
+        incoming.credentials.notes = context;
+        const user = authenticate(options, incoming.credentials, context.path, startedMs);
+        context.user = user instanceof Promise ? await user : user;
+      }
+    } finally {
+      authenticating?.end();
     }
-    if (asksToImpersonate(context)) await impersonate(context);
-    const admitted = () => (options.limiter ? inTurn(context, options.limiter, long, clock, proceed) : proceed(context));
-    const span = options.tracer && beginRequestSpan(options.tracer, context, startedMs);
-    if (span === undefined) return admitted();
-    spans.set(context, span);
-    return inRequestSpan(span, context, admitted);
+    const asks = asksToImpersonate(context);
+    const trace = options.tracer && beginTrace(options.tracer, context, startedMs);
+    if (trace === undefined) {
+      if (asks) await impersonate(context);
+      return admitted(context, long);
+    }
+    traces.set(context, trace);
+    return within(trace.root, async () => {
+      if (asks) await traced('impersonation', noAttributes, () => impersonate(context));
+      return admittedTraced(context, long, trace);
+    });
   };
 
   /** One line for each request, as upstream's httplog has it at --v=3. */
@@ -254,18 +287,16 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     let isFinished = false;
     return {
       ...(answer.type === 'watch' ? watched(context, startedMs) : {}),
-      answered(sent) {
+      answered(sent, mediaType) {
         status = statusCode(sent);
+        traces.get(context)?.answered(sent, mediaType);
         return trail?.answered(sent);
       },
       finished(bytes, broken = false) {
         if (isFinished) return;
         isFinished = true;
         done(status, bytes, broken);
-        const span = spans.get(context);
-        span?.set({ 'http.response.status_code': status, 'http.response.body.size': bytes });
-        if (status >= 500) span?.fail('');
-        span?.end();
+        traces.get(context)?.finished(status, bytes);
         if (logger.isLevelEnabled('debug')) logRequest(context, status, startedMs);
         void trail?.finished();
       },

@@ -31,11 +31,15 @@ export async function create(registry: Registry, context: RequestContext, served
   const options = writeOptions(context, 'CreateOptions');
   if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
+  context.milestone?.('About to convert to expected version');
   const object = await decodeObject(context, document, served, options.fieldValidation);
+  context.milestone?.('Conversion done');
   if (served.resource.namespaced && context.info.namespace === '')
     throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
   matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
+  context.milestone?.('About to store object in database');
   const item = await createObject(registry, context, served, object, options);
+  context.milestone?.('Write to database call succeeded', { len: context.bodyBytes ?? 0 });
   return { type: 'object', status: 201, item, resource: served };
 }
 

@@ -58,12 +58,18 @@ export function warnOfOrphans(
 /** DELETE of one object. */
 export async function remove(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const options = await readDeleteOptions(context);
+  if (context.bodyBytes) {
+    context.milestone?.('Decoded delete options');
+    context.milestone?.('Recorded the audit event');
+  }
   if (served.warning !== undefined) context.warn(served.warning);
   warnOfOrphans(context, served.kind, options);
   const { info } = context;
   const refusal = served.kind.undeletable?.(info.name);
   if (refusal !== undefined) throw errors.forbidden(served.resource, info.name, refusal);
+  context.milestone?.('About to delete object from database');
   const { item, gone } = await deleteObject(registry, context, served, info.namespace, info.name, options);
+  context.milestone?.('Object deleted from database');
   if (!gone) {
     const status = options.orphanDependents === false ? 202 : 200;
     return { type: 'object', status, item, resource: served };

@@ -20,6 +20,7 @@ export async function patch(registry: Registry, context: RequestContext, served:
       { type: 'FieldValueForbidden', field: 'force', body: 'Forbidden: may not be specified for non-apply patch' },
     ]);
   const applyPatch = await readPatch(context, served.resource, options);
+  context.milestone?.('Recorded the audit event');
   const patched = (document: KubeObject) => {
     const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));
     matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
@@ -36,5 +37,6 @@ export async function patch(registry: Registry, context: RequestContext, served:
       return document instanceof Promise ? document.then(patched) : patched(document);
     },
   });
+  context.milestone?.('Object stored in database');
   return { type: 'object', status: 200, item, resource: served };
 }

@@ -129,6 +129,7 @@ const readers = new Map<string, (bytes: Buffer, kind: string, signal: () => Abor
 /** Notes how much a client has sent. */
 export function counted(context: RequestContext, bytes: Buffer): Buffer {
   context.bodyBytes = bytes.length;
+  context.milestone?.('limitedReadBody succeeded', { len: bytes.length });
   return bytes;
 }
 

@@ -21,6 +21,7 @@ function whenAsked(query: URLSearchParams): StorageGetOptions {
 export async function get(context: RequestContext, served: ServedResource): Promise<Answer> {
   const { info, query } = context;
   if (queryBoolean(query, 'export')) throw errors.badRequest('the export parameter, deprecated since v1.14, is no longer supported');
+  context.milestone?.('About to Get from storage');
   const item = await storageOf(served).get(info.namespace, info.name, query.size === 0 ? undefined : whenAsked(query));
   if (item === undefined) throw errors.notFound(served.resource, info.name);
   if (served.warning !== undefined) context.warn(served.warning);
@@ -46,7 +47,9 @@ export function selectionOf(served: ServedResource, query: ListQuery, namespace:
 /** GET of a collection. */
 export async function list(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const query = listQuery(registry, context.query, false);
+  context.milestone?.('About to List from storage');
   const result = await storageOf(served).list(listed(served, query, context.info.namespace));
+  context.milestone?.('Listing from storage done');
   if (served.warning !== undefined) context.warn(served.warning);
   return listAnswer(served, query, result);
 }

@@ -52,7 +52,9 @@ export async function update(registry: Registry, context: RequestContext, served
   const options = writeOptions(context, 'UpdateOptions');
   if (served.warning !== undefined) context.warn(served.warning);
   const document = await readDocument(context, served.resource.kind);
+  context.milestone?.('About to convert to expected version');
   const object = await decodeObject(context, document, served, options.fieldValidation);
+  context.milestone?.('Conversion done');
   matchNamespace(object, served.resource.namespaced ? info.namespace : '');
   if (!object.metadata.name)
     throw errors.badRequest(`the name of the object (${info.name} based on URL) was undeterminable: name must be provided`);
@@ -63,11 +65,14 @@ export async function update(registry: Registry, context: RequestContext, served
     preconditions: object.metadata.uid ? { uid: object.metadata.uid } : {},
     next: () => deepCopy(object),
   };
-  if (served.kind.allowCreateOnUpdate && info.subresource === '') {
-    change.preconditions.creates = true;
-    return updateOrCreate(registry, context, served, change, object);
-  }
-  return { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
+  context.milestone?.('About to store object in database');
+  const creates = served.kind.allowCreateOnUpdate && info.subresource === '';
+  if (creates) change.preconditions.creates = true;
+  const answer: Answer = creates
+    ? await updateOrCreate(registry, context, served, change, object)
+    : { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
+  context.milestone?.('Write to database call succeeded', { len: context.bodyBytes ?? 0 });
+  return answer;
 }
 
 /** For the kinds whose PUT creates what is missing; a race between the two is run again. */

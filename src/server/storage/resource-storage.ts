@@ -150,13 +150,19 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   }
 
   /** The next state as an operation, or undefined to leave things as they are. */
-  type Step = (current: CachedObject<T>) => Promise<Operation | undefined>;
+  type Step = (current: CachedObject<T>, span?: Span) => Promise<Operation | undefined>;
 
   /**
    * Optimistic: decides on the cached state, which is nearly always the newest, and falls back to the store's when that turns out
    * wrong or when the decision is to refuse or to do nothing, which must not rest on old state.
    */
-  async function modify(namespace: string, name: string, step: Step, { uid, creates }: Preconditions): Promise<CachedObject<T>> {
+  async function modify(
+    namespace: string,
+    name: string,
+    step: Step,
+    { uid, creates }: Preconditions,
+    span?: Span,
+  ): Promise<CachedObject<T>> {
     const key = keyOf(namespace, name);
     try {
       if (!cache.isFilled) await cache.filled();
@@ -174,7 +180,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       if (!current) throw creates && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
       let operation: Operation | undefined;
       try {
-        operation = await step(current);
+        operation = await step(current, span);
       } catch (error) {
         if (isFresh) throw error;
         const newest: CachedObject<T> | undefined = await fresh(key);
@@ -192,7 +198,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         isFresh = true;
         continue;
       }
+      span?.event('Transaction prepared');
       const result = await store.commit([{ key, modRevision: current.revision }], [operation]);
+      span?.event('Txn call completed');
+      if (result.ok) span?.event('Transaction committed');
       if (result.ok) return 'put' in operation ? decode(key, result.revision, operation.value) : current.restamped(result.revision);
       current = cachedOf(result.current[0]);
       isFresh = true;
@@ -200,11 +209,19 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     throw errors.objectModified(resource, name);
   }
 
-  const describe = (key: string) => () => ({ key, resource: resource.plural, type: resource.kind });
+  /** As upstream names what it stores: below its prefix, and by its internal type. */
+  const typeName = `*${resource.group === '' ? 'core' : resource.group.split('.')[0]}.${resource.kind}`;
+  const describe = (key: string) => () => ({
+    'audit-id': currentSpan()?.attributes['audit-id'] ?? '',
+    key: key.replace(/^\/[^/]+(?=\/)/, ''),
+    type: typeName,
+    group: resource.group,
+    resource: resource.plural,
+  });
   const modifyTraced = (namespace: string, name: string, preconditions: Preconditions, step: Step) =>
     currentSpan() === undefined
       ? modify(namespace, name, step, preconditions)
-      : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), () => modify(namespace, name, step, preconditions));
+      : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), (span) => modify(namespace, name, step, preconditions, span));
 
   const nothing: readonly CachedObject<T>[] = [];
   const present = {
@@ -248,8 +265,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         const made = putOf(key, object);
         const put = made instanceof Promise ? await made : made;
         span?.event('Encode succeeded', { len: put.value.length });
+        span?.event('TransformToStorage succeeded');
         const result = await store.commit([{ key, modRevision: 0 }], [put]);
         span?.event('Txn call succeeded');
+        if (result.ok) span?.event('decode succeeded', { len: put.value.length });
         return { put, result };
       };
       const { put, result } = await (currentSpan() === undefined ? write() : traced('Create etcd3', describe(key), write));
@@ -258,13 +277,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     },
 
     update: (namespace, name, preconditions, change) =>
-      modifyTraced(namespace, name, preconditions, async (current) => {
+      modifyTraced(namespace, name, preconditions, async (current, span) => {
         check(current, name, preconditions);
         const next = await change(current);
         if (next === undefined) return { delete: current.key };
         if (next === current.object && !outdated.has(current)) return undefined;
+        span?.event('About to Encode');
         const made = putOf(current.key, next);
         const put = made instanceof Promise ? await made : made;
+        span?.event('Encode succeeded', { len: put.value.length });
+        span?.event('TransformToStorage succeeded');
         // As upstream: what would change nothing is not written, and the object keeps its resourceVersion.
         const json = put.value[origin]?.json;
         if (!outdated.has(current)) return json !== undefined && current.isStoredAs(json) ? undefined : put;
