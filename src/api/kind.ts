@@ -132,6 +132,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   upstreamStorageVersion?: string;
   /** The key below /registry/ before `/NAMESPACE/NAME`; upstream's: `pods`, `minions`, `services/specs`, `deployments`. */
   storagePrefix?: string;
+  /**
+   * What servers of years ago have stored without, and defaults can't say (upstream: the registry's Decorator). An object whose JSON has
+   * the mark lacks nothing.
+   */
+  older?: { mark: string; complete(object: T): void };
   /** Restricts verbs, e.g. to `['create']` for reviews. */
   verbs?: readonly string[];
   /** Deleting one answers the object as it was, where others answer a Status (upstream's ReturnDeletedObject). */

@@ -32,12 +32,28 @@ function dropInternalPolicy({ spec }: Service): void {
     delete spec.internalTrafficPolicy;
 }
 
+/** Services are older than their lists of addresses and families. */
+function completeOlder({ spec }: Service): void {
+  if (spec.type === 'ExternalName') {
+    delete spec.internalTrafficPolicy;
+    return;
+  }
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+  if (spec.ipFamilies?.length) return;
+  if (spec.clusterIP !== 'None') spec.ipFamilies = (spec.clusterIPs ?? []).map((ip) => (ip.includes(':') ? 'IPv6' : 'IPv4'));
+  // Of the endpoints that are somebody's own nobody knows the family.
+  else spec.ipFamilies = Object.keys(spec.selector ?? {}).length > 0 ? ['IPv4'] : ['IPv4', 'IPv6'];
+  if (spec.ipFamilies.length > 0) spec.ipFamilyPolicy = spec.ipFamilies.length > 1 ? 'RequireDualStack' : 'SingleStack';
+  else delete spec.ipFamilies;
+}
+
 export const service = defineKind<Service>({
   resource: Service,
   answersDeleted: true,
   shortNames: ['svc'],
   categories: ['all'],
   storagePrefix: 'services/specs',
+  older: { mark: '"ipFamilies"', complete: completeOlder },
   validateName: nameIsDnsLabel,
   generation: false,
   allowCreateOnUpdate: true,

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Event, type KubeObject, Node, Pod } from '../../api/index.ts';
+import { Event, type KubeObject, kinds, Node, Pod, Service, type ServiceSpec } from '../../api/index.ts';
 import { CompactedError, openEmbeddedStore, openMemoryStore, type Store } from '../../store/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { openResourceStorage } from './resource-storage.ts';
 import type { ResourceStorage, StorageWatchEvent, StorageWatchOptions } from './storage.ts';
+import { storedForm } from './stored-form.ts';
 
 const engines: Record<string, (clock: VirtualClock, dir: string) => Promise<Store>> = {
   memory: async (clock) => openMemoryStore({ clock }),
@@ -441,4 +442,24 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     expect(names(await storage.list())).toEqual(['missed', 'seen']);
     storage.close();
   });
+});
+
+const v4 = { ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' };
+test.each<[object, Partial<Record<keyof ServiceSpec, unknown>>]>([
+  [{ clusterIP: '10.0.0.1' }, { type: 'ClusterIP', clusterIPs: ['10.0.0.1'], ...v4, internalTrafficPolicy: 'Cluster' }],
+  [
+    { clusterIP: 'None', selector: { a: 'b' } },
+    { clusterIPs: ['None'], ...v4 },
+  ],
+  [{ clusterIP: 'None' }, { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' }],
+  [
+    { type: 'ExternalName', internalTrafficPolicy: 'Cluster' },
+    { internalTrafficPolicy: undefined, ipFamilies: undefined },
+  ],
+])('a Service that an old server has stored as %j is read as a whole one', (spec, expected) => {
+  const kind = kinds.find(({ resource }) => resource === Service);
+  if (!kind) throw new Error('there is no kind Service');
+  const value = Buffer.from(JSON.stringify({ kind: 'Service', apiVersion: 'v1', metadata: { name: 'a' }, spec }));
+  const read = JSON.parse(storedForm(kind, 'application/json').read(value).json.toString()) as Service;
+  for (const field of Object.keys(expected) as (keyof ServiceSpec)[]) expect(read.spec[field]).toEqual(expected[field]);
 });

@@ -55,18 +55,24 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
   /** How our own JSON, and upstream's, begins. */
   const opening = Buffer.from(`{"kind":${JSON.stringify(resource.kind)},"apiVersion":${JSON.stringify(apiVersionOf(resource))},`);
 
+  const withDefaults = (object: KubeObject): KubeObject => {
+    if (node) applyTableDefaults(node, object);
+    kind.defaults?.(object);
+    kind.older?.complete(object);
+    return object;
+  };
   const storageVersion = (object: KubeObject): KubeObject => {
-    if (object.apiVersion === apiVersionOf(resource)) return object;
+    if (object.apiVersion === apiVersionOf(resource)) return withDefaults(object);
     const version = kind.versions?.find((v) => apiVersionOf(v.resource) === object.apiVersion);
     if (!version) throw new Error(`no kind ${JSON.stringify(object.kind)} is registered for version ${JSON.stringify(object.apiVersion)}`);
     const from = kindNode(version.resource);
     if (from) applyTableDefaults(from, object);
     version.defaults?.(object);
-    const stored = version.toStorage(object);
-    if (node) applyTableDefaults(node, stored);
-    kind.defaults?.(stored);
-    return stored;
+    return withDefaults(version.toStorage(object));
   };
+  /** What we have written ourselves lacks nothing that defaults give. */
+  const isComplete = (value: Buffer) =>
+    value.subarray(0, opening.length).equals(opening) && (kind.older === undefined || value.includes(kind.older.mark));
 
   return {
     write: (object, json) => {
@@ -84,7 +90,7 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
         const { apiVersion } = object;
         return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && apiVersion === apiVersionOf(written) };
       }
-      if (kind.custom || value.subarray(0, opening.length).equals(opening)) return { json: value, isCurrent: !inProtobuf && !older };
+      if (kind.custom || isComplete(value)) return { json: value, isCurrent: !inProtobuf && !older };
       const object = decodeStored(value);
       const { apiVersion } = object;
       return { json: encodeObject(storageVersion(object)), isCurrent: !inProtobuf && apiVersion === apiVersionOf(written) };
