@@ -53,6 +53,7 @@ export {
 export { measuredTransports, type RequestMetricsOptions } from './request-metrics.ts';
 export { type ControllerOptions, createControllerQueue, type Reconcile, type ReconcileResult, runController } from './run-controller.ts';
 export {
+  certificateProblem,
   dialErrorMessage,
   limitDialing,
   requestUpgrade,

@@ -136,7 +136,7 @@ test('conditions say what is missing, step by step, until all checks pass', asyn
   await front.admin.patch(APIService, `v1.${group}`, 'merge', reference(port));
   await becomes(`v1.${group}`, 'FailedDiscoveryCheck');
   expect((await available(`v1.${group}`))?.message).toMatch(
-    /^failing or missing response from https:\/\/localhost:\d+\/apis\/.*: dial tcp .*: connect: connection refused$/,
+    /^failing or missing response from (https:\/\/localhost:\d+\/apis\/.*): Get "\1": dial tcp .*: connect: connection refused$/,
   );
 
   await front.admin.patch(APIService, `v1.${group}`, 'merge', reference(behind.port));
@@ -214,6 +214,10 @@ test('upgraded connections and bodies pass as they are, with who asks in headers
   const { certificate, key } = behind.pki.apiserver;
   const echo = createServer({ cert: certificate, key, requestCert: true, ca: front.pki.frontProxyCa.certificate }, (request, response) => {
     seen.push(request.headers);
+    if (request.url?.endsWith('/elsewhere')) {
+      response.writeHead(302, { location: 'https://elsewhere.example.com' }).end();
+      return;
+    }
     response.writeHead(200, { 'content-type': request.headers['content-type'] ?? 'application/json' });
     if (request.method === 'GET')
       response.end('{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"echo.example.com/v1","resources":[]}');
@@ -248,6 +252,13 @@ test('upgraded connections and bodies pass as they are, with who asks in headers
       'x-remote-group': 'a, system:masters, system:authenticated',
       'x-remote-extra-example.com%2fscopes': 'x',
       'content-length': '6',
+      'x-forwarded-host': `localhost:${port}`,
+      'x-forwarded-proto': 'https',
+      'x-forwarded-uri': url,
+    });
+    expect(await front.http('GET', `${url}/elsewhere`)).toMatchObject({
+      status: 502,
+      body: 'the backend attempted to redirect this request, which is not permitted',
     });
     expect(Object.keys(seen.at(-1) ?? {}).filter((name) => name.startsWith('impersonate') || name === 'authorization')).toEqual([]);
 
@@ -286,6 +297,13 @@ test('custom resources come and go with their APIServices', async () => {
   });
   await front.admin.delete(APIService, 'v1.own.example.com');
   await eventually('it is so', async () => (await available('v1.own.example.com').catch(() => undefined))?.reason === 'Local');
+  const priorityOf = async (name: string) => (await front.admin.get(APIService, name).catch(() => undefined))?.spec.versionPriority;
+  const managed = { 'kube-aggregator.kubernetes.io/automanaged': 'true' };
+  await front.admin.patch(APIService, 'v1.own.example.com', 'merge', { spec: { versionPriority: 7 } });
+  await eventually('what was changed is as it was', async () => (await priorityOf('v1.own.example.com')) === 100);
+  const stray = { metadata: { name: 'v1.stray.example.com', labels: managed }, spec: { group: 'stray.example.com' } };
+  await front.kubectl(['create', '-f', '-'], JSON.stringify({ ...apiService(), ...stray, spec: { ...apiService().spec, ...stray.spec } }));
+  await eventually('what nothing is behind goes', async () => (await priorityOf('v1.stray.example.com')) === undefined);
   await front.admin.delete(CustomResourceDefinition, 'flunders.own.example.com');
   await eventually('it is so', async () => (await available('v1.own.example.com').catch((error: Error) => error)) instanceof Error);
 });
@@ -306,11 +324,14 @@ test('a wrong authority is noticed, and one that need not be looked at is not', 
   await front.admin.patch(APIService, `v1.${group}`, 'merge', {
     spec: { caBundle: Buffer.from(front.pki.ca.certificate).toString('base64') },
   });
-  await becomes(`v1.${group}`, 'Passed');
-  await eventually('it is so', async () => (await front.http('GET', `${path}/flunders`)).status === 503);
-  expect((await front.http('GET', `${path}/flunders`)).body).toMatch(
-    /^error trying to reach service: tls: failed to verify certificate: x509: /,
-  );
+  const refusal = 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+  await eventually('it is noticed', async () => (await available(`v1.${group}`))?.message?.endsWith(refusal) ?? false);
+  const asked = `https://localhost:${behind.port}${path}`;
+  expect(await available(`v1.${group}`)).toMatchObject({
+    reason: 'FailedDiscoveryCheck',
+    message: `failing or missing response from ${asked}: Get "${asked}": ${refusal}`,
+  });
+  expect(await front.http('GET', `${path}/flunders`)).toMatchObject({ status: 503, body: 'service unavailable\n' });
   await front.admin.patch(APIService, `v1.${group}`, 'merge', { spec: { caBundle: null, insecureSkipTLSVerify: true } });
   await eventually('it is so', async () => (await front.http('GET', `${path}/flunders`)).status === 200);
 });

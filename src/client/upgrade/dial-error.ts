@@ -17,6 +17,22 @@ const connectProblems: Record<string, string> = {
   ETIMEDOUT: 'i/o timeout',
 };
 
+const unknownAuthority = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
+/** Why a server's certificate is not taken, as Go's crypto/tls says it; undefined for other failures. */
+export function certificateProblem({ code = '', message }: { code?: string; message: string }): string | undefined {
+  const x509 = (why: string) => `tls: failed to verify certificate: x509: ${why}`;
+  if (unknownAuthority.has(code)) return x509('certificate signed by unknown authority');
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return x509('certificate has expired or is not yet valid');
+  return code.startsWith('ERR_TLS_') || code.includes('CERT') || code.startsWith('UNABLE_TO_') ? x509(message) : undefined;
+}
+
 /** `dial tcp 10.0.0.1:10250: connect: connection refused`. `host` is where the connection was to go. */
 export function dialErrorMessage(error: unknown, host: string): string {
   if (!(error instanceof Error)) return String(error);
@@ -27,7 +43,5 @@ export function dialErrorMessage(error: unknown, host: string): string {
   const problem = connectProblems[code];
   if (problem !== undefined) return `dial tcp ${host}: ${problem}`;
   if (code === 'ECONNRESET') return 'EOF';
-  if (code.startsWith('ERR_TLS_') || code.includes('CERT') || code.startsWith('UNABLE_TO_'))
-    return `tls: failed to verify certificate: x509: ${message}`;
-  return message;
+  return certificateProblem(cause as SocketError) ?? message;
 }

@@ -16,7 +16,7 @@ import { readDocument } from './answers.ts';
 import { type Condition, checkTimeoutMs, discoveryProblem, local, passed, serviceProblem } from './availability.ts';
 import { forward, unavailable } from './forward.ts';
 import type { Priority } from './priorities.ts';
-import { registration } from './registration.ts';
+import { isKept, registration } from './registration.ts';
 import { toDiscovery } from './remote-discovery.ts';
 import { type ProxyIdentity, type RemoteServer, remoteServer, userHeaders } from './remote-server.ts';
 
@@ -107,6 +107,8 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
 
   const own = registration({ table: server.table, client, present, signal });
   let registering = false;
+  /** What was there at the start is looked at with everything else. */
+  let isRegistered = false;
   let outdated = false;
   const register = (): void => {
     outdated = true;
@@ -118,6 +120,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
       while (outdated && !signal.aborted) {
         outdated = false;
         await own.reconcile();
+        isRegistered = true;
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -262,6 +265,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
   const seen = (apiService: APIService): void => {
     const before = present.get(apiService.metadata.name);
     present.set(apiService.metadata.name, apiService);
+    if (isRegistered && isKept(apiService, before)) register();
     const path = pathOf(apiService);
     if (!apiService.spec.service) {
       forget(path);

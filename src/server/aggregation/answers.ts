@@ -21,10 +21,15 @@ export async function readAll(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks, size);
 }
 
-/** What went wrong on the way to a server; where the time was up, in Go's words. */
+/** With its port, which a URL leaves out where it is HTTPS' own. */
+export const hrefOf = (url: URL): string => `${url.protocol}//${authorityOf(url)}${url.pathname}${url.search}`;
+
+/** What went wrong when a server was asked, as Go's http.Client says it; also that the time was up. */
 export function messageOf(error: unknown, url: URL, signal: AbortSignal): string {
-  if (signal.aborted) return 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)';
-  return dialErrorMessage(error, authorityOf(url));
+  const why = signal.aborted
+    ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    : dialErrorMessage(error, authorityOf(url));
+  return `Get ${JSON.stringify(hrefOf(url))}: ${why}`;
 }
 
 /** A document in JSON, or undefined where the server has none. Rejects where it can't be read. */
@@ -39,6 +44,6 @@ export async function readDocument(
   const response = await remote.request({ url, method: 'GET', headers: { accept: 'application/json', ...headers }, signal });
   const body = await readAll(response);
   if (response.statusCode === 404) return undefined;
-  if (response.statusCode !== 200) throw new Error(`bad status from ${url.href}: ${response.statusCode}`);
+  if (response.statusCode !== 200) throw new Error(`bad status from ${hrefOf(url)}: ${response.statusCode}`);
   return JSON.parse(body.toString('utf8'));
 }

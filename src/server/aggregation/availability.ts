@@ -1,6 +1,6 @@
 /** Whether an API server behind an APIService can be asked (kube-aggregator's availability controller). */
 import { type APIService, type apiregistrationV1, type EndpointSlice, localAvailability, type Service } from '../../api/index.ts';
-import { messageOf, readAll } from './answers.ts';
+import { hrefOf, messageOf, readAll } from './answers.ts';
 import { portOf, type RemoteServer, userHeaders } from './remote-server.ts';
 
 export type Condition = Pick<apiregistrationV1.APIServiceCondition, 'status' | 'reason' | 'message'>;
@@ -46,14 +46,16 @@ export async function discoveryProblem(apiService: APIService, remote: RemoteSer
   const ask = async (): Promise<void> => {
     const url = await remote.locate();
     url.pathname = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    let statusCode = 0;
     try {
-      const response = await remote.unverified.request({ url, method: 'GET', headers: checker, signal: either });
+      const response = await remote.request({ url, method: 'GET', headers: checker, signal: either });
+      ({ statusCode = 0 } = response);
       await readAll(response);
-      const { statusCode = 0 } = response;
-      if (statusCode < 200 || statusCode >= 300) throw new Error(`bad status from ${url.href}: ${statusCode}`);
     } catch (error) {
-      throw new Error(`failing or missing response from ${url.href}: ${messageOf(error, url, signal)}`, { cause: error });
+      throw new Error(`failing or missing response from ${hrefOf(url)}: ${messageOf(error, url, signal)}`, { cause: error });
     }
+    if (statusCode < 200 || statusCode >= 300)
+      throw new Error(`failing or missing response from ${hrefOf(url)}: bad status from ${hrefOf(url)}: ${statusCode}`);
   };
   try {
     await Promise.any(Array.from({ length: attempts }, ask));

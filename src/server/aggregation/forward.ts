@@ -19,6 +19,10 @@ const plainError = (status: number, message: string): Answer => ({
 
 export const unavailable = () => plainError(503, 'service unavailable');
 
+/** A server behind must not send clients, and their credentials, elsewhere (--aggregator-reject-forwarding-redirect). */
+const isRedirect = ({ statusCode = 0, headers }: IncomingMessage) => statusCode >= 300 && statusCode <= 399 && Boolean(headers.location);
+const redirected = 'the backend attempted to redirect this request, which is not permitted';
+
 /** A caller in this process hands over objects, not bytes. */
 function bodyOf({ body, local, method }: RequestContext): Readable | undefined {
   if (method === 'GET' || method === 'HEAD') return undefined;
@@ -52,6 +56,7 @@ export async function forward(context: RequestContext, remote: RemoteServer): Pr
     ...requestHeaders(context),
     ...(context.local && body ? { 'content-type': context.body.contentType } : {}),
     'x-forwarded-uri': path,
+    'x-forwarded-host': authorityOf(url),
     'x-forwarded-proto': 'https',
     ...identity,
   };
@@ -69,6 +74,10 @@ export async function forward(context: RequestContext, remote: RemoteServer): Pr
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     return failed(error);
+  }
+  if (isRedirect(response)) {
+    response.destroy();
+    return { type: 'raw', status: 502, contentType: 'text/plain; charset=utf-8', body: redirected };
   }
   return { type: 'stream', status: response.statusCode ?? 502, headers: responseHeaders(response.headers), body: response };
 }

@@ -8,6 +8,12 @@ import type { ResourceTable } from '../registry/served-resource.ts';
 import { customPriority, priorityOf } from './priorities.ts';
 
 const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
+
+/** Whether what somebody has made or changed is to be what custom resources want. */
+export const isKept = ({ metadata, spec }: APIService, before: APIService | undefined): boolean =>
+  metadata.labels?.[managedLabel] === 'true' &&
+  !(before && deepEqual(before.spec, spec) && deepEqual(before.metadata.labels, metadata.labels));
+
 /** The aggregator's own group is served before it looks at any APIService. */
 const ownGroup = 'apiregistration.k8s.io';
 

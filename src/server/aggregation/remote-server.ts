@@ -16,8 +16,6 @@ export interface ProxyIdentity {
 export interface RemoteServer extends Backend {
   /** `https://ADDRESS:PORT` of the Service. Rejects as the resolver does. */
   locate(): Promise<URL>;
-  /** Reaches the server without looking at its certificate, for checks whose answer tells nothing. */
-  readonly unverified: Backend;
 }
 
 const defaultPort = 443;
@@ -41,18 +39,11 @@ export function remoteServer(
         checkServerIdentity: serverIdentity(missingSan),
         ...(caBundle ? { ca: Buffer.from(caBundle, 'base64').toString('utf8') } : {}),
       };
-  const own = backend(verified);
-  const unverified = backend({ ...tls, rejectUnauthorized: false });
   return {
-    ...own,
-    unverified,
+    ...backend(verified),
     async locate() {
       const { host, port } = await resolve({ namespace, name, port: portOf(apiService) });
       return new URL(`https://${hostPort(host, port)}`);
-    },
-    close() {
-      own.close();
-      unverified.close();
     },
   };
 }

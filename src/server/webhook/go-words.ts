@@ -1,14 +1,5 @@
 /** What goes wrong on a connection, as Go's net and crypto packages word it: what people search for. */
-
-const unknownAuthority = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-]);
-
-const x509 = (why: string) => `tls: failed to verify certificate: x509: ${why}`;
+import { certificateProblem } from '../../client/index.ts';
 
 interface ConnectionError {
   code?: string;
@@ -23,14 +14,10 @@ export function connectionProblem(error: unknown): string {
   // A system error has what happened where.
   const { code = '', address, port, hostname }: ConnectionError = error;
   const dial = `dial tcp ${address?.includes(':') ? `[${address}]` : (address ?? '')}:${port ?? ''}: connect:`;
-  if (unknownAuthority.has(code)) return x509('certificate signed by unknown authority');
+  // Of names `serverIdentity` has found the words.
+  const untrusted = certificateProblem(error);
+  if (untrusted !== undefined) return untrusted;
   switch (code) {
-    case 'CERT_HAS_EXPIRED':
-    case 'CERT_NOT_YET_VALID':
-      return x509('certificate has expired or is not yet valid');
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      // `serverIdentity` has found the words.
-      return x509(error.message);
     case 'ECONNREFUSED':
       return `${dial} connection refused`;
     case 'EHOSTUNREACH':
