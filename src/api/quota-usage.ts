@@ -2,10 +2,10 @@
  * What an object uses of the resources that a ResourceQuota can limit, and which quotas it counts against. Admission (before the
  * write) and the quota controller (afterwards, over everything) count by the same functions.
  */
-import { computePodQos, podLimits, podRequests } from './core/pod-resources.ts';
+import { computePodQos, podLimits, podRequests, specWithHeld } from './core/pod-resources.ts';
 import { isPodTerminal } from './core/pod-state.ts';
 import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from './generated/index.ts';
-import type { ResourceClaim } from './generated/resource.v1.ts';
+import type { DeviceClass, ResourceClaim } from './generated/resource.v1.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -27,24 +27,44 @@ const zero = parseQuantity('0');
 /** Resources that are counted under their plain name, too. */
 const plainCounts = new Set(['configmaps', 'persistentvolumeclaims', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services']);
 
-/** The resource, as `plural.group`, whose objects use what a quota calls `name`. */
-export function countedResource(name: string): string {
-  if (name.startsWith('count/')) return name.slice('count/'.length);
-  if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/')) return 'persistentvolumeclaims';
-  if (name.endsWith('.deviceclass.resource.k8s.io/devices')) return 'resourceclaims.resource.k8s.io';
-  if (name.startsWith('services.')) return 'services';
-  return plainCounts.has(name) ? name : 'pods';
+/** Devices of a class as pods can ask for them like for any extended resource (KEP-5004). */
+const implicitDevices = 'requests.deviceclass.resource.kubernetes.io/';
+const resourceClaims = 'resourceclaims.resource.k8s.io';
+
+/** What both pods and claims may ask for. */
+const isExtended = (name: string) =>
+  name.startsWith(implicitDevices) || (name.startsWith('requests.') && name.includes('/') && !name.includes('kubernetes.io/'));
+
+/** The resources, as `plural.group`, whose objects use what a quota calls `name`. */
+export function countedResources(name: string): readonly string[] {
+  if (name.startsWith('count/')) return [name.slice('count/'.length)];
+  if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/')) return ['persistentvolumeclaims'];
+  if (name.endsWith('.deviceclass.resource.k8s.io/devices')) return [resourceClaims];
+  if (isExtended(name)) return ['pods', resourceClaims];
+  if (name.startsWith('services.')) return ['services'];
+  return [plainCounts.has(name) ? name : 'pods'];
 }
 
-/** What one object uses at a time (milliseconds since the epoch); an empty record for what is not there. */
-export function quotaUsage(resource: { group: string; plural: string }, object: KubeObject, now: number): Usage {
+/** Whether the resource's objects use devices whose classes may have names as extended resources. */
+export const usesDevices = (resource: { group: string; plural: string }): boolean => groupResourceOf(resource) === resourceClaims;
+
+/**
+ * What one object uses at a time (milliseconds since the epoch); an empty record for what is not there. `classes`: what device classes there
+ * are; asked for only where `usesDevices`.
+ */
+export function quotaUsage(
+  resource: { group: string; plural: string },
+  object: KubeObject,
+  now: number,
+  classes: readonly DeviceClass[] = [],
+): Usage {
   const name = groupResourceOf(resource);
   if (name === 'pods') return podUsage(object as Pod, now);
   const usage: Usage = { [`count/${name}`]: one };
   if (plainCounts.has(name)) usage[name] = one;
   if (name === 'services') Object.assign(usage, serviceUsage(object as Service));
   if (name === 'persistentvolumeclaims') Object.assign(usage, claimUsage(object as PersistentVolumeClaim));
-  if (name === 'resourceclaims.resource.k8s.io') Object.assign(usage, deviceUsage(object as ResourceClaim));
+  if (name === resourceClaims) Object.assign(usage, deviceUsage(object as ResourceClaim, classes));
   return usage;
 }
 
@@ -79,8 +99,8 @@ function claimUsage(claim: PersistentVolumeClaim): Usage {
 /** What a request for all devices may come to: a claim's results have no more room (AllocationResultsMaxSize). */
 const mostDevices = 32;
 
-/** The devices of each class that a claim may get; of alternatives the worst. */
-function deviceUsage({ spec }: ResourceClaim): Usage {
+/** The devices of each class that a claim may get, by each of the names that they can be asked for; of alternatives the worst. */
+function deviceUsage({ spec }: ResourceClaim, classes: readonly DeviceClass[]): Usage {
   const usage: Usage = {};
   for (const { exactly, firstAvailable = [] } of spec?.devices?.requests ?? []) {
     const worst = new Map<string, number>();
@@ -89,8 +109,10 @@ function deviceUsage({ spec }: ResourceClaim): Usage {
       worst.set(deviceClassName, Math.max(worst.get(deviceClassName) ?? 0, devices));
     }
     for (const [deviceClass, devices] of worst) {
-      const name = `${deviceClass}.deviceclass.resource.k8s.io/devices`;
-      usage[name] = addQuantities(usage[name] ?? zero, parseQuantity(devices));
+      const extended = classes.find(({ metadata }) => metadata.name === deviceClass)?.spec.extendedResourceName;
+      const names = [`${deviceClass}.deviceclass.resource.k8s.io/devices`, `${implicitDevices}${deviceClass}`];
+      for (const name of extended ? [...names, `requests.${extended}`] : names)
+        usage[name] = addQuantities(usage[name] ?? zero, parseQuantity(devices));
     }
   }
   return usage;
@@ -107,8 +129,9 @@ function podUsage(pod: Pod, now: number): Usage {
   const usage: Usage = { 'count/pods': one };
   if (isPodTerminal(pod) || isOverdue(pod, now)) return usage;
   usage.pods = one;
-  const limits = podLimits(pod.spec);
-  for (const [name, amount] of podRequests(pod.spec)) {
+  const spec = specWithHeld(pod);
+  const limits = podLimits(spec);
+  for (const [name, amount] of podRequests(spec)) {
     usage[`requests.${name}`] = amount;
     if (name === 'cpu' || name === 'memory' || name === 'ephemeral-storage' || name.startsWith('hugepages-')) usage[name] = amount;
   }

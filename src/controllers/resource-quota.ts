@@ -2,7 +2,8 @@
 import {
   addQuantities,
   compareQuantities,
-  countedResource,
+  countedResources,
+  DeviceClass,
   formatQuantity,
   groupResourceOf,
   type KubeObject,
@@ -13,6 +14,7 @@ import {
   type Resource,
   ResourceQuota,
   type ResourceQuota as ResourceQuotaType,
+  usesDevices,
 } from '../api/index.ts';
 import { type Informer, keyOf } from '../client/index.ts';
 import { defineController, discover } from './framework/index.ts';
@@ -25,14 +27,15 @@ export function computeUsed(
   quota: ResourceQuotaType,
   objects: (resource: string) => { resource: Resource; items: readonly KubeObject[] },
   now: number,
+  classes: readonly DeviceClass[] = [],
 ): Record<string, string> {
   const names = Object.keys(quota.spec?.hard ?? {});
   const totals = new Map(names.map((name) => [name, parseQuantity('0')]));
-  for (const counted of new Set(names.map(countedResource))) {
+  for (const counted of new Set(names.flatMap(countedResources))) {
     const { resource, items } = objects(counted);
     for (const object of items) {
       if (!quotaMatches(quota, resource, object)) continue;
-      for (const [name, amount] of Object.entries(quotaUsage(resource, object, now))) {
+      for (const [name, amount] of Object.entries(quotaUsage(resource, object, now, classes))) {
         const total = totals.get(name);
         if (total) totals.set(name, addQuantities(total, amount));
       }
@@ -57,7 +60,7 @@ export const resourceQuotaController = defineController('resourcequota-controlle
 
   const enqueueNamespace = (name: string, { metadata }: KubeObject, delayMs: number) => {
     for (const quota of quotas.lister.list(metadata.namespace))
-      if (Object.keys(quota.spec?.hard ?? {}).some((hard) => countedResource(hard) === name)) queue.addAfter(keyOf(quota), delayMs);
+      if (Object.keys(quota.spec?.hard ?? {}).some((hard) => countedResources(hard).includes(name))) queue.addAfter(keyOf(quota), delayMs);
   };
   const usageChanged = (resource: Resource, a: KubeObject, b: KubeObject) => {
     const [before, after] = [quotaUsage(resource, a, clock.now()), quotaUsage(resource, b, clock.now())];
@@ -99,13 +102,19 @@ export const resourceQuotaController = defineController('resourcequota-controlle
       if (!quota || quota.metadata.deletionTimestamp) return;
       const hard = quota.spec?.hard ?? {};
       const objects = new Map<string, { resource: Resource; items: readonly KubeObject[] }>();
-      for (const name of new Set(Object.keys(hard).map(countedResource))) {
+      for (const name of new Set(Object.keys(hard).flatMap(countedResources))) {
         const entry = await informerOf(name, signal);
         await entry?.informer.whenSynced(signal);
         if (entry) objects.set(name, { resource: entry.resource, items: entry.informer.lister.list(quota.metadata.namespace) });
       }
+      const classes: DeviceClass[] = [];
+      if ([...objects.values()].some(({ resource }) => usesDevices(resource))) {
+        const informer = informers.for(DeviceClass);
+        await informer.whenSynced(signal);
+        classes.push(...informer.lister.list());
+      }
       const nothing = { resource: ResourceQuota, items: [] };
-      const used = computeUsed(quota, (name) => objects.get(name) ?? nothing, clock.now());
+      const used = computeUsed(quota, (name) => objects.get(name) ?? nothing, clock.now(), classes);
       if (sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used)) return;
       await client.updateStatus(ResourceQuota, { ...quota, status: { hard, used } }, { signal });
     },

@@ -1,5 +1,5 @@
 /** What a pod asks for as a whole, and its quality of service (upstream: component-helpers/resource, apis/core/helper/qos). */
-import type { Container, Pod, PodQOSClass, PodSpec, ResourceList, ResourceRequirements } from '../generated/core.v1.ts';
+import type { Container, ContainerStatus, Pod, PodQOSClass, PodSpec, ResourceList, ResourceRequirements } from '../generated/core.v1.ts';
 import { addQuantities, compareQuantities, formatQuantity, type Quantity, tryParseQuantity, zeroQuantity } from '../quantity.ts';
 
 /** Quantities by resource. */
@@ -82,6 +82,45 @@ export function podLimits(spec: PodSpec): Amounts {
   setTo(total, spec.resources?.limits);
   addTo(total, Object.fromEntries(Object.entries(spec.overhead ?? {}).filter(([name]) => total.has(name))));
   return total;
+}
+
+function larger(...lists: (ResourceList | undefined)[]): ResourceList {
+  const most: Record<string, string> = {};
+  for (const list of lists)
+    for (const [name, amount] of Object.entries(list ?? {}))
+      if (most[name] === undefined || compareQuantities(amount, most[name]) > 0) most[name] = amount;
+  return most;
+}
+
+/**
+ * The spec with what its containers have: while a pod is being resized in place, the greater of what it has and what it wants counts
+ * (KEP-1287); of what its node can't do, what it has alone.
+ */
+export function specWithHeld({ spec, status }: Pod): PodSpec {
+  const isInfeasible = status?.conditions?.some(
+    ({ type, status: state, reason }) => type === 'PodResizePending' && state === 'True' && reason === 'Infeasible',
+  );
+  const held = (container: Container, statuses: readonly ContainerStatus[] | undefined): Container => {
+    const found = statuses?.find(({ name }) => name === container.name);
+    if (found?.resources === undefined) return container;
+    const { requests, limits } = container.resources ?? {};
+    return {
+      ...container,
+      resources: {
+        ...container.resources,
+        requests: larger(isInfeasible ? undefined : requests, found.resources.requests, found.allocatedResources),
+        limits: larger(isInfeasible ? undefined : limits, found.resources.limits),
+      },
+    };
+  };
+  if (status?.containerStatuses === undefined && status?.initContainerStatuses === undefined) return spec;
+  return {
+    ...spec,
+    containers: spec.containers.map((container) => held(container, status.containerStatuses)),
+    ...(spec.initContainers
+      ? { initContainers: spec.initContainers.map((c) => (isSidecar(c) ? held(c, status.initContainerStatuses) : c)) }
+      : {}),
+  };
 }
 
 const qosResources = ['cpu', 'memory'];

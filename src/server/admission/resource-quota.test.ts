@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type KubeObject, matchesScopes, quotaUsage, ResourceQuota } from '../../api/index.ts';
+import { DeviceClass, type KubeObject, matchesScopes, quotaUsage, ResourceQuota } from '../../api/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
 import type { AdmissionRequest } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
@@ -99,4 +99,33 @@ test('a pod that is overdue counts as an object only, and one that asks as a who
   expect(at('2020-01-01T00:00:30Z')).toContain('pods');
   const scope = [{ scopeName: 'BestEffort', operator: 'Exists' }];
   expect([asked, pod()].map((each) => matchesScopes(scope, resource, each))).toEqual([false, true]);
+});
+
+test("a claim's devices count by each name that they can be asked for", async () => {
+  const implicit = 'requests.deviceclass.resource.kubernetes.io/gpu';
+  await memory.put(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: 'example.com/gpu' } });
+  await quota('q', { 'gpu.deviceclass.resource.k8s.io/devices': '3', [implicit]: '3', 'requests.example.com/gpu': '3' });
+  const exactly = { deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 2 };
+  const claim = { metadata: { name: 'x' }, spec: { devices: { requests: [{ name: 'r', exactly }] } } };
+  const claims = { group: 'resource.k8s.io', resource: 'resourceclaims' };
+  await validate(claim, claims);
+  expect(await used('q')).toEqual({ 'gpu.deviceclass.resource.k8s.io/devices': '2', [implicit]: '2', 'requests.example.com/gpu': '2' });
+  await expect(validate(claim, claims)).rejects.toThrow('exceeded quota: q');
+  await validate(pod({ containers: [{ name: 'c', resources: { requests: { 'example.com/gpu': '1' } } }] }));
+  expect(await used('q')).toMatchObject({ 'requests.example.com/gpu': '3' });
+});
+
+test('a pod being resized counts with the greater of what it has and what it wants, and one that can not be with what it has', () => {
+  const requests = (cpu: string) => ({ requests: { cpu } });
+  const resizing = (wants: string, has: string, ...conditions: object[]) => ({
+    ...pod({ containers: [{ name: 'c', resources: requests(wants) }] }),
+    status: { conditions, containerStatuses: [{ name: 'c', resources: requests(has) }] },
+  });
+  const cpu = (of: KubeObject) => quotaUsage({ group: '', plural: 'pods' }, of, 0)['requests.cpu']?.nano;
+  const infeasible = { type: 'PodResizePending', status: 'True', reason: 'Infeasible' };
+  expect([resizing('1', '2'), resizing('2', '1'), resizing('2', '1', infeasible)].map(cpu)).toEqual([
+    2_000_000_000n,
+    2_000_000_000n,
+    1_000_000_000n,
+  ]);
 });

@@ -1,7 +1,8 @@
 import {
   addQuantities,
   compareQuantities,
-  countedResource,
+  countedResources,
+  DeviceClass,
   describeUsage,
   formatQuantity,
   groupResourceOf,
@@ -18,6 +19,7 @@ import {
   StatusError,
   subtractQuantities,
   type Usage,
+  usesDevices,
 } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObjects } from '../storages.ts';
@@ -63,8 +65,9 @@ export function resourceQuota(context: AdmissionContext, limitedResources: reado
       // Of a pod's updates one brings it into a quota's scope, or out of it.
       if (isPod && request.subresource === '' && oldObject && isTerminating(object as Pod) === isTerminating(oldObject as Pod)) return;
       const now = context.clock.now();
-      const wanted = quotaUsage(resource, object, now);
-      const before = oldObject === undefined ? {} : quotaUsage(resource, oldObject, now);
+      const classes = usesDevices(resource) ? await readObjects(context.storages, DeviceClass, '') : [];
+      const wanted = quotaUsage(resource, object, now, classes);
+      const before = oldObject === undefined ? {} : quotaUsage(resource, oldObject, now, classes);
       const delta = isUpdate(request) ? positive(difference(wanted, before)) : wanted;
       const due: { quota: ResourceQuota; usage: Usage }[] = [];
       const matching = quotas.filter((quota) => limitedIn(quota, resource).length > 0 && quotaMatches(quota, resource, object));
@@ -139,7 +142,7 @@ function charged(request: AdmissionRequest, quota: ResourceQuota, delta: Usage):
 /** What of a resource's use a quota limits. */
 const limitedIn = ({ status }: ResourceQuota, resource: { group: string; plural: string }): string[] =>
   Object.keys(status?.hard ?? {})
-    .filter((name) => countedResource(name) === groupResourceOf(resource))
+    .filter((name) => countedResources(name).includes(groupResourceOf(resource)))
     .sort();
 
 /** Nothing is let in against a quota whose use has not been counted yet. */
