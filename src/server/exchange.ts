@@ -7,6 +7,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { KubeObject, ListMeta, ObjectMeta } from '../api/index.ts';
 import type { Health } from '../observability/index.ts';
 import type { Admission } from './flowcontrol/index.ts';
+import type { Latencies } from './latencies.ts';
 import type { ServedResource } from './registry/served-resource.ts';
 import type { RequestInfo, UserInfo } from './request.ts';
 
@@ -73,8 +74,8 @@ export interface RequestContext {
   isRouted?: boolean;
   /** How it was let in, where requests are limited. */
   admission?: Admission;
-  /** Milliseconds that it has waited for its turn and for webhooks, which no objective is about. */
-  elsewhereMs?: number;
+  /** Where its time has gone, as far as that is known. */
+  readonly latencies?: Latencies;
   /** Of a watch: to be called once its initial events have been sent. */
   initialized?: () => void;
   /** Where the request is traced: notes how far it has come. */

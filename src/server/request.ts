@@ -147,7 +147,7 @@ export interface AdmissionRequest {
   /** Until when it may take, and what ends it earlier. */
   lifetime?: { readonly signal: AbortSignal; readonly deadlineMs?: number };
   /** Counts time that others have taken (webhooks), of what side by side took it the longest. */
-  waited?(milliseconds: number): void;
+  waited?(layer: 'mutating-webhook' | 'validating-webhook', milliseconds: number): void;
   /** Shared by the mutating plugins: one that changed the object asks for a second round, in which the others see the change. */
   reinvocation: { wanted: boolean; isReinvocation: boolean };
 }

@@ -10,11 +10,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigMap, extensionsV1beta1 } from '../../api/index.ts';
 import { createClient } from '../../client/index.ts';
 import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
+import { PipelineContext } from '../pipeline/context.ts';
 import { RequestLifetime } from '../request-lifetime.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
-import { openAudit } from './audit.ts';
+import { createAuditor, openAudit } from './audit.ts';
 import type { AuditEvent } from './event.ts';
 import { legacyLine } from './event.ts';
+import { createAuditMetrics } from './metrics.ts';
 import { auditOptions } from './options.ts';
 import { evaluatePolicy, parsePolicy } from './policy.ts';
 import { openRotatingFile } from './rotating-file.ts';
@@ -252,6 +254,35 @@ describe('the log', () => {
     expect(batches.flatMap(({ items }) => items.map(({ objectRef }) => objectRef?.name))).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
     expect(events()).toHaveLength(5);
   });
+});
+
+it.each([
+  [600, { 'apiserver.latency.k8s.io/apf-queue-wait': '250ms', 'apiserver.latency.k8s.io/validating-webhook': '300ms' }],
+  [500, undefined],
+])('of a request that takes %i ms an event tells where the time went: %o', async (ms, layers) => {
+  const clock = new VirtualClock();
+  const told: AuditEvent[] = [];
+  const context = new PipelineContext(
+    {
+      ...{ method: 'GET', path: '/version', query: new URLSearchParams(), headers: [], remoteAddress: '' },
+      body: { contentType: '', bytes: () => Promise.reject(new Error('none')), stream: () => Readable.from([]) },
+      lifetime: new RequestLifetime(),
+    },
+    { name: 'joe', groups: [] },
+    seededRandom(1),
+  );
+  const backend = { process: (events: readonly AuditEvent[]) => told.push(...events) > 0, close: async () => {} };
+  const policy = parsePolicy(policyOf('- {level: Metadata}'));
+  const auditor = createAuditor(policy, backend, createAuditMetrics(new Registry()), clock);
+  const trail = auditor.begin(context, false, new Map());
+  context.latencies.add('apf-queue-wait', 250);
+  // All at once: the slowest counts.
+  context.latencies.add('validating-webhook', 300);
+  context.latencies.add('validating-webhook', 200);
+  await clock.advance(ms);
+  await trail?.answered({ type: 'raw', status: 200, contentType: 'text/plain', body: '' });
+  expect(told[0]?.annotations).toEqual(layers && { ...layers, 'apiserver.latency.k8s.io/total': `${ms}ms` });
+  expect(context.latencies.elsewhereMs).toBe(550);
 });
 
 it('rotates its file as lumberjack names the parts', async () => {

@@ -1,5 +1,5 @@
 /** One request on its way into the audit log: its event, stage by stage. */
-import { StatusError } from '../../api/index.ts';
+import { formatGoDuration, StatusError } from '../../api/index.ts';
 import { type Clock, microTimestamp } from '../../time/index.ts';
 import type { Answer, AuditNotes, RequestContext } from '../exchange.ts';
 import { plainAnswer } from '../representation/encode.ts';
@@ -10,6 +10,8 @@ import type { AuditMetrics } from './metrics.ts';
 import type { RequestAudit } from './policy.ts';
 
 const maxUserAgentLength = 1024;
+/** From then on an event tells where the time went (k8s.io/apiserver's WithAudit). */
+const slowMs = 500;
 
 export interface AuditTrail extends AuditNotes {
   /** False where the event must be stored but can't (--audit-log-mode=blocking-strict). */
@@ -102,6 +104,7 @@ export interface TrailOptions {
 
 export function createTrail({ context, user: asking, longRunning, wanted, receivedAt, clock, backend, metrics }: TrailOptions): AuditTrail {
   const { level, omitStages, omitManagedFields } = wanted;
+  const startedMs = clock.monotonic();
   const atLeast = { request: level === 'Request' || level === 'RequestResponse', response: level === 'RequestResponse' };
   const user = auditUser(asking);
   const query = context.query.toString();
@@ -115,7 +118,19 @@ export function createTrail({ context, user: asking, longRunning, wanted, receiv
   let responseStatus: ResponseStatus | undefined;
   let isDone = false;
 
+  /** Where the time went, of what took long. */
+  const noteLatencies = () => {
+    const totalMs = clock.monotonic() - startedMs;
+    const layers = totalMs > slowMs ? [...(context.latencies?.entries() ?? [])] : [];
+    if (layers.length === 0) return;
+    const note = (layer: string, milliseconds: number) => {
+      annotations[`apiserver.latency.k8s.io/${layer}`] = formatGoDuration(BigInt(Math.round(milliseconds * 1e6)));
+    };
+    for (const [layer, milliseconds] of layers) note(layer, milliseconds);
+    note('total', totalMs);
+  };
   const emit = (stage: Stage): boolean | Promise<boolean> => {
+    if (stage === 'ResponseComplete') noteLatencies();
     if (omitStages.includes(stage)) return true;
     const event: AuditEvent = {
       kind: 'Event',

@@ -2,6 +2,7 @@
 import type { Random } from '../../time/index.ts';
 import type { AuditNotes, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { Admission } from '../flowcontrol/index.ts';
+import { Latencies } from '../latencies.ts';
 import { newUid } from '../registry/identity.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 import { parseRequestInfo } from '../request-info.ts';
@@ -33,7 +34,7 @@ export class PipelineContext implements RequestContext {
   admission?: Admission;
   initialized?: () => void;
   milestone?: (what: string, attributes?: Readonly<Record<string, string | number>>) => void;
-  elsewhereMs?: number;
+  readonly latencies = new Latencies();
   deadlineMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };

@@ -21,7 +21,7 @@ export async function inTurn(
   if (given instanceof Promise) {
     const startedMs = clock.monotonic();
     admission = await given;
-    context.elsewhereMs = (context.elsewhereMs ?? 0) + clock.monotonic() - startedMs;
+    context.latencies?.add('apf-queue-wait', clock.monotonic() - startedMs);
   } else admission = given;
   context.admission = admission;
   const { release } = admission;

@@ -11,6 +11,7 @@ import type { Auditor, AuditTrail } from '../audit/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
 import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
 import type { RequestLimiter } from '../flowcontrol/index.ts';
+import type { Layer } from '../latencies.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { AuthenticationMetrics } from '../metrics/access-metrics.ts';
 import type { ImpersonationMetrics } from '../metrics/impersonation-metrics.ts';
@@ -157,6 +158,13 @@ function authenticate(options: PipelineOptions, credentials: Credentials, path: 
 export function createPipeline(options: PipelineOptions): (incoming: Incoming) => Promise<Outcome> {
   const { clock, random, authorizer, metrics, logger, auditor, lifecycle } = options;
 
+  const timed = async <T>(layer: Layer, { latencies }: RequestContext, work: () => T | Promise<T>): Promise<T> => {
+    const startedMs = clock.monotonic();
+    const result = await work();
+    latencies?.add(layer, clock.monotonic() - startedMs);
+    return result;
+  };
+
   /** The user, and from then on the audit of what they ask. Throws where an event must be stored but can't be. */
   const identify = async (auditor: Auditor, context: RequestContext, { credentials }: Incoming, long: boolean): Promise<void> => {
     /** There is no event yet that they could be added to. */
@@ -167,7 +175,8 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
           warn: (message) => context.warn(message),
           auditAnnotation: (key, value) => void annotations.set(key, value),
         };
-        context.user = await authenticate(options, credentials, context.path, clock.monotonic());
+        const authenticating = async () => authenticate(options, credentials, context.path, clock.monotonic());
+        context.user = await timed('authentication', context, authenticating);
       }
     } catch (error) {
       if (error instanceof StatusError) await auditor.refused(context, statusAnswer(error), annotations);
@@ -184,7 +193,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
 
   const proceed = async (context: RequestContext): Promise<Answer> => {
     const asked = authorize(context, authorizer);
-    if (asked !== undefined) await asked;
+    if (asked !== undefined) await timed('authorization', context, () => asked);
     return options.handle(context);
   };
   const admitted = (context: RequestContext, long: boolean) =>
@@ -197,7 +206,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const admittedTraced = async (context: RequestContext, long: boolean, trace: RequestTrace): Promise<Answer> => {
     const { limiter } = options;
     const go = async () => {
-      await traced('authorization', noAttributes, async () => authorize(context, authorizer));
+      await timed('authorization', context, () => traced('authorization', noAttributes, async () => authorize(context, authorizer)));
       return trace.handle(() => options.handle(context));
     };
     if (limiter === undefined) return go();
@@ -231,12 +240,12 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     const asks = asksToImpersonate(context);
     const trace = options.tracer && beginTrace(options.tracer, context, startedMs);
     if (trace === undefined) {
-      if (asks) await impersonate(context);
+      if (asks) await timed('impersonation', context, () => impersonate(context));
       return admitted(context, long);
     }
     traces.set(context, trace);
     return within(trace.root, async () => {
-      if (asks) await traced('impersonation', noAttributes, () => impersonate(context));
+      if (asks) await timed('impersonation', context, () => traced('impersonation', noAttributes, () => impersonate(context)));
       return admittedTraced(context, long, trace);
     });
   };

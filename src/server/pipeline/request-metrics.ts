@@ -198,7 +198,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
         if (long) series.longRunning?.inc(-1);
         else inflight.end(isRead, endedMs);
         series.duration.observe(seconds);
-        series.sli?.observe(Math.max(0, seconds - (context.elsewhereMs ?? 0) / 1000));
+        series.sli?.observe(Math.max(0, seconds - (context.latencies?.elsewhereMs ?? 0) / 1000));
         series.sizes?.observe(bytes);
         if (context.bodyBytes !== undefined) {
           series.bodies ??= bodies.with(bodyLabels(context.info, series));

@@ -66,9 +66,7 @@ export function admissionRequest(
     warn: (message) => context.warn(message),
     auditAnnotation: (key, value, of) => context.auditAnnotation(key, value, of),
     lifetime: context,
-    waited: (milliseconds) => {
-      context.elsewhereMs = (context.elsewhereMs ?? 0) + milliseconds;
-    },
+    waited: (layer, milliseconds) => context.latencies?.add(layer, milliseconds),
     reinvocation: { wanted: false, isReinvocation: false },
   };
 }

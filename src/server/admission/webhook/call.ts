@@ -123,7 +123,7 @@ export async function callHook<T>(
   const startedMs = clock.monotonic();
   const note = (outcome: Pick<WebhookOutcome, 'rejected' | 'code' | 'failure' | 'failedOpen'>) => {
     const milliseconds = clock.monotonic() - startedMs;
-    request.waited?.(milliseconds);
+    request.waited?.(isMutating ? 'mutating-webhook' : 'validating-webhook', milliseconds);
     const type = isMutating ? 'admit' : 'validating';
     metrics?.webhook({ name: hook.webhook.name, type, operation: request.operation, seconds: milliseconds / 1000, ...outcome });
   };
