@@ -1,6 +1,7 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { generateKeyPair, toCryptoKeys } from './key.ts';
 import { type AlternativeNames, type Subject, toGeneralNames, toJsonName } from './subject.ts';
+import { certificateUsages } from './usages.ts';
 import { x509 } from './x509.ts';
 
 /** A certificate and its private key, both PEM. */
@@ -19,8 +20,6 @@ export interface Validity {
 export interface CertificateOptions extends Subject, AlternativeNames, Validity {
   usages: readonly ExtendedUsage[];
 }
-
-const extendedUsageOids: Record<ExtendedUsage, string> = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' };
 
 /** 63 random bits: positive, and no leading zero byte to be dropped (RFC 5280, 4.1.2.2). */
 function serialNumber(): string {
@@ -58,14 +57,16 @@ export async function createCertificateAuthority(options: { commonName: string }
 export async function issueCertificate(authority: KeyCertificate, options: CertificateOptions, key?: string): Promise<KeyCertificate> {
   const privateKey = key ?? (await generateKeyPair()).privateKey;
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  return { certificate: await sign(authority, publicKey, toJsonName(options), toGeneralNames(options), options), key: privateKey };
+  const usages = ['digital signature', 'key encipherment', ...options.usages.map((usage) => `${usage} auth`)];
+  const certificate = await sign(authority, publicKey, toJsonName(options), toGeneralNames(options), { ...options, usages });
+  return { certificate, key: privateKey };
 }
 
-/** Signs what a signing request (PEM) asks for: its subject, key and alternative names; the usages are the signer's choice. */
+/** Signs what a signing request (PEM) asks for: its subject, key and alternative names; the usages (`client auth`) are the signer's choice. */
 export async function signRequest(
   authority: KeyCertificate,
   request: string,
-  options: Validity & { usages: readonly ExtendedUsage[]; keyEncipherment?: boolean },
+  options: Validity & { usages: readonly string[] },
 ): Promise<string> {
   const lib = await x509();
   const csr = new lib.Pkcs10CertificateRequest(request);
@@ -81,13 +82,13 @@ async function sign(
   publicKeyDer: Buffer,
   subject: Record<string, string[]>[],
   alternativeNames: { type: string; value: string }[],
-  options: Validity & { usages: readonly ExtendedUsage[]; keyEncipherment?: boolean },
+  options: Validity & { usages: readonly string[] },
 ): Promise<string> {
   const lib = await x509();
   const issuer = new lib.X509Certificate(authority.certificate);
   const issuerKeys = toCryptoKeys(authority.key);
   const publicKey = new lib.PublicKey(publicKeyDer);
-  const encipherment = options.keyEncipherment ?? true;
+  const { keyUsage, extended } = certificateUsages(options.usages);
   const certificate = await lib.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject,
@@ -98,8 +99,8 @@ async function sign(
     signingKey: issuerKeys.privateKey,
     signingAlgorithm: issuerKeys.algorithm,
     extensions: [
-      new lib.KeyUsagesExtension(lib.KeyUsageFlags.digitalSignature | (encipherment ? lib.KeyUsageFlags.keyEncipherment : 0), true),
-      ...(options.usages.length > 0 ? [new lib.ExtendedKeyUsageExtension(options.usages.map((u) => extendedUsageOids[u]))] : []),
+      ...(keyUsage === 0 ? [] : [new lib.KeyUsagesExtension(keyUsage, true)]),
+      ...(extended.length > 0 ? [new lib.ExtendedKeyUsageExtension([...extended])] : []),
       new lib.BasicConstraintsExtension(false, undefined, true),
       await lib.AuthorityKeyIdentifierExtension.create(issuerKeys.publicKey),
       ...(alternativeNames.length > 0

@@ -57,7 +57,11 @@ test('a signing request is read and signed with its own names', async () => {
     ipAddresses: ['10.0.0.1'],
   });
   const signed = new X509Certificate(
-    await signRequest(ca, request, { usages: ['server'], notBefore: new Date(now), notAfter: new Date(now + day) }),
+    await signRequest(ca, request, {
+      usages: ['digital signature', 'key encipherment', 'server auth'],
+      notBefore: new Date(now),
+      notAfter: new Date(now + day),
+    }),
   );
   expect(signed.subject).toBe('O=system:nodes\nCN=system:node:a');
   expect(signed.subjectAltName).toBe('DNS:a, IP Address:10.0.0.1');

@@ -23,7 +23,7 @@ import {
   TokenReview,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
-import { createSigningRequest, generateKeyPair } from '../pki/index.ts';
+import { createCertificateAuthority, createSigningRequest, generateKeyPair, signRequest } from '../pki/index.ts';
 import { openMemoryStore } from '../store/index.ts';
 import { seededRandom, systemClock } from '../time/index.ts';
 import { parseIpRange, parsePortRange } from './allocation/index.ts';
@@ -31,17 +31,19 @@ import { type ClusterApiServer, createClusterApiServer } from './cluster-api-ser
 
 let server: ClusterApiServer;
 let admin: Client;
+let metrics: MetricsRegistry;
 const as = (name: string, ...groups: string[]) =>
   createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }));
 
 beforeEach(async () => {
   const key = await generateKeyPair();
+  metrics = new MetricsRegistry();
   server = await createClusterApiServer({
     store: openMemoryStore(),
     clock: systemClock,
     random: seededRandom(1),
     logger: pino({ level: 'silent' }),
-    metrics: new MetricsRegistry(),
+    metrics,
     kinds,
     authentication: { issuers: ['https://kubernetes.default.svc.cluster.local'], signingKey: key.privateKey, publicKey: key.publicKey },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
@@ -234,12 +236,13 @@ test('Services get addresses and ports through the API, kept over updates', asyn
   );
 });
 
-test('a signing request carries who made it', async () => {
+test('a signing request carries who made it, and whether its certificate lives as long as was asked is counted', async () => {
   const { request } = await createSigningRequest({ commonName: 'x' });
   const spec = {
     request: Buffer.from(request).toString('base64'),
     signerName: 'kubernetes.io/kube-apiserver-client',
     usages: ['client auth'],
+    expirationSeconds: 3600,
     username: 'forged',
   };
   const csr = await admin.create(CertificateSigningRequest, {
@@ -249,4 +252,13 @@ test('a signing request carries who made it', async () => {
     spec,
   } as Draft<CertificateSigningRequest>);
   expect(csr.spec).toMatchObject({ username: 'admin', groups: ['system:masters', 'system:authenticated'] });
+  const validity = (seconds: number) => ({ notBefore: new Date(0), notAfter: new Date(seconds * 1000) });
+  const authority = await createCertificateAuthority({ commonName: 'a', ...validity(86_400) });
+  const certificate = await signRequest(authority, request, { usages: spec.usages, ...validity(3900) });
+  const issued = { ...csr, status: { certificate: Buffer.from(certificate).toString('base64') } };
+  for (const dryRun of [true, false]) await admin.updateStatus(CertificateSigningRequest, issued, { dryRun });
+  for (const which of ['requested', 'honored'])
+    expect(await metrics.metrics()).toContain(
+      `apiserver_certificates_registry_csr_${which}_duration_total{signerName="kubernetes.io/kube-apiserver-client"} 1`,
+    );
 });

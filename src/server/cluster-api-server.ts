@@ -54,6 +54,7 @@ import {
 import { ensureFlowConfiguration } from './flowcontrol/index.ts';
 import { createAllocationMetrics } from './metrics/allocation-metrics.ts';
 import { createAuthorizerMetrics } from './metrics/authorizer-metrics.ts';
+import { countedCertificates } from './metrics/certificate-metrics.ts';
 import { createConversionMetrics } from './metrics/conversion-metrics.ts';
 import { createExtensionMetrics, missingSanCounter } from './metrics/extension-metrics.ts';
 import { identityMetrics } from './metrics/identity-metrics.ts';
@@ -233,6 +234,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   });
   // The registry calls each for its kind only.
   hooks.set('certificatesigningrequests.certificates.k8s.io', signedByItsKey as WriteHook as WriteHook);
+  hooks.set('certificatesigningrequests.certificates.k8s.io/status', countedCertificates(options.metrics) as WriteHook as WriteHook);
   hooks.set('podcertificaterequests.certificates.k8s.io', keyInHand as WriteHook as WriteHook);
   const adminAccess = deviceAdminAccess(storages) as WriteHook as WriteHook;
   hooks.set('services', allocator as WriteHook as WriteHook);

@@ -37,7 +37,7 @@ test('the subject tells name, groups and UID', async () => {
   const [signingRequest = ''] = /-----BEGIN CERTIFICATE REQUEST[\s\S]+/.exec(stdout) ?? [];
   const now = systemClock.now();
   const validity = { notBefore: new Date(now - 60_000), notAfter: new Date(now + 3_600_000) };
-  const cert = await signRequest(api.pki.ca, signingRequest, { ...validity, usages: ['client'] });
+  const cert = await signRequest(api.pki.ca, signingRequest, { ...validity, usages: ['client auth'] });
   const review = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' });
   const told = await api.http('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', review, {}, { cert, key });
   expect(JSON.parse(told.body).status.userInfo).toEqual({

@@ -74,7 +74,7 @@ describe('a certificate signing request', () => {
     const denied = { ...csr().stored, status: { conditions: [{ type: 'Denied', status: 'True' }] } };
     const validity = { notBefore: new Date('2026-01-01'), notAfter: new Date('2027-01-01') };
     const authority = await createCertificateAuthority({ commonName: 'ca', ...validity });
-    const certificate = btoa(await signRequest(authority, pem, { usages: ['client'], ...validity }));
+    const certificate = btoa(await signRequest(authority, pem, { usages: ['client auth'], ...validity }));
     const kept = write(denied, 'status', { conditions: [{ type: 'Denied', status: 'True', reason: 'mine' }], certificate });
     expect(kept).toMatchObject({ next: { status: { conditions: [{ type: 'Denied' }] } }, wrong: [] });
     expect(kept.next.status?.conditions?.[0]).not.toHaveProperty('reason');

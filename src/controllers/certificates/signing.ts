@@ -1,12 +1,26 @@
+import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/index.ts';
-import { type ExtendedUsage, parseSigningRequest, signRequest } from '../../pki/index.ts';
+import { type KeyCertificate, parseSigningRequest, signRequest } from '../../pki/index.ts';
 import { timestamp } from '../../time/index.ts';
 import { defineController } from '../framework/index.ts';
 import { hasCondition, isBuiltInSigner, refusal, requestPem } from './signers.ts';
 
 /** A certificate holds from a little before now, for clocks that are slow. */
 const backdateMs = 5 * 60_000;
-const extendedUsages: Record<string, ExtendedUsage> = { 'client auth': 'client', 'server auth': 'server' };
+/** What lives less long than this lives all of it from now on. */
+const shortMs = 8 * 3_600_000;
+const leastMs = 10 * 60_000;
+
+/** What is asked for, as far as the signer grants it. */
+const lifetimeMs = (expirationSeconds: number | undefined, grantedMs: number): number =>
+  expirationSeconds === undefined ? grantedMs : Math.min(Math.max(expirationSeconds * 1000, leastMs), grantedMs);
+
+/** Nothing that an authority has signed outlives it. */
+function validityOf({ certificate }: KeyCertificate, lifeMs: number, nowMs: number): { notBefore: Date; notAfter: Date } {
+  const endMs = nowMs + (lifeMs < shortMs ? lifeMs : lifeMs - backdateMs);
+  const authorityEndMs = new X509Certificate(certificate).validToDate.getTime();
+  return { notBefore: new Date(nowMs - backdateMs), notAfter: new Date(Math.min(endMs, authorityEndMs)) };
+}
 
 /** Signs approved requests to the built-in signers with the cluster's signing certificate. */
 export const csrSigningController = defineController(
@@ -41,13 +55,8 @@ export const csrSigningController = defineController(
           await client.updateStatus(CertificateSigningRequest, { ...csr, status: { ...csr.status, conditions } }, { signal });
           return;
         }
-        const requestedMs = (csr.spec.expirationSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-        const certificate = await signRequest(authority, pem, {
-          notBefore: new Date(clock.now() - backdateMs),
-          notAfter: new Date(clock.now() + Math.min(requestedMs, config.clusterSigningDurationMs)),
-          usages: usages.flatMap((usage) => extendedUsages[usage] ?? []),
-          keyEncipherment: usages.includes('key encipherment'),
-        });
+        const lifeMs = lifetimeMs(csr.spec.expirationSeconds, config.clusterSigningDurationMs);
+        const certificate = await signRequest(authority, pem, { ...validityOf(authority, lifeMs, clock.now()), usages });
         const status = { ...csr.status, certificate: Buffer.from(certificate).toString('base64') };
         await client.updateStatus(CertificateSigningRequest, { ...csr, status }, { signal });
       },

@@ -28,7 +28,7 @@ export interface Registry {
   readonly minRequestTimeoutSeconds?: number | undefined;
   /** How many of a collection are deleted at a time (--delete-collection-workers). Default 1. */
   readonly deleteCollectionWorkers?: number | undefined;
-  /** By resource (`services`, `deployments.apps`): what reserves around writes of the object itself. */
+  /** By resource (`services`, `deployments.apps`, `deployments.apps/status`): what reserves around writes of the object, or of a subresource. */
   readonly hooks?: ReadonlyMap<string, WriteHook>;
 }
 
@@ -37,8 +37,10 @@ export function beginWrite(
   registry: Registry,
   resource: Resource,
   write: { next: KubeObject; prev: KubeObject | undefined; dryRun: boolean; problems: FieldErrors },
+  subresource = '',
 ): FinishWrite | undefined | Promise<FinishWrite | undefined> {
-  return registry.hooks?.get(groupResourceOf(resource))?.begin(write);
+  const name = groupResourceOf(resource);
+  return registry.hooks?.get(subresource === '' ? name : `${name}/${subresource}`)?.begin(write);
 }
 
 /** The admission request of a write, for the resource and name that the request's path says. */

@@ -197,14 +197,14 @@ async function nextState(
   dedupOwnerReferences(context, next, { admitted: true });
   const problems = new FieldErrors(registry.isEnabled);
   const strategy = info.subresource === '' ? undefined : subresourceStrategy(kind, info.subresource);
-  if (strategy === undefined) {
-    prepareForUpdate(kind, next, prev, strategyContext(registry, context));
-    const begun = beginWrite(registry, kind.resource, { next, prev, dryRun: change.options.dryRun, problems });
-    attempt.finish = begun instanceof Promise ? await begun : begun;
-  } else {
+  if (strategy === undefined) prepareForUpdate(kind, next, prev, strategyContext(registry, context));
+  else {
     if (registry.isEnabled) dropDisabledFields(kind.resource, next, prev, registry.isEnabled);
     prepareForSubresource(strategy, info.subresource, next, prev, strategyContext(registry, context));
   }
+  const { dryRun } = change.options;
+  const begun = beginWrite(registry, kind.resource, { next, prev, dryRun, problems }, strategy && info.subresource);
+  attempt.finish = begun instanceof Promise ? await begun : begun;
   // What did not change is shared with the present object, so that validation may skip it and "nothing changed" is seen at once.
   const shared = unlessOnlyTimes(prev, shareUnchanged(prev, next));
   // What was converted is validated as it was sent, and known by what holds it.
