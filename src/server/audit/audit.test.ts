@@ -14,12 +14,14 @@ import { PipelineContext } from '../pipeline/context.ts';
 import { RequestLifetime } from '../request-lifetime.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
 import { createAuditor, openAudit } from './audit.ts';
+import { buffered } from './buffered.ts';
 import type { AuditEvent } from './event.ts';
 import { legacyLine } from './event.ts';
 import { createAuditMetrics } from './metrics.ts';
 import { auditOptions } from './options.ts';
 import { evaluatePolicy, parsePolicy } from './policy.ts';
 import { openRotatingFile } from './rotating-file.ts';
+import { truncating } from './truncate.ts';
 
 const head = { apiVersion: 'v1', kind: 'ConfigMap' } as const;
 let dir: string;
@@ -314,15 +316,70 @@ it('writes the legacy line', () => {
     stageTimestamp: '2026-01-01T00:00:00.000000Z',
   };
   expect(legacyLine(event)).toBe(
-    String.raw`2026-01-01T00:00:00.000000Z AUDIT: id="x" stage="RequestReceived" ip="<unknown>" method="get" user="admin" groups="\"a\",\"b\"" as="<self>" asgroups="<lookup>" user-agent="" namespace="<none>" uri="/api" response="<deferred>"`,
+    String.raw`2026-01-01T00:00:00Z AUDIT: id="x" stage="RequestReceived" ip="<unknown>" method="get" user="admin" groups="\"a\",\"b\"" as="<self>" asgroups="<lookup>" user-agent="" namespace="<none>" uri="/api" response="<deferred>"`,
   );
 });
 
 it('refuses flags that make no sense, in the words of upstream', () => {
-  expect(() => auditOptions({ 'audit-log-mode': 'lazy' })).toThrow(
+  const log = { 'audit-log-path': '/dev/null' };
+  expect(() => auditOptions({ ...log, 'audit-log-mode': 'lazy' })).toThrow(
     'invalid audit log mode lazy, allowed modes are "batch,blocking,blocking-strict"',
   );
-  expect(() => auditOptions({ 'audit-log-maxage': '-1' })).toThrow("--audit-log-maxage -1 can't be a negative number");
-  expect(() => auditOptions({ 'audit-log-format': 'xml' })).toThrow('invalid audit log format xml, allowed formats are "legacy,json"');
-  expect(auditOptions({})).toBeUndefined();
+  expect(() => auditOptions({ ...log, 'audit-log-maxage': '-1' })).toThrow("--audit-log-maxage -1 can't be a negative number");
+  expect(() => auditOptions({ ...log, 'audit-log-format': 'xml' })).toThrow(
+    'invalid audit log format xml, allowed formats are "legacy,json"',
+  );
+  expect(() => auditOptions({ ...log, 'audit-log-mode': 'batch', 'audit-log-batch-throttle-enable': 'true' })).toThrow(
+    'invalid audit batch log throttle QPS 0, must be a positive number',
+  );
+  // What is not in use need not make sense.
+  expect(auditOptions({ 'audit-log-mode': 'lazy', 'audit-webhook-truncate-max-event-size': '0' })).toBeUndefined();
+  expect(auditOptions(log)?.log).toMatchObject({
+    mode: 'blocking',
+    batch: { maxBatchSize: 1, concurrent: false },
+    rotation: { maxBytes: 100 * 1024 * 1024, maxAgeDays: 366, maxBackups: 100, compress: false },
+  });
+  expect(auditOptions({ ...log, 'audit-log-maxsize': '0' })?.log?.rotation.maxBytes).toBe(Number.POSITIVE_INFINITY);
+  expect(auditOptions({ 'audit-webhook-config-file': 'x' })?.webhook).toMatchObject({
+    mode: 'batch',
+    batch: { maxBatchSize: 400, maxWaitMs: 30_000, concurrent: true, throttle: { qps: 10, burst: 15 } },
+    initialBackoffMs: 10_000,
+  });
+});
+
+it.each([
+  [true, 3],
+  [false, 1],
+])('batches wait for each other only where they are not sent concurrently: %s', async (concurrent, reached) => {
+  const clock = new VirtualClock();
+  const answers: (() => void)[] = [];
+  const backend = {
+    process: () => new Promise<boolean>((resolve) => answers.push(() => resolve(true))),
+    close: async () => {},
+  };
+  const tools = { clock, logger: pino({ level: 'silent' }), metrics: createAuditMetrics(new Registry()) };
+  const buffer = buffered(backend, { bufferSize: 10, maxBatchSize: 1, maxWaitMs: 0, concurrent }, tools);
+  const event = { auditID: 'x' } as AuditEvent;
+  await buffer.process([event, event, event]);
+  await clock.advance(0);
+  expect(answers).toHaveLength(reached);
+  let isClosed = false;
+  const closed = buffer.close().then(() => {
+    isClosed = true;
+  });
+  for (let i = 0; i < 3; i++) {
+    expect(isClosed).toBe(false);
+    answers[i]?.();
+    await clock.advance(0);
+  }
+  await closed;
+});
+
+it('a request is not refused since its event was too large to be stored', async () => {
+  const sent: AuditEvent[] = [];
+  const backend = { process: (events: readonly AuditEvent[]) => sent.push(...events) > 0, close: async () => {} };
+  const options = { maxEventBytes: 100, maxBatchBytes: 1000 };
+  const truncate = truncating(backend, options, createAuditMetrics(new Registry()), pino({ level: 'silent' }));
+  expect(await truncate.process([{ auditID: 'x'.repeat(200) } as AuditEvent, { auditID: 'y' } as AuditEvent])).toBe(true);
+  expect(sent).toEqual([{ auditID: 'y' }]);
 });

@@ -12,6 +12,8 @@ export interface BatchOptions {
   maxBatchSize: number;
   /** --audit-*-batch-max-wait, in milliseconds; 0: no batch waits for more. */
   maxWaitMs: number;
+  /** Whether a batch need not wait until the one before has been taken: a receiver that hangs holds up that batch only. */
+  concurrent: boolean;
   /** --audit-*-batch-throttle-*; undefined: as fast as batches come. */
   throttle?: { qps: number; burst: number };
 }
@@ -22,13 +24,15 @@ export function buffered(
   options: BatchOptions,
   { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: AuditMetrics },
 ): AuditBackend {
-  const { bufferSize, maxBatchSize, maxWaitMs, throttle } = options;
+  const { bufferSize, maxBatchSize, maxWaitMs, concurrent, throttle } = options;
   const bucket = throttle && createTokenBucket(clock, throttle.qps, throttle.burst);
   let waiting: AuditEvent[] = [];
   let timer: Timer | undefined;
   const closing = new AbortController();
-  /** The batches on their way, one after the other. */
+  /** What makes batches and sends them on their way. */
   let sending: Promise<void> = Promise.resolve();
+  /** Batches that nobody waits for but the end. */
+  const underWay = new Set<Promise<unknown>>();
   let isDraining = false;
 
   const drain = async (all: () => boolean) => {
@@ -40,7 +44,13 @@ export function buffered(
         if (delayMs > 0) await clock.sleep(delayMs, closing.signal).catch(() => {});
         const batch = waiting.slice(0, maxBatchSize);
         waiting = waiting.slice(maxBatchSize);
-        await backend.process(batch);
+        const taken = backend.process(batch);
+        if (!concurrent) await taken;
+        else if (taken instanceof Promise) {
+          underWay.add(taken);
+          // Backends never throw.
+          void taken.finally(() => underWay.delete(taken));
+        }
       }
     } finally {
       isDraining = false;
@@ -77,6 +87,7 @@ export function buffered(
       timer?.cancel();
       send(true);
       await sending;
+      await Promise.all(underWay);
       await backend.close();
     },
   };

@@ -66,7 +66,7 @@ export function legacyLine(event: AuditEvent): string {
   const q = (text: string) => JSON.stringify(text);
   const groups = user.username && user.groups?.length ? quoted(user.groups) : '<none>';
   return [
-    `${event.requestReceivedTimestamp} AUDIT:`,
+    `${event.requestReceivedTimestamp.replace(/\.?0+Z$/, 'Z')} AUDIT:`,
     `id=${q(event.auditID)}`,
     `stage=${q(event.stage)}`,
     `ip=${q(event.sourceIPs?.[0] ?? '<unknown>')}`,

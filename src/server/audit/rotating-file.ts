@@ -16,7 +16,7 @@ import { createGzip } from 'node:zlib';
 import type { Clock } from '../../time/index.ts';
 
 export interface RotationOptions {
-  /** A file that would grow beyond is rotated. */
+  /** A file that would grow beyond is rotated; infinity: never. */
   maxBytes: number;
   /** Older backups are removed; 0: none is too old. */
   maxAgeDays: number;
@@ -44,7 +44,7 @@ export function openRotatingFile(path: string, options: RotationOptions, clock: 
   const dir = dirname(path);
   const extension = extname(path);
   const prefix = `${basename(path, extension)}-`;
-  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
   let file = openSync(path, 'a', 0o600);
   let size = fstatSync(file).size;
   /** Clean-up after the last rotation. */

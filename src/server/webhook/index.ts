@@ -1,5 +1,5 @@
 export { connectionProblem } from './go-words.ts';
-export { type KubeconfigWebhook, mayRetry, openKubeconfigWebhook, postPatiently, RefusedError } from './kubeconfig-webhook.ts';
+export { type KubeconfigWebhook, openKubeconfigWebhook, postPatiently, RefusedError } from './kubeconfig-webhook.ts';
 export { resolveService, type ServiceAddress } from './service-address.ts';
 export {
   createWebhookClient,

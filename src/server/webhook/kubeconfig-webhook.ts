@@ -28,9 +28,6 @@ export interface KubeconfigWebhook {
   post(body: string, signal: AbortSignal): Promise<string>;
 }
 
-/** What may go better the next time: everything but a refusal of this very request. */
-export const mayRetry = (error: unknown) => !(error instanceof RefusedError) || error.status === 429 || error.status >= 500;
-
 const refusal = (status: number, text: string, headers: IncomingHttpHeaders) =>
   new RefusedError(status, text, { contentType: headers['content-type'], saysWhen: headers['retry-after'] !== undefined });
 
