@@ -5,7 +5,7 @@
  */
 import type { FieldErrors, FieldPath } from './fields.ts';
 import type { JSONSchemaProps } from './generated/apiextensions.v1.ts';
-import type { Table, TableRowCondition } from './generated/meta.v1.ts';
+import type { DeleteOptions, Table, TableRowCondition } from './generated/meta.v1.ts';
 import type { FieldFilter } from './managed-fields/field-set.ts';
 import type { KubeObject, Resource } from './resource.ts';
 import type { StructNode } from './schema/node.ts';
@@ -166,8 +166,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   warnings?(obj: T, prev: T | undefined): string[];
   /** Why the object of this name can not be deleted; a delete of the collection takes it along all the same, as upstream's does. */
   undeletable?(name: string): string | undefined;
-  /** What a delete makes of the object before it is marked or gone: a copy, e.g. with a finalizer of the kind's own. */
-  beforeDelete?(obj: T, now: string): T;
+  /**
+   * What the first delete makes of the object, which stays: a copy with what the kind itself wants, e.g. a finalizer of its own. The
+   * deletionTimestamp is set by then, a grace period is not, and the generation stays (where upstream's storage of the kind does this itself).
+   */
+  beginDeletion?(obj: T, now: string, options: DeleteOptions): T;
   /** Of a custom resource: what stands in the place of the table's rows. */
   custom?: CustomForm;
   /** A PUT on a name that does not exist creates it (Node leases, endpoints, events, ... as upstream). */

@@ -410,6 +410,9 @@ describe('delete', () => {
     await admin.delete(Namespace, 'gone');
     const terminating = await admin.get(Namespace, 'gone');
     expect(terminating.status?.phase).toBe('Terminating');
+    // Nobody gives it time.
+    expect(terminating.metadata).not.toHaveProperty('deletionGracePeriodSeconds');
+    expect(await admin.delete(Namespace, 'gone', { propagationPolicy: 'Orphan' })).toEqual(terminating);
     await admin.update(Namespace, { ...terminating, spec: { finalizers: [] } }, { subresource: 'finalize' });
     await expect(admin.get(Namespace, 'gone')).rejects.toMatchObject({ code: 404 });
   });

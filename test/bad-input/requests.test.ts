@@ -362,14 +362,17 @@ test.each(['/apis/constructor', '/openapi/v3/__proto__', '//'])('at %s there is 
   expect([reply.status, reply.body]).toEqual([404, '404 page not found\n']);
 });
 
-test.each(['/api/__proto__', '/apis/apps/toString/deployments', `${pods}/x/constructor`])('at %s there is no resource', async (path) => {
-  const reply = await server.http('GET', path);
-  expect(JSON.parse(reply.body)).toMatchObject({
-    code: 404,
-    reason: 'NotFound',
-    message: 'the server could not find the requested resource',
-  });
-});
+test.each(['/api/v1/proxy/nodes/x', '/api/__proto__', '/apis/apps/toString/deployments', `${pods}/x/constructor`])(
+  'at %s there is no resource',
+  async (path) => {
+    const reply = await server.http('GET', path);
+    expect(JSON.parse(reply.body)).toMatchObject({
+      code: 404,
+      reason: 'NotFound',
+      message: 'the server could not find the requested resource',
+    });
+  },
+);
 
 test('media types that nobody speaks are refused by name', async () => {
   const accept = 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf';
@@ -395,6 +398,9 @@ test('media types that nobody speaks are refused by name', async () => {
 });
 
 test('what is written may be no other than it says', async () => {
+  // Nor is a watch written to.
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'])
+    expect((await server.http(method, '/api/v1/watch/namespaces/default/configmaps/a', '{}')).status).toBe(405);
   // A PUT that may create does not create what was to be another object.
   const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/none';
   const gone = 'Precondition failed: UID in precondition: u, UID in object meta: ';

@@ -90,7 +90,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   update(next) {
     noteStoredVersion(next);
   },
-  beforeDelete(definition, now) {
+  beginDeletion(definition, now) {
     const { metadata, status = {} } = definition;
     const finalizers = metadata.finalizers ?? [];
     return {

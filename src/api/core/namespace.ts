@@ -45,6 +45,21 @@ export const namespace = defineKind<Namespace>({
     next.spec = { ...next.spec, finalizers: prev.spec.finalizers };
     next.status = prev.status;
   },
+  beginDeletion(namespace, _now, { orphanDependents, propagationPolicy }) {
+    const said = orphanDependents !== undefined || propagationPolicy !== undefined;
+    const wanted = {
+      orphan: orphanDependents ?? propagationPolicy === 'Orphan',
+      foregroundDeletion: orphanDependents === undefined ? propagationPolicy === 'Foreground' : !orphanDependents,
+    };
+    const { finalizers: given = [], ...metadata } = namespace.metadata;
+    const others = given.filter((finalizer) => !Object.hasOwn(wanted, finalizer));
+    const finalizers = said ? [...others, ...Object.entries(wanted).flatMap(([finalizer, is]) => (is ? [finalizer] : []))] : given;
+    return {
+      ...namespace,
+      metadata: finalizers.length > 0 ? { ...metadata, finalizers } : metadata,
+      status: { ...namespace.status, phase: 'Terminating' },
+    };
+  },
   validate(namespace, errors) {
     for (const finalizer of namespace.spec.finalizers ?? []) validateFinalizer(finalizer, finalizersPath, errors);
   },

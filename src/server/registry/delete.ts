@@ -180,11 +180,16 @@ export interface Deletion {
   last?: KubeObject | undefined;
 }
 
-/** K8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers. */
+/** As in k8s.io/apiserver's BeforeDelete and updateForGracefulDeletionAndFinalizers. */
 export function afterDelete(kind: KindDefinition, live: KubeObject, options: DeleteOptions, nowMs: number): Deletion {
   const iso = (ms: number) => `${new Date(Math.min(ms, lastMs)).toISOString().slice(0, 19)}Z`;
-  const object = live.metadata.deletionTimestamp === undefined ? (kind.beforeDelete?.(live, iso(nowMs)) ?? live) : live;
-  const { metadata } = object;
+  const { metadata } = live;
+  if (kind.beginDeletion && metadata.deletionTimestamp === undefined) {
+    const now = iso(nowMs);
+    return { stays: kind.beginDeletion({ ...live, metadata: { ...metadata, deletionTimestamp: now } }, now, options) };
+  }
+  // What holds a namespace is in its spec: while there is some of it a delete changes nothing more.
+  if (namespaceFinalizers(kind, live) > 0) return { stays: live };
   const finalizers = deletionFinalizers(kind, metadata.finalizers ?? [], options);
   const marked = (seconds: number, atMs: number): KubeObject => {
     const meta = { ...metadata, deletionTimestamp: iso(atMs), deletionGracePeriodSeconds: seconds };
@@ -193,18 +198,15 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
     // The spec's intent has changed: what watches the generation shall notice.
     if (metadata.deletionTimestamp === undefined && metadata.generation !== undefined && metadata.generation > 0)
       meta.generation = metadata.generation + 1;
-    const next = { ...object, metadata: meta };
-    if (kind.resource.group === '' && kind.resource.kind === 'Namespace')
-      Object.assign(next, { status: { ...(object as KubeObject & { status?: object }).status, phase: 'Terminating' } });
-    return next;
+    return { ...live, metadata: meta };
   };
-  const held = finalizers.length > 0 || namespaceFinalizers(kind, object) > 0;
+  const held = finalizers.length > 0;
 
   if (metadata.deletionTimestamp !== undefined) {
     const pending = secondsOf(metadata.deletionGracePeriodSeconds) ?? 0;
     const requested = secondsOf(options.gracePeriodSeconds);
     // Only a shorter grace period may still be given.
-    if (pending > 0 && (requested === undefined || requested >= pending)) return { stays: object };
+    if (pending > 0 && (requested === undefined || requested >= pending)) return { stays: live };
     if (pending > 0 && requested !== undefined) {
       const endMs = Date.parse(metadata.deletionTimestamp) + (requested - pending) * 1000;
       // What is over already ends now; one second of grace is the least that still leaves the end to somebody else.
@@ -212,9 +214,10 @@ export function afterDelete(kind: KindDefinition, live: KubeObject, options: Del
       return requested > 0 || held ? { stays: next } : { last: next };
     }
     if (!held) return {};
-    return { stays: isSameSet(finalizers, metadata.finalizers ?? []) ? object : marked(0, Date.parse(metadata.deletionTimestamp)) };
+    const same = metadata.deletionGracePeriodSeconds !== undefined && isSameSet(finalizers, metadata.finalizers ?? []);
+    return { stays: same ? live : marked(0, Date.parse(metadata.deletionTimestamp)) };
   }
-  const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds);
+  const grace = kind.gracePeriodSeconds?.(live, options.gracePeriodSeconds);
   if (grace === undefined && !held) return {};
   const next = marked(grace ?? 0, nowMs + (grace ?? 0) * 1000);
   return grace || held ? { stays: next } : { last: next };

@@ -133,6 +133,9 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
   const { info } = context;
   const { kind } = served;
   const named = info.parts.length > 1;
+  // Paths that there were once.
+  if (info.verb === 'proxy') throw notFound();
+  if (info.verb === '') throw notAllowed();
   if (served.storage === undefined || (kind.verbs !== undefined && !kind.verbs.includes(info.verb))) {
     const label = info.verb === 'deletecollection' ? 'delete' : info.verb;
     throw errors.methodNotSupported(served.resource, label);
@@ -144,6 +147,8 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
     case 'list':
       return list(registry, context, served);
     case 'watch':
+      // The old /watch/ paths say so, whatever the method.
+      if (context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
       return watch(registry, context, served);
     case 'create':
       if (named || scopeless) throw notAllowed();
