@@ -134,7 +134,10 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
   const { kind } = served;
   const named = info.parts.length > 1;
   // Paths that there were once.
-  if (info.verb === 'proxy') throw notFound();
+  if (info.verb === 'proxy') {
+    context.isRouted = true;
+    throw notFound();
+  }
   if (info.verb === '') throw notAllowed();
   if (served.storage === undefined || (kind.verbs !== undefined && !kind.verbs.includes(info.verb))) {
     const label = info.verb === 'deletecollection' ? 'delete' : info.verb;
