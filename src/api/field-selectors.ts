@@ -55,8 +55,8 @@ function parseTerm(term: string, selector: string): FieldRequirement {
  */
 export function parseFieldSelector(text: string): FieldSelector {
   const requirements = splitTerms(text)
-    .map((term) => parseTerm(term, text))
-    .sort((a, b) => (a.field < b.field ? -1 : a.field > b.field ? 1 : 0));
+    .sort()
+    .map((term) => parseTerm(term, text));
   return {
     requirements,
     everything: requirements.length === 0,

@@ -45,6 +45,14 @@ export interface Attributes {
   path: string;
   labelSelector?: string;
   fieldSelector?: string;
+  /** The selectors as a review has them, where it does not have them as text: webhooks are asked in its order. */
+  requirements?: { labels?: readonly SelectorRequirement[]; fields?: readonly SelectorRequirement[] };
+}
+
+export interface SelectorRequirement {
+  key: string;
+  operator: string;
+  values?: readonly string[];
 }
 
 export type Decision = {

@@ -16,7 +16,7 @@ interface Review {
   spec: {
     user: string;
     groups?: string[];
-    resourceAttributes?: { verb: string; namespace?: string; fieldSelector?: object; labelSelector?: object };
+    resourceAttributes?: { verb: string; namespace?: string; resource?: string; fieldSelector?: object; labelSelector?: object };
   };
 }
 
@@ -178,6 +178,46 @@ it('sees selectors in conditions', async () => {
   expect(asked).toHaveLength(1);
 });
 
+it('asks with the selectors of reviews as they come, and in order where they come as text', async () => {
+  await configure(configuration('Deny'));
+  const fields = [
+    { key: 'spec.nodeName', operator: 'In', values: ['mynode'] },
+    { key: 'metadata.name', operator: 'NotIn', values: ['b'] },
+    { key: 'metadata.name', operator: 'NotIn', values: ['a'] },
+  ];
+  const labels = [
+    { key: 'test', operator: 'In', values: ['b', 'a'] },
+    { key: 'allow', operator: 'In', values: ['true'] },
+  ];
+  const unknown = { key: 'x', operator: 'Unknown' };
+  const review = (fieldSelector: object, labelSelector: object) => {
+    const resourceAttributes = { verb: 'list', version: 'v1', resource: 'pods', fieldSelector, labelSelector };
+    return server.http(
+      'POST',
+      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      JSON.stringify({ spec: { user: 'alice', resourceAttributes } }),
+    );
+  };
+  await review({ requirements: [...fields, unknown] }, { requirements: [...labels, unknown] });
+  await review({ rawSelector: 'spec.nodeName=mynode,metadata.name!=b,metadata.name!=a' }, { rawSelector: 'test in (b,a),allow=true' });
+  const selectors = asked.map(({ spec }) => spec.resourceAttributes).filter((attributes) => attributes?.resource === 'pods');
+  expect(selectors).toMatchObject([
+    { fieldSelector: { requirements: fields }, labelSelector: { requirements: labels } },
+    {
+      fieldSelector: { requirements: fields.toReversed() },
+      labelSelector: { requirements: [labels[1], { key: 'test', operator: 'In', values: ['a', 'b'] }] },
+    },
+  ]);
+});
+
+it('counts an answer that is none as a failure', async () => {
+  const failed = () => metric('webhook_evaluations_total{name="example.com",result="error"}');
+  const before = await failed();
+  answer = { status: 200, body: 'yes' as unknown as object };
+  expect((await as('jane', 'GET', pods)).status).toBe(500);
+  expect(await failed()).toBe(before + 1);
+});
+
 it('refuses by the failure policy where a condition or the webhook fails, or says so where nobody knows', async () => {
   const failing = 'request.extra["none"][0] == "x"';
   await configure(configuration('Deny', failing));
@@ -196,7 +236,7 @@ it('refuses by the failure policy where a condition or the webhook fails, or say
   answer = { status: 403, body: {} };
   const reply = await as('jane', 'GET', pods);
   expect(reply.status).toBe(500);
-  expect(reply.body).toMatch(/^Internal Server Error: "\/api\/v1\/namespaces\/default\/pods": the server responded/);
+  expect(reply.body).toMatch(/^Internal Server Error: "\/api\/v1\/namespaces\/default\/pods": unknown/);
   expect(await metric('webhook_evaluations_fail_open_total{name="example.com",result="error"}')).toBe(1);
   // Whom another allows, it does not stop.
   expect((await as('system:kube-scheduler', 'GET', '/api/v1/pods')).status).toBe(200);

@@ -47,9 +47,10 @@ export function imagePolicyWebhook(context: AdmissionContext, options: ImagePoli
 
   const ask = async (spec: Spec): Promise<Status> => {
     const body = { kind: 'ImageReview', apiVersion: 'imagepolicy.k8s.io/v1alpha1', metadata: {}, spec, status: { allowed: false } };
-    const text = await postPatiently(webhook, JSON.stringify(body), { clock, random, initialBackoffMs: options.retryBackoffMs });
-    const review = JSON.parse(text) as { status?: Status } | null; // what is read of it is checked by its use
-    return review?.status ?? { allowed: false };
+    const patience = { clock, random, initialBackoffMs: options.retryBackoffMs };
+    // What is read of it is checked by its use.
+    const read = (text: string) => (JSON.parse(text) as { status?: Status } | null)?.status ?? { allowed: false };
+    return postPatiently(webhook, JSON.stringify(body), patience, read);
   };
   return {
     name: 'ImagePolicyWebhook',

@@ -21,7 +21,8 @@ export async function webhookBackend(
     async process(events) {
       const body = JSON.stringify({ kind: 'EventList', apiVersion: 'audit.k8s.io/v1', metadata: {}, items: events });
       try {
-        await postPatiently(webhook, body, { clock, random, initialBackoffMs: options.initialBackoffMs, mayHelp: () => true });
+        const patience = { clock, random, initialBackoffMs: options.initialBackoffMs, mayHelp: () => true };
+        await postPatiently(webhook, body, patience, () => undefined);
         return true;
       } catch (error) {
         metrics.failed('webhook', events.length);

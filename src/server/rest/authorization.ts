@@ -37,6 +37,8 @@ type Selector = FieldSelectorAttributes | LabelSelectorAttributes | undefined;
 /** A selector as text, and whether something of it could not be read: without that, the answer holds for more than was asked. */
 interface ReadSelector {
   text?: string;
+  /** What could be read, as it came, where it came in parts. */
+  requirements?: readonly LabelSelectorRequirement[];
   isIncomplete: boolean;
 }
 
@@ -56,9 +58,13 @@ function readSelector(
       return [];
     }
   };
-  const texts = requirements.length > 0 ? requirements.flatMap((r) => known(() => textOf(r))) : known(() => parse(rawSelector).toString());
-  const text = texts.join(',');
-  return { isIncomplete, ...(text === '' ? {} : { text }) };
+  if (requirements.length === 0) {
+    const [text = ''] = known(() => parse(rawSelector).toString());
+    return { isIncomplete, ...(text === '' ? {} : { text }) };
+  }
+  const read = requirements.flatMap((requirement) => known(() => textOf(requirement)).map((text) => ({ requirement, text })));
+  const text = read.map((each) => each.text).join(',');
+  return { isIncomplete, ...(text === '' ? {} : { text, requirements: read.map((each) => each.requirement) }) };
 }
 
 /** @throws SelectorError for what field selectors can't say */
@@ -99,6 +105,14 @@ function questionOf(user: UserInfo, spec: Spec): Question {
       path: spec.nonResourceAttributes?.path ?? '',
       ...(labels.text === undefined ? {} : { labelSelector: labels.text }),
       ...(fields.text === undefined ? {} : { fieldSelector: fields.text }),
+      ...(labels.requirements || fields.requirements
+        ? {
+            requirements: {
+              ...(labels.requirements ? { labels: labels.requirements } : {}),
+              ...(fields.requirements ? { fields: fields.requirements } : {}),
+            },
+          }
+        : {}),
     },
   };
 }

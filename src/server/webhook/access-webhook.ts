@@ -10,7 +10,7 @@ import {
 } from '../../api/index.ts';
 import { expiringCache } from '../../client/index.ts';
 import type { WebhookAuthorizerMetrics } from '../metrics/authorizer-metrics.ts';
-import type { Attributes, Authorizer, Decision } from '../request.ts';
+import type { Attributes, Authorizer, Decision, SelectorRequirement } from '../request.ts';
 import type { PostOutcome } from './kubeconfig-webhook.ts';
 import { askReview, type ReviewOptions } from './reviews.ts';
 
@@ -35,12 +35,6 @@ interface AccessStatus {
 
 /** What is asked about in longer words is not remembered. */
 const maxRememberedLength = 10_000;
-
-interface SelectorRequirement {
-  key: string;
-  operator: string;
-  values?: readonly string[];
-}
 
 /** What a selector asks for, as reviews have it; nothing of one that can't be read: the request is then wider than it seems. */
 function requirementsOf(read: () => readonly SelectorRequirement[]): { requirements: readonly SelectorRequirement[] } | undefined {
@@ -88,8 +82,9 @@ interface ReviewSpec {
 /** The review's spec in v1, empty texts included: what conditions see. */
 function specOf({ user, ...attributes }: Attributes): ReviewSpec {
   const { verb, isResourceRequest, apiGroup, apiVersion, namespace, resource, subresource, name, path } = attributes;
-  const fieldSelector = attributes.fieldSelector === undefined ? undefined : fieldRequirements(attributes.fieldSelector);
-  const labelSelector = attributes.labelSelector === undefined ? undefined : labelRequirements(attributes.labelSelector);
+  const { fieldSelector: fields, labelSelector: labels, requirements: given } = attributes;
+  const fieldSelector = given?.fields ? { requirements: given.fields } : fields === undefined ? undefined : fieldRequirements(fields);
+  const labelSelector = given?.labels ? { requirements: given.labels } : labels === undefined ? undefined : labelRequirements(labels);
   return {
     ...(isResourceRequest
       ? {

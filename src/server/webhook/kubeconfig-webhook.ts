@@ -108,26 +108,33 @@ const factor = 1.5;
 const jitter = 0.2;
 const defaultTimeoutMs = 30_000;
 
-/** Posts, again and again where that may help. Throws in upstream's words what the last try threw. */
-export async function postPatiently(
+/**
+ * Posts, again and again where that may help; the answer as `read` makes it out. An answer that it throws for is no success.
+ * Throws in upstream's words what the last try threw.
+ */
+export async function postPatiently<T>(
   webhook: KubeconfigWebhook,
   body: string,
   { clock, random, initialBackoffMs, timeoutMs = defaultTimeoutMs, mayHelp = isPassing, onTry }: PatienceOptions,
-): Promise<string> {
-  const attempt = async (): Promise<string> => {
+  read: (answer: string) => T,
+): Promise<T> {
+  const attempt = async (): Promise<T> => {
     const deadline = new AbortController();
     const timer = clock.setTimer(timeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
     const startedMs = clock.monotonic();
     const tried = (outcome: PostOutcome) => onTry?.(outcome, (clock.monotonic() - startedMs) / 1000);
     try {
-      const answer = await webhook.post(body, deadline.signal);
+      const answer = await webhook.post(body, deadline.signal).catch((error: unknown) => {
+        if (error instanceof RefusedError) throw error;
+        const why = deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error);
+        throw new Error(`Post ${JSON.stringify(webhook.url)}: ${why}`, { cause: error });
+      });
+      const told = read(answer);
       tried('success');
-      return answer;
+      return told;
     } catch (error) {
       tried(deadline.signal.aborted || (error instanceof RefusedError && error.status === 504) ? 'timeout' : 'error');
-      if (error instanceof RefusedError) throw error;
-      const why = deadline.signal.aborted ? 'context deadline exceeded' : connectionProblem(error);
-      throw new Error(`Post ${JSON.stringify(webhook.url)}: ${why}`, { cause: error });
+      throw error;
     } finally {
       timer.cancel();
     }

@@ -28,9 +28,10 @@ const initialBackoffMs = 500;
 /** What the webhook's answer says; what it does not say is missing. */
 export async function askReview<Status>(options: ReviewOptions, group: string, kind: string, spec: object): Promise<Partial<Status>> {
   const body = { kind, apiVersion: `${group}/${options.version}`, metadata: {}, spec, status: {} };
-  const text = await postPatiently(options.webhook, JSON.stringify(body), { ...options, initialBackoffMs });
-  // It has been decoded as a review of this kind.
-  return (decodedReview(text, { group, version: options.version, kind }) as { status?: Partial<Status> }).status ?? {};
+  const gvk = { group, version: options.version, kind };
+  // It is decoded as a review of this kind.
+  const read = (text: string) => (decodedReview(text, gvk) as { status?: Partial<Status> }).status ?? {};
+  return postPatiently(options.webhook, JSON.stringify(body), { ...options, initialBackoffMs }, read);
 }
 
 /** Throws in upstream's words for what is no such review. A kind and version that it does not tell are those that were sent. */
