@@ -3,6 +3,7 @@
  * exists (k8s.io/kubernetes/pkg/registry/flowcontrol/ensurer and the config consumer's status updates).
  */
 import {
+  apiVersionOf,
   deepEqual,
   FlowSchema,
   type FlowSchemaCondition,
@@ -12,6 +13,7 @@ import {
   mandatoryConfiguration,
   PriorityLevelConfiguration,
   type PriorityLevelConfigurationSpec,
+  parseGoBool,
   type Resource,
   suggestedConfiguration,
 } from '../../api/index.ts';
@@ -40,12 +42,11 @@ function wanted<S>(mandatory: ReadonlyMap<string, S>, suggested: ReadonlyMap<str
 const wantedLevels = wanted<PriorityLevelConfigurationSpec>(mandatoryConfiguration.priorityLevels, suggestedConfiguration.priorityLevels);
 const wantedSchemas = wanted<FlowSchemaSpec>(mandatoryConfiguration.flowSchemas, suggestedConfiguration.flowSchemas);
 
+/** What an object's annotation says of whether the server may overwrite it. */
+const saidOf = ({ metadata }: KubeObject): boolean | undefined => parseGoBool(metadata.annotations?.[autoUpdateAnnotation] ?? '');
+
 /** Whether the server may overwrite an object: as its annotation says, else while nobody has changed its spec. */
-function isAutoUpdated({ metadata }: KubeObject): boolean {
-  const said = metadata.annotations?.[autoUpdateAnnotation];
-  if (said === 'true' || said === 'false') return said === 'true';
-  return metadata.generation === 1;
-}
+const isAutoUpdated = (object: KubeObject): boolean => saidOf(object) ?? object.metadata.generation === 1;
 
 /** The object as it should be; undefined where it is so. */
 export function corrected<T extends Configuration>(current: T, spec: T['spec'], mandatory: boolean): T | undefined {
@@ -53,13 +54,10 @@ export function corrected<T extends Configuration>(current: T, spec: T['spec'], 
   // The exempt level's shares are the administrator's.
   const keepsOwn = mandatory && current.kind === 'PriorityLevelConfiguration' && current.metadata.name === 'exempt';
   const next = !auto || keepsOwn ? current.spec : spec;
-  const note = String(auto);
-  if (current.metadata.annotations?.[autoUpdateAnnotation] === note && deepEqual(next, current.spec)) return undefined;
-  return {
-    ...current,
-    metadata: { ...current.metadata, annotations: { ...current.metadata.annotations, [autoUpdateAnnotation]: note } },
-    spec: next,
-  };
+  const isSaid = saidOf(current) === auto;
+  if (isSaid && deepEqual(next, current.spec)) return undefined;
+  const annotations = isSaid ? current.metadata.annotations : { ...current.metadata.annotations, [autoUpdateAnnotation]: String(auto) };
+  return { ...current, metadata: { ...current.metadata, annotations }, spec: next };
 }
 
 /** The Dangling condition that a schema should have; undefined where it has it. */
@@ -124,8 +122,7 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
   const ensure = async <T extends Configuration>(resource: Resource<T>, present: Map<string, T>, all: Wanted<T['spec']>) => {
     // What an earlier release suggested and nobody has made his own.
     const unwanted = [...present].filter(
-      ([name, { metadata }]) =>
-        !all.has(name) && metadata.annotations?.[autoUpdateAnnotation] === 'true' && metadata.deletionTimestamp === undefined,
+      ([name, object]) => !all.has(name) && saidOf(object) === true && object.metadata.deletionTimestamp === undefined,
     );
     await Promise.all([
       ...[...all].map(([name, want]) => ensureOne(resource, present, name, want)),
@@ -151,9 +148,16 @@ export async function ensureFlowConfiguration(options: FlowConfigurationOptions)
   const tell = async (schema: FlowSchema, names: ReadonlySet<string>) => {
     const condition = danglingCondition(schema, names, timestamp(clock));
     if (condition === undefined || isFight(schema.metadata.name)) return;
-    const conditions = [...(schema.status?.conditions ?? []).filter(({ type }) => type !== 'Dangling'), condition];
-    const next = { ...schema, status: { ...schema.status, conditions } };
-    await write(client.updateStatus(FlowSchema, next, { signal, fieldManager: consumer }));
+    const { name } = schema.metadata;
+    // Applied: conditions of others stay theirs.
+    const configuration = {
+      apiVersion: apiVersionOf(FlowSchema),
+      kind: FlowSchema.kind,
+      metadata: { name },
+      status: { conditions: [condition] },
+    };
+    const options = { signal, fieldManager: consumer, force: true, subresource: 'status' };
+    await write(client.patch(FlowSchema, name, 'apply', configuration, options));
   };
   const reconcile = async () => {
     await Promise.all([ensure(PriorityLevelConfiguration, levels, wantedLevels), ensure(FlowSchema, schemas, wantedSchemas)]);

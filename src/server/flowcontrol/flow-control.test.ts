@@ -155,6 +155,31 @@ describe('priority and fairness', () => {
       expect(text).toContain(`apiserver_flowcontrol_${line}`);
   });
 
+  it('applies its condition, and leaves those of others', async () => {
+    await admin.create(FlowSchema, schemaFor('closed'));
+    const own = (type: string) => ({
+      apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+      kind: 'FlowSchema',
+      metadata: { name: 'mallory' },
+      status: { conditions: [{ type, status: 'True', reason: 'Mine', lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+    });
+    await admin.patch(FlowSchema, 'mallory', 'apply', own('Other'), { subresource: 'status', fieldManager: 'other' });
+    await admin.create(PriorityLevelConfiguration, closedLevel);
+    const schema = await eventually(
+      FlowSchema,
+      'mallory',
+      ({ status }) => status?.conditions?.some(({ reason }) => reason === 'Found') === true,
+    );
+    expect(schema.status?.conditions?.map(({ type, reason }) => [type, reason]).sort()).toEqual([
+      ['Dangling', 'Found'],
+      ['Other', 'Mine'],
+    ]);
+    expect(schema.metadata.managedFields?.filter(({ subresource }) => subresource === 'status')).toMatchObject([
+      { manager: 'api-priority-and-fairness-config-consumer-v1', operation: 'Apply' },
+      { manager: 'other', operation: 'Apply' },
+    ]);
+  });
+
   it('does not go on fighting over a condition', async () => {
     await admin.create(FlowSchema, schemaFor('closed'));
     const { metadata } = await eventually(FlowSchema, 'mallory', ({ status }) => status?.conditions?.[0]?.status === 'True');

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import type { FlowSchema } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import type { RequestInfo } from '../request.ts';
+import { corrected } from './flow-configuration.ts';
 import { compileSchema } from './matching.ts';
 import { estimateWork } from './work-estimate.ts';
 
@@ -53,3 +55,28 @@ it('a watch takes seats for the list that it begins with', () => {
   expect(seats(watch, 'resourceVersion=7', 450)).toBe(1);
   expect(seats(watch, 'resourceVersion=7&sendInitialEvents=true', 450)).toBe(5);
 });
+
+// k8s.io/kubernetes/pkg/registry/flowcontrol/ensurer: said of a schema, its generation; what becomes of a changed spec and of what is said.
+it.each<[string | undefined, number, boolean, 'reset' | 'kept', string | undefined]>([
+  [undefined, 1, false, 'reset', 'true'],
+  [undefined, 2, false, 'kept', 'false'],
+  ['true', 2, false, 'reset', 'true'],
+  ['T', 2, false, 'reset', 'T'],
+  ['false', 1, false, 'kept', 'false'],
+  ['0', 1, false, 'kept', '0'],
+  ['maybe', 2, false, 'kept', 'false'],
+  ['false', 2, true, 'reset', 'true'],
+])(
+  'a suggested schema said to be kept up to date: %s, of generation %i (mandatory: %s) is %s',
+  (said, generation, mandatory, spec, note) => {
+    const key = 'apf.kubernetes.io/autoupdate-spec';
+    const of = (matchingPrecedence: number) => ({ matchingPrecedence, priorityLevelConfiguration: { name: 'exempt' } });
+    const current: FlowSchema = {
+      ...{ apiVersion: 'flowcontrol.apiserver.k8s.io/v1', kind: 'FlowSchema' },
+      metadata: { name: 'probes', generation, ...(said === undefined ? {} : { annotations: { [key]: said } }) },
+      spec: of(7),
+    };
+    const { metadata, spec: left } = corrected(current, of(2), mandatory) ?? current;
+    expect([left, metadata.annotations?.[key]]).toEqual([of(spec === 'reset' ? 2 : 7), note]);
+  },
+);
