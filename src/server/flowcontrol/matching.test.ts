@@ -73,7 +73,14 @@ it.each<[string | undefined, number, boolean, 'reset' | 'kept', string | undefin
     const of = (matchingPrecedence: number) => ({ matchingPrecedence, priorityLevelConfiguration: { name: 'exempt' } });
     const current: FlowSchema = {
       ...{ apiVersion: 'flowcontrol.apiserver.k8s.io/v1', kind: 'FlowSchema' },
-      metadata: { name: 'probes', generation, ...(said === undefined ? {} : { annotations: { [key]: said } }) },
+      metadata: {
+        name: 'probes',
+        uid: '',
+        resourceVersion: '',
+        creationTimestamp: '',
+        generation,
+        ...(said === undefined ? {} : { annotations: { [key]: said } }),
+      },
       spec: of(7),
     };
     const { metadata, spec: left } = corrected(current, of(2), mandatory) ?? current;
