@@ -13,10 +13,12 @@ import {
   Namespace,
   Node,
   Pod,
+  type Status,
   VolumeAttachment,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import { createSigningRequest } from '../pki/index.ts';
+import { openMemoryStore } from '../store/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './request.ts';
 import { openTestServer, type TestServer } from './testing/test-server.ts';
 
@@ -403,6 +405,52 @@ describe('delete', () => {
     await client.deleteCollection(ConfigMap, { namespace });
     expect((await client.list(ConfigMap, { namespace })).items).toEqual([]);
     await several.close();
+  });
+
+  test('of what nobody can read is for those who may, where the gate for that is on', async () => {
+    const store = openMemoryStore();
+    const own = await openTestServer({
+      store,
+      isEnabled: (gate) => gate === 'AllowUnsafeMalformedObjectDeletion',
+      authorizer: {
+        authorize: ({ user, verb }) => ({
+          decision: user.name === 'admin' || !verb.startsWith('unsafe') ? 'allow' : 'deny',
+          reason: 'not joe',
+        }),
+      },
+    });
+    const path = `/api/v1/namespaces/${namespace}/configmaps`;
+    const remove = async (user: string, name: string, query: Record<string, string> = {}) => {
+      const options = new URLSearchParams({ ignoreStoreReadErrorWithClusterBreakingPotential: 'true', ...query });
+      const transport = own.server.localTransport({ name: user, groups: [] });
+      const { body } = await transport.request({ method: 'DELETE', path: path + (name && `/${name}`), query: options });
+      const status = body as Status;
+      return status.status === 'Success' ? status : status.message;
+    };
+    try {
+      await own.admin.create(ConfigMap, configMap('good'));
+      await store.commit([], [{ put: `/registry/configmaps/${namespace}/bad`, value: Buffer.from('rubbish') }]);
+      expect(await own.admin.delete(ConfigMap, 'bad', { namespace }).catch(({ code }) => code)).toBe(500);
+      const invalid = 'DeleteOptions.meta.k8s.io "" is invalid: ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: ';
+      expect([
+        await remove('joe', 'bad'),
+        await remove('admin', 'good'),
+        await remove('admin', 'none'),
+        await remove('admin', 'bad', { dryRun: 'All' }),
+        await remove('admin', ''),
+      ]).toEqual([
+        'configmaps "bad" is forbidden: not permitted to do "unsafe-delete-ignore-read-errors", reason: not joe',
+        `Operation cannot be fulfilled on configmaps "good": StorageError: invalid object, Code: 4, Key: /registry/configmaps/${namespace}/good, ResourceVersion: 0, AdditionalErrorMsg: unsafe deletion is not allowed because the object is decodable from storage`,
+        'configmaps "none" not found',
+        `${invalid}cannot be set together with .dryRun`,
+        `${invalid}is not allowed with DELETECOLLECTION, try again after removing the option`,
+      ]);
+      expect(await remove('admin', 'bad')).toMatchObject({ status: 'Success', code: 200, details: { name: 'bad', kind: 'ConfigMap' } });
+      await expect(own.admin.get(ConfigMap, 'bad', { namespace })).rejects.toMatchObject({ code: 404 });
+    } finally {
+      await own.close();
+      await store.close();
+    }
   });
 
   test('of a namespace terminates it until it is finalized', async () => {

@@ -9,7 +9,7 @@ import { checkConvertible, type ServedResource, storageOf } from './served-resou
 /** DELETE of a collection: every selected object. Answers what was selected, as it was before. */
 export async function deleteCollection(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const query = listQuery(registry, context.query, false);
-  const options = await readDeleteOptions(context);
+  const options = await readDeleteOptions(registry, context);
   warnOfOrphans(context, served.kind, options);
   // Upstream reads pages, for which a version that does not say how it is meant is the very one.
   if (query.resourceVersion !== undefined && query.resourceVersion !== '0' && query.continue === '') query.resourceVersionMatch ??= 'Exact';

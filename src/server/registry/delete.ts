@@ -10,6 +10,7 @@ import {
   type Status,
 } from '../../api/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
+import { attributesOf } from '../pipeline/authorize.ts';
 import type { Cached, Preconditions } from '../storage/storage.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, type Registry } from './registry.ts';
@@ -24,9 +25,9 @@ const lastMs = Date.parse('9999-12-31T23:59:59Z');
 const foregroundFinalizer = 'foregroundDeletion';
 
 /** Options from the body where there is one, else from the query. */
-export async function readDeleteOptions(context: RequestContext): Promise<DeleteOptions> {
+export async function readDeleteOptions(registry: Registry, context: RequestContext): Promise<DeleteOptions> {
   const { value } = await readDocument(context, 'DeleteOptions');
-  if (value === undefined || value === null) return deleteOptionsOf(context, undefined);
+  if (value === undefined || value === null) return deleteOptionsOf(registry, context, undefined);
   const node = kindNode({ group: '', version: 'v1', kind: 'DeleteOptions' });
   if (node === undefined) throw new Error('the schema table lacks DeleteOptions');
   // What is read here has a head (readDocument): an object, its kind and version text. Options may be of any group's version.
@@ -38,7 +39,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   try {
     context.audit?.request(undefined, () => value);
     // Decoded by its own type.
-    return deleteOptionsOf(context, decodeValue(node, value) as Record<string, unknown>);
+    return deleteOptionsOf(registry, context, decodeValue(node, value) as Record<string, unknown>);
   } catch (error) {
     if (error instanceof DecodeError) throw errors.badRequest(error.message);
     throw error;
@@ -57,7 +58,7 @@ export function warnOfOrphans(
 
 /** DELETE of one object. */
 export async function remove(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
-  const options = await readDeleteOptions(context);
+  const options = await readDeleteOptions(registry, context);
   if (context.bodyBytes) {
     context.milestone?.('Decoded delete options');
     context.milestone?.('Recorded the audit event');
@@ -65,6 +66,7 @@ export async function remove(registry: Registry, context: RequestContext, served
   if (served.warning !== undefined) context.warn(served.warning);
   warnOfOrphans(context, served.kind, options);
   const { info } = context;
+  if (options.ignoreStoreReadErrorWithClusterBreakingPotential) return removeUnreadable(registry, context, served);
   const refusal = served.kind.undeletable?.(info.name);
   if (refusal !== undefined) throw errors.forbidden(served.resource, info.name, refusal);
   context.milestone?.('About to delete object from database');
@@ -76,6 +78,24 @@ export async function remove(registry: Registry, context: RequestContext, served
   }
   if (served.kind.answersDeleted) return { type: 'object', status: 200, item, resource: served };
   return { type: 'object', status: 200, item: { object: deletedStatus(served, item.object) } };
+}
+
+/** DELETE of what nobody can read, for who may do that: its key goes, whatever else would have a say in it. */
+async function removeUnreadable({ authorizer }: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
+  const { info } = context;
+  context.auditAnnotation('apiserver.k8s.io/unsafe-delete-ignore-read-error', '');
+  const verb = 'unsafe-delete-ignore-read-errors';
+  const { decision, reason, error } = await authorizer.authorize({ ...attributesOf(context), verb });
+  if (decision !== 'allow') {
+    const why = error
+      ? `error while checking permission for ${JSON.stringify(verb)}, ${error.message}`
+      : `not permitted to do ${JSON.stringify(verb)}, reason: ${reason}`;
+    throw errors.forbidden(served.resource, info.name, why);
+  }
+  await storageOf(served).deleteUnreadable(info.namespace, info.name);
+  const details = { name: info.name, kind: served.resource.kind };
+  const status: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details, code: 200 };
+  return { type: 'object', status: 200, item: { object: status } };
 }
 
 function deletedStatus({ resource }: ServedResource, object: KubeObject): Status {

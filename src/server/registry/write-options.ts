@@ -2,6 +2,7 @@
 import { type DeleteOptions, errors, FieldErrors, FieldPath, validateFieldManager } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { queryBoolean, queryInteger } from '../request-info.ts';
+import type { Registry } from './registry.ts';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -54,8 +55,14 @@ export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'U
   };
 }
 
+const unsafe = 'ignoreStoreReadErrorWithClusterBreakingPotential';
+
 /** Delete options come in the body or, where there is none, in the query. */
-export function deleteOptionsOf(context: RequestContext, body: Record<string, unknown> | undefined): DeleteOptions {
+export function deleteOptionsOf(
+  { isEnabled }: Pick<Registry, 'isEnabled'>,
+  context: RequestContext,
+  body: Record<string, unknown> | undefined,
+): DeleteOptions {
   const { query } = context;
   let options: DeleteOptions;
   if (body !== undefined) {
@@ -68,7 +75,9 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
     if (propagation !== null) options.propagationPolicy = propagation;
     if (query.has('orphanDependents')) options.orphanDependents = queryBoolean(query, 'orphanDependents');
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
+    if (query.has(unsafe)) options[unsafe] = queryBoolean(query, unsafe);
   }
+  if (!isEnabled?.('AllowUnsafeMalformedObjectDeletion')) delete options[unsafe];
   const problems = new FieldErrors();
   if (options.propagationPolicy !== undefined && options.orphanDependents !== undefined)
     problems.invalid(
@@ -79,6 +88,14 @@ export function deleteOptionsOf(context: RequestContext, body: Record<string, un
   if (options.propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy))
     problems.notSupported(new FieldPath('propagationPolicy'), options.propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']);
   checkDryRun(options.dryRun ?? [], problems);
+  if (options[unsafe]) {
+    const others = ['dryRun', 'propagationPolicy', 'orphanDependents', 'gracePeriodSeconds', 'preconditions'] as const;
+    for (const other of others)
+      if (other === 'dryRun' ? options.dryRun?.length : options[other] !== undefined)
+        problems.invalid(new FieldPath(unsafe), true, `cannot be set together with .${other}`);
+    if (context.info.verb === 'deletecollection' && problems.ok)
+      problems.invalid(new FieldPath(unsafe), true, 'is not allowed with DELETECOLLECTION, try again after removing the option');
+  }
   if (!problems.ok) throw errors.invalid(optionsKind('DeleteOptions'), '', problems.list);
   // A negative grace period means one second (upstream's rule for pods, harmless elsewhere).
   if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1;

@@ -135,12 +135,10 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     return ttl ? leasePool.lease(ttl).then((lease) => ({ put: key, value, lease })) : { put: key, value };
   }
 
+  const invalidObject = (key: string, name: string, why: string) =>
+    errors.conflict(resource, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`);
   const otherUid = (key: string, name: string, uid: string, found: string) =>
-    errors.conflict(
-      resource,
-      name,
-      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
-    );
+    invalidObject(key, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
 
   function check(current: CachedObject<T>, name: string, { uid, resourceVersion }: Preconditions): void {
     if (uid !== undefined && uid !== current.object.metadata.uid) throw otherUid(current.key, name, uid, current.object.metadata.uid ?? '');
@@ -301,6 +299,23 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
         await verify?.(current);
         return { delete: current.key };
       }),
+
+    deleteUnreadable: async (namespace, name) => {
+      const key = keyOf(namespace, name);
+      for (;;) {
+        const stored = await raw.get(key);
+        if (!stored) throw errors.notFound(resource, name);
+        const isReadable = await fresh(key).then(
+          () => true,
+          (error) => {
+            if (error instanceof TransformationError) return false;
+            throw error;
+          },
+        );
+        if (isReadable) throw invalidObject(key, name, 'unsafe deletion is not allowed because the object is decodable from storage');
+        if ((await raw.commit([{ key, modRevision: stored.modRevision }], [{ delete: key }])).ok) return;
+      }
+    },
 
     get present() {
       return cache.isFilled ? present : undefined;

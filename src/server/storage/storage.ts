@@ -140,6 +140,8 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
     preconditions: Preconditions,
     check?: (current: Cached<T>) => void | Promise<void>,
   ): Promise<Cached<T>>;
+  /** Removes the key of a value that can't be read, unseen. Throws NotFound, and Conflict where it can be. */
+  deleteUnreadable(namespace: string, name: string): Promise<void>;
   /** What the cache shows, for who does not wait for it; undefined while it is being filled. */
   readonly present: StoragePresent<T> | undefined;
   /** Number of objects, for metrics and limits. */
