@@ -6,6 +6,7 @@ import { parseAuthorizationConfiguration } from './authorization-configuration.t
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { durationMs, list } from './flags.ts';
+import { readText } from './pem-files.ts';
 
 const modes: readonly string[] = ['AlwaysAllow', 'AlwaysDeny', 'ABAC', 'Webhook', 'RBAC', 'Node'];
 
@@ -89,7 +90,7 @@ export interface AuthorizationFlags extends Pick<ClusterApiServerOptions, 'autho
 
 export async function authorizationOptions(args: ComponentArgs): Promise<AuthorizationFlags> {
   const policyFile = args['authorization-policy-file'];
-  const policy = async () => (policyFile ? { policy: await readFile(policyFile, 'utf8') } : {});
+  const policy = async () => (policyFile ? { policy: { file: policyFile, text: await readText(policyFile) } } : {});
   const file = args['authorization-config'];
   if (!file) {
     const authorizers = await configuredAuthorizers(args);

@@ -11,8 +11,9 @@ import {
   VolumeAttachment,
 } from '../../api/index.ts';
 import { createAuthorizerMetrics } from '../metrics/authorizer-metrics.ts';
-import type { AdmissionRequest, Attributes, UserInfo } from '../request.ts';
+import type { AdmissionRequest, Attributes, Authorizer, UserInfo } from '../request.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { abac, parseAbacPolicy } from './abac.ts';
 import { bootstrapPolicy, createAuthorization, rbacEscalation } from './index.ts';
 import { merged } from './policy/reconcile.ts';
 
@@ -326,5 +327,55 @@ describe('Node', () => {
     });
     await memory.storages(Pod).delete('ns', 'p', {});
     await expect.poll(async () => (await authorizer.authorize(ask(node, 'get', 'secrets', { name: 'sec' }))).decision).toBe('noOpinion');
+  });
+});
+
+describe('policies of a file', () => {
+  const file = (...lines: string[]) => abac(parseAbacPolicy({ file: 'policy.jsonl', text: lines.join('\n') }));
+  const policy = (spec: object) => JSON.stringify({ apiVersion: 'abac.authorization.kubernetes.io/v1beta1', kind: 'Policy', spec });
+  const ask = async (authorizer: Authorizer, name: string, verb: string, what: Partial<Attributes>, groups = ['system:authenticated']) => {
+    const nothing = { apiGroup: '', apiVersion: 'v1', namespace: '', resource: '', subresource: '', name: '', path: '' };
+    const { decision } = await authorizer.authorize({ ...nothing, user: { name, groups }, verb, isResourceRequest: true, ...what });
+    return decision === 'allow';
+  };
+
+  test('are those of v1beta1, and those of before', async () => {
+    const old = file(
+      '# comment',
+      '',
+      '{"readonly": true, "resource": "events"}',
+      '{"user":"alice", "namespace": "projectCaribou"}',
+      '{"user":"root"}',
+    );
+    const versioned = file(
+      policy({ group: '*', readonly: true, resource: 'events', namespace: '*' }),
+      policy({ user: 'alice', namespace: 'projectCaribou', resource: '*', apiGroup: '*' }),
+      policy({ user: 'root', namespace: '*', resource: '*', apiGroup: '*', nonResourcePath: '*' }),
+    );
+    for (const authorizer of [old, versioned]) {
+      expect(await ask(authorizer, 'chuck', 'get', { resource: 'events', namespace: 'ns1' })).toBe(true);
+      expect(await ask(authorizer, 'chuck', 'update', { resource: 'events' })).toBe(false);
+      expect(await ask(authorizer, 'chuck', 'get', { resource: 'pods' })).toBe(false);
+      expect(await ask(authorizer, 'system:anonymous', 'get', { resource: 'events' }, ['system:unauthenticated'])).toBe(false);
+      expect(await ask(authorizer, 'alice', 'update', { resource: 'foo', apiGroup: 'bar', namespace: 'projectCaribou' })).toBe(true);
+      expect(await ask(authorizer, 'alice', 'get', { resource: 'pods', namespace: 'ns1' })).toBe(false);
+      expect(await ask(authorizer, 'chuck', 'get', { isResourceRequest: false, path: '/' })).toBe(false);
+      expect(await ask(authorizer, 'root', 'get', { isResourceRequest: false, path: '/' })).toBe(true);
+    }
+    const paths = file(policy({ user: 'p', nonResourcePath: '/custom*' }), policy({ user: 'p', group: 'g', nonResourcePath: '/g' }));
+    expect(await ask(paths, 'p', 'get', { isResourceRequest: false, path: '/custom/x' })).toBe(true);
+    expect(await ask(paths, 'p', 'get', { isResourceRequest: false, path: '/g' })).toBe(false);
+    expect(await ask(paths, 'p', 'get', { resource: 'pods' })).toBe(false);
+  });
+
+  test('tell their rules, and what is wrong with a line', async () => {
+    const user = { name: 'alice', groups: ['system:authenticated'] };
+    expect(await file('{"user":"alice","readonly":true}', '{"user":"bob"}').rulesFor?.(user, 'ns')).toEqual({
+      resourceRules: [{ verbs: ['get', 'list', 'watch'], apiGroups: ['*'], resources: ['*'], resourceNames: [] }],
+      nonResourceRules: [{ verbs: ['get', 'list', 'watch'], nonResourceURLs: ['*'] }],
+      incomplete: false,
+    });
+    expect(() => file('{}', '{')).toThrow('error reading policy file policy.jsonl, line 2: {: ');
+    expect(() => file('{"kind":"Pod","apiVersion":"v1"}')).toThrow('no kind "Pod" is registered for version "v1"');
   });
 });

@@ -2,7 +2,7 @@ import type { AuthorizerMetrics } from '../metrics/authorizer-metrics.ts';
 import type { Authorizer } from '../request.ts';
 import type { Storages } from '../storages.ts';
 import { type AccessWebhookOptions, accessWebhook } from '../webhook/access-webhook.ts';
-import { abac, parseAbacPolicy } from './abac.ts';
+import { abac, type PolicyFile, parseAbacPolicy } from './abac.ts';
 import { alwaysAllow, alwaysDeny, systemMasters, unionAuthorizers } from './fixed.ts';
 import { nodeAuthorizer } from './node/node-authorizer.ts';
 import { NodeGraph } from './node/node-graph.ts';
@@ -20,8 +20,8 @@ export interface AuthorizationOptions {
   storages: Storages;
   /** In order. Default Node, RBAC. */
   authorizers?: readonly ConfiguredAuthorizer[];
-  /** --authorization-policy-file's text, for ABAC. */
-  policy?: string;
+  /** --authorization-policy-file, for ABAC. */
+  policy?: PolicyFile;
   /** Whether a feature gate is on; default: all are. */
   isEnabled?: ((gate: string) => boolean) | undefined;
   metrics: AuthorizerMetrics;
@@ -51,7 +51,7 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
   const make: Record<Exclude<AuthorizationMode, 'Webhook'>, () => Authorizer> = {
     AlwaysAllow: () => alwaysAllow,
     AlwaysDeny: () => alwaysDeny,
-    ABAC: () => abac(parseAbacPolicy(options.policy ?? '')),
+    ABAC: () => abac(options.policy ? parseAbacPolicy(options.policy) : []),
     RBAC: () => {
       rbac = createRbac(options.storages, options);
       waits.push(rbac.synced);
