@@ -342,6 +342,7 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
         store.commit([], [{ put: '/beside/a', value: bytes('1') }]),
         store.commit([], [{ put: '/beside/x', value: bytes('1'), lease: 987_654 }]),
         store.commit([], [{ put: '/beside/y', value: Buffer.alloc(1_700_000) }]),
+        store.commit([], [{ put: '/beside/w', value: Buffer.alloc(2_200_000) }]),
         store.commit([{ key: '/beside/a', modRevision: 99 }], [{ put: '/beside/z', value: bytes('1') }]),
         store.commit([], [{ put: '/beside/b', value: bytes('1') }]),
       ]);
@@ -349,6 +350,7 @@ export function storeContract(name: string, open: (clock: Clock) => Promise<Stor
         true,
         expect.stringContaining('requested lease not found'),
         expect.stringContaining('request is too large'),
+        expect.stringMatching(/^rpc error: code = ResourceExhausted desc = trying to send message larger than max \(\d+ vs. 2097152\)$/),
         false,
         true,
       ]);

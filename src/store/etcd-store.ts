@@ -97,6 +97,8 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
         compare: conditions.map((c) => ({ key: Buffer.from(c.key), target: 'MOD', result: 'EQUAL', mod_revision: c.modRevision })),
         success: operations.map(toRequest),
         failure: conditions.map((c) => ({ request_range: { key: Buffer.from(c.key) } })),
+      }).catch((error: unknown) => {
+        throw error instanceof RequestTooLargeError ? RequestTooLargeError.of(operations) : error;
       });
       if (response.succeeded) return { ok: true, revision: response.header.revision };
       const current = response.responses.map(({ response_range: found }) => found?.kvs[0] && toStored(found.kvs[0]));
@@ -191,7 +193,7 @@ function toStored(kv: EtcdKeyValue): StoredValue {
 function storeError(error: unknown): unknown {
   if (!(error instanceof EtcdError)) return error;
   if (error.details.includes('required revision has been compacted')) return new CompactedError(0);
-  if (error.details.includes('request is too large')) return new RequestTooLargeError();
+  if (/request is too large|message larger than max/i.test(error.details)) return new RequestTooLargeError();
   if (error.details.includes('required revision is a future revision')) return new FutureRevisionError();
   if (error.details.includes('requested lease not found')) return new LeaseNotFoundError();
   return error;

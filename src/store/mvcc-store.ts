@@ -301,8 +301,9 @@ function checkSize(operations: readonly Operation[]): void {
   let bytes = 0;
   for (const operation of operations) {
     const keyBytes = Buffer.byteLength('put' in operation ? operation.put : operation.delete);
-    if (keyBytes > maxKeyBytes) throw new RequestTooLargeError(`a key may have ${maxKeyBytes} bytes, not ${keyBytes}`);
+    if (keyBytes > maxKeyBytes)
+      throw new RequestTooLargeError(`etcdserver: request is too large: a key may have ${maxKeyBytes} bytes, not ${keyBytes}`);
     bytes += keyBytes + ('put' in operation ? operation.value.length : 0);
   }
-  if (bytes > maxRequestBytes) throw new RequestTooLargeError();
+  if (bytes > maxRequestBytes) throw RequestTooLargeError.of(operations);
 }

@@ -169,11 +169,30 @@ export class NoSpaceError extends Error {
   }
 }
 
+/** What a client of etcd sends at most; more it does not even try. */
+const maxMessageBytes = 2 * 1024 * 1024;
+/** What a transaction says beside its keys and values. */
+const envelopeBytes = 32;
+
 /** More in one commit, or a longer key, than a store takes. */
 export class RequestTooLargeError extends Error {
-  constructor(detail?: string) {
-    super(`etcdserver: request is too large${detail ? `: ${detail}` : ''}`);
+  constructor(message = 'etcdserver: request is too large') {
+    super(message);
     this.name = 'RequestTooLargeError';
+  }
+
+  /** Of a commit, in the words of whoever would have refused it upstream: etcd, or its client. */
+  static of(operations: readonly Operation[]): RequestTooLargeError {
+    let bytes = envelopeBytes;
+    for (const operation of operations) {
+      const key = 'put' in operation ? operation.put : operation.delete;
+      // It stands in the condition, too.
+      bytes += 2 * Buffer.byteLength(key) + ('put' in operation ? operation.value.length : 0);
+    }
+    if (bytes <= maxMessageBytes) return new RequestTooLargeError();
+    return new RequestTooLargeError(
+      `rpc error: code = ResourceExhausted desc = trying to send message larger than max (${bytes} vs. ${maxMessageBytes})`,
+    );
   }
 }
 

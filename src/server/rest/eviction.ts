@@ -149,6 +149,20 @@ const pinnedTo = (options: DeleteOptions, resourceVersion: string | undefined): 
   preconditions: { ...options.preconditions, resourceVersion },
 });
 
+/** Upstream's resource in these messages is the kind. */
+const podOfMessages = { ...Pod, plural: 'Pod' };
+
+/** Throws Conflict where the pod is not the one that the eviction is for. */
+function checkPreconditions({ metadata: { name, uid, resourceVersion } }: Pod, { preconditions: asked }: DeleteOptions): void {
+  if (asked?.uid && asked.uid !== uid) {
+    const why = `the UID in the precondition (${asked.uid}) does not match the UID in record (${uid})`;
+    throw errors.conflict(podOfMessages, name, `${why}. The object might have been deleted and then recreated`);
+  }
+  if (!asked?.resourceVersion || asked.resourceVersion === resourceVersion) return;
+  const why = `the ResourceVersion in the precondition (${asked.resourceVersion}) does not match the ResourceVersion in record`;
+  throw errors.conflict(podOfMessages, name, `${why} (${resourceVersion}). The object might have been modified`);
+}
+
 /** Notes that the pod is evicted, and deletes it. The deletion passes admission as any other. */
 async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, options: DeleteOptions): Promise<void> {
   const { context } = call;
@@ -156,7 +170,10 @@ async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, op
   let deletion = options;
   if ((options.dryRun?.length ?? 0) === 0) {
     const now = timestamp(clock);
-    const noted = await storageOf(Pod).update(namespace, name, options.preconditions ?? {}, ({ object }) => withDisruption(object, now));
+    const noted = await storageOf(Pod).update(namespace, name, {}, ({ object, revision }) => {
+      checkPreconditions({ ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }, options);
+      return withDisruption(object, now);
+    });
     if (isPinned(options)) deletion = pinnedTo(options, String(noted.revision));
   }
   const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
@@ -165,14 +182,14 @@ async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, op
 
 /** The pod, unless it could go without its budget being asked: then it has gone. Throws Conflict where it changes all the time. */
 async function endUncounted(dependencies: RestDependencies, call: HandlerCall, options: DeleteOptions): Promise<Pod | undefined> {
-  const { name } = call.context.info;
-  const { uid } = options.preconditions ?? {};
   for (let attempt = 1; ; attempt++) {
     // What is served below pods is a Pod.
     const pod = (await call.object()).object as KubeObject as Pod;
-    if (uid !== undefined && uid !== pod.metadata.uid)
-      throw errors.conflict(Pod, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
-    if (!isUncounted(pod)) return pod;
+    if (!isUncounted(pod)) {
+      // Before the budget is spent on it.
+      if ((options.dryRun?.length ?? 0) === 0) checkPreconditions(pod, options);
+      return pod;
+    }
     try {
       // It must not become one that its budget counts in between.
       await end(dependencies, call, isOver(pod) || isPinned(options) ? options : pinnedTo(options, pod.metadata.resourceVersion));

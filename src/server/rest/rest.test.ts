@@ -92,7 +92,16 @@ test('an evicted pod says so; a trial says nothing', async () => {
   await evict({ dryRun: ['All'] });
   expect(await conditions()).toEqual([]);
   const { resourceVersion = '' } = (await admin.get(Pod, 'held', { namespace })).metadata;
-  await expect(evict({ preconditions: { resourceVersion: '1' } })).rejects.toMatchObject({ code: 409 });
+  const { uid } = (await admin.get(Pod, 'held', { namespace })).metadata;
+  const conflict = 'Operation cannot be fulfilled on Pod "held": the';
+  await expect(evict({ preconditions: { resourceVersion: '1' } })).rejects.toMatchObject({
+    code: 409,
+    message: `${conflict} ResourceVersion in the precondition (1) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`,
+  });
+  await expect(evict({ preconditions: { uid: 'b' } })).rejects.toMatchObject({
+    code: 409,
+    message: `${conflict} UID in the precondition (b) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
+  });
   expect(await conditions()).toEqual([]);
   await evict({ preconditions: { resourceVersion } });
   expect((await admin.get(Pod, 'held', { namespace })).metadata.deletionTimestamp).toBeDefined();
