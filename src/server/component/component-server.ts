@@ -102,7 +102,7 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
     anonymous: true,
     authorizer: delegatedAuthorizer(delegation),
     requestTimeoutSeconds: 60,
-    metrics: { begin: () => () => {} },
+    metrics: { begin: () => () => {}, late() {} },
     handle: answer,
   });
   const { bindAddress, port } = options;

@@ -3,7 +3,7 @@ import type { Metric, Registry } from 'prom-client';
 import { Buckets } from './buckets.ts';
 import type { PriorityLevel, Schema } from './configured.ts';
 import type { KindUsage } from './kind-usage.ts';
-import type { RejectReason } from './queue-set.ts';
+import type { Dispatch, RejectReason } from './queue-set.ts';
 
 type Labels = Record<string, string>;
 interface Sample {
@@ -159,6 +159,23 @@ export function registerFlowMetrics(registry: Registry, state: FlowControlState)
   level('current_r', 'R(time of last change)', (l) => l.queues.virtualTime);
   level('dispatch_r', 'R(time of last dispatch)', (l) => l.queues.dispatched?.at);
   level('latest_s', 'S(most recently dispatched request)', (l) => l.queues.dispatched?.begins);
+  const bounds = (name: string, help: string, of: (dispatch: Dispatch) => readonly [number, number]) =>
+    add(prefix + name, help, 'gauge', () =>
+      [...state.levels()].flatMap(({ name: priority_level, queues: { dispatched } }) => {
+        const [least, most] = dispatched === undefined ? [] : of(dispatched);
+        if (least === undefined || most === undefined) return [];
+        return [
+          { labels: { priority_level, bound: 'min' }, value: least },
+          { labels: { priority_level, bound: 'max' }, value: most },
+        ];
+      }),
+    );
+  bounds('next_s_bounds', 'min and max, over queues, of S(oldest waiting request in queue)', ({ next }) => next);
+  bounds(
+    'next_discounted_s_bounds',
+    'min and max, over queues, of S(oldest waiting request in queue) - estimated work in progress',
+    ({ discounted }) => discounted,
+  );
   add(
     `${prefix}request_dispatch_no_accommodation_total`,
     'Number of times a dispatch attempt resulted in a non accommodation due to lack of available seats',

@@ -121,6 +121,9 @@ describe('a priority level', () => {
     }
     const [queue] = set.queues;
     expect(set.virtualTime).toBeCloseTo(6, 6);
+    const { next, discounted, begins } = set.dispatched ?? {};
+    expect(next).toEqual([begins, begins]);
+    expect(discounted).toEqual(next);
     expect(queue?.nextDispatch).toBeGreaterThan(5.5);
   });
 });

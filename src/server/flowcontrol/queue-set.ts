@@ -47,6 +47,16 @@ export interface Entry {
   start?(): void;
 }
 
+/** A dispatch from a queue, in virtual time. */
+export interface Dispatch {
+  at: number;
+  /** When what was dispatched began. */
+  begins: number;
+  /** The least and the most of when the queues' next requests begin; and of that without what is taken to run still. */
+  next: readonly [number, number];
+  discounted: readonly [number, number];
+}
+
 export interface QueueSetShape {
   /** Undefined: requests that find no room are rejected. */
   queuing?: { queues: number; handSize: number; queueLengthLimit: number };
@@ -82,8 +92,8 @@ export class QueueSet {
   readonly #usage: Usage;
   /** By schema: how often the next in turn has found no room. */
   readonly noRoom = new Map<string, number>();
-  /** The virtual time of the last dispatch from a queue, and that at which what was dispatched began. */
-  dispatched: { at: number; begins: number } | undefined;
+  /** Of the last dispatch from a queue. */
+  dispatched: Dispatch | undefined;
   #virtual = 0;
   #virtualAtMs: number;
   seatsInUse = 0;
@@ -311,13 +321,24 @@ export class QueueSet {
         this.noRoom.set(schema, (this.noRoom.get(schema) ?? 0) + 1);
         return;
       }
-      this.dispatched = { at: this.#virtual, begins: queue.nextDispatch };
+      this.#noteDispatch(queue);
       queue.waiting.shift();
       this.#left(entry, queue);
       this.#start(entry, this.#clock.monotonic());
       bound(queue);
       entry.start?.();
     }
+  }
+
+  #noteDispatch({ nextDispatch }: Queue): void {
+    let [least, most, leastDiscounted, mostDiscounted] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (const { waiting, nextDispatch: begins, seatsInUse } of this.#active.values()) {
+      if (waiting.length === 0) continue;
+      const discounted = begins - seatsInUse * estimatedSeconds;
+      [least, most] = [Math.min(least, begins), Math.max(most, begins)];
+      [leastDiscounted, mostDiscounted] = [Math.min(leastDiscounted, discounted), Math.max(mostDiscounted, discounted)];
+    }
+    this.dispatched = { at: this.#virtual, begins: nextDispatch, next: [least, most], discounted: [leastDiscounted, mostDiscounted] };
   }
 
   /** The queue whose first request would end first in virtual time; among equals, that which came first. */

@@ -346,13 +346,21 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     };
     let answer: Answer;
     let deadline: Deadline | undefined;
+    let running: Promise<Answer> | undefined;
     try {
       if (!long) {
         const grantedMs = requestDeadlineMs(context, options.requestTimeoutSeconds * 1000);
         context.deadlineMs = startedMs + grantedMs;
-        deadline = deadlines.add(grantedMs, () => timeIsUp(lifetime));
+        deadline = deadlines.add(grantedMs, () => {
+          timeIsUp(lifetime);
+          const finish = (status: 'ok' | 'panic') => metrics.late(status);
+          running?.then(
+            () => finish('ok'),
+            (error: unknown) => finish(error instanceof StatusError || error instanceof FilterFailure ? 'ok' : 'panic'),
+          );
+        });
       }
-      const running = run(context, incoming, long, startedMs);
+      running = run(context, incoming, long, startedMs);
       answer = long ? await running : await lifetime.bound(running);
     } catch (error) {
       answer = failure(context, error);

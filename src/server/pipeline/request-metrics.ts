@@ -10,6 +10,8 @@ import { queryBoolean } from '../request-info.ts';
 export interface RequestMetrics {
   /** A request has come, at this time of the clock; the result is called when it has been answered, or when that was broken off. */
   begin(context: RequestContext, longRunning: boolean, startedMs: number): (status: number, bytes: number, broken: boolean) => void;
+  /** What the server had answered already, since the time was up, is done now. */
+  late(status: 'ok' | 'panic'): void;
 }
 
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
@@ -135,6 +137,10 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     name: 'apiserver_request_aborts_total',
     help: 'Number of requests which apiserver aborted possibly due to a timeout, for each group, version, verb, resource, subresource and scope',
   });
+  const late = counters(registry, {
+    name: 'apiserver_request_post_timeout_total',
+    help: 'Tracks the activity of the request handlers after the associated requests have been timed out by the apiserver',
+  });
   const selfRequests = counters(registry, {
     name: 'apiserver_selfrequest_total',
     help: 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.',
@@ -185,6 +191,7 @@ export function createRequestMetrics(registry: Registry, clock: Clock, isServed:
     status === 504 || (status === 429 && admission !== undefined && admission.release === undefined);
 
   return {
+    late: (status) => late.with({ source: 'timeout-handler', status }).inc(),
     begin(context, long, startedMs) {
       const series = seriesOf(context);
       const isRead = readVerbs.has(context.info.verb);
