@@ -159,11 +159,16 @@ function validateBinding(
   validateParamRef(spec?.paramRef, specPath.child('paramRef'), errors);
 }
 
+/** In v1alpha1 nobody has to say what a missing parameter means. */
+function denyWithoutParameters({ spec }: ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding): void {
+  if (spec?.paramRef) spec.paramRef.parameterNotFoundAction ??= 'Deny';
+}
+
 export const validatingAdmissionPolicyBinding = defineKind<ValidatingAdmissionPolicyBinding>({
   resource: ValidatingAdmissionPolicyBinding,
   versions: [
     sameShape(v1beta1.ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding),
-    sameShape(v1alpha1.ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding),
+    sameShape(v1alpha1.ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding, { defaults: denyWithoutParameters }),
   ],
   categories: ['api-extensions'],
   allowUnconditionalUpdate: false,
@@ -197,7 +202,7 @@ export const mutatingAdmissionPolicyBinding = defineKind<MutatingAdmissionPolicy
   resource: MutatingAdmissionPolicyBinding,
   versions: [
     sameShape(v1beta1.MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding),
-    sameShape(v1alpha1.MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding),
+    sameShape(v1alpha1.MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding, { defaults: denyWithoutParameters }),
   ],
   upstreamStorageVersion: 'v1beta1',
   categories: ['api-extensions'],

@@ -60,3 +60,14 @@ test('bindings of mutating policies are for no deletes either', () => {
     'spec.matchResources.resourceRules.operations: Unsupported value: "DELETE": supported values: "*", "CONNECT", "CREATE", "UPDATE"',
   ]);
 });
+
+test('in v1alpha1 a binding need not say what a missing parameter means', () => {
+  const binding = (version: string) => ({
+    apiVersion: `admissionregistration.k8s.io/${version}`,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    metadata: { name: 'b' },
+    spec: { policyName: 'p', paramRef: { name: 'x' }, validationActions: ['Deny'] },
+  });
+  expect(wrong(binding('v1alpha1'))).toEqual([]);
+  expect(wrong(binding('v1beta1'))).toEqual(['spec.paramRef.parameterNotFoundAction: Required value']);
+});
