@@ -244,17 +244,20 @@ test('a bootstrap token is its Secret until it expires', async () => {
   const { authenticator } = setUp();
   const encode = (data: Record<string, string>) =>
     Object.fromEntries(Object.entries(data).map(([k, v]) => [k, Buffer.from(v).toString('base64')]));
-  await memory.put(Secret, {
-    metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
-    type: 'bootstrap.kubernetes.io/token',
-    data: encode({
-      'token-id': 'abcdef',
-      'token-secret': '0123456789abcdef',
-      'usage-bootstrap-authentication': 'true',
-      'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
-      expiration: new Date(clock.now() + 60_000).toISOString(),
-    }),
-  });
+  const put = (more: Record<string, string> = {}) =>
+    memory.put(Secret, {
+      metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+      type: 'bootstrap.kubernetes.io/token',
+      data: encode({
+        'token-id': 'abcdef',
+        'token-secret': '0123456789abcdef',
+        'usage-bootstrap-authentication': 'true',
+        'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
+        expiration: new Date(clock.now() + 60_000).toISOString(),
+        ...more,
+      }),
+    });
+  await put();
   expect(await authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).toMatchObject({
     name: 'system:bootstrap:abcdef',
     groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
@@ -262,6 +265,12 @@ test('a bootstrap token is its Secret until it expires', async () => {
   await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdee'))).rejects.toMatchObject({ code: 401 });
   await clock.advance(61_000);
   await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).rejects.toMatchObject({ code: 401 });
+  const wrongs: Record<string, string>[] = [{ expiration: '2099' }, { expiration: '', 'auth-extra-groups': 'system:masters' }];
+  for (const wrong of wrongs) {
+    await memory.storages(Secret).delete('kube-system', 'bootstrap-token-abcdef', {});
+    await put(wrong);
+    await expect(authenticator.authenticate(bearer('abcdef.0123456789abcdef'))).rejects.toMatchObject({ code: 401 });
+  }
 });
 
 /** An authority that another has signed. */

@@ -1,10 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
-import { Secret } from '../../api/index.ts';
+import { parseRfc3339, Secret } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { readObject, type Storages } from '../storages.ts';
 import type { TokenAuthenticator } from './token.ts';
 
 const pattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
+
+const groupPattern = /^system:bootstrappers(?::[a-z0-9:-]{0,255}[a-z0-9])?$/;
 
 /** Tokens of joining nodes: Secrets kube-system/bootstrap-token-ID of type bootstrap.kubernetes.io/token. */
 export function bootstrapTokens(storages: Storages, clock: Clock): TokenAuthenticator {
@@ -21,12 +23,14 @@ export function bootstrapTokens(storages: Storages, clock: Clock): TokenAuthenti
       if (data('token-id') !== id || expected.length !== given.length || !timingSafeEqual(expected, given)) return undefined;
       const expiration = data('expiration');
       // A date that can't be read counts as passed, as upstream has it.
-      if (expiration !== '' && !(Date.parse(expiration) > clock.now())) return undefined;
+      const isPast = parseRfc3339(expiration) === undefined || Date.parse(expiration) <= clock.now();
+      if (expiration !== '' && isPast) return undefined;
       if (data('usage-bootstrap-authentication') !== 'true') return undefined;
-      const extra = data('auth-extra-groups')
-        .split(',')
-        .filter((g) => /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/.test(g));
-      return { user: { name: `system:bootstrap:${id}`, groups: ['system:bootstrappers', ...extra] } };
+      const extra = data('auth-extra-groups');
+      const groups = new Set(['system:bootstrappers', ...(extra === '' ? [] : extra.split(','))]);
+      // Who names one group wrongly may have meant anybody.
+      for (const group of groups) if (!groupPattern.test(group)) return undefined;
+      return { user: { name: `system:bootstrap:${id}`, groups: [...groups].sort() } };
     },
   };
 }
