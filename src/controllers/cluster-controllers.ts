@@ -16,6 +16,7 @@ import { nodeLifecycleController } from './node/lifecycle/index.ts';
 import { taintEvictionController } from './node/taint-eviction.ts';
 import { ttlController } from './node/ttl.ts';
 import { podGarbageCollector } from './pod-garbage-collector.ts';
+import { resourceClaimController } from './resource-claims.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
@@ -48,6 +49,7 @@ export const clusterControllers: readonly Controller[] = [
   nodeLifecycleController,
   persistentVolumeBinder,
   podGarbageCollector,
+  resourceClaimController,
   resourceQuotaController,
   rootCaCertPublisher,
   serviceAccountController,

@@ -39,6 +39,8 @@ export function podChanges(resource: Extract<EventResource, 'AssignedPod' | 'Tar
     events.push(clusterEvent(resource, 'UpdatePodSchedulingGatesEliminated', 'PodSchedulingGatesEliminated'));
   if (!semanticEqual(previous.spec.tolerations, current.spec.tolerations))
     events.push(clusterEvent(resource, 'UpdatePodToleration', 'PodTolerationChange'));
+  if (!semanticEqual(previous.status?.resourceClaimStatuses, current.status?.resourceClaimStatuses))
+    events.push(clusterEvent(resource, 'UpdatePodGeneratedResourceClaim', 'PodGeneratedResourceClaimChange'));
   if (requestsLess(previous, current)) events.push(clusterEvent(resource, 'UpdatePodScaleDown', 'PodRequestScaledDown'));
   return events;
 }

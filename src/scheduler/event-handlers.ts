@@ -2,6 +2,7 @@ import {
   CSIDriver,
   CSINode,
   CSIStorageCapacity,
+  DeviceClass,
   isPodTerminal,
   type KubeObject,
   Node,
@@ -9,6 +10,7 @@ import {
   PersistentVolumeClaim,
   Pod,
   type Resource,
+  resourceV1,
   StorageClass,
   VolumeAttachment,
 } from '../api/index.ts';
@@ -120,6 +122,8 @@ const storage: readonly (readonly [Resource<KubeObject>, EventResource])[] = [
   [CSIStorageCapacity, 'CSIStorageCapacity'],
   [CSIDriver, 'CSIDriver'],
   [VolumeAttachment, 'VolumeAttachment'],
+  [resourceV1.ResourceClaim, 'ResourceClaim'],
+  [DeviceClass, 'DeviceClass'],
 ];
 
 function storageHandler({ queue }: EventTargets, resource: EventResource): InformerHandler<KubeObject> {

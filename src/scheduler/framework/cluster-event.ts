@@ -14,6 +14,8 @@ export type EventResource =
   | 'CSIStorageCapacity'
   | 'CSIDriver'
   | 'VolumeAttachment'
+  | 'ResourceClaim'
+  | 'DeviceClass'
   | 'Wildcard';
 
 export type EventAction =
@@ -29,7 +31,8 @@ export type EventAction =
   | 'UpdatePodLabel'
   | 'UpdatePodScaleDown'
   | 'UpdatePodSchedulingGatesEliminated'
-  | 'UpdatePodToleration';
+  | 'UpdatePodToleration'
+  | 'UpdatePodGeneratedResourceClaim';
 
 export interface ClusterEvent {
   readonly resource: EventResource;

@@ -1,5 +1,6 @@
 import type { Registry } from '../framework/handle.ts';
 import { defaultBinder } from './default-binder.ts';
+import { dynamicResources } from './dynamic-resources.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
@@ -35,6 +36,7 @@ export const inTreePlugins: Registry = {
   VolumeZone: volumeZone,
   PodTopologySpread: podTopologySpread,
   InterPodAffinity: interPodAffinity,
+  DynamicResources: dynamicResources,
   DefaultPreemption: defaultPreemption,
   NodeResourcesBalancedAllocation: nodeResourcesBalancedAllocation,
   ImageLocality: imageLocality,
@@ -58,6 +60,7 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: 'VolumeZone' },
   { name: 'PodTopologySpread', weight: 2 },
   { name: 'InterPodAffinity', weight: 2 },
+  { name: 'DynamicResources' },
   { name: 'DefaultPreemption' },
   { name: 'NodeResourcesBalancedAllocation', weight: 1 },
   { name: 'ImageLocality', weight: 1 },

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Node, NodeSelectorRequirement, Pod, Taint, TopologySpreadConstraint } from '../../api/index.ts';
-import { CSIDriver, CSINode, CSIStorageCapacity, PersistentVolume, PersistentVolumeClaim, Service, StorageClass } from '../../api/index.ts';
+import {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  resourceV1,
+  Service,
+  StorageClass,
+} from '../../api/index.ts';
 import { createCycle, type World } from '../testing/one-cycle.ts';
 import { makeNode, makePod } from '../testing/test-cluster.ts';
 
@@ -34,7 +43,36 @@ const together = { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKe
 const mismatch = `${unresolvable}node(s) didn't match Pod's node affinity/selector`;
 const skewed = "Unschedulable: node(s) didn't match pod topology spread constraints";
 
-const filterCases: { name: string; world: World; pod: Pod; refusals: Record<string, string> }[] = [
+type FilterCase = { name: string; world: World; pod: Pod; refusals: Record<string, string> };
+const onlyOn = (node: string) => ({
+  nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }],
+});
+const requestOf = (deviceClassName: string) => ({ spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName } }] } } });
+const heldByClaims = (
+  [
+    ['a claim that is not there', undefined, { '*': 'resourceclaim.resource.k8s.io "gpus" not found' }],
+    ['a class that is not there', requestOf('gpu'), { '*': 'request r: device class gpu does not exist' }],
+    ['a claim without devices', { spec: {} }, { a: 'cannot allocate all claims', b: 'cannot allocate all claims' }],
+    [
+      'devices of another node',
+      { spec: {}, status: { allocation: { nodeSelector: onlyOn('a') } } },
+      { b: 'resourceclaim not available on the node' },
+    ],
+  ] as const
+).map(([what, claim, reasons]): FilterCase => {
+  const metadata = { name: 'gpus', namespace: 'default' };
+  const gpus = claim && [{ apiVersion: 'resource.k8s.io/v1', kind: 'ResourceClaim', metadata, ...claim }];
+  const objects = (gpus ?? []).map((object) => [resourceV1.ResourceClaim, object]);
+  return {
+    name: `DynamicResources keeps off for ${what}`,
+    // Objects as far as the plugin reads them.
+    world: { plugin: 'DynamicResources', nodes: [makeNode('a'), makeNode('b')], objects } as unknown as World,
+    pod: makePod('p', { spec: { resourceClaims: [{ name: 'x', resourceClaimName: 'gpus' }] } }),
+    refusals: Object.fromEntries(Object.entries(reasons).map(([node, reason]) => [node, `${unresolvable}${reason}`])),
+  };
+});
+
+const filterCases: FilterCase[] = [
   {
     name: 'NodeName keeps to the named node',
     world: { plugin: 'NodeName', nodes: [makeNode('a'), makeNode('b')] },
@@ -52,6 +90,7 @@ const filterCases: { name: string; world: World; pod: Pod; refusals: Record<stri
     }),
     refusals: { a: `${unresolvable}node(s) didn't match Pod's required features` },
   },
+  ...heldByClaims,
   {
     name: 'NodeUnschedulable keeps off cordoned nodes',
     world: { plugin: 'NodeUnschedulable', nodes: [makeNode('a', { spec: { unschedulable: true } }), makeNode('b')] },
