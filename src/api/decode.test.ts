@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeJson, decodeValue } from './decode.ts';
+import { decodeValue } from './decode.ts';
+import { decodeJson } from './decode-object.ts';
 import { applyTableDefaults } from './defaulting.ts';
 import { DecodeError, parseJson } from './json-text.ts';
 import { kindNode, schemaResources, structNode, typeNode } from './schema/table.ts';
@@ -29,6 +30,32 @@ describe('decoding', () => {
     expect(() => decodeJson(body({}, { metadata: { labels: { a: 1 } } }), deployment)).toThrow(
       'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string',
     );
+  });
+
+  it.each([
+    // A number's text counts.
+    ['{"spec":{"replicas":1.0}}', 'number 1.0 into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    ['{"spec":{"replicas":1e400}}', 'number 1e400 into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    ['{"spec":{"strategy":{"rollingUpdate":{"maxSurge":2147483648}}}}', 'number 2147483648 into Go struct field RollingUpdateDeployment.'],
+    // The first of the text, unless there is something that ends the reading.
+    ['{"status":{"replicas":"a"},"spec":{"replicas":"b"}}', 'string into Go struct field DeploymentStatus.status.replicas of type int32'],
+    [
+      '{"spec":{"replicas":"a"},"metadata":{"creationTimestamp":"b"}}',
+      'parsing time "b" as "2006-01-02T15:04:05Z07:00": cannot parse "b" as "2006"',
+    ],
+    ['{"metadata":{"creationTimestamp":[]}}', 'array into Go struct field ObjectMeta.metadata.creationTimestamp of type string'],
+  ])('%s: %s', (text, message) => {
+    expect(() => decodeJson(text, deployment)).toThrow(message);
+  });
+
+  it('looks for repeated keys only in what the type knows', () => {
+    const text = '{"metadata":{"managedFields":[{"fieldsV1":{"a":{},"a":{}}}]},"spec":{"foo":{"a":1,"a":2},"replicas":1,"replicas":2}}';
+    expect(decodeJson(text, deployment).warnings).toEqual(['unknown field "spec.foo"', 'duplicate field "spec.replicas"']);
+  });
+
+  it('puts replacement characters for halves of pairs', () => {
+    const { object } = decodeJson('{"metadata":{"labels":{"a":"\\ud83d","b":"\\ud83d\\ude00"}}}', deployment);
+    expect(object.metadata.labels).toEqual({ a: '\ufffd', b: '😀' });
   });
 
   it('reports unknown and duplicate fields as fieldValidation asks', () => {
@@ -87,6 +114,9 @@ describe('decoding', () => {
     ['2023-02-29T00:00:00Z', undefined],
     ['2024-02-29T12:00:00.123+02:00', '2024-02-29T10:00:00Z'],
     ['2024-01-01T00:00:00-00:30', '2024-01-01T00:30:00Z'],
+    ['2024-01-01T1:00:00,5Z', '2024-01-01T01:00:00Z'],
+    ['9999-12-31T23:59:59-01:00', '10000-01-01T00:59:59Z'],
+    ['0001-01-01T00:00:00Z', null],
   ])('reads the time %s', (text, canonical) => {
     if (canonical === undefined) expect(() => decodeValue(typeNode('meta.v1.Time'), text)).toThrow(DecodeError);
     else expect(decodeValue(typeNode('meta.v1.Time'), text)).toBe(canonical);
@@ -99,10 +129,16 @@ describe('decoding', () => {
     ['[1 2]', "invalid character '2' after array element"],
     ['{"a":1 "b":2}', "invalid character '\"' after object key:value pair"],
     ['{} x', "invalid character 'x' after top-level value"],
-    ['tru', 'unexpected end of JSON input'],
+    ['tru', "invalid character ' ' in literal true (expecting 'e')"],
     ['trux', "invalid character 'x' in literal true (expecting 'e')"],
     ['', 'unexpected end of JSON input'],
     ['hello', "invalid character 'h' looking for beginning of value"],
+    ['{"a":-}', "invalid character '}' in numeric literal"],
+    ['[1.', "invalid character ' ' after decimal point in numeric literal"],
+    ['[1e+]', "invalid character ']' in exponent of numeric literal"],
+    ['"\\', "invalid character ' ' in string escape code"],
+    ['"\u0001"', "invalid character '\\x01' in string literal"],
+    ['é', "invalid character 'Ã' looking for beginning of value"],
   ])('refuses %j as Go does', (text, message) => {
     expect(() => parseJson(text)).toThrow(new DecodeError(message));
   });

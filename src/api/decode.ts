@@ -3,19 +3,16 @@
  * quantities and times in canonical form, empty `omitempty` values dropped, structs that Go always writes (`status: {}`) present.
  */
 import { isJsonObject, type JsonObject } from './json-object.ts';
-import { DecodeError, maxStrictErrors, parseJson } from './json-text.ts';
+import { DecodeError, maxStrictErrors } from './json-text.ts';
+import { NumberLiteral, withoutLiterals } from './number-literals.ts';
 import { formatQuantity, quantityError, tryParseQuantity } from './quantity.ts';
-import { apiVersionOf, type KubeObject } from './resource.ts';
+import type { KubeObject } from './resource.ts';
 import type { Field, ListNode, MapNode, StructNode, TypeNode, UnionNode } from './schema/node.ts';
-import { kindNode } from './schema/table.ts';
-import { errors } from './status-error.ts';
-import { strictErrors } from './strict-errors.ts';
-import { formatGoDuration, formatMicroTime, formatTime, isPlainTime, parseGoDuration, parseRfc3339 } from './time-format.ts';
-
-export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
+import { formatGoDuration, formatMicroTime, formatTime, isPlainTime, isZeroTime, readGoDuration, readTime } from './time-format.ts';
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'array';
+  if (value instanceof NumberLiteral) return 'number';
   if (typeof value === 'bigint') return 'number';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
@@ -26,28 +23,54 @@ export function setKey(object: JsonObject, key: string, value: unknown): void {
   else object[key] = value;
 }
 
+const int32 = { min: -2147483648, max: 2147483647 };
+
+/** As an error about an integer shows what it was given. */
+const describeExactly = (value: unknown) =>
+  describe(value) === 'number' ? `number ${value instanceof NumberLiteral ? value.source : value}` : describe(value);
+
 const isWithin = (node: { min: number; max: number }, value: unknown) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= node.min && value <= node.max;
 
-class Decoder {
+interface Notes {
   /** Paths of unknown fields, where somebody wants to know. */
-  readonly unknown: string[] | undefined;
+  unknown?: string[] | undefined;
+  /** Paths of values that are taken as they are, or that a type reads by itself: nobody looks for repeated keys in there. */
+  opaque?: string[];
+  /**
+   * Values of wrong types, which then do not end the decoding: Go's goes on, in the order of the text, and tells of the first unless it comes
+   * upon something worse.
+   */
+  mismatches?: string[];
+}
+
+class Decoder {
+  readonly #notes: Notes;
+  #unknown: string[] | undefined;
   /** Names of the struct fields that lead here. */
   readonly #fields: string[] = [];
   /** The same with list indices and map keys. */
   readonly #path: string[] = [];
   #struct = '';
 
-  constructor(unknown?: string[]) {
-    this.unknown = unknown;
+  constructor(notes: Notes) {
+    this.#notes = notes;
+    this.#unknown = notes.unknown;
   }
 
-  #fail(node: TypeNode, value: unknown, name?: string): never {
-    let what = describe(value);
-    if (node.kind === 'int' && what === 'number') what = `number ${String(value)}`;
+  #mismatch(type: string, what: string, name: string | undefined): DecodeError {
     const fields = name === undefined ? this.#fields : [...this.#fields, name];
     const where = fields.length === 0 ? 'Go value' : `Go struct field ${this.#struct}.${fields.join('.')}`;
-    throw new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${node.goType}`);
+    return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`);
+  }
+
+  #fail(error: DecodeError): void {
+    if (!this.#notes.mismatches) throw error;
+    this.#notes.mismatches.push(error.message);
+  }
+
+  #failAt(node: TypeNode, value: unknown, name?: string): void {
+    this.#fail(this.#mismatch(node.goType, node.kind === 'int' ? describeExactly(value) : describe(value), name));
   }
 
   /** A value of a type; null is the type's zero value. */
@@ -55,19 +78,22 @@ class Decoder {
     switch (node.kind) {
       case 'string':
         if (typeof value === 'string') return value;
-        return value === null ? '' : this.#fail(node, value, name);
+        return value === null ? '' : this.#failAt(node, value, name);
       case 'bool':
         if (typeof value === 'boolean') return value;
-        return value === null ? false : this.#fail(node, value, name);
+        return value === null ? false : this.#failAt(node, value, name);
       case 'int':
         if (value === null) return 0;
         if (typeof value === 'bigint' ? node.max > Number.MAX_SAFE_INTEGER && value >= node.min : isWithin(node, value)) return value;
-        return this.#fail(node, value, name);
+        return this.#failAt(node, value, name);
       case 'float':
         if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
-        return value === null ? 0 : this.#fail(node, value, name);
+        if (value instanceof NumberLiteral && Number.isFinite(Number(value.source))) return Number(value.source);
+        if (value instanceof NumberLiteral) return this.#fail(this.#mismatch(node.goType, describeExactly(value), name));
+        return value === null ? 0 : this.#failAt(node, value, name);
       case 'raw':
-        return value;
+        this.#noteOpaque(name);
+        return withoutLiterals(value);
       case 'list':
         return this.#list(node, value, name);
       case 'map':
@@ -85,30 +111,27 @@ class Decoder {
     switch (node.kind) {
       case 'bytes':
         if (value === null) return '';
-        return typeof value === 'string' ? base64(value) : this.#fail(node, value, name);
+        return typeof value === 'string' ? this.#base64(value) : this.#failAt(node, value, name);
       case 'time':
       case 'microTime': {
         if (value === null) return null;
-        if (typeof value !== 'string') throw new DecodeError(`json: cannot unmarshal ${describe(value)} into Go value of type string`);
+        if (typeof value !== 'string') throw this.#mismatch('string', describe(value), name);
         if (node.kind === 'time' && isPlainTime(value)) return value;
-        const layout = node.kind === 'time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
-        const instant = parseRfc3339(value);
-        if (!instant)
-          throw new DecodeError(
-            `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(value)} as "2006"`,
-          );
+        const instant = readTime(value, node.kind);
+        if (typeof instant === 'string') throw new DecodeError(instant);
+        if (isZeroTime(instant)) return null;
         return node.kind === 'time' ? formatTime(instant) : formatMicroTime(instant);
       }
       case 'duration': {
         if (value === null) return '0s';
-        if (typeof value !== 'string') throw new DecodeError(`json: cannot unmarshal ${describe(value)} into Go value of type string`);
-        const nanos = parseGoDuration(value);
-        if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(value)}`);
+        if (typeof value !== 'string') throw this.#mismatch('string', describe(value), name);
+        const nanos = readGoDuration(value);
+        if (typeof nanos === 'string') throw new DecodeError(nanos);
         return formatGoDuration(nanos);
       }
       case 'quantity': {
         if (value === null) return '0';
-        const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : typeof value === 'string' ? value.trim() : '';
+        const text = typeof value === 'string' ? value.trim() : describe(value) === 'number' ? describeExactly(value).slice(7) : '';
         const quantity = tryParseQuantity(text);
         if (!quantity) throw new DecodeError(quantityError(text));
         return formatQuantity(quantity);
@@ -117,14 +140,37 @@ class Decoder {
         // IntOrString
         if (typeof value === 'string') return value;
         if (value === null) return 0;
-        if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2147483648) return value;
-        const what = typeof value === 'number' || typeof value === 'bigint' ? `number ${value}` : describe(value);
-        throw new DecodeError(`json: cannot unmarshal ${what} into Go value of type int32`);
+        if (isWithin(int32, value)) return value;
+        throw this.#mismatch('int32', describeExactly(value), name);
       }
     }
   }
 
+  #base64(text: string): string | undefined {
+    try {
+      return base64(text);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  #noteOpaque(name: string | undefined): void {
+    this.#notes.opaque?.push(pathOf(this.#path, name ?? ''));
+  }
+
+  /** Reads itself, and does not tell of fields that it does not know. */
   #union(node: UnionNode, value: unknown, name: string | undefined): unknown {
+    this.#noteOpaque(name);
+    const outer = this.#unknown;
+    this.#unknown = undefined;
+    const out = this.#either(node, value, name);
+    this.#unknown = outer;
+    return out;
+  }
+
+  #either(node: UnionNode, value: unknown, name: string | undefined): unknown {
     if (value === null) return null;
     if (isJsonObject(value)) return this.#enter(node.struct, value, name);
     if (node.other === 'bool' && typeof value === 'boolean') return value;
@@ -135,9 +181,9 @@ class Decoder {
     throw new DecodeError(node.other === 'bool' ? 'boolean or JSON schema expected' : 'array of strings or JSON schema expected');
   }
 
-  #list(node: ListNode, value: unknown, name: string | undefined): unknown[] {
+  #list(node: ListNode, value: unknown, name: string | undefined): unknown {
     if (value === null) return [];
-    if (!Array.isArray(value)) return this.#fail(node, value, name);
+    if (!Array.isArray(value)) return this.#failAt(node, value, name);
     const { item } = node;
     const out = new Array<unknown>(value.length);
     for (let i = 0; i < value.length; i++) {
@@ -152,9 +198,9 @@ class Decoder {
     return out;
   }
 
-  #map(node: MapNode, value: unknown, name: string | undefined): JsonObject {
+  #map(node: MapNode, value: unknown, name: string | undefined): unknown {
     if (value === null) return {};
-    if (!isJsonObject(value)) return this.#fail(node, value, name);
+    if (!isJsonObject(value)) return this.#failAt(node, value, name);
     const item = node.value;
     const out: JsonObject = {};
     const nested = item.kind === 'struct' || item.kind === 'list' || item.kind === 'map';
@@ -177,9 +223,9 @@ class Decoder {
   }
 
   /** A struct below a field's name. */
-  #enter(node: StructNode, value: unknown, name: string | undefined): JsonObject {
+  #enter(node: StructNode, value: unknown, name: string | undefined): unknown {
     if (value === null) return this.struct(node, {});
-    if (!isJsonObject(value)) return this.#fail(node, value, name);
+    if (!isJsonObject(value)) return this.#failAt(node, value, name);
     const outer = this.#struct;
     this.#struct = node.goType.slice(node.goType.lastIndexOf('.') + 1);
     if (name !== undefined) {
@@ -196,6 +242,7 @@ class Decoder {
   }
 
   struct(node: StructNode, value: JsonObject): JsonObject {
+    if (this.#notes.mismatches) return this.#inOrder(node, value);
     const out: JsonObject = {};
     let known = 0;
     for (const field of node.fields) {
@@ -204,12 +251,23 @@ class Decoder {
       const kept = given === undefined || given === null ? this.#absent(field) : this.#present(field, given);
       if (kept !== undefined) out[field.name] = kept;
     }
-    if (this.unknown) this.#noteUnknown(node, value, known);
+    if (this.#unknown) this.#noteUnknown(node, value, known, this.#unknown);
     return out;
+  }
+
+  /** Only for what is wrong: the text's order matters, and absent fields do not. */
+  #inOrder(node: StructNode, value: JsonObject): JsonObject {
+    for (const key of Object.keys(value)) {
+      const field = node.byName.get(key);
+      if (field && value[key] !== undefined && value[key] !== null) this.value(field.node, value[key], key);
+    }
+    return {};
   }
 
   #present(field: Field, given: unknown): unknown {
     const value = this.value(field.node, given, field.name);
+    // The zero time.
+    if (value === null && (field.pointer || field.omitzero)) return undefined;
     if (field.pointer || !field.omitempty) return value;
     switch (field.node.kind) {
       case 'list':
@@ -247,17 +305,18 @@ class Decoder {
     }
   }
 
-  #noteUnknown(node: StructNode, value: JsonObject, known: number): void {
+  #noteUnknown(node: StructNode, value: JsonObject, known: number, unknown: string[]): void {
     let given = 0;
     for (const key in value) if (value[key] !== undefined) given++;
-    if (given === known || !this.unknown) return;
+    if (given === known) return;
     for (const key of Object.keys(value)) {
-      if (value[key] === undefined || node.byName.has(key) || this.unknown.length >= maxStrictErrors) continue;
-      const path = [...this.#path, key].join('.').replaceAll('.[', '[');
-      this.unknown.push(path);
+      if (value[key] === undefined || node.byName.has(key) || unknown.length >= maxStrictErrors) continue;
+      unknown.push(pathOf(this.#path, key));
     }
   }
 }
+
+const pathOf = (path: readonly string[], key: string) => [...path, key].join('.').replaceAll('.[', '[');
 
 function base64(text: string): string {
   const clean = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text;
@@ -271,8 +330,20 @@ function base64(text: string): string {
  * have; without it they are dropped silently.
  * @throws DecodeError
  */
-export function decodeValue(node: TypeNode, value: unknown, unknown?: string[]): unknown {
-  return new Decoder(unknown).value(node, value);
+export function decodeValue(node: TypeNode, value: unknown, unknown?: string[], opaque?: string[]): unknown {
+  return new Decoder({ unknown, ...(opaque ? { opaque } : {}) }).value(node, value);
+}
+
+/** What Go's decoder says of a value that does not fit its type; empty where it does. */
+export function problemOf(node: TypeNode, value: unknown): string {
+  const mismatches: string[] = [];
+  try {
+    new Decoder({ mismatches }).value(node, value);
+  } catch (error) {
+    if (error instanceof DecodeError) return error.message;
+    throw error;
+  }
+  return mismatches[0] ?? '';
 }
 
 /**
@@ -282,85 +353,4 @@ export function decodeValue(node: TypeNode, value: unknown, unknown?: string[]):
 export function normalize<T extends KubeObject>(node: StructNode, object: T, unknown?: string[]): T {
   // The node is that of the object's kind, so the result has its type.
   return decodeValue(node, object, unknown) as T;
-}
-
-export interface Decoded {
-  object: KubeObject;
-  /** With `Warn`: what the Warning headers say. */
-  warnings: string[];
-}
-
-export interface DecodeOptions {
-  /** Default: Warn, as the API server's. */
-  fieldValidation?: FieldValidation | undefined;
-  /** Where the body was parsed by others: what it repeats, and its text. */
-  duplicates?: readonly string[];
-  repeated?: string | undefined;
-  text?: (() => string) | undefined;
-}
-
-interface GroupVersionKind {
-  group: string;
-  version: string;
-  kind: string;
-}
-
-/** The 400 that upstream answers to a body that does not fit its kind. */
-function cannotBeHandled(gvk: GroupVersionKind, why: string) {
-  return errors.badRequest(`${gvk.kind} in version ${JSON.stringify(gvk.version)} cannot be handled as a ${gvk.kind}: ${why}`);
-}
-
-/**
- * Decodes a parsed body as an object of a kind.
- * @throws StatusError 400 in upstream's words: wrong types; with `Strict`, unknown and duplicate fields.
- */
-export function decodeObject(value: unknown, gvk: GroupVersionKind, node: StructNode, options: DecodeOptions = {}): Decoded {
-  const mode = options.fieldValidation ?? 'Warn';
-  const unknown: string[] | undefined = mode === 'Ignore' ? undefined : [];
-  let object: KubeObject;
-  try {
-    // The node is that of a kind: it decodes to an object with metadata.
-    object = decodeValue(node, value, unknown) as KubeObject;
-  } catch (error) {
-    if (error instanceof DecodeError) throw cannotBeHandled(gvk, error.message);
-    throw error;
-  }
-  object.kind = gvk.kind;
-  object.apiVersion = apiVersionOf(gvk);
-  if (!unknown) return { object, warnings: [] };
-  const { duplicates, repeated, text } = options;
-  const strict = strictErrors({ unknown, duplicates, repeated, text });
-  if (mode === 'Strict' && strict.length > 0) throw cannotBeHandled(gvk, `strict decoding error: ${strict.join(', ')}`);
-  return { object, warnings: strict };
-}
-
-/**
- * Decodes a JSON body as an object of a kind. A body that names another kind or version is refused.
- * @throws StatusError 400
- */
-export function decodeJson(text: string, gvk: GroupVersionKind, options: DecodeOptions = {}): Decoded {
-  const node = kindNode(gvk);
-  if (!node) throw errors.badRequest(`no kind ${JSON.stringify(gvk.kind)} is registered for version ${JSON.stringify(apiVersionOf(gvk))}`);
-  let parsed: { value: unknown; duplicates: string[] };
-  try {
-    parsed = parseJson(text, { duplicates: (options.fieldValidation ?? 'Warn') !== 'Ignore' });
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    throw errors.badRequest(
-      `the object provided is unrecognized (must be of type ${gvk.kind}): couldn't get version/kind; json parse error: ${error.message}`,
-    );
-  }
-  const { value, duplicates } = parsed;
-  if (isJsonObject(value)) {
-    const { kind, apiVersion } = value;
-    const expected = apiVersionOf(gvk);
-    if (
-      (typeof kind === 'string' && kind !== '' && kind !== gvk.kind) ||
-      (typeof apiVersion === 'string' && apiVersion !== '' && apiVersion !== expected)
-    )
-      throw errors.badRequest(
-        `the object provided is unrecognized (must be of type ${gvk.kind}): the API version in the data (${apiVersion ?? ''}) with kind ${kind ?? ''} does not match the expected API version (${expected}) with kind ${gvk.kind}`,
-      );
-  }
-  return decodeObject(value, gvk, node, { ...options, duplicates, text: () => text });
 }

@@ -42,8 +42,8 @@ function splitTerms(text: string): string[] {
 }
 
 function parseTerm(term: string, selector: string): FieldRequirement {
-  // The first operator counts, escaped characters are no operators.
-  const match = /^((?:[^\\=!]|\\[\s\S]|!(?!=))*)(!=|==|=)([\s\S]*)$/.exec(term);
+  // The first operator counts: only in values can it be escaped.
+  const match = /^((?:[^=!]|!(?!=))*)(!=|==|=)([\s\S]*)$/.exec(term);
   if (!match) throw new SelectorError(`invalid selector: '${selector}'; can't understand '${term}'`);
   const [, field = '', operator, value = ''] = match;
   return { field, operator: operator === '!=' ? '!=' : '=', value: unescapeValue(value) };
@@ -56,7 +56,9 @@ function parseTerm(term: string, selector: string): FieldRequirement {
 export function parseFieldSelector(text: string): FieldSelector {
   const requirements = splitTerms(text)
     .sort()
-    .map((term) => parseTerm(term, text));
+    .map((term) => parseTerm(term, text))
+    // Of nothing that is nothing every object can tell.
+    .filter(({ field, value }) => field !== '' || value !== '');
   return {
     requirements,
     everything: requirements.length === 0,

@@ -1,5 +1,6 @@
 /** JSON text as Go's decoder sees it: nesting limited, duplicate keys noticed, syntax errors in Go's words. */
 
+import { goQuote } from './fields.ts';
 import { parseExactly } from './long-integers.ts';
 import { isTooDeep } from './nesting.ts';
 
@@ -7,6 +8,8 @@ import { isTooDeep } from './nesting.ts';
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
+
+const utf8 = new TextEncoder();
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -119,19 +122,20 @@ export function keyPositions(text: string): Map<string, number[]> {
   return positions;
 }
 
-/** What Go's scanner would say about text that is no JSON. */
-export function goSyntaxError(text: string): string {
+/** What Go's scanner would say about text that is no JSON; `bytes`: about bytes, each of which is a character of the text. */
+export function goSyntaxError(text: string, { bytes = false } = {}): string {
   const stack: ('{' | '[')[] = [];
   let i = 0;
+  /** A byte, as Go's scanner sees text, taken for a character. */
   const show = (char: string) => {
     if (char === "'") return "'\\''";
     if (char === '"') return "'\"'";
-    // strconv.Quote's, of what can't be printed.
-    if (/[\x7f-\xa0\xad]/.test(char)) return `'\\${char === '\x7f' ? 'x7f' : `u00${char.charCodeAt(0).toString(16)}`}'`;
-    return JSON.stringify(char).replace(/^"|"$/g, "'");
+    return goQuote(bytes ? char : String.fromCharCode(utf8.encode(char)[0] ?? 0)).replace(/^"|"$/g, "'");
   };
-  const invalid = (where: string) => `invalid character ${show(text[i] ?? '')} ${where}`;
+  const invalid = (where: string) => `invalid character ${show(String.fromCodePoint(text.codePointAt(i) ?? 0))} ${where}`;
   const ended = 'unexpected end of JSON input';
+  /** The end counts as a space, which some places do not take. */
+  const notSpace = (where: string) => (i < text.length ? invalid(where) : `invalid character ' ' ${where}`);
   const space = () => {
     while (i < text.length && ' \t\r\n'.includes(text[i] ?? '')) i++;
   };
@@ -145,27 +149,46 @@ export function goSyntaxError(text: string): string {
       if (char < ' ') return invalid('in string literal');
       if (char !== '\\') continue;
       i++;
-      if (i >= text.length) return ended;
       if (text[i] === 'u') {
         for (let n = 0; n < 4; n++) {
           i++;
-          if (i >= text.length) return ended;
-          if (!/[0-9a-fA-F]/.test(text[i] ?? '')) return invalid('in \\u hexadecimal character escape');
+          if (!/[0-9a-fA-F]/.test(text[i] ?? '')) return notSpace('in \\u hexadecimal character escape');
         }
-      } else if (!'"\\/bfnrt'.includes(text[i] ?? '')) return invalid('in string escape code');
+      } else if (!/["\\/bfnrt]/.test(text[i] ?? '')) return notSpace('in string escape code');
     }
     return ended;
   };
   const literal = (word: string): string | undefined => {
     for (let n = 1; n < word.length; n++) {
-      if (i + n >= text.length) return ended;
       if (text[i + n] !== word[n]) {
         i += n;
-        return invalid(`in literal ${word} (expecting '${word[n]}')`);
+        return notSpace(`in literal ${word} (expecting '${word[n]}')`);
       }
     }
     i += word.length;
     return undefined;
+  };
+  const digits = (where: string): string | undefined => {
+    if (!/\d/.test(text[i] ?? '')) return notSpace(where);
+    while (/\d/.test(text[i] ?? '')) i++;
+    return undefined;
+  };
+  const number = (): string | undefined => {
+    if (text[i] === '-') i++;
+    if (text[i] === '0') i++;
+    else {
+      const wrong = digits('in numeric literal');
+      if (wrong) return wrong;
+    }
+    if (text[i] === '.') {
+      i++;
+      const wrong = digits('after decimal point in numeric literal');
+      if (wrong) return wrong;
+    }
+    if (!/[eE]/.test(text[i] ?? '')) return undefined;
+    i++;
+    if (/[+-]/.test(text[i] ?? '')) i++;
+    return digits('in exponent of numeric literal');
   };
   /** A value up to its end, or up to the start of its first part. */
   let expect: 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'after' = 'value';
@@ -205,21 +228,26 @@ export function goSyntaxError(text: string): string {
       expect = 'after';
     } else {
       let wrong: string | undefined;
-      const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-      number.lastIndex = i;
       if (char === '"') wrong = string();
       else if (char === 't') wrong = literal('true');
       else if (char === 'f') wrong = literal('false');
       else if (char === 'n') wrong = literal('null');
-      else if (number.test(text)) i = number.lastIndex;
-      else if (char === '-') {
-        i++;
-        wrong = i >= text.length ? ended : invalid('in numeric literal');
-      } else wrong = invalid('looking for beginning of value');
+      else if (/[-\d]/.test(char)) wrong = number();
+      else wrong = invalid('looking for beginning of value');
       if (wrong) return wrong;
       expect = 'after';
     }
   }
+}
+
+/** An escaped half of a pair of surrogates, which may lack the other: Go puts a replacement character in its place. */
+const escapedSurrogate = /\\u[dD][89a-fA-F]/;
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key.toWellFormed(), wellFormed(item)]));
 }
 
 export interface ParsedJson {
@@ -241,5 +269,6 @@ export function parseJson(text: string, options: { duplicates?: boolean } = {}):
   }
   const { keys, depth } = survey(text);
   if (isTooDeep(depth)) throw new DecodeError('exceeded max depth');
-  return { value, duplicates: options.duplicates && countKeys(value) !== keys ? duplicatePaths(text) : [] };
+  const duplicates = options.duplicates && countKeys(value) !== keys ? duplicatePaths(text) : [];
+  return { value: escapedSurrogate.test(text) ? wellFormed(value) : value, duplicates };
 }

@@ -35,6 +35,7 @@ describe('label selectors', () => {
       'unable to parse requirement: <nil>: Invalid value: "/": prefix part must be non-empty; name part must be non-empty; name part must',
     ],
     ['a=b c', "found 'c', expected: ',' or 'end of string'"],
+    ['a\u00a0=b', 'Invalid value: "a\\u00a0": name part must consist of'],
     ['a>x', "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"],
   ])('refuses %j', (text, message) => {
     expect(() => parseSelector(text)).toThrow(message);
@@ -48,6 +49,11 @@ describe('label selectors', () => {
 
   it('writes what it read, sorted by key', () => {
     expect(parseSelector('b in (y,x),a,!c,d!=1').toString()).toBe('a,b in (x,y),!c,d!=1');
+  });
+
+  it('ends at a NUL', () => {
+    expect(parseSelector('\0a=b').everything).toBe(true);
+    expect(parseSelector('a\0').toString()).toBe('a');
   });
 
   it('takes a selector object: none selects nothing, an empty one everything', () => {
@@ -80,6 +86,10 @@ describe('field selectors', () => {
     expect(parseFieldSelector(text).matches(read)).toBe(matches);
   });
 
+  it('asks nothing of nothing', () => {
+    expect(parseFieldSelector('!=').everything).toBe(true);
+  });
+
   it('unescapes values and writes them back', () => {
     const selector = parseFieldSelector('a=x\\,y\\=z');
     expect(selector.exactly('a')).toBe('x,y=z');
@@ -89,5 +99,7 @@ describe('field selectors', () => {
   it('refuses what it cannot understand', () => {
     expect(() => parseFieldSelector('foo')).toThrow("invalid selector: 'foo'; can't understand 'foo'");
     expect(() => parseFieldSelector('a=b=c')).toThrow('unescaped character in value: 61');
+    expect(() => parseFieldSelector('a\\==b')).not.toThrow();
+    expect(() => parseFieldSelector('b,a=\\x')).toThrow('invalid field selector: invalid escape sequence: \\x');
   });
 });

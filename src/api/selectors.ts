@@ -10,7 +10,7 @@ export type SelectorOperator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Equ
 export interface Requirement {
   readonly key: string;
   readonly operator: SelectorOperator;
-  /** Sorted, without duplicates. */
+  /** Sorted. */
   readonly values: readonly string[];
 }
 
@@ -106,15 +106,14 @@ function throwUnlessOk(wrong: FieldErrors): void {
   throw new SelectorError(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
 }
 
-function makeRequirement(key: string, operator: SelectorOperator, unsorted: Iterable<string>): Requirement {
-  const values = [...new Set(unsorted)].sort();
+function makeRequirement(key: string, operator: SelectorOperator, values: readonly string[]): Requirement {
   const wrong = new FieldErrors();
   invalidAltogether(wrong, new FieldPath('key'), key, isQualifiedName(key));
   const at = new FieldPath('values');
   switch (operator) {
     case 'In':
     case 'NotIn':
-      if (values.length === 0) wrong.invalid(at, values, "for 'in', 'notin' operators, values set can't be empty");
+      if (values.length === 0) wrong.invalid(at, null, "for 'in', 'notin' operators, values set can't be empty");
       break;
     case 'Equals':
     case 'NotEquals':
@@ -131,14 +130,15 @@ function makeRequirement(key: string, operator: SelectorOperator, unsorted: Iter
   }
   for (const [i, value] of values.entries()) invalidAltogether(wrong, at.index(i).key(key), value, isLabelValue(value));
   throwUnlessOk(wrong);
-  return { key, operator, values };
+  return { key, operator, values: values.toSorted() };
 }
 
 type Token = { kind: 'identifier' | 'end' | '!' | '(' | ')' | ',' | '=' | '==' | '!=' | '>' | '<' | 'error'; text: string };
 
+/** A NUL ends a word or a symbol; where none is begun, it ends the text. */
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
-  const pattern = /\s+|(==|!=|[=!(),<>])|([^\s=!(),<>]+)/y;
+  const pattern = /[ \t\r\n]+|(==|!=|[=!(),<>])\0?|([^ \t\r\n=!(),<>\0]+)\0?/y;
   while (pattern.lastIndex < text.length) {
     const match = pattern.exec(text);
     if (!match) break;
@@ -215,7 +215,7 @@ class SelectorParser {
     const sign = this.#next().text;
     const operator = Object.hasOwn(operators, sign) ? operators[sign] : undefined;
     if (!operator) throw new SelectorError(`found '${sign}', expected: in, notin, =, ==, !=, gt, lt`);
-    return makeRequirement(key, operator, operator === 'In' || operator === 'NotIn' ? this.#values() : this.#value());
+    return makeRequirement(key, operator, operator === 'In' || operator === 'NotIn' ? [...this.#values()].sort() : this.#value());
   }
 
   #value(): string[] {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { decodeJson } from './decode.ts';
+import { decodeJson } from './decode-object.ts';
 import { semanticEqual } from './equality.ts';
 import { extensionsV1beta1, networkingV1beta1 } from './generated/index.ts';
 import { apiVersionOf, type KubeObject } from './resource.ts';

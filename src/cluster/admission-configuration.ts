@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { isDns1123Label, isDns1123Subdomain, isJsonObject, parseSelector, type Toleration } from '../api/index.ts';
+import { isDns1123Label, isDns1123Subdomain, isJsonObject, parseSelector, type Toleration, yamlOptions } from '../api/index.ts';
 import {
   type CredentialsFor,
   type EventLimit,
@@ -206,7 +206,7 @@ const webhookPlugins: Readonly<Record<string, 'mutating' | 'validating'>> = {
 
 async function readYaml(file: string): Promise<unknown> {
   try {
-    return parse(await readFile(file, 'utf8'));
+    return parse(await readFile(file, 'utf8'), yamlOptions);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ClusterError(`unable to read admission control configuration from ${JSON.stringify(file)} [${why}]`);

@@ -77,7 +77,7 @@ test.each<[() => object[], string]>([
   [() => [webhook({ timeout: '0s' })], 'authorizers[0].timeout: Required value'],
   [() => [webhook({ timeout: '31s' })], 'authorizers[0].timeout: Invalid value: "31s": must be > 0s and <= 30s'],
   [() => [webhook({ authorizedTTL: '-1s' })], 'authorizers[0].authorizedTTL: Invalid value: "-1s": must be > 0s'],
-  [() => [webhook({ unauthorizedTTL: '1' })], 'time: invalid duration "1"'],
+  [() => [webhook({ unauthorizedTTL: '1' })], 'time: missing unit in duration "1"'],
   [
     () => [webhook({ subjectAccessReviewVersion: 'v2' })],
     'authorizers[0].subjectAccessReviewVersion: Unsupported value: "v2": supported values: "v1", "v1beta1"',

@@ -10,7 +10,7 @@ import {
   formatGoDuration,
   isDns1123Subdomain,
   type JsonObject,
-  parseGoDuration,
+  readGoDuration,
 } from '../api/index.ts';
 import { type AuthorizationMode, type ConfiguredAuthorizer, openKubeconfigWebhook } from '../server/index.ts';
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
@@ -43,8 +43,8 @@ const fields: KnownFields = {
 /** Milliseconds; nothing where it is 0 or absent, as upstream's defaults take it. */
 function durationOf(value: unknown): number | undefined {
   if (value === undefined || value === null) return undefined;
-  const nanos = typeof value === 'string' ? parseGoDuration(value) : undefined;
-  if (nanos === undefined) throw new ClusterError(`time: invalid duration ${JSON.stringify(value)}`);
+  const nanos = readGoDuration(String(value));
+  if (typeof nanos === 'string') throw new ClusterError(nanos);
   return nanos === 0n ? undefined : Number(nanos) / 1e6;
 }
 const shown = (milliseconds: number): string => formatGoDuration(BigInt(Math.round(milliseconds * 1e6)));

@@ -1,6 +1,6 @@
 /** Configuration files of apiserver.config.k8s.io, read strictly as kube-apiserver reads them. */
 import { parse } from 'yaml';
-import { FieldPath, isJsonObject, type JsonObject } from '../api/index.ts';
+import { FieldPath, isJsonObject, type JsonObject, yamlOptions } from '../api/index.ts';
 
 const versions = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
 
@@ -27,7 +27,7 @@ type Failed = (why: string) => Error;
 
 export function parseYaml(text: string, failed: Failed): unknown {
   try {
-    return parse(text);
+    return parse(text, yamlOptions);
   } catch (error) {
     throw failed(error instanceof Error ? error.message : String(error));
   }

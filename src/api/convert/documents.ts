@@ -1,10 +1,12 @@
 /** Files of API objects in any encoding, read and written offline: `k8ts api convert`. */
 import { parseAllDocuments, stringify as stringifyYaml, Document as YamlDocument } from 'yaml';
 import { DecodeError, goSyntaxError, parseJson } from '../json-text.ts';
+import { parseExactly } from '../long-integers.ts';
 import { decodeProtobuf, openEnvelope } from '../protobuf/decode.ts';
 import { encodeProtobuf, magic } from '../protobuf/encode.ts';
 import { type KubeObject, parseApiVersion } from '../resource.ts';
 import { kindNode } from '../schema/table.ts';
+import { yamlOptions } from '../yaml-scalars.ts';
 import { ConversionError, checkDocument, convertObject, nodeOfDocument } from './convert-object.ts';
 
 export const fileFormats = ['json', 'yaml', 'protobuf'] as const;
@@ -53,7 +55,7 @@ function readYaml(document: YamlDocument): unknown {
   }
   try {
     // A pass through JSON leaves JSON's types only; aliases are bounded, so that a small document can't grow without end.
-    return JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
+    return parseExactly(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null');
   } catch (error) {
     if (error instanceof ReferenceError || error instanceof RangeError || error instanceof TypeError)
       throw new ConversionError(error.message);
@@ -110,7 +112,7 @@ function readAll(bytes: Uint8Array, format: FileFormat): Located[] {
         () => (part.trim() === '' ? unexpectedEnd(part) : readJson(part)),
       ),
     }));
-  const documents = parseAllDocuments(text, { uniqueKeys: true, prettyErrors: true });
+  const documents = parseAllDocuments(text, { ...yamlOptions, uniqueKeys: true, prettyErrors: true });
   if (!Array.isArray(documents)) return [];
   return (
     documents

@@ -1,5 +1,5 @@
 /** For tests of kinds: what becomes of an object that a client sends, without a server. */
-import { decodeJson } from '../decode.ts';
+import { decodeJson } from '../decode-object.ts';
 import { FieldErrors, fieldErrorMessage } from '../fields.ts';
 import type { KindDefinition, ServedVersion } from '../kind.ts';
 import { kinds } from '../kinds.ts';

@@ -5,7 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { parseAllDocuments } from 'yaml';
-import type { Pod } from '../../api/index.ts';
+import { type Pod, yamlOptions } from '../../api/index.ts';
 import { type Clock, timestamp } from '../../time/index.ts';
 import { configHash, configSeen, configSource } from '../pod/identity.ts';
 
@@ -72,7 +72,7 @@ async function readPods({ path, nodeName, clock, logger }: StaticPodOptions): Pr
   for (const file of files) {
     try {
       if (!(await stat(file)).isFile()) continue;
-      for (const document of parseAllDocuments(await readFile(file, 'utf8'))) {
+      for (const document of parseAllDocuments(await readFile(file, 'utf8'), yamlOptions)) {
         const manifest: unknown = document.toJS();
         if (document.errors.length > 0 || !isPod(manifest))
           throw new Error(document.errors[0]?.message ?? 'it holds something that is not a Pod');

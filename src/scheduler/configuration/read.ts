@@ -1,6 +1,6 @@
 /** The file of --config: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, read strictly and validated, in upstream's words. */
 import { parseAllDocuments } from 'yaml';
-import { DecodeError, decodeValue, type schedulerconfigV1, structNode } from '../../api/index.ts';
+import { DecodeError, decodeValue, type schedulerconfigV1, structNode, yamlOptions } from '../../api/index.ts';
 import { defaultSchedulerName } from '../framework/config.ts';
 import { inTreePlugins } from '../plugins/index.ts';
 import { validateConfiguration } from './validate.ts';
@@ -33,7 +33,7 @@ function strictly(type: string, value: unknown): unknown {
 
 /** @throws Error that says what is wrong. */
 export function readConfiguration(text: string): KubeSchedulerConfiguration {
-  const [document, ...more] = parseAllDocuments(text);
+  const [document, ...more] = parseAllDocuments(text, yamlOptions);
   if (!document || !('errors' in document)) throw new Error("Object 'Kind' is missing in ''");
   const [broken] = document.errors;
   if (broken) throw new Error(`couldn't get version/kind; json parse error: ${broken.message}`);

@@ -1,5 +1,5 @@
 /** The --audit-* flags of kube-apiserver. */
-import { parseGoDuration } from '../../api/index.ts';
+import { readGoDuration } from '../../api/index.ts';
 import type { BatchOptions } from './buffered.ts';
 import type { LogFormat } from './log-backend.ts';
 import type { RotationOptions } from './rotating-file.ts';
@@ -66,8 +66,8 @@ function reader(flags: Flags) {
     durationMs(name: string, otherwiseMs: number) {
       const value = flags[name];
       if (value === undefined) return otherwiseMs;
-      const nanos = parseGoDuration(value);
-      if (nanos === undefined) throw invalid(name, value, `time: invalid duration ${JSON.stringify(value)}`);
+      const nanos = readGoDuration(value);
+      if (typeof nanos === 'string') throw invalid(name, value, nanos);
       return Number(nanos) / 1e6;
     },
   };

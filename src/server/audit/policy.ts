@@ -1,7 +1,7 @@
 /** The audit policy (audit.k8s.io/v1 Policy, --audit-policy-file): which requests are recorded, and how much of them. */
 
 import { parseAllDocuments } from 'yaml';
-import { FieldErrors, FieldPath, isDns1123Subdomain, isJsonObject } from '../../api/index.ts';
+import { FieldErrors, FieldPath, isDns1123Subdomain, isJsonObject, yamlOptions } from '../../api/index.ts';
 import type { Attributes } from '../request.ts';
 import { type Level, levels, type Stage, stages } from './event.ts';
 
@@ -91,7 +91,7 @@ function checkShape(document: Record<string, unknown>): string[] {
 export function parsePolicy(text: string, onUnknown: (problem: string) => void = () => {}): Policy {
   let document: unknown;
   try {
-    const [first] = parseAllDocuments(text, { uniqueKeys: false });
+    const [first] = parseAllDocuments(text, { ...yamlOptions, uniqueKeys: false });
     if (first !== undefined && 'errors' in first && first.errors[0]) throw first.errors[0];
     document = first && 'toJS' in first ? first.toJS({ maxAliasCount: 100 }) : undefined;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** EncryptionConfiguration of apiserver.config.k8s.io/v1 (--encryption-provider-config): read strictly, with defaults, validated. */
 
 import { parseAllDocuments } from 'yaml';
-import { fieldErrorMessage, isJsonObject, parseGoDuration } from '../../api/index.ts';
+import { fieldErrorMessage, isJsonObject, parseGoDuration, yamlOptions } from '../../api/index.ts';
 import { validateConfiguration } from './validation.ts';
 
 export interface KeyConfiguration {
@@ -172,7 +172,7 @@ function kmsFrom(given: { apiVersion?: string; name?: string; cachesize?: number
 }
 
 function decode(text: string): Written {
-  const [first] = parseAllDocuments(text);
+  const [first] = parseAllDocuments(text, yamlOptions);
   if (first !== undefined && 'errors' in first && first.errors[0]) throw new Error(`yaml: ${first.errors[0].message}`);
   const document: unknown = first && 'toJS' in first ? first.toJS({ maxAliasCount: 100 }) : undefined;
   if (!isJsonObject(document))

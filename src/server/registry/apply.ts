@@ -43,7 +43,12 @@ async function configurationOf(context: RequestContext, { resource }: ServedReso
   const form = isYaml ? 'YAML' : 'CBOR';
   const refused = (why: string) => errors.badRequest(`error decoding ${form}: ${why}`);
   const document = isYaml
-    ? await parseYamlDocument(bytes, resource.kind, () => context.signal, refused)
+    ? await parseYamlDocument(
+        bytes,
+        resource.kind,
+        () => context.signal,
+        (why) => refused(`error converting YAML to JSON: ${why}`),
+      )
     : parseCborDocument(bytes, resource.kind, refused);
   return { ...asMap(document.value, form), repeated: document.repeated };
 }

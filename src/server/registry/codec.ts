@@ -5,6 +5,7 @@ import {
   DecodeError,
   decodeObject as decodeByTable,
   deepCopy,
+  endlessNumber,
   errors,
   goQuote,
   isJsonObject,
@@ -20,15 +21,17 @@ import { type ServedResource, toServed } from './served-resource.ts';
 import type { FieldValidation } from './write-options.ts';
 
 /** Refuses a document of another kind or version. Missing apiVersion and kind mean the expected ones, as upstream has it. */
-function checkKind(value: Record<string, unknown>, expected: Resource): void {
+function checkKind(value: Record<string, unknown>, expected: Resource, text?: () => string): void {
   const apiVersion = apiVersionOf(expected);
   // Checked where bodies are read; in process they are typed.
-  const gv = String(value.apiVersion || apiVersion);
   const kind = String(value.kind || expected.kind);
+  let gv = String(value.apiVersion || apiVersion);
+  if (gv === '/' || gv === `${expected.group}/`) gv = apiVersion;
   if (gv === apiVersion && kind === expected.kind) return;
   const { group, version } = parseApiVersion(gv);
   const cannot = (why: string) =>
     errors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
+  if (version === '') throw cannot(`Object 'apiVersion' is missing in '${text?.() ?? JSON.stringify(value)}'`);
   if (kindNode({ group, version, kind }) === undefined && kindNode(expected) !== undefined)
     throw cannot(
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(gv)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
@@ -67,12 +70,12 @@ export function warnOfDocument(context: RequestContext, problems: readonly strin
 
 /** An object of a kind in the version that it came in: a private copy, decoded and pruned by the schema table, not defaulted. */
 export function decodeDocument(context: RequestContext, document: Document, expected: Resource, validation: FieldValidation): KubeObject {
-  const { value, duplicates, repeated, text } = document;
+  const { value, duplicates, repeated, text, source } = document;
   if (value === undefined)
     throw errors.badRequest(
       `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)`,
     );
-  if (isJsonObject(value)) checkKind(value, expected);
+  if (isJsonObject(value)) checkKind(value, expected, text);
   const node = kindNode(expected);
   if (node === undefined) {
     // No row in the table: a custom resource, kept as it is.
@@ -81,7 +84,13 @@ export function decodeDocument(context: RequestContext, document: Document, expe
     // A document with metadata is an object; what else it holds is its own kind's affair.
     return { ...deepCopy(value), apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as unknown as KubeObject;
   }
-  const decoded = decodeByTable(value, expected, node, { fieldValidation: validation, duplicates, repeated, text });
+  const decoded = decodeByTable(value, expected, node, {
+    fieldValidation: validation,
+    duplicates,
+    repeated,
+    text,
+    source,
+  });
   warnOfDocument(context, decoded.warnings);
   return decoded.object;
 }
@@ -102,9 +111,11 @@ export function decodeServed(context: RequestContext, document: Document, served
 
 function decoded(context: RequestContext, document: Document, served: ServedResource, validation: FieldValidation): KubeObject {
   const { custom, resource } = served;
-  const { value, duplicates, repeated } = document;
+  const { value, duplicates, repeated, source } = document;
   if (custom === undefined || !isJsonObject(value)) return decodeDocument(context, document, resource, validation);
   checkCustomKind(value, resource);
+  const endless = source === undefined ? undefined : endlessNumber(source);
+  if (endless !== undefined) throw cannotBeHandled(resource, `json: cannot unmarshal number ${endless} into Go value of type float64`);
   const unknown: string[] = [];
   let object: KubeObject;
   try {

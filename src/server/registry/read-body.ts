@@ -30,6 +30,8 @@ export interface Document {
   repeated?: string | undefined;
   /** As JSON, in the order of which problems are told. */
   text?: () => string;
+  /** The text itself, of JSON. */
+  source?: string;
 }
 
 const shownBytes = 30;
@@ -53,7 +55,7 @@ const noHead = (kind: string, problem: string, bytes: Buffer) =>
 export function parseJsonDocument(bytes: Buffer, kind: string): Document {
   try {
     const text = bytes.toString('utf8');
-    return { ...parseJson(text, { duplicates: true }), text: () => text };
+    return { ...parseJson(text, { duplicates: true }), text: () => text, source: text };
   } catch (error) {
     if (error instanceof DecodeError) throw noHead(kind, error.message, bytes);
     throw error;
@@ -88,9 +90,9 @@ export async function parseYamlDocument(
     const { value } = parseJson(json);
     return { value, duplicates: [], repeated, text: () => JSON.stringify(sortedKeys(value)) };
   } catch (error) {
-    const why = error instanceof DecodeError ? tooDeepYaml : error instanceof YamlProblem ? error.message : undefined;
+    const why = error instanceof DecodeError ? `yaml: ${tooDeepYaml}` : error instanceof YamlProblem ? error.message : undefined;
     if (why === undefined) throw error;
-    throw refused(`error converting YAML to JSON: yaml: ${why}`);
+    throw refused(why);
   }
 }
 
@@ -151,7 +153,7 @@ export async function readDocument(context: RequestContext, kind: string): Promi
 const headType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
 
 /** What comes before a body's kind is known: it must be an object that can say which it is. */
-function checkHead(value: unknown, kind: string, bytes: Buffer): void {
+export function checkHead(value: unknown, kind: string, bytes: Buffer): void {
   if (value === null || value === undefined) return;
   const type = (what: unknown) => (Array.isArray(what) ? 'array' : typeof what === 'boolean' ? 'bool' : typeof what);
   if (typeof value !== 'object' || Array.isArray(value))

@@ -21,7 +21,7 @@ const program = `
   });
 `;
 
-/** What is wrong with a text, in the words that follow `yaml: `. */
+/** What is wrong with a text, in Go's words. */
 export class YamlProblem extends Error {}
 
 type Told = { converted: ConvertedYaml } | { problem: string; isTooDeep: boolean };
@@ -38,12 +38,12 @@ async function convertAside(text: string, signal: AbortSignal): Promise<Converte
   thread.once('message', resolve);
   thread.once('exit', (code) => reject(new Error(`the conversion of YAML ended with code ${code}`)));
   thread.once('error', (error: Error & { code?: string }) =>
-    reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new YamlProblem('document contains too many values') : error),
+    reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new YamlProblem('yaml: document contains too many values') : error),
   );
   try {
     const told = await promise;
     if ('converted' in told) return told.converted;
-    throw new YamlProblem(told.isTooDeep ? tooDeepYaml : told.problem);
+    throw new YamlProblem(told.isTooDeep ? `yaml: ${tooDeepYaml}` : told.problem);
   } finally {
     signal.removeEventListener('abort', onAbort);
     await thread.terminate();
@@ -63,6 +63,6 @@ export async function toJson(text: string, signal: () => AbortSignal): Promise<C
   try {
     return convertYaml(text);
   } catch (error) {
-    throw new YamlProblem(error instanceof RangeError ? tooDeepYaml : (error as Error).message); // it throws nothing else
+    throw new YamlProblem(error instanceof RangeError ? `yaml: ${tooDeepYaml}` : (error as Error).message); // it throws nothing else
   }
 }

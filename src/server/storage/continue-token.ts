@@ -23,7 +23,7 @@ export function decodeContinueToken(token: string): ContinueToken {
     decoded = JSON.parse(bytes.toString());
   } catch {
     // Go reads bytes.
-    throw invalid(goSyntaxError(bytes.toString('latin1')));
+    throw invalid(goSyntaxError(bytes.toString('latin1'), { bytes: true }));
   }
   const { v = '', rv, start } = (decoded ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   // Upstream's words; the colon is missing there.

@@ -1,6 +1,6 @@
 /** GET pods/NAME/log: the kubelet's answer, passed on as it comes. */
 import type { IncomingMessage } from 'node:http';
-import { errors, FieldErrors, FieldPath, type Pod, parseRfc3339, StatusError } from '../../api/index.ts';
+import { errors, FieldErrors, FieldPath, type Pod, readTime, StatusError } from '../../api/index.ts';
 import type { Answer, Upgrade } from '../exchange.ts';
 import type { PodLogMetrics } from '../metrics/pod-log-metrics.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
@@ -35,10 +35,8 @@ export function logQuery(query: URLSearchParams, podName: string): URLSearchPara
   }
   const sinceTime = query.get('sinceTime');
   if (sinceTime) {
-    if (parseRfc3339(sinceTime) === undefined)
-      throw errors.badRequest(
-        `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)}`,
-      );
+    const instant = readTime(sinceTime, 'time');
+    if (typeof instant === 'string') throw errors.badRequest(instant);
     if (out.has('sinceSeconds')) problems.forbidden(wholePath, 'at most one of `sinceTime` or `sinceSeconds` may be specified');
     out.set('sinceTime', sinceTime);
   }
