@@ -219,10 +219,7 @@ describe('a request', () => {
       reason: 'Timeout',
       message: 'Timeout: request did not complete within the allotted timeout',
     });
-    const { text } = await get('/metrics');
-    expect(text).toMatch(/^apiserver_request_terminations_total\{code="504",component="apiserver",/m);
-    // It was done soon after.
-    expect(text).toContain('apiserver_request_post_timeout_total{source="timeout-handler",status="ok"} 1');
+    expect((await get('/metrics')).text).toMatch(/^apiserver_request_terminations_total\{code="504",component="apiserver",/m);
   });
 
   test('learns which flow schema and priority level it had', async () => {
