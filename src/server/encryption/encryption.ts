@@ -2,13 +2,13 @@
  * Encryption at rest (--encryption-provider-config): between objects and the store, by resource. With automatic reload the file is
  * watched; a new configuration takes the old one's place once it is valid and its KMS answer, and reads never pause.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { HealthCheck } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { settleMs, watchFile } from '../configuration-file.ts';
+import { hashOf } from '../metrics/hash-of.ts';
 import { parseConfiguration } from './configuration.ts';
 import { createEncryptionMetrics } from './metrics.ts';
 import { openProviders, type Providers } from './providers.ts';
@@ -50,7 +50,7 @@ async function load(file: string): Promise<{ text: string; hash: string }> {
     throw new Error(`error while loading file: error reading encryption provider configuration file ${quoted}: ${why}`, { cause: error });
   });
   if (text.length === 0) throw new Error(`error while loading file: encryption provider configuration file ${quoted} is empty`);
-  return { text, hash: `k8s:enc:unstable:1:${createHash('sha256').update(text).digest('hex')}` };
+  return { text, hash: hashOf(text) };
 }
 
 /** Throws in upstream's words where the file is not as it should be. A KMS that does not answer is no error here. */
