@@ -1,10 +1,11 @@
 /** A pod's sandbox: making one, and taking over one that an earlier kubelet made. */
-import type { Pod } from '../../api/index.ts';
+import { type Pod, resourceV1 } from '../../api/index.ts';
 import { rpcErrorText } from '../../runtime/index.ts';
 import { timestamp } from '../../time/index.ts';
 import { sandboxConfig } from '../containers/sandbox-config.ts';
 import { formatPod, isHostNetwork, uidOf } from '../pod/identity.ts';
 import type { ObservedSandbox } from '../pod/observed-pod.ts';
+import { prepareResources } from './resource-claims.ts';
 import type { SandboxInUse } from './start-container.ts';
 import type { PodWorkerDependencies } from './worker-contract.ts';
 
@@ -19,6 +20,16 @@ export async function createSandbox(deps: Dependencies, pod: Pod, attempt: numbe
     events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${notReady}`);
     return undefined;
   }
+  if (!context.hollow && pod.spec.resourceClaims?.length)
+    try {
+      const { namespace } = pod.metadata;
+      await prepareResources(pod, (name) => context.client.get(resourceV1.ResourceClaim, name, { namespace, signal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      events.pod(pod, 'Warning', 'FailedPrepareDynamicResources', `Failed to prepare dynamic resources: ${why}`);
+      return undefined;
+    }
   metrics.sandboxStarted();
   try {
     // Better no pod than one whose root is the host's though it asked for another.
