@@ -98,6 +98,14 @@ test('sends new requests away while it ends, where told to, and is not ready', a
   await expect(get(port, '/version')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
 
+test('counts what ends after its time was up', async () => {
+  const { under, port, slow } = await start({});
+  expect((await get(port, '/slow?timeout=20ms')).status).toBe(504);
+  slow.resolve();
+  expect((await get(port, '/metrics')).text).toContain('apiserver_request_post_timeout_total{source="timeout-handler",status="ok"} 1');
+  await under.close();
+});
+
 test('is not ready but serves during the delay', async () => {
   const clock = new VirtualClock();
   const lifecycle = new Lifecycle(clock, { delaySeconds: 10 });

@@ -198,6 +198,14 @@ describe('answers', () => {
     await send('POST', configMaps, { body: configMap('large', { a: 'x'.repeat(200_000) }), headers: json });
     const reply = await send('GET', `${configMaps}/large`, { headers: { 'accept-encoding': 'gzip' } });
     expect(reply.headers['content-encoding']).toBe('gzip');
+    // Whatever is asked for, but not with a weight.
+    const put = (encoding: string) =>
+      send('PUT', `${configMaps}/large`, {
+        body: configMap('large', { a: 'x'.repeat(200_000) }),
+        headers: { ...json, 'accept-encoding': encoding },
+      });
+    expect((await put('br, gzip')).headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    expect((await put('gzip;q=0')).headers['content-encoding']).toBeUndefined();
     expect(JSON.parse(gunzipSync(reply.body).toString()).data.a).toHaveLength(200_000);
     expect((await send('GET', `${configMaps}/large`)).headers['content-encoding']).toBeUndefined();
   });

@@ -21,6 +21,10 @@ const gzipThresholdBytes = 128 * 1024;
 /** These show JSON to people. */
 const prettyAgents = ['curl', 'Wget', 'Mozilla/5.0'];
 
+/** Who names it alone: with a weight it is not looked at. */
+const takesGzip = (context: RequestContext): boolean =>
+  (context.header('accept-encoding') ?? '').split(',').some((token) => token.trim() === 'gzip');
+
 function isPretty({ query, userAgent }: RequestContext): boolean {
   const pretty = query.get('pretty');
   if (pretty) return parseGoBool(pretty) === true;
@@ -78,7 +82,7 @@ function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, chu
   const { context, reply } = sending;
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
-  if (size > gzipThresholdBytes && context.method === 'GET' && (context.header('accept-encoding') ?? '').includes('gzip'))
+  if (size > gzipThresholdBytes && context.method !== 'HEAD' && takesGzip(context))
     return writeCompressed(sending, status, headers, Buffer.concat(chunks, size));
   headers['content-length'] = size;
   sending.bytes = size;
