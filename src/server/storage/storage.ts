@@ -117,7 +117,7 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   /** Default: linearizable. With resourceVersion '0' or 'N': from the cache, not older than N. Throws 410 Expired for what is too long ago. */
   get(namespace: string, name: string, options?: StorageGetOptions): Promise<Cached<T> | undefined>;
   list(options?: StorageListOptions<T>): Promise<StorageList<T>>;
-  /** Throws StatusError 410 Expired when the start is too old; ends with it when the reader is too slow. */
+  /** Throws StatusError 410 Expired when the start is too old; ends early when the reader is too slow. */
   watch(options: StorageWatchOptions<T>): AsyncIterable<StorageWatchEvent<T>>;
   /** The same in batches of what came together; none is empty, and a bookmark is alone. They are shared with other watchers. */
   watchBatches(options: StorageWatchOptions<T>): AsyncIterable<readonly StorageWatchEvent<T>[]>;

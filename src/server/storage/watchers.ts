@@ -1,5 +1,4 @@
 import type { KubeObject } from '../../api/index.ts';
-import { errors } from '../../api/index.ts';
 import type { CachedObject } from './cached-object.ts';
 import type { Change } from './change.ts';
 import type { StorageWatchEvent } from './storage.ts';
@@ -120,7 +119,7 @@ export class Watcher<T extends KubeObject> {
   /** What waited when it was ended. */
   #rest: Events<T> = [];
   #wake: (() => void) | undefined;
-  #end: { error?: Error } | undefined;
+  #isEnded = false;
 
   /** Made by `Watchers`. */
   constructor(channel: Channel<T>, options: WatcherOptions<T>) {
@@ -134,16 +133,16 @@ export class Watcher<T extends KubeObject> {
 
   bookmark(revision: number): void {
     // A reader that still has events to read needs no bookmark.
-    if (this.#end || this.position < this.#channel.end || revision < this.#afterRevision) return;
+    if (this.#isEnded || this.position < this.#channel.end || revision < this.#afterRevision) return;
     this.#bookmark = [{ type: 'BOOKMARK', revision, initialEventsEnd: false }];
     this.wake();
   }
 
   /** No more events; those that wait are still read. */
-  end(error?: Error): void {
-    if (this.#end) return;
+  end(): void {
+    if (this.#isEnded) return;
     this.#rest = this.#taken();
-    this.#end = error ? { error } : {};
+    this.#isEnded = true;
     this.#channel.leave(this);
     this.wake();
   }
@@ -152,25 +151,24 @@ export class Watcher<T extends KubeObject> {
     this.#wake?.();
   }
 
-  /** Cut off where so many events wait. */
+  /** Cut off where so many events wait: it ends, as upstream's, and whoever comes back from where it was misses nothing. */
   checkPace(channelEnd: number): void {
     if (channelEnd - this.position <= this.#capacity) return;
     this.position = channelEnd;
     this.#cutOff?.();
-    this.end(errors.expired('the watch was closed: its reader is too slow and too many events are waiting'));
+    this.end();
   }
 
-  /** All events that wait, at least one; undefined at the end. Throws what the watcher was ended with. */
+  /** All events that wait, at least one; undefined at the end. */
   async take(): Promise<Events<T> | undefined> {
     for (;;) {
       const bookmark = this.#bookmark;
       this.#bookmark = undefined;
       if (bookmark) return bookmark;
-      const events = this.#end ? this.#rest : this.#taken();
+      const events = this.#isEnded ? this.#rest : this.#taken();
       this.#rest = [];
       if (events.length > 0) return events;
-      if (this.#end?.error) throw this.#end.error;
-      if (this.#end) return undefined;
+      if (this.#isEnded) return undefined;
       this.#channel.wait(this);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
