@@ -191,7 +191,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const ready = { name: `etcd-override-readiness-${i}`, group: 'etcd-readiness', check: storeCheck(other, storeReadyTimeoutMs) };
     health.add(ready, ['readyz']);
   }
-  for (const check of options.encryption?.healthChecks ?? []) health.add(check);
+  for (const { endpoints, ...check } of options.encryption?.healthChecks ?? []) health.add(check, endpoints);
   health.add(
     {
       name: 'informer-sync',

@@ -171,6 +171,8 @@ test('keys are rotated without a pause: every read and write is answered while t
   const second = JSON.parse((await k8ts('encryption', 'rewrite', '--resource', 'secrets', '-o', 'json')).stdout);
   expect(second).toMatchObject({ failures: [], resources: [{ resource: 'secrets', rewritten: 0, failed: 0, done: true }] });
   expect((await api.http('GET', '/readyz/kms-providers')).body).toBe('ok');
+  // A KMS that is away is no reason to begin anew.
+  expect((await api.http('GET', '/livez/kms-providers')).status).toBe(404);
   expect((await api.http('GET', '/livez/poststarthook/start-encryption-provider-config-automatic-reload')).body).toBe('ok');
 });
 

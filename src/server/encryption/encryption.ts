@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import type { HealthCheck } from '../../observability/index.ts';
+import type { HealthCheck, HealthEndpoint } from '../../observability/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { settleMs, watchFile } from '../configuration-file.ts';
 import { hashOf } from '../metrics/hash-of.ts';
@@ -32,7 +32,8 @@ export interface Encryption {
   transformerOf(resource: GroupResource): Transformer;
   /** Opens a value of any resource. */
   open(value: Buffer, key: string): Opened | Promise<Opened>;
-  readonly healthChecks: readonly HealthCheck[];
+  /** With the endpoints that they are asked at; default: all. */
+  readonly healthChecks: readonly (HealthCheck & { endpoints?: readonly HealthEndpoint[] })[];
   close(): void;
 }
 
@@ -140,8 +141,10 @@ export async function openEncryption(options: EncryptionOptions): Promise<Encryp
     wake.resolve();
   }
 
-  const healthChecks: HealthCheck[] = [];
-  if (reload || present.usesKms) healthChecks.push({ name: 'kms-providers', check: () => present.checkKms() });
+  const healthChecks: Encryption['healthChecks'][number][] = [];
+  // Not of its life: to begin anew helps nobody while the KMS is away.
+  if (reload || present.usesKms)
+    healthChecks.push({ name: 'kms-providers', endpoints: ['healthz', 'readyz'], check: () => present.checkKms() });
   if (reload) healthChecks.push({ name: 'poststarthook/start-encryption-provider-config-automatic-reload', check: () => {} });
 
   return {
