@@ -10,6 +10,7 @@ export { nonStructuralCondition } from './apiextensions/definition-structure.ts'
 export { conversionBundleProblem } from './apiextensions/definition-validation.ts';
 export { resourceNode } from './apiextensions/schema-node.ts';
 export { apiServiceName, localAvailability } from './apiregistration/api-service.ts';
+export { withServers } from './apiserverinternal/common-version.ts';
 export { templateGenerationAnnotation } from './apps/daemon-set.ts';
 export { rollbackAnnotation } from './apps/deployment.ts';
 export { compileTokenExpression, type TokenExpression } from './authentication/token-expressions.ts';

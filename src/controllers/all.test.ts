@@ -5,7 +5,7 @@ import { startCluster, type TestCluster } from './testing/cluster.ts';
 
 let c: TestCluster;
 beforeEach(async () => {
-  c = await startCluster(allControllers, { clusterCidrs: ['10.244.0.0/16'], rootCa: 'PEM' });
+  c = await startCluster(allControllers, { clusterCidrs: ['10.244.0.0/16'], rootCa: 'PEM' }, () => true);
 });
 afterEach(() => c.stop());
 

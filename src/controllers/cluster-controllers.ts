@@ -26,6 +26,7 @@ import { attributesClassProtectionController } from './storage/attributes-class-
 import { persistentVolumeBinder } from './storage/binder.ts';
 import { ephemeralVolumeController } from './storage/ephemeral-volumes.ts';
 import { claimProtectionController, volumeProtectionController } from './storage/protection.ts';
+import { storageVersionGarbageCollector } from './storage-version-gc.ts';
 import { storageVersionMigratorController } from './storage-version-migrator/index.ts';
 import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status.ts';
 
@@ -55,6 +56,7 @@ export const clusterControllers: readonly Controller[] = [
   serviceAccountController,
   serviceAccountTokenController,
   serviceCidrController,
+  storageVersionGarbageCollector,
   storageVersionMigratorController,
   taintEvictionController,
   tokenCleanerController,

@@ -38,6 +38,7 @@ import {
   reconcileBootstrapPolicy,
 } from './authorization/index.ts';
 import {
+  apiServerIdentity,
   type EndpointLeases,
   endpointLeases,
   ensureAuthenticationTrust,
@@ -48,6 +49,7 @@ import {
   keepIdentityLease,
   keepKubernetesService,
   keepServiceCidr,
+  keepStorageVersions,
   persistently,
   runCoordinatedElection,
 } from './bootstrap/index.ts';
@@ -346,7 +348,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
     },
     async bootstrap(signal) {
       const first = options.services.ranges[0];
-      const elects = options.isEnabled?.('CoordinatedLeaderElection') ?? false;
+      const isOn = (gate: string) => options.isEnabled?.(gate) ?? false;
+      const elects = isOn('CoordinatedLeaderElection');
+      const { table } = server;
+      const tellsVersions = isOn('StorageVersionAPI') && table.hasVersion('internal.apiserver.k8s.io', 'v1alpha1');
       started.expect(
         'start-system-namespaces-controller',
         'start-cluster-authentication-info-controller',
@@ -356,6 +361,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         'start-kube-apiserver-identity-lease-controller',
         'start-kube-apiserver-identity-lease-garbage-collector',
         'start-legacy-token-tracking-controller',
+        ...(tellsVersions ? (['built-in-resources-storage-version-updater'] as const) : []),
         ...(elects ? (['start-kube-apiserver-coordinated-leader-election-controller'] as const) : []),
         ...(server.flowControl?.fairness ? (['priority-and-fairness-config-producer'] as const) : []),
         ...(first ? (['bootstrap-controller', 'start-kubernetes-service-cidr-controller'] as const) : []),
@@ -396,6 +402,12 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
             ),
           ),
       ]);
+      if (tellsVersions) {
+        // Not before the Lease: what servers without one say is taken away.
+        const identity = apiServerIdentity(hostname());
+        const told = keepStorageVersions({ ...kept, client, table, identity, sharedStore: options.sharedStore ?? false });
+        started.run('built-in-resources-storage-version-updater', told).catch(onError);
+      }
       if (elects) {
         const running = runCoordinatedElection({ client, clock, random, hostname: hostname(), signal: lifetime.signal, onError });
         running.catch(onError);

@@ -27,6 +27,7 @@ const order = [
   'poststarthook/apiservice-status-remote-available-controller',
   'poststarthook/apiservice-registration-controller',
   'poststarthook/apiservice-discovery-controller',
+  'poststarthook/built-in-resources-storage-version-updater',
   'poststarthook/kube-apiserver-autoregistration',
   'autoregister-completion',
   'poststarthook/apiservice-openapi-controller',

@@ -3,6 +3,7 @@ import { type ServerStorageVersion, StorageVersion, type StorageVersionCondition
 import { defineKind } from '../kind.ts';
 import { isDns1035Label, isDns1123Subdomain, isQualifiedName, regexMessage } from '../names.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
+import { commonVersion } from './common-version.ts';
 
 const statusPath = new FieldPath('status');
 
@@ -54,12 +55,6 @@ function validateServer(server: ServerStorageVersion, path: FieldPath, errors: F
         `individual served version : ${version} must be included in decodableVersions : [${decodableVersions.join(' ')}]`,
       );
   }
-}
-
-/** The version that all servers encode in, where they agree. */
-function commonVersion(servers: readonly ServerStorageVersion[]): string | undefined {
-  const [first] = servers;
-  return servers.every((s) => s.encodingVersion === first?.encodingVersion) ? first?.encodingVersion : undefined;
 }
 
 function validateConditions(conditions: readonly StorageVersionCondition[], path: FieldPath, errors: FieldErrors): void {

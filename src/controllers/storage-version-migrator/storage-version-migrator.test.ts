@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigMap, storagemigrationV1beta1 } from '../../api/index.ts';
+import { apiserverinternalV1alpha1, ConfigMap, Lease, Namespace, storagemigrationV1beta1, withServers } from '../../api/index.ts';
+import { storageVersionGarbageCollector } from '../storage-version-gc.ts';
 import { startCluster, type TestCluster } from '../testing/cluster.ts';
 import { activeOf, storageVersionMigratorController } from './index.ts';
 
@@ -48,4 +49,41 @@ test('of several for one resource the one at work goes on, then the oldest', () 
   expect(activeOf([done, young, old])?.metadata.name).toBe('o');
   expect(activeOf([done, young, old, running])?.metadata.name).toBe('r');
   expect(activeOf([done])).toBeUndefined();
+});
+
+test('what an API server has said of its versions goes with its Lease', async () => {
+  await c.stop();
+  c = await startCluster([storageVersionGarbageCollector], {}, () => true);
+  const { StorageVersion } = apiserverinternalV1alpha1;
+  const namespace = 'kube-system';
+  await c.client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace }, spec: {} });
+  const labels = { 'apiserver.kubernetes.io/identity': 'kube-apiserver' };
+  for (const name of ['a', 'b'])
+    await c.client.create(
+      Lease,
+      { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, labels }, spec: {} },
+      { namespace },
+    );
+  const says = (apiServerID: string, version: string) => ({ apiServerID, encodingVersion: version, decodableVersions: ['v1', 'v2'] });
+  const version = { apiVersion: 'internal.apiserver.k8s.io/v1alpha1', kind: 'StorageVersion', spec: {} };
+  for (const [name, servers] of [
+    ['core.pods', [says('a', 'v1'), says('b', 'v2'), says('stranger', 'v2')]],
+    ['core.secrets', [says('b', 'v2')]],
+  ] as const) {
+    const made = await c.client.create(StorageVersion, { ...version, metadata: { name } });
+    const status = withServers(undefined, [...servers], '2026-01-01T00:00:00Z');
+    expect(status.commonEncodingVersion).toBe(servers.length === 1 ? 'v2' : undefined);
+    await c.client.updateStatus(StorageVersion, { ...made, status });
+  }
+  await c.settle();
+  const pods = async () => (await c.client.get(StorageVersion, 'core.pods')).status;
+  expect((await pods())?.storageVersions?.map(({ apiServerID }) => apiServerID)).toEqual(['a', 'b']);
+  await c.client.delete(Lease, 'b', { namespace });
+  await c.settle();
+  expect(await pods()).toMatchObject({
+    storageVersions: [{ apiServerID: 'a' }],
+    commonEncodingVersion: 'v1',
+    conditions: [{ type: 'AllEncodingVersionsEqual', status: 'True', reason: 'CommonEncodingVersionSet' }],
+  });
+  await expect(c.client.get(StorageVersion, 'core.secrets')).rejects.toThrow('not found');
 });

@@ -38,12 +38,18 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(controllers: readonly Controller[], config: Partial<ControllerConfig> = {}): Promise<TestCluster> {
+/** `serves`: which versions; default: all but alpha ones. */
+export async function startCluster(
+  controllers: readonly Controller[],
+  config: Partial<ControllerConfig> = {},
+  serves?: (resource: Resource) => boolean,
+): Promise<TestCluster> {
   const clock = new VirtualClock();
   const store = openMemoryStore({ clock });
   const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
   const authorizer = { authorize: async () => ({ decision: 'allow' as const, reason: '' }) };
-  const server = await createApiServer({ store, clock, random: seededRandom(3), logger, kinds, authorizer, metrics: new Registry() });
+  const made = { store, clock, random: seededRandom(3), logger, kinds, authorizer, metrics: new Registry() };
+  const server = await createApiServer({ ...made, ...(serves ? { serves } : {}) });
   const client = createClient(server.localTransport({ name: 'admin', groups: ['system:masters'] }));
   const local = server.localTransport({ name: 'controllers', groups: ['system:masters'] });
   let requests = 0;

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Draft, Lease } from '../../api/index.ts';
+import { apiserverinternalV1alpha1, type Draft, Lease } from '../../api/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import { openTestServer, type TestServer } from '../testing/test-server.ts';
 import { apiServerIdentity, keepIdentityLease } from './identity-lease.ts';
+import { keepStorageVersions } from './storage-versions.ts';
 
 let server: TestServer | undefined;
 let stop: AbortController;
@@ -84,4 +85,30 @@ test('a server starts though its lease can’t be written yet', async () => {
       return (await admin.list(Lease, { namespace })).items.length;
     })
     .toBe(1);
+});
+
+test('it tells in which versions it stores what', async () => {
+  server = await openTestServer({ serves: ({ group, version }) => group === 'internal.apiserver.k8s.io' || !version.includes('alpha') });
+  const { admin: client } = server;
+  const { StorageVersion } = apiserverinternalV1alpha1;
+  const errors: unknown[] = [];
+  const tell = (identity: string) =>
+    keepStorageVersions({
+      ...{ client, clock: new VirtualClock(), table: (server as TestServer).server.table, identity, sharedStore: false },
+      signal: stop.signal,
+      onError: (error) => errors.push(error),
+    });
+  await tell('one');
+  await tell('two');
+  expect(errors).toEqual([]);
+  const said = { encodingVersion: 'apps/v1', decodableVersions: expect.arrayContaining(['apps/v1', 'apps/v1beta1']) };
+  expect((await client.get(StorageVersion, 'apps.deployments')).status).toMatchObject({
+    storageVersions: [
+      { apiServerID: 'one', ...said, servedVersions: expect.arrayContaining(['apps/v1']) },
+      { apiServerID: 'two', ...said },
+    ],
+    commonEncodingVersion: 'apps/v1',
+    conditions: [{ type: 'AllEncodingVersionsEqual', status: 'True', message: 'Common encoding version set' }],
+  });
+  expect((await client.get(StorageVersion, 'core.pods')).status?.commonEncodingVersion).toBe('v1');
 });

@@ -7,4 +7,5 @@ export { ensureSystemNamespaces, systemNamespaces } from './namespaces.ts';
 export { persistently } from './persistently.ts';
 export { ensureSystemPriorityClasses } from './priority-classes.ts';
 export { keepServiceCidr } from './service-cidr.ts';
+export { keepStorageVersions } from './storage-versions.ts';
 export { ensureTokenTracking } from './token-tracking.ts';
