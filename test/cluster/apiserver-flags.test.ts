@@ -138,7 +138,7 @@ it('lets the pages of some ask, and tells browsers to come over TLS', async () =
 it('signs as its first issuer, and publishes all its keys', async () => {
   const token = (await cluster.kubectl('create', 'token', 'default', '--duration=24h')).trim();
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-  expect(claims).toMatchObject({ iss: 'https://new.test', aud: ['https://new.test'] });
+  expect(claims).toMatchObject({ iss: 'https://new.test', aud: ['https://new.test', 'https://kubernetes.default.svc.cluster.local'] });
   expect(claims.exp - claims.iat).toBe(7200);
   expect(JSON.parse((await ask('GET', '/openid/v1/jwks')).body).keys).toHaveLength(2);
   expect((await ask('GET', '/api/v1/namespaces/default', { authorization: `Bearer ${token}` }, false)).body).toContain(
