@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigMap, extensionsV1beta1 } from '../../api/index.ts';
+import { ConfigMap, extensionsV1beta1, ReplicaSet } from '../../api/index.ts';
 import { createClient } from '../../client/index.ts';
 import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
 import { PipelineContext } from '../pipeline/context.ts';
@@ -194,6 +194,24 @@ describe('the log', () => {
       failed('invalid timeout specified in the request URL - time: invalid duration "soon"', 'BadRequest', 400),
     ]);
     expect(events()[0]?.user).toEqual({});
+  });
+
+  it('has what was asked of a scale', async () => {
+    const client = await open('- {level: Request, verbs: [update], omitStages: [RequestReceived]}');
+    const metadata = { name: 'a', namespace: 'default' };
+    const labels = { a: 'b' };
+    await client.create(ReplicaSet, {
+      ...{ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } } },
+    });
+    const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata, spec: { replicas: 2 } };
+    await server.server.localTransport({ name: 'joe', groups: ['system:masters'] }).request({
+      ...{ method: 'PUT', path: '/apis/apps/v1/namespaces/default/replicasets/a/scale', query: new URLSearchParams() },
+      body: scale,
+    });
+    expect(events()).toMatchObject([
+      { objectRef: { resource: 'replicasets', subresource: 'scale' }, responseStatus: { code: 200 }, requestObject: scale },
+    ]);
   });
 
   it('marks versions that have gone upstream', async () => {

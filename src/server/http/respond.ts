@@ -186,7 +186,7 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
     if (answer.type === 'raw' || answer.type === 'stream') representation = negotiate('');
     else if (isError(answer)) representation = negotiateError(context.accept, offer);
     else representation = negotiate(context.accept, offer);
-    answer = present(answer, representation, context, clock.now());
+    answer = isNowhere(answer, context) ? pageNotFound : present(answer, representation, context, clock.now());
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
     representation = negotiateError(context.accept, { cbor: context.cbor === true });
@@ -199,6 +199,21 @@ export async function respond(outcome: Outcome, reply: Reply, clock: Clock, stal
   if (rest !== undefined) await rest;
   return sending.bytes;
 }
+
+/** No such endpoint: the mux's answer, which clients word themselves. */
+const pageNotFound: Answer = {
+  type: 'raw',
+  status: 404,
+  contentType: 'text/plain; charset=utf-8',
+  body: '404 page not found\n',
+  headers: { 'x-content-type-options': 'nosniff' },
+};
+
+const isNowhere = (answer: Answer, { isRouted }: RequestContext): boolean =>
+  answer.type === 'object' &&
+  answer.status === 404 &&
+  !isRouted &&
+  (answer.item.object as { message?: string }).message === notFoundMessage;
 
 const isError = (answer: Answer) => answer.type === 'object' && answer.status >= 400;
 
@@ -220,12 +235,6 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
       return;
     case 'object':
       Object.assign(headers, answer.headers);
-      if (answer.status === 404 && !context.isRouted && (answer.item.object as { message?: string }).message === notFoundMessage) {
-        // No such endpoint: the mux's answer, which clients word themselves.
-        headers['content-type'] = 'text/plain; charset=utf-8';
-        headers['x-content-type-options'] = 'nosniff';
-        return writeWhole(sending, 404, headers, [Buffer.from('404 page not found\n')]);
-      }
   }
   headers['content-type'] = representation.mediaType;
   const status = answer.type === 'object' ? answer.status : 200;

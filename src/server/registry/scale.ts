@@ -192,7 +192,9 @@ async function scaleReader(
   const decode = (value: unknown) => decodeDocument(context, { value, duplicates: [] }, scaleKind, validation) as autoscalingV1.Scale;
   if (context.info.verb === 'update') {
     const { value } = await readDocument(context, 'Scale');
-    return () => decode(value);
+    const wanted = decode(value);
+    context.audit?.request(wanted.metadata, () => deepCopy(wanted));
+    return () => wanted;
   }
   const apply = await readPatch(context, scaleKind, { fieldValidation: validation, strategic: served.custom === undefined });
   return (current) => {
