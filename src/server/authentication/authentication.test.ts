@@ -316,6 +316,11 @@ test('certificates: the client CA gives users, the front-proxy CA the word of th
   const refuse = (certificate: Awaited<ReturnType<typeof present>> & { issuers?: Uint8Array[] }) =>
     expect(() => authenticator.authenticate(credentials({}, certificate))).toThrow('Unauthorized');
   refuse(await present(proxyCa, 'x', []));
+  refuse(await present(ca, '', ['dev']));
+  const grouped = { ...headers, 'x-remote-group': '' };
+  expect(await authenticator.authenticate(credentials(grouped, await present(proxyCa, 'front-proxy-client', [])))).toMatchObject({
+    groups: ['system:authenticated'],
+  });
   const between = await intermediateAuthority(ca, validity);
   const derOf = ({ certificate }: typeof ca) => Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
   const indirect = await present(between, 'carol', []);

@@ -106,8 +106,13 @@ export function requestHeaders(options: RequestHeaderOptions): Authenticator {
   return {
     authenticate(credentials) {
       const { certificate, headers = [] } = credentials;
-      if (certificate === undefined || certificate.problem !== undefined || !signed(certificate)) return undefined;
-      if (allowedNames.length > 0 && !allowedNames.includes(certificate.commonName)) return undefined;
+      if (certificate === undefined || certificate.problem !== undefined) return undefined;
+      const isAllowed = allowedNames.length === 0 || allowedNames.includes(certificate.commonName);
+      if (!isAllowed || !signed(certificate)) {
+        // A certificate with a name is for the client CA to judge; one without is nobody's, and nobody with a certificate is a stranger.
+        if (certificate.commonName === '') throw new Error('x509: certificate signed by unknown authority');
+        return undefined;
+      }
       const first = (names: readonly string[]) => names.map((h) => credentials.header(h)).find((v) => v !== undefined && v !== '');
       const name = first(usernameHeaders);
       if (name === undefined) return undefined;

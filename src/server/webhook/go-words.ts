@@ -64,7 +64,7 @@ export function serverProblem(status: number, body: string, contentType = ''): s
 function statusMessage(body: string): string | undefined {
   if (!body.trimStart().startsWith('{')) return undefined;
   try {
-    const { kind, status, message } = JSON.parse(body) as Record<string, unknown>;
+    const { kind = 'Status', status, message } = JSON.parse(body) as Record<string, unknown>;
     return kind === 'Status' && status === 'Failure' && typeof message === 'string' ? message : undefined;
   } catch {
     return undefined; // no JSON: it is what it is
