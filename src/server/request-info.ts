@@ -1,4 +1,4 @@
-import { errors, isPathSegmentName, parseFieldSelector } from '../api/index.ts';
+import { errors, goQuote, isPathSegmentName, parseFieldSelector } from '../api/index.ts';
 import type { RequestInfo } from './request.ts';
 
 /** Subresources of a namespace; any other third step below /namespaces/NAME is a resource in it. */
@@ -36,7 +36,7 @@ export function queryInteger(query: URLSearchParams, name: string): number | und
   if (text === null) return undefined;
   const isNumber = /^[+-]?\d+$/.test(text);
   if (isNumber && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) return Number(text);
-  throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
+  throw errors.badRequest(`strconv.ParseInt: parsing ${goQuote(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`);
 }
 
 /** What path and method ask for (k8s.io/apiserver's RequestInfoFactory). */

@@ -322,6 +322,13 @@ const paths: [string, number, string][] = [
   ],
   [`${configMaps}?fieldSelector=metadata.name`, 400, "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
   [`${configMaps}?limit=abc`, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'],
+  [`${configMaps}?limit=x&resourceVersionMatch=y`, 400, 'strconv.ParseInt: parsing "x": invalid syntax'],
+  [`${configMaps}?labelSelector=a%3D%3D%3D&resourceVersionMatch=y`, 400, "unable to parse requirement: found '=', expected: identifier"],
+  [
+    `${configMaps}?watch=1&continue=x`,
+    422,
+    'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided',
+  ],
   // Its token is read first.
   [`${configMaps}?continue=YQ&resourceVersion=x`, 400, `${badToken}: invalid character 'a' looking for beginning of value`],
   [`${configMaps}?continue=rubbish`, 400, `${badToken}: invalid character '®' looking for beginning of value`],

@@ -1,5 +1,6 @@
 /** Kubernetes' protobuf form to JSON. */
 import { decodeValue, setKey } from '../decode.ts';
+import { isJsonObject } from '../json-object.ts';
 import { DecodeError, parseJson } from '../json-text.ts';
 import { integer } from '../long-integers.ts';
 import { isTooDeep } from '../nesting.ts';
@@ -43,7 +44,11 @@ function readField(field: WireField, wire: WireValue, out: JsonObject, depth: nu
     if (node.kind === 'struct') readMessage(node, expect(wire, BYTES).bytes, depth + 1, out);
   } else if (node.kind === 'map') readEntry(node, expect(wire, BYTES).bytes, out, name, depth);
   else if (node.kind === 'list' && !isListMessage(node)) readItem(node, wire, out, name, depth);
-  else out[name] = readValue(node, wire, depth);
+  else if (node.kind === 'struct') {
+    // A message that comes again adds to what came before.
+    const before = out[name];
+    out[name] = readMessage(node, expect(wire, BYTES).bytes, depth + 1, isJsonObject(before) ? before : {});
+  } else out[name] = readValue(node, wire, depth);
 }
 
 function expect(wire: WireValue, type: number): WireValue {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../json-text.ts';
 import { parseApiVersion } from '../resource.ts';
 import { kindNode, structNode } from '../schema/table.ts';
-import { decodeProtobuf, openEnvelope } from './decode.ts';
+import { decodeMessage, decodeProtobuf, openEnvelope } from './decode.ts';
 import { encodeProtobuf } from './encode.ts';
 
 const golden = new URL('../../../../shared/golden/', import.meta.url);
@@ -39,6 +39,22 @@ describe('protobuf', () => {
     expect(() => openEnvelope(new TextEncoder().encode('{}'))).toThrow(
       'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
     );
+  });
+
+  it.each([
+    ['text that is no UTF-8', '0a030a0161' + '0a04' + '1a0261ff', { name: 'a', namespace: 'a\ufffd' }],
+    ['a message twice, which adds up', '0a030a0161' + '0a031a0162', { name: 'a', namespace: 'b' }],
+    ['a group, which is skipped', '73' + '08011a0161' + '74' + '0a030a0161', { name: 'a' }],
+  ])('takes %s', (_what, hex, metadata) => {
+    expect(decodeMessage(pod, Uint8Array.from(Buffer.from(hex, 'hex')))).toMatchObject({ metadata });
+  });
+
+  it.each([
+    ['74', 'proto: wiretype end group for non-group'],
+    ['7308', 'unexpected EOF'],
+    ['0a05', 'unexpected EOF'],
+  ])('refuses %s', (hex, message) => {
+    expect(() => decodeMessage(pod, Uint8Array.from(Buffer.from(hex, 'hex')))).toThrow(message);
   });
 
   it('throws nothing but a DecodeError whatever the bytes', () => {

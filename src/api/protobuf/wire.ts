@@ -2,12 +2,14 @@
 import { DecodeError } from '../json-text.ts';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export const VARINT = 0;
 export const FIXED64 = 1;
 export const BYTES = 2;
 export const FIXED32 = 5;
+const GROUP = 3;
+const GROUP_END = 4;
 
 /** Writes backwards: the last field first, a message's content before its length. */
 export class ReverseWriter {
@@ -157,6 +159,26 @@ function readVarint(data: Uint8Array, at: number): { value: bigint; next: number
   throw new DecodeError('proto: integer overflow');
 }
 
+/** The index after a group, which no type of ours has, so that all there is to it is its end. */
+function endOfGroup(data: Uint8Array, start: number): number {
+  let at = start;
+  for (let depth = 1; depth > 0; ) {
+    const tag = readVarint(data, at);
+    at = tag.next;
+    const wire = Number(tag.value & 7n);
+    if (wire === GROUP) depth++;
+    else if (wire === GROUP_END) depth--;
+    else if (wire === VARINT) at = readVarint(data, at).next;
+    else if (wire === FIXED64 || wire === FIXED32) at += wire === FIXED64 ? 8 : 4;
+    else if (wire === BYTES) {
+      const { value, next } = readVarint(data, at);
+      at = next + Number(value);
+    } else throw new DecodeError(`proto: illegal wireType ${wire}`);
+    if (at > data.length) throw truncated();
+  }
+  return at;
+}
+
 /**
  * The fields of a message.
  * @throws DecodeError
@@ -185,7 +207,8 @@ export function* readFields(data: Uint8Array): Generator<WireValue> {
       const view = new DataView(data.buffer, data.byteOffset + at, size);
       at += size;
       yield { number, wire, bytes: none, bits: wire === FIXED64 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true)) };
-    } else throw new DecodeError(`proto: illegal wireType ${wire}`);
+    } else if (wire === GROUP) at = endOfGroup(data, at);
+    else throw new DecodeError(wire === GROUP_END ? 'proto: wiretype end group for non-group' : `proto: illegal wireType ${wire}`);
   }
 }
 
@@ -195,14 +218,8 @@ export function readDouble(bits: bigint): number {
   return view.getFloat64(0);
 }
 
-/** Text of a string field. */
-export function readString(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new DecodeError('proto: invalid UTF-8 string');
-  }
-}
+/** Text of a string field; upstream does not look whether it is UTF-8, and sends replacement characters for what is not. */
+export const readString = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 export function toBase64(bytes: Uint8Array): string {
   let binary = '';

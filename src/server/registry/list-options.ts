@@ -12,6 +12,7 @@ import { queryBoolean, queryInteger } from '../request-info.ts';
 import type { StorageListOptions } from '../storage/storage.ts';
 import { parseResourceVersion } from '../storage/versions.ts';
 import type { Registry } from './registry.ts';
+import { readSelectors } from './selectors.ts';
 
 export interface ListQuery {
   labelSelector: string;
@@ -46,25 +47,35 @@ export function listQuery(registry: Pick<Registry, 'isEnabled'>, query: URLSearc
   const token = query.get('continue') ?? '';
   const asked = query.has('sendInitialEvents') ? queryBoolean(query, 'sendInitialEvents') : undefined;
   if (watching && query.has('at')) throw errors.badRequest('at is forbidden for watch');
+  const timeoutSeconds = queryInteger(query, 'timeoutSeconds');
+  const limit = queryInteger(query, 'limit') ?? 0;
+  const labelSelector = query.get('labelSelector') ?? '';
+  const fieldSelector = query.get('fieldSelector') ?? '';
+  // Watches that begin with what there is have always done so (SetListOptionsDefaults).
+  const begins = watching && asked === undefined && match === '' && (version === '' || version === '0');
   const problems = new FieldErrors();
-  if (watching) checkWatch(match, token, asked, problems);
+  if (begins) checkWatch('NotOlderThan', token, true, problems);
+  else if (watching) checkWatch(match, token, asked, problems);
   else checkList(match, version, token, asked, problems);
-  if (!problems.ok) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
+  if (!problems.ok) {
+    // What can't be read is told first.
+    readSelectors(labelSelector, fieldSelector);
+    throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.list);
+  }
   // A list's is read together with its continue token.
   if (watching) parseResourceVersion(version);
   return {
-    labelSelector: query.get('labelSelector') ?? '',
-    fieldSelector: query.get('fieldSelector') ?? '',
+    labelSelector,
+    fieldSelector,
     shard: shardOf(query, registry),
-    limit: queryInteger(query, 'limit') ?? 0,
+    limit,
     continue: token,
     resourceVersion: version === '' ? undefined : version,
     // Checked above: one of the two, or empty.
     resourceVersionMatch: match === '' ? undefined : (match as 'Exact' | 'NotOlderThan'),
     allowWatchBookmarks: queryBoolean(query, 'allowWatchBookmarks'),
-    // Watches that begin with what there is have always done so (SetListOptionsDefaults).
-    sendInitialEvents: asked ?? (watching && (version === '' || version === '0') ? true : undefined),
-    timeoutSeconds: queryInteger(query, 'timeoutSeconds'),
+    sendInitialEvents: asked ?? (begins ? true : undefined),
+    timeoutSeconds,
     at: query.get('at') ?? undefined,
   };
 }

@@ -1,5 +1,5 @@
 /** PATCH: JSON, merge and strategic merge patches of an object in the version that the client speaks, and server-side apply. */
-import { errors, type KubeObject } from '../../api/index.ts';
+import { errors, FieldPath, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
@@ -14,11 +14,9 @@ import { writeOptions } from './write-options.ts';
 export async function patch(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   if (served.warning !== undefined) context.warn(served.warning);
   if (isApply(context)) return apply(registry, context, served);
-  const options = writeOptions(context, 'PatchOptions');
-  if (context.query.get('force') !== null)
-    throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-      { type: 'FieldValueForbidden', field: 'force', body: 'Forbidden: may not be specified for non-apply patch' },
-    ]);
+  const options = writeOptions(context, 'PatchOptions', (problems) => {
+    if (context.query.has('force')) problems.forbidden(new FieldPath('force'), 'may not be specified for non-apply patch');
+  });
   const applyPatch = await readPatch(context, served.resource, options);
   context.milestone?.('Recorded the audit event');
   const patched = (document: KubeObject) => {

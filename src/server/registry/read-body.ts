@@ -100,10 +100,11 @@ export function parseProtobufDocument(bytes: Buffer, kind: string): Document {
   try {
     const envelope = openEnvelope(bytes);
     if (envelope.contentType === jsonType) return parseJsonDocument(Buffer.from(envelope.raw), kind);
-    const node = kindNode({ ...parseApiVersion(envelope.apiVersion), kind: envelope.kind });
+    const { group, version } = parseApiVersion(envelope.apiVersion);
+    const node = kindNode({ group, version, kind: envelope.kind });
     if (node === undefined)
       throw errors.badRequest(
-        `no kind ${JSON.stringify(envelope.kind)} is registered for version ${JSON.stringify(envelope.apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+        `${envelope.kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: no kind ${JSON.stringify(envelope.kind)} is registered for version ${JSON.stringify(envelope.apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
       );
     return { value: decodeProtobuf(node, bytes), duplicates: [] };
   } catch (error) {

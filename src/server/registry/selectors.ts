@@ -20,11 +20,18 @@ function reading<T>(parse: () => T): T {
   }
 }
 
+/** Both selectors; nothing for an empty one. Throws BadRequest as upstream words it. */
+export function readSelectors(labelSelector: string, fieldSelector: string) {
+  return {
+    labels: labelSelector === '' ? undefined : reading(() => parseSelector(labelSelector)),
+    fields: fieldSelector === '' ? undefined : reading(() => parseFieldSelector(fieldSelector)),
+  };
+}
+
 /** Compiles both selectors against the fields a kind offers. Throws BadRequest as upstream words it. */
 export function compileSelection(labelSelector: string, fieldSelector: string, kind: KindDefinition): Selection {
   const selection: Selection = { exact: [] };
-  const labels = labelSelector === '' ? undefined : reading(() => parseSelector(labelSelector));
-  const fields = fieldSelector === '' ? undefined : reading(() => parseFieldSelector(fieldSelector));
+  const { labels, fields } = readSelectors(labelSelector, fieldSelector);
   for (const { field } of fields?.requirements ?? []) fieldReader(kind, field);
   const name = fields?.exactly('metadata.name');
   if (name !== undefined) selection.name = name;

@@ -31,11 +31,17 @@ function defaultManager(context: RequestContext): string {
   return prefix === '' ? 'unknown' : prefix.slice(0, 128);
 }
 
-export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteOptions {
+/** `checkFirst`: what else there is to check, told before the rest. */
+export function writeOptions(
+  context: RequestContext,
+  kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+  checkFirst?: (problems: FieldErrors) => void,
+): WriteOptions {
   const { query } = context;
   // Most clients leave them all to us.
   if (query.size === 0) return { dryRun: false, fieldManager: defaultManager(context), fieldValidation: 'Warn', asked: {} };
   const problems = new FieldErrors();
+  checkFirst?.(problems);
   const manager = query.get('fieldManager') ?? '';
   validateFieldManager(manager, new FieldPath('fieldManager'), problems);
   const dryRun = checkDryRun(query.getAll('dryRun'), problems);
