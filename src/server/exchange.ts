@@ -57,6 +57,8 @@ export interface RequestContext {
   readonly body: RequestBody;
   /** Aborted when the client has gone, the time is up or the server stops. */
   readonly signal: AbortSignal;
+  /** When it came, by the monotonic clock. */
+  startedMs?: number;
   /** When its time is up, by the monotonic clock; undefined for requests that take as long as they like. */
   deadlineMs?: number;
   /** Sent as a Warning header (`299 - "text"`); duplicates are dropped. */

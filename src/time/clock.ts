@@ -34,9 +34,9 @@ export function timestamp(clock: Clock): string {
   return lastSecond.text;
 }
 
-/** The present in MicroTime form: `2026-01-02T03:04:05.000000Z`. */
-export function microTimestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 23)}000Z`;
+/** The present, or what was so many milliseconds ago, in MicroTime form: `2026-01-02T03:04:05.000000Z`. */
+export function microTimestamp(clock: Clock, agoMs = 0): string {
+  return `${new Date(clock.now() - agoMs).toISOString().slice(0, 23)}000Z`;
 }
 
 /** `sleep` in terms of `setTimer`, shared by all clocks. */

@@ -294,14 +294,19 @@ it.each([
   const backend = { process: (events: readonly AuditEvent[]) => told.push(...events) > 0, close: async () => {} };
   const policy = parsePolicy(policyOf('- {level: Metadata}'));
   const auditor = createAuditor(policy, backend, createAuditMetrics(new Registry()), clock);
+  context.startedMs = clock.monotonic();
+  // Somebody had to be asked who it is.
+  await clock.advance(100);
   const trail = auditor.begin(context, false, new Map());
   context.latencies.add('apf-queue-wait', 250);
   // All at once: the slowest counts.
   context.latencies.add('validating-webhook', 300);
   context.latencies.add('validating-webhook', 200);
-  await clock.advance(ms);
+  await clock.advance(ms - 100);
   await trail?.answered({ type: 'raw', status: 200, contentType: 'text/plain', body: '' });
   expect(told[0]?.annotations).toEqual(layers && { ...layers, 'apiserver.latency.k8s.io/total': `${ms}ms` });
+  const [received, sent] = [told[0]?.requestReceivedTimestamp ?? '', told[0]?.stageTimestamp ?? ''];
+  expect(Date.parse(sent) - Date.parse(received)).toBe(ms);
   expect(context.latencies.elsewhereMs).toBe(550);
 });
 

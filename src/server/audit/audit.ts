@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { type Clock, microTimestamp, type Random } from '../../time/index.ts';
+import type { Clock, Random } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { attributesOf } from '../pipeline/authorize.ts';
 import type { UserInfo } from '../request.ts';
@@ -47,7 +47,7 @@ export function createAuditor(policy: Policy, backend: AuditBackend, metrics: Au
     const wanted = evaluate({ ...attributesOf(context), user });
     metrics.level(wanted.level);
     if (wanted.level === 'None') return undefined;
-    const trail = createTrail({ context, user, longRunning, wanted, receivedAt: microTimestamp(clock), clock, backend, metrics });
+    const trail = createTrail({ context, user, longRunning, wanted, clock, backend, metrics });
     for (const [key, value] of annotations) trail.annotate(key, value);
     return trail;
   };

@@ -95,16 +95,16 @@ export interface TrailOptions {
   user: UserInfo;
   longRunning: boolean;
   wanted: RequestAudit;
-  /** A MicroTime. */
-  receivedAt: string;
   clock: Clock;
   backend: AuditBackend;
   metrics: AuditMetrics;
 }
 
-export function createTrail({ context, user: asking, longRunning, wanted, receivedAt, clock, backend, metrics }: TrailOptions): AuditTrail {
+export function createTrail({ context, user: asking, longRunning, wanted, clock, backend, metrics }: TrailOptions): AuditTrail {
   const { level, omitStages, omitManagedFields } = wanted;
-  const startedMs = clock.monotonic();
+  const nowMs = clock.monotonic();
+  const startedMs = context.startedMs ?? nowMs;
+  const receivedAt = microTimestamp(clock, nowMs - startedMs);
   const atLeast = { request: level === 'Request' || level === 'RequestResponse', response: level === 'RequestResponse' };
   const user = auditUser(asking);
   const query = context.query.toString();

@@ -35,6 +35,7 @@ export class PipelineContext implements RequestContext {
   initialized?: () => void;
   milestone?: (what: string, attributes?: Readonly<Record<string, string | number>>) => void;
   readonly latencies = new Latencies();
+  startedMs?: number;
   deadlineMs?: number;
   audit?: AuditNotes;
   deprecation?: { removedRelease: string };

@@ -338,6 +338,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
     context.cbor = options.cbor === true;
     const long = isLongRunning(context.info);
     const startedMs = clock.monotonic();
+    context.startedMs = startedMs;
     const observed = metrics.begin(context, long, startedMs);
     const leave = lifecycle?.enter(lifetime, long);
     const done = (code: number, bytes: number, broken: boolean) => {
