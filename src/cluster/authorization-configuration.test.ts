@@ -119,6 +119,11 @@ test('what is no configuration is refused, and a type that was there must stay',
   await expect(parseAuthorizationConfiguration(text([], { kind: 'Pod' }))).rejects.toThrow(
     'failed to load AuthorizationConfiguration from file: no kind "Pod" is registered for version "apiserver.config.k8s.io/v1"',
   );
+  await expect(parseAuthorizationConfiguration('kind: AuthorizationConfiguration')).rejects.toThrow(
+    `Object 'apiVersion' is missing in '{"kind":"AuthorizationConfiguration"}'`,
+  );
+  await expect(parseAuthorizationConfiguration('a: b')).rejects.toThrow("Object 'Kind' is missing");
+  await expect(parseAuthorizationConfiguration('')).rejects.toThrow('authorizers: Required value');
   await expect(parseAuthorizationConfiguration('a: [')).rejects.toThrow('failed to load AuthorizationConfiguration from file: ');
   await expect(parseAuthorizationConfiguration(text([webhook()]), ['RBAC', 'Node', 'Webhook'])).rejects.toThrow(
     'missing required types: [Node RBAC]',

@@ -185,7 +185,8 @@ export async function parseAuthorizationConfiguration(
   required: readonly AuthorizationMode[] = [],
 ): Promise<ConfiguredAuthorizer[]> {
   const failed = (why: string) => new ClusterError(`failed to load AuthorizationConfiguration from file: ${why}`);
-  const document = parseConfiguration(text, 'AuthorizationConfiguration', fields, failed);
+  // A file that says nothing says that there are no authorizers.
+  const document = text === '' ? {} : parseConfiguration(text, 'AuthorizationConfiguration', fields, failed);
   const errors = new FieldErrors();
   const authorizers = authorizersOf(listOf(document.authorizers), errors);
   if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));

@@ -36,6 +36,8 @@ export function parseYaml(text: string, failed: Failed): unknown {
 /** Throws where the document is of another kind or version, or has fields that there are not. */
 export function checkConfiguration(document: unknown, kind: string, fields: KnownFields, failed: Failed): void {
   const { kind: given = '', apiVersion = '' } = objectOf(document);
+  if (given === '') throw failed(`Object 'Kind' is missing in '${JSON.stringify(document)}'`);
+  if (apiVersion === '') throw failed(`Object 'apiVersion' is missing in '${JSON.stringify(document)}'`);
   if (given !== kind || !versions.includes(String(apiVersion)))
     throw failed(`no kind ${JSON.stringify(given)} is registered for version ${JSON.stringify(apiVersion)}`);
   const unknown = unknownFields(fields, document, '', new FieldPath());
