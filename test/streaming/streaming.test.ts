@@ -218,6 +218,10 @@ describe.runIf(able)('streaming', { timeout: 60_000 }, () => {
       },
       namespace,
     );
+    // An address that is no pod's is nobody's business.
+    expect((await raw('web:http')).stderr).toContain('no endpoints available for service "web:http"');
+    const targetRef = { kind: 'Pod', namespace: 'default', name: 'web' };
+    await admin.patch(EndpointSlice, 'web-1', 'merge', { endpoints: [{ addresses: [podIP], targetRef }] }, namespace);
     for (const id of ['web:http', 'web:80', 'http:web:http']) expect((await raw(id)).stdout).toBe('hello from web\n');
     expect((await raw('web:81')).stderr).toContain('no service port 81 found for service "web"');
   });

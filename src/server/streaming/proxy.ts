@@ -1,6 +1,6 @@
 /** nodes/proxy, pods/proxy and services/proxy: a reverse proxy to a kubelet, a pod, or one of a service's endpoints. */
 import type { IncomingMessage } from 'node:http';
-import { EndpointSlice, errors, type KubeObject, type Node, type Pod, type Resource, Service } from '../../api/index.ts';
+import { type Endpoint, EndpointSlice, errors, type KubeObject, type Node, Pod, type Resource, Service } from '../../api/index.ts';
 import { dialErrorMessage } from '../../client/index.ts';
 import type { Random } from '../../time/index.ts';
 import type { Answer } from '../exchange.ts';
@@ -83,20 +83,29 @@ async function serviceTarget({ storages, workloads, random }: ProxyDependencies,
     resourceVersion: '0',
     matches: (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
   });
-  const addresses = slices.items.flatMap(({ object }) =>
+  const candidates = slices.items.flatMap(({ object }) =>
     (object.ports ?? [])
       .filter((p) => (p.name ?? '') === wanted && p.port !== undefined)
       .flatMap((p) =>
         (object.endpoints ?? [])
           .filter((e) => e.conditions?.ready !== false)
-          .flatMap((e) => e.addresses)
-          .map((address) => ({ address, port: p.port ?? 0 })),
+          .flatMap((e) => e.addresses.map((address) => ({ address, port: p.port ?? 0, target: e.targetRef }))),
       ),
   );
-  const chosen = addresses[Math.floor(random.next() * addresses.length)];
-  if (chosen === undefined) throw errors.serviceUnavailable(`no endpoints available for service ${JSON.stringify(id)}`);
-  demandProxyable(chosen.address);
-  return { base: new URL(`${scheme || 'http'}://${hostPort(chosen.address, chosen.port)}`), backend: workloads };
+  const start = Math.floor(random.next() * candidates.length);
+  for (const { address, port: number, target } of [...candidates.slice(start), ...candidates.slice(0, start)]) {
+    if (!(await isOfPod(storages, namespace, address, target))) continue;
+    demandProxyable(address);
+    return { base: new URL(`${scheme || 'http'}://${hostPort(address, number)}`), backend: workloads };
+  }
+  throw errors.serviceUnavailable(`no endpoints available for service ${JSON.stringify(id)}`);
+}
+
+/** Who may write endpoints must not have the API server call whatever they name: only a pod's own addresses. */
+async function isOfPod(storages: Storages, namespace: string, address: string, target: Endpoint['targetRef']): Promise<boolean> {
+  if (target?.name === undefined || target.namespace !== namespace) return false;
+  const pod = await readObject(storages, Pod, namespace, target.name);
+  return pod?.status?.podIPs?.some(({ ip }) => ip === address) ?? false;
 }
 
 /** The path below `.../proxy`, percent-encoded as it came; empty where there is not even a slash. */
