@@ -223,8 +223,10 @@ test('every connection', async () => {
       await send(method, path);
       const [, plural, name, subresource] = /(pods|services|nodes)\/(\w+)\/(\w+)/.exec(path) ?? [];
       const asked = { operation: 'CONNECT', name, object: { apiVersion: 'v1', ...object }, oldObject: null, options: null };
-      expect(hook.asked, `${method} ${path}`).toMatchObject([asked, asked]);
-      for (const { resource, subResource } of hook.asked) expect([resource.resource, subResource]).toEqual([plural, subresource]);
+      // Beside them the server gives back the address of a service that was there already.
+      const connections = hook.asked.filter(({ operation }) => operation === 'CONNECT');
+      expect(connections, `${method} ${path}`).toMatchObject([asked, asked]);
+      for (const { resource, subResource } of connections) expect([resource.resource, subResource]).toEqual([plural, subresource]);
     }
   // And it can be refused.
   hook.answer = () => ({ allowed: false, status: { message: 'nobody enters', code: 403 } });
