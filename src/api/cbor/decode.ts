@@ -1,11 +1,18 @@
 import { setKey } from '../decode.ts';
 import { DecodeError } from '../json-text.ts';
 import { integer } from '../long-integers.ts';
+import { isTooDeep } from '../nesting.ts';
+import { formatTime, readTime } from '../time-format.ts';
 import { halfValue, selfDescribed } from './encode.ts';
 
-/** Upstream's bound on nesting. */
-const maxNesting = 64;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** Upstream's bound on nesting, where the stack has room for it. */
+const maxNesting = 10_000;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Of byte strings nobody asks that they are UTF-8. */
+const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const notAccepted = (type: string, why: string) =>
+  new DecodeError(`cbor: data item of cbor type ${type} is not accepted by protocol: ${why}`);
 const breakCode = 0xff;
 
 const isTag = { rfc3339: 0, epoch: 1, positiveBignum: 2, negativeBignum: 3, base64Url: 21, base64: 22, base16: 23 } as const;
@@ -14,6 +21,21 @@ function toBase64(bytes: Uint8Array): string {
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary);
+}
+
+/** By major type. */
+const typeNames = ['positive integer', 'negative integer', 'byte string', 'UTF-8 text string', 'array', 'map', 'tag', 'primitives'];
+
+/** Seconds since 1970 as RFC 3339 with as much of a fraction as there is. */
+function epochTime(value: number): string {
+  const seconds = Math.floor(value);
+  if (seconds < -62_167_219_200 || seconds > 253_402_300_799)
+    throw new DecodeError(
+      'cbor: decoded time cannot be represented in RFC3339 format with sub-second precision: Time.MarshalText: year outside of range [0,9999]',
+    );
+  const fraction = Math.trunc((value - seconds) * 1e9);
+  const digits = fraction === 0 ? '' : `.${String(fraction).padStart(9, '0').replace(/0+$/, '')}`;
+  return formatTime({ seconds, nanos: 0 }).replace('Z', `${digits}Z`);
 }
 
 class Reader {
@@ -68,8 +90,11 @@ class Reader {
   }
 
   #integer(argument: number | bigint, negative: boolean): number | bigint {
-    if (argument >= 2n ** 63n) throw new DecodeError('cbor: cannot unmarshal integer into Go value of type int64: overflows');
-    return integer(negative ? -1n - BigInt(argument) : BigInt(argument));
+    const value = negative ? -1n - BigInt(argument) : BigInt(argument);
+    if (argument < 2n ** 63n) return integer(value);
+    throw new DecodeError(
+      `cbor: cannot unmarshal ${negative ? 'negative' : 'positive'} integer into Go value of type int64 (${value} overflows Go's int64)`,
+    );
   }
 
   /** A byte or text string's bytes, its chunks joined. */
@@ -107,11 +132,19 @@ class Reader {
     } else for (let i = 0; !this.#isBreak(); i++) yield i;
   }
 
+  #array(argument: number | bigint | undefined): unknown[] {
+    const out: unknown[] = [];
+    for (const _ of this.#count(argument)) out.push(this.value());
+    return out;
+  }
+
   #map(argument: number | bigint | undefined): Record<string, unknown> {
     const out: Record<string, unknown> = {};
     for (const i of this.#count(argument)) {
-      const key = this.value();
-      if (typeof key !== 'string') throw new DecodeError(`cbor: cannot unmarshal ${typeof key} into Go value of type string`);
+      const [initial = 0] = this.#bytes.subarray(this.#at);
+      // Null is no text.
+      const key = this.value() ?? '';
+      if (typeof key !== 'string') throw new DecodeError(`cbor: cannot unmarshal ${typeNames[initial >> 5]} into Go value of type string`);
       if (Object.hasOwn(out, key)) throw new DecodeError(`cbor: found duplicate map key ${JSON.stringify(key)} at map element index ${i}`);
       setKey(out, key, this.value());
     }
@@ -128,15 +161,21 @@ class Reader {
       const base64 = toBase64(bytes);
       return tag === isTag.base64 ? base64 : base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
     }
-    if (tag === isTag.positiveBignum || tag === isTag.negativeBignum)
-      throw new DecodeError('cbor: cannot unmarshal big integer into Go value of type int64');
+    if (tag === isTag.positiveBignum || tag === isTag.negativeBignum) throw notAccepted('tag', 'bignum');
+    if (tag === isTag.rfc3339) return this.#rfc3339(initial >> 5);
     const content = this.value();
-    if (tag === isTag.epoch) {
-      if (typeof content !== 'number') throw new DecodeError('cbor: tag number 1 must be followed by integer or floating-point number');
-      return new Date(content * 1000).toISOString();
-    }
-    if (tag === isTag.rfc3339 && typeof content !== 'string') throw new DecodeError('cbor: tag number 0 must be followed by text string');
-    return content;
+    if (tag !== isTag.epoch) return content;
+    if (typeof content !== 'number' && typeof content !== 'bigint')
+      throw new DecodeError(`cbor: tag number 1 must be followed by integer or floating-point number, got ${typeNames[initial >> 5]}`);
+    return epochTime(Number(content));
+  }
+
+  #rfc3339(type: number): string {
+    if (type !== 3) throw new DecodeError(`cbor: tag number 0 must be followed by text string, got ${typeNames[type]}`);
+    const text = String(this.value());
+    const instant = readTime(text, 'time');
+    if (typeof instant === 'string') throw new DecodeError(`cbor: cannot set ${text} for time.Time: ${instant}`);
+    return text;
   }
 
   #simple(info: number): unknown {
@@ -146,7 +185,6 @@ class Reader {
       case 21:
         return true;
       case 22:
-      case 23:
         return null;
       case 25:
         return this.#finite(halfValue(Number(this.#argument(25, 0))));
@@ -158,18 +196,26 @@ class Reader {
         this.#need(8);
         this.#at += 8;
         return this.#finite(this.#view.getFloat64(this.#at - 8));
+      case 24: {
+        const value = Number(this.#argument(24, 0));
+        if (value < 32) throw new DecodeError(`cbor: invalid simple value ${value} for type primitives`);
+        throw notAccepted('primitives', `simple value ${value} is not recognized`);
+      }
+      case 31:
+        throw new DecodeError('cbor: unexpected "break" code');
       default:
-        throw new DecodeError(`cbor: simple value ${info} is not recognized`);
+        if (info > 27) throw new DecodeError(`cbor: invalid additional information ${info} for type primitives`);
+        throw notAccepted('primitives', `simple value ${info} is not recognized`);
     }
   }
 
   #finite(value: number): number {
     if (Number.isFinite(value)) return value;
-    throw new DecodeError(`cbor: ${Number.isNaN(value) ? 'NaN' : 'infinite'} values are not allowed`);
+    throw notAccepted('primitives', `floating-point ${Number.isNaN(value) ? 'NaN' : 'infinity'}`);
   }
 
   value(): unknown {
-    if (++this.#depth > maxNesting) throw new DecodeError(`cbor: exceeded max nested level ${maxNesting}`);
+    if (isTooDeep(++this.#depth)) throw new DecodeError(`cbor: exceeded max nested level ${maxNesting}`);
     const [initial = 0] = this.#take(1);
     const type = initial >> 5;
     const info = initial & 0x1f;
@@ -182,9 +228,9 @@ class Reader {
     switch (type) {
       case 2:
       case 3:
-        return this.#text(this.#string(argument, type));
+        return type === 2 ? lenient.decode(this.#string(argument, type)) : this.#text(this.#string(argument, type));
       case 4:
-        return Array.from(this.#count(argument), () => this.value());
+        return this.#array(argument);
       case 5:
         return this.#map(argument);
     }
