@@ -72,7 +72,7 @@ class Reader {
   #argument(info: number, type: number): number | bigint | undefined {
     if (info < 24) return info;
     if (info === 31 && type >= 2 && type <= 5) return undefined;
-    if (info > 27) throw new DecodeError(`cbor: invalid additional information ${info} for type ${type}`);
+    if (info > 27) throw new DecodeError(`cbor: invalid additional information ${info} for type ${typeNames[type]}`);
     const size = 2 ** (info - 24);
     this.#need(size);
     const at = this.#at;
