@@ -156,4 +156,4 @@ export { isDefaultStorageClass } from './storage/storage-class.ts';
 export { strictErrors } from './strict-errors.ts';
 export * from './time-format.ts';
 export { compareVersions } from './version-order.ts';
-export { yamlOptions } from './yaml-scalars.ts';
+export { yamlOptions, yamlOutput } from './yaml-scalars.ts';

@@ -75,3 +75,6 @@ export const yamlOptions = {
   resolveKnownTags: false,
   customTags: (tags: Tags): Tags => [...tags, ...found, ...declared, binary],
 };
+
+/** For its writer: text that a reader of YAML 1.1 would take for something else is quoted. */
+export const yamlOutput = { aliasDuplicateObjects: false, compat: 'yaml-1.1' } as const;

@@ -6,7 +6,7 @@ import { decodeProtobuf, openEnvelope } from '../protobuf/decode.ts';
 import { encodeProtobuf, magic } from '../protobuf/encode.ts';
 import { type KubeObject, parseApiVersion } from '../resource.ts';
 import { kindNode } from '../schema/table.ts';
-import { yamlOptions } from '../yaml-scalars.ts';
+import { yamlOptions, yamlOutput } from '../yaml-scalars.ts';
 import { ConversionError, checkDocument, convertObject, nodeOfDocument } from './convert-object.ts';
 
 export const fileFormats = ['json', 'yaml', 'protobuf'] as const;
@@ -145,8 +145,7 @@ function itemsOf({ number, value }: Located): Located[] {
 
 function encode(objects: readonly KubeObject[], format: FileFormat): Uint8Array {
   if (format === 'json') return encoder.encode(objects.map((object) => `${JSON.stringify(object, undefined, 2)}\n`).join(''));
-  if (format === 'yaml')
-    return encoder.encode(objects.map((object) => stringifyYaml(object, { aliasDuplicateObjects: false })).join('---\n'));
+  if (format === 'yaml') return encoder.encode(objects.map((object) => stringifyYaml(object, yamlOutput)).join('---\n'));
   const [object, ...others] = objects;
   if (!object || others.length > 0) throw new ConversionError(`protobuf holds one document, and there are ${objects.length}`);
   const { node } = nodeOfDocument(object);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import '../../api/long-integers.ts';
+import { toYaml } from '../representation/yaml.ts';
 import { convertYaml } from './yaml-to-json.ts';
 
 describe('YAML to JSON', () => {
@@ -15,6 +15,35 @@ describe('YAML to JSON', () => {
     ['a: &a {x: 1, z: 2}\nb: {<<: *a, z: 3}', { a: { x: 1, z: 2 }, b: { x: 1, z: 3 } }],
   ])('%s', (text, value) => {
     expect(JSON.parse(convertYaml(text).json ?? '')).toEqual(value);
+  });
+
+  it('reads what the server writes', () => {
+    const texts = [
+      'yes',
+      'N',
+      'on',
+      '~',
+      '',
+      '0644',
+      '0o17',
+      '0x1F',
+      '1_000',
+      '+5',
+      '08',
+      '1e3',
+      '.5',
+      '.inf',
+      '1:30',
+      '2020-01-01',
+      '<<',
+      '- a',
+      ' a ',
+      'b\nc\n',
+    ];
+    for (const text of texts) {
+      const value = { a: [text], [text]: text };
+      expect(JSON.parse(convertYaml(toYaml(value)).json ?? '')).toEqual(value);
+    }
   });
 
   it('keeps the digits of long integers', () => {

@@ -1,6 +1,6 @@
 /** Answers as YAML. */
 import { type ScalarTag, stringify } from 'yaml';
-import { isJsonObject, type JsonObject, nestingOf } from '../../api/index.ts';
+import { isJsonObject, type JsonObject, nestingOf, yamlOutput } from '../../api/index.ts';
 
 /** Below so many levels indentation would be most of the text, and grow with the square of the nesting. */
 const indentedLevels = 100;
@@ -34,6 +34,6 @@ function withFlow(value: unknown, levels: number): unknown {
 }
 
 export function toYaml(value: object): string {
-  if (nestingOf(value) <= indentedLevels) return stringify(value, { aliasDuplicateObjects: false });
-  return stringify(withFlow(value, indentedLevels), { aliasDuplicateObjects: false, customTags: (tags) => [flowTag, ...tags] });
+  if (nestingOf(value) <= indentedLevels) return stringify(value, yamlOutput);
+  return stringify(withFlow(value, indentedLevels), { ...yamlOutput, customTags: (tags) => [flowTag, ...tags] });
 }
