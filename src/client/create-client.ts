@@ -1,5 +1,5 @@
 import type { KubeList, KubeObject, Resource, Status } from '../api/index.ts';
-import { errors, StatusError } from '../api/index.ts';
+import { apiVersionOf, errors, StatusError } from '../api/index.ts';
 import type { Client, PatchType, Transport, TransportRequest, TransportResponse, WatchEvent, WriteOptions } from './client.ts';
 
 export interface ClientOptions {
@@ -72,8 +72,9 @@ export function createClient(transport: Transport, options: ClientOptions = {}):
     async list<T extends KubeObject>(resource: Resource<T>, given: Parameters<Client['list']>[1] = {}) {
       const { namespace, signal, ...rest } = given;
       const list = (await send(objectRequest('GET', resource, undefined, { namespace, signal }, { query: queryOf(rest) }))) as KubeList<T>;
-      // Go encodes an empty slice that was never made as null.
-      return list.items ? list : { ...list, items: [] };
+      const named = { kind: resource.kind, apiVersion: apiVersionOf(resource) };
+      // Go encodes an empty slice that was never made as null, and leaves to the list what its items are.
+      return { ...list, items: list.items?.map((item) => (item.kind === undefined ? { ...named, ...item } : item)) ?? [] };
     },
 
     async *watch<T extends KubeObject>(resource: Resource<T>, given: Parameters<Client['watch']>[1] = {}) {

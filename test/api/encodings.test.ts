@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { decodeCbor, decodeMessage, encodeCbor, openEnvelope, ServiceAccount, structNode } from '../../src/api/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
@@ -69,6 +70,33 @@ describe('encodings', () => {
     });
     const table = await bytes(configMaps, 'application/cbor;as=Table;g=meta.k8s.io;v=v1');
     expect(decodeCbor(table.body)).toMatchObject({ kind: 'Table', rows: [{ cells: ['a', expect.anything(), expect.any(String)] }] });
+  });
+
+  it('leaves to a list what its items are, but for custom resources', async () => {
+    const definition = {
+      ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: 'shirts.example.com' } },
+      spec: {
+        ...{ group: 'example.com', scope: 'Namespaced', names: { plural: 'shirts', kind: 'Shirt' } },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+      },
+    };
+    const post = (path: string, object: object) => bytes(path, 'application/json', Buffer.from(JSON.stringify(object)), 'application/json');
+    await post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition);
+    const shirts = '/apis/example.com/v1/namespaces/default/shirts';
+    const custom = { apiVersion: 'example.com/v1', kind: 'Shirt', metadata: { name: 'a' } };
+    await expect.poll(async () => (await post(shirts, custom)).status).toBe(201);
+    await post(configMaps, { metadata: { name: 'listed' } });
+    const items = async (path: string, accept: string, read: (body: Buffer) => unknown) =>
+      (read((await bytes(path, accept)).body) as { items: { kind?: string; apiVersion?: string; metadata: object }[] }).items;
+    const json = (body: Buffer) => JSON.parse(body.toString());
+    const { apiVersion: _, kind: __, ...bare } = json((await bytes(`${configMaps}/listed`, 'application/json')).body);
+    const selected = `${configMaps}?fieldSelector=metadata.name%3Dlisted`;
+    expect(await items(selected, 'application/json', json)).toEqual([bare]);
+    expect(await items(`${selected}&pretty=true`, 'application/json', json)).toEqual([bare]);
+    expect(await items(selected, 'application/yaml', (body) => parse(body.toString()))).toEqual([bare]);
+    expect((await items(selected, 'application/cbor', decodeCbor)).map(Object.keys)).toEqual([Object.keys(bare)]);
+    expect(await items('/apis/extensions/v1beta1/deployments', 'application/json', json)).toEqual([]);
+    expect(await items(shirts, 'application/json', json)).toMatchObject([custom]);
   });
 });
 

@@ -4,18 +4,39 @@ import type { Answer, AnswerEvent, Item } from '../exchange.ts';
 import type { Encoding } from './accept.ts';
 import { toYaml } from './yaml.ts';
 
-const comma = Buffer.from(',');
+const openingBrace = Buffer.from('{');
+const commaAndBrace = Buffer.from(',{');
 const newline = Buffer.from('\n');
 
 const bytesOf = (item: { object: object; bytes?: Buffer }): Buffer => item.bytes ?? Buffer.from(JSON.stringify(item.object));
 
+type ListAnswer = Answer & { type: 'list' };
+
+/** In lists of built-in kinds, as Go writes them, items don't say what the list does. */
+const saysItsKind = ({ resource }: ListAnswer) => resource.custom !== undefined;
+
+function withoutKind(object: object): object {
+  const { kind: _, apiVersion: __, ...rest } = object as { kind?: unknown; apiVersion?: unknown };
+  return rest;
+}
+
 /** A list around its items' own bytes. */
-function encodeList({ resource, metadata, items }: Answer & { type: 'list' }): Buffer[] {
+function encodeList(answer: ListAnswer): Buffer[] {
+  const { resource, metadata, items } = answer;
   const head = `{"kind":${JSON.stringify(`${resource.resource.kind}List`)},"apiVersion":${JSON.stringify(resource.apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`;
   const chunks: Buffer[] = [Buffer.from(head)];
-  for (const [i, item] of items.entries()) {
-    if (i > 0) chunks.push(comma);
-    chunks.push(bytesOf(item));
+  const isTyped = !saysItsKind(answer);
+  const opening = Buffer.from(isTyped ? `{"kind":"${resource.resource.kind}","apiVersion":"${resource.apiVersion}",` : '{');
+  let separator = openingBrace;
+  for (const item of items) {
+    const { bytes } = item;
+    // What is stored begins with it.
+    const isStored = bytes !== undefined && opening.compare(bytes, 0, opening.length) === 0;
+    const members = isStored
+      ? bytes.subarray(opening.length)
+      : Buffer.from(JSON.stringify(isTyped ? withoutKind(item.object) : item.object)).subarray(openingBrace.length);
+    chunks.push(separator, members);
+    separator = commaAndBrace;
   }
   chunks.push(Buffer.from(']}\n'));
   return chunks;
@@ -24,8 +45,9 @@ function encodeList({ resource, metadata, items }: Answer & { type: 'list' }): B
 /** An object or a list in the encoding. */
 export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encoding: Encoding, pretty: boolean): Buffer[] {
   if (encoding === 'json' && !pretty) return answer.type === 'list' ? encodeList(answer) : [bytesOf(answer.item), newline];
-  const value = plainAnswer(answer);
-  if (encoding === 'protobuf') return [protobufOf(value)];
+  if (encoding === 'protobuf') return [protobufOf(plainAnswer(answer))];
+  const isTyped = answer.type === 'list' && !saysItsKind(answer);
+  const value = plainAnswer(answer, isTyped ? ({ object }) => withoutKind(object) : undefined);
   if (encoding === 'cbor') return [cborOf(value)];
   if (encoding === 'yaml') return [Buffer.from(toYaml(value))];
   return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
