@@ -74,7 +74,7 @@ test('what cannot be answered is said in clear words', async () => {
     '400 BadRequest: at: Invalid value: "yesterday": must be a time such as 2006-01-02T15:04:05Z or how long ago, such as -5m',
   );
   expect(await problem('at=')).toMatch(/^400 BadRequest/);
-  expect(await problem('at=-99999999999h')).toMatch(/^410 Expired/);
+  expect(await problem('at=-2000000h')).toMatch(/^410 Expired/);
   expect(await problem('at=2999-01-01T00:00:00Z')).toBe('400 BadRequest: at: Invalid value: "2999-01-01T00:00:00Z": is in the future');
   expect(await problem('at=-1m&resourceVersion=5')).toBe('400 BadRequest: at and resourceVersion exclude each other');
   expect((await api.http('GET', `${path}?watch=1&at=-1m`)).status).toBe(400);
