@@ -89,7 +89,7 @@ function listProblem(operation: Operation, byId: ReadonlyMap<number, Operation>,
       ceiling.by,
     );
   if (!timeline.knows(1, Math.min(revision, timeline.end))) return undefined;
-  return contentProblem(operation, lastWithItems(before, byId), timeline);
+  return contentProblem(operation, before, timeline);
 }
 
 const isExact = ({ match, limit, version }: Extract<Operation['call'], { verb: 'list' }>) =>
@@ -104,19 +104,22 @@ function expiryProblem(operation: Operation, byId: ReadonlyMap<number, Operation
   return problem('what is kept is answered', `a list of revision ${revision} was refused though nothing of it was given up`, operation);
 }
 
-/** The page before whose last item tells where the next begins. */
-function lastWithItems(page: Operation | undefined, byId: ReadonlyMap<number, Operation>): Operation | undefined {
-  let found = page;
-  while (found?.list?.items.length === 0 && found.call.verb === 'list') found = byId.get(found.call.continues ?? -1);
-  return found;
+/** Where a page begins: after this key. Others' objects come after all of ours, so a page with room for more of ours has ended among them. */
+function startOf(before: Operation | undefined): string {
+  if (before?.call.verb !== 'list' || !before.list) return '';
+  const { items } = before.list;
+  return items.length < (before.call.limit ?? 0) ? afterAll : (items.at(-1)?.key ?? '');
 }
+
+/** After every key. */
+const afterAll = '\uffff';
 
 /** What a list must have: everything that was there, or its part of it. */
 function contentProblem(operation: Operation, before: Operation | undefined, timeline: Timeline): Violation | undefined {
   const { call, list } = operation;
   if (call.verb !== 'list' || !list) return undefined;
   const { revision, items, more } = list;
-  const after = before?.list?.items.at(-1)?.key ?? '';
+  const after = startOf(before);
   const all = [...timeline.keys()]
     .filter((key) => key > after && (!call.namespace || key.startsWith(`${call.namespace}/`)))
     .flatMap((key) => {
