@@ -15,6 +15,7 @@ import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
 import { type Encoding, parseAccept } from '../representation/accept.ts';
 import { encodeAnswer } from '../representation/encode.ts';
+import { joined } from '../representation/pieces.ts';
 import { kindOf, nicknamesOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
 
 export interface DiscoveryOptions {
@@ -171,9 +172,9 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     const [type = ''] = Object.entries(mediaTypes).find(([, e]) => e === encoding) ?? [];
     const contentType = `${type};g=apidiscovery.k8s.io;v=${version};as=${aggregatedKind}`;
     if (context.header('if-none-match') === etag) return { type: 'raw', status: 304, contentType, body: '', headers };
-    const [body] =
-      encoding === 'json' ? [json] : encodeAnswer({ type: 'object', status: 200, item: { object: document } }, encoding, false);
-    return { type: 'raw', status: 200, contentType, body: body ?? '', headers };
+    const body =
+      encoding === 'json' ? json : joined(encodeAnswer({ type: 'object', status: 200, item: { object: document } }, encoding, false));
+    return { type: 'raw', status: 200, contentType, body, headers };
   };
 
   return (context) => {

@@ -10,6 +10,7 @@ import { statusAnswer } from '../pipeline/status-answer.ts';
 import { notFoundMessage } from '../registry/dispatch.ts';
 import { type Encoding, negotiate, negotiateError, type Representation } from '../representation/accept.ts';
 import { encodeAnswer, encodeEvents, hasProtobuf } from '../representation/encode.ts';
+import { joined, type Piece, pieceOf, sizeOf } from '../representation/pieces.ts';
 import { present } from '../representation/present.ts';
 import type { Reply, ReplyHeaders } from './reply.ts';
 import { fillSlab, giveSlab, slabBytes, takeSlab } from './slabs.ts';
@@ -78,18 +79,17 @@ interface Sending {
 
 const patientWriter = ({ reply, context, clock, stalledMs }: Sending) => writer(reply, context.signal, { clock, stalledMs });
 
-function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, chunks: Buffer[]): void | Promise<void> {
+function writeWhole(sending: Sending, status: number, headers: ReplyHeaders, pieces: readonly Piece[]): void | Promise<void> {
   const { context, reply } = sending;
-  let size = 0;
-  for (const chunk of chunks) size += chunk.length;
+  const size = sizeOf(pieces);
   if (size > gzipThresholdBytes && context.method !== 'HEAD' && takesGzip(context))
-    return writeCompressed(sending, status, headers, Buffer.concat(chunks, size));
+    return writeCompressed(sending, status, headers, joined(pieces, size));
   headers['content-length'] = size;
   sending.bytes = size;
   reply.head(status, headers);
   if (context.method === 'HEAD') reply.end();
-  else if (size <= slabBytes) reply.end(Buffer.concat(chunks, size));
-  else return writeInSlabs(sending, chunks);
+  else if (size <= slabBytes) reply.end(joined(pieces, size));
+  else return writeInSlabs(sending, pieces);
 }
 
 async function writeCompressed(sending: Sending, status: number, headers: ReplyHeaders, whole: Buffer): Promise<void> {
@@ -101,7 +101,7 @@ async function writeCompressed(sending: Sending, status: number, headers: ReplyH
 }
 
 /** A slow reader of a long list holds one slab. */
-async function writeInSlabs(sending: Sending, pieces: readonly Buffer[]): Promise<void> {
+async function writeInSlabs(sending: Sending, pieces: readonly Piece[]): Promise<void> {
   const slab = takeSlab();
   const cursor = { piece: 0, offset: 0 };
   for (;;) {
@@ -224,7 +224,7 @@ function writeAnswer(sending: Sending, answer: Answer, representation: Represent
       for (const [name, value] of Object.entries(answer.headers ?? {})) headers[name.toLowerCase()] = value;
       headers['content-type'] = answer.contentType;
       return writeWhole(sending, answer.status, headers, [
-        typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body),
+        pieceOf(typeof answer.body === 'string' ? Buffer.from(answer.body) : Buffer.from(answer.body)),
       ]);
     case 'stream':
       return writeStream(sending, answer);

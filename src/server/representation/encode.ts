@@ -2,11 +2,16 @@
 import { encodeCbor, encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item } from '../exchange.ts';
 import type { Encoding } from './accept.ts';
+import { type Piece, pieceOf } from './pieces.ts';
 import { toYaml } from './yaml.ts';
 
-const openingBrace = Buffer.from('{');
-const commaAndBrace = Buffer.from(',{');
-const newline = Buffer.from('\n');
+const openingBrace = pieceOf(Buffer.from('{'));
+const commaAndBrace = pieceOf(Buffer.from(',{'));
+const newline = pieceOf(Buffer.from('\n'));
+const listEnd = pieceOf(Buffer.from(']}\n'));
+
+const comma = ','.charCodeAt(0);
+const quote = '"'.charCodeAt(0);
 
 const bytesOf = (item: { object: object; bytes?: Buffer }): Buffer => item.bytes ?? Buffer.from(JSON.stringify(item.object));
 
@@ -21,36 +26,39 @@ function withoutKind(object: object): object {
 }
 
 /** A list around its items' own bytes. */
-function encodeList(answer: ListAnswer): Buffer[] {
+function encodeList(answer: ListAnswer): Piece[] {
   const { resource, metadata, items } = answer;
   const head = `{"kind":${JSON.stringify(`${resource.resource.kind}List`)},"apiVersion":${JSON.stringify(resource.apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`;
-  const chunks: Buffer[] = [Buffer.from(head)];
+  const pieces = [pieceOf(Buffer.from(head))];
   const isTyped = !saysItsKind(answer);
-  const opening = Buffer.from(isTyped ? `{"kind":"${resource.resource.kind}","apiVersion":"${resource.apiVersion}",` : '{');
+  // What is stored begins with it.
+  const kindBytes = isTyped ? `"kind":"${resource.resource.kind}","apiVersion":"${resource.apiVersion}",`.length : 0;
   let separator = openingBrace;
   for (const item of items) {
     const { bytes } = item;
-    // What is stored begins with it.
-    const isStored = bytes !== undefined && opening.compare(bytes, 0, opening.length) === 0;
-    const members = isStored
-      ? bytes.subarray(opening.length)
-      : Buffer.from(JSON.stringify(isTyped ? withoutKind(item.object) : item.object)).subarray(openingBrace.length);
-    chunks.push(separator, members);
+    const members =
+      bytes !== undefined && (!isTyped || (bytes[kindBytes] === comma && bytes[kindBytes + 1] === quote))
+        ? pieceOf(bytes, 1 + kindBytes)
+        : pieceOf(Buffer.from(JSON.stringify(isTyped ? withoutKind(item.object) : item.object)), 1);
+    pieces.push(separator, members);
     separator = commaAndBrace;
   }
-  chunks.push(Buffer.from(']}\n'));
-  return chunks;
+  pieces.push(listEnd);
+  return pieces;
 }
 
 /** An object or a list in the encoding. */
-export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encoding: Encoding, pretty: boolean): Buffer[] {
-  if (encoding === 'json' && !pretty) return answer.type === 'list' ? encodeList(answer) : [bytesOf(answer.item), newline];
-  if (encoding === 'protobuf') return [protobufOf(plainAnswer(answer))];
+export function encodeAnswer(answer: Answer & { type: 'object' | 'list' }, encoding: Encoding, pretty: boolean): Piece[] {
+  if (encoding === 'json' && !pretty) return answer.type === 'list' ? encodeList(answer) : [pieceOf(bytesOf(answer.item)), newline];
+  return [pieceOf(encodePlainly(answer, encoding))];
+}
+
+function encodePlainly(answer: Answer & { type: 'object' | 'list' }, encoding: Encoding): Buffer {
+  if (encoding === 'protobuf') return protobufOf(plainAnswer(answer));
   const isTyped = answer.type === 'list' && !saysItsKind(answer);
   const value = plainAnswer(answer, isTyped ? ({ object }) => withoutKind(object) : undefined);
-  if (encoding === 'cbor') return [cborOf(value)];
-  if (encoding === 'yaml') return [Buffer.from(toYaml(value))];
-  return [Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)];
+  if (encoding === 'cbor') return cborOf(value);
+  return Buffer.from(encoding === 'yaml' ? toYaml(value) : `${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 /** The same as plain data, by reference; `objectOf`: how an item's object is taken. */
