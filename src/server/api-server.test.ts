@@ -1,5 +1,5 @@
 import { Registry as MetricsRegistry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   CertificateSigningRequest,
   ConfigMap,
@@ -16,44 +16,12 @@ import {
   type Status,
   VolumeAttachment,
 } from '../api/index.ts';
-import { type Client, createClient } from '../client/index.ts';
+import { createClient } from '../client/index.ts';
 import { createSigningRequest } from '../pki/index.ts';
 import { openMemoryStore } from '../store/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './request.ts';
+import { admin, configMap, deployment, namespace, pod, under } from './testing/server-of-each-test.ts';
 import { openTestServer, type TestServer } from './testing/test-server.ts';
-
-let under: TestServer;
-let admin: Client;
-beforeEach(async () => {
-  under = await openTestServer();
-  admin = under.admin;
-});
-afterEach(() => under.close());
-
-const namespace = 'work';
-const configMap = (name: string, data: Record<string, string> = {}, metadata = {}): Draft<ConfigMap> => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name, namespace, ...metadata },
-  data,
-});
-const pod = (name: string, labels: Record<string, string> = {}): Draft<Pod> => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, namespace, labels },
-  // The server fills in what the types call required.
-  spec: { containers: [{ name: 'c', image: 'i' }] } as Pod['spec'],
-});
-const deployment = (name: string) =>
-  ({
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace },
-    spec: {
-      selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
-    },
-  }) as unknown as Draft<Deployment>;
 
 describe('create', () => {
   test('completes metadata, applies defaults and answers what was stored', async () => {

@@ -1,24 +1,6 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Deployment, type Draft, Pod, PodDisruptionBudget, type Status } from '../../api/index.ts';
-import type { Client } from '../../client/index.ts';
-import { openTestServer, type TestServer } from '../testing/test-server.ts';
-
-let under: TestServer;
-let admin: Client;
-beforeEach(async () => {
-  under = await openTestServer();
-  admin = under.admin;
-});
-afterEach(() => under.close());
-
-const namespace = 'work';
-const pod = (name: string, labels: Record<string, string> = {}): Draft<Pod> => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, namespace, labels },
-  // The server fills in what the types call required.
-  spec: { containers: [{ name: 'c', image: 'i' }] } as Pod['spec'],
-});
+import { expect, test } from 'vitest';
+import { Deployment, Pod, PodDisruptionBudget, type Status } from '../../api/index.ts';
+import { admin, deployment, namespace, pod } from '../testing/server-of-each-test.ts';
 
 test('a pod is bound once', async () => {
   await admin.create(Pod, pod('p'));
@@ -113,11 +95,8 @@ test('an evicted pod says so; a trial says nothing', async () => {
 });
 
 test('a rollback leaves the wish with the deployment, as kubectl before 1.14 asks for it', async () => {
-  const labels = { app: 'back' };
-  const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } };
   const deployments = (group: string) => `/apis/${group}/namespaces/${namespace}/deployments`;
-  const body = { metadata: { name: 'back' }, spec: { selector: { matchLabels: labels }, template } };
-  await admin.raw('POST', deployments('apps/v1'), { body });
+  await admin.create(Deployment, deployment('back'));
   const roll = (wish: object, apiVersion = 'extensions/v1beta1') =>
     admin.raw('POST', `${deployments(apiVersion)}/back/rollback`, { body: { apiVersion, kind: 'DeploymentRollback', ...wish } });
   const wish = { name: 'back', updatedAnnotations: { why: 'broken' }, rollbackTo: { revision: 3 } };
