@@ -2,15 +2,7 @@
  * Makes the resource claims that pods' templates ask for (KEP-4381), takes from claims the pods that need them no more, and gives their
  * devices back when none is left.
  */
-import {
-  isPodTerminal,
-  Pod,
-  type PodResourceClaim,
-  type Pod as PodType,
-  ResourceClaimTemplate,
-  resourceV1,
-  semanticEqual,
-} from '../api/index.ts';
+import { isPodTerminal, Pod, type PodResourceClaim, ResourceClaimTemplate, resourceV1, semanticEqual } from '../api/index.ts';
 import { controllerOf, controllerRef, keyOf } from '../client/index.ts';
 import { defineController, isNamespaceTerminating, messageOf } from './framework/index.ts';
 
@@ -22,9 +14,8 @@ const podClaimAnnotation = 'resource.kubernetes.io/pod-claim-name';
 const allocationFinalizer = 'resource.kubernetes.io/delete-protection';
 const claimPrefix = 'claim:';
 
-const generatedName = (pod: PodType, { name }: PodResourceClaim) =>
+const generatedName = (pod: Pod, { name }: PodResourceClaim) =>
   pod.status?.resourceClaimStatuses?.find((status) => status.name === name)?.resourceClaimName;
-const isDone = (pod: PodType) => isPodTerminal(pod);
 
 export const resourceClaimController = defineController(
   'resourceclaim-controller',
@@ -35,15 +26,15 @@ export const resourceClaimController = defineController(
     const events = recorder('resource_claim');
     const enqueueClaim = (namespace: string | undefined, name: string) =>
       queue.add(claimPrefix + keyOf({ metadata: { name, ...(namespace ? { namespace } : {}) } }));
-    const enqueueClaimsOf = (pod: PodType) => {
+    const enqueueClaimsOf = (pod: Pod) => {
       for (const podClaim of pod.spec.resourceClaims ?? []) {
         const name = podClaim.resourceClaimName ?? generatedName(pod, podClaim);
         if (name) enqueueClaim(pod.metadata.namespace, name);
       }
     };
-    const seen = (pod: PodType) => {
+    const seen = (pod: Pod) => {
       if (!pod.spec.resourceClaims?.length) return;
-      if (isDone(pod)) enqueueClaimsOf(pod);
+      if (isPodTerminal(pod)) enqueueClaimsOf(pod);
       else if (!pod.metadata.deletionTimestamp) queue.add(keyOf(pod));
     };
     pods.addHandler({ add: seen, update: seen, delete: enqueueClaimsOf });
@@ -64,7 +55,7 @@ export const resourceClaimController = defineController(
     });
 
     /** The claim made for one of a pod's templates. */
-    const made = (pod: PodType, podClaim: PodResourceClaim): resourceV1.ResourceClaim | undefined => {
+    const made = (pod: Pod, podClaim: PodResourceClaim): resourceV1.ResourceClaim | undefined => {
       const name = generatedName(pod, podClaim);
       const known = name ? claims.lister.get(name, pod.metadata.namespace) : undefined;
       const isItsOwn = (claim: resourceV1.ResourceClaim) => controllerOf(claim)?.uid === pod.metadata.uid;
@@ -77,7 +68,7 @@ export const resourceClaimController = defineController(
         .find((claim) => isItsOwn(claim) && claim.metadata.annotations?.[podClaimAnnotation] === podClaim.name);
     };
 
-    const make = async (pod: PodType, podClaim: PodResourceClaim, signal: AbortSignal): Promise<resourceV1.ResourceClaim> => {
+    const make = async (pod: Pod, podClaim: PodResourceClaim, signal: AbortSignal): Promise<resourceV1.ResourceClaim> => {
       const { namespace } = pod.metadata;
       const templateName = podClaim.resourceClaimTemplateName ?? '';
       const template = templates.lister.get(templateName, namespace);
@@ -102,7 +93,7 @@ export const resourceClaimController = defineController(
 
     const reconcilePod = async (key: string, signal: AbortSignal): Promise<void> => {
       const pod = pods.lister.getByKey(key);
-      if (!pod || pod.metadata.deletionTimestamp || isDone(pod)) return;
+      if (!pod || pod.metadata.deletionTimestamp || isPodTerminal(pod)) return;
       const { namespace, name, uid } = pod.metadata;
       const statuses: { name: string; resourceClaimName: string }[] = [];
       for (const podClaim of pod.spec.resourceClaims ?? []) {
@@ -125,7 +116,7 @@ export const resourceClaimController = defineController(
     const holds = ({ resource, name, uid }: { resource: string; name: string; uid: string }, namespace: string | undefined): boolean => {
       if (resource !== 'pods') return true;
       const pod = pods.lister.get(name, namespace);
-      return pod?.metadata.uid === uid && !isDone(pod);
+      return pod?.metadata.uid === uid && !isPodTerminal(pod);
     };
 
     const reconcileClaim = async (key: string, signal: AbortSignal): Promise<void> => {
@@ -160,7 +151,7 @@ export const resourceClaimController = defineController(
       const owner = controllerOf(claim);
       if (owner?.kind !== 'Pod' || claim.metadata.deletionTimestamp || kept.length > 0) return;
       const pod = pods.lister.get(owner.name, namespace);
-      if (pod?.metadata.uid === owner.uid && isDone(pod))
+      if (pod?.metadata.uid === owner.uid && isPodTerminal(pod))
         await client.delete(ResourceClaim, name, { namespace, preconditions: { uid }, signal });
     };
 
