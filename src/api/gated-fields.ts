@@ -139,7 +139,7 @@ function follow(value: unknown, steps: readonly string[], at: number, remove: bo
     const name = step.slice(0, -1);
     const inside = value[name];
     const found = follow(inside, steps, at + 1, remove);
-    if (remove && isJsonObject(inside) && Object.keys(inside).length === 0) delete value[name];
+    if (remove && found && isJsonObject(inside) && Object.keys(inside).length === 0) delete value[name];
     return found;
   }
   if (!step.endsWith('[]') && step !== '*') return follow(value[step], steps, at + 1, remove);

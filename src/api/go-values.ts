@@ -27,6 +27,7 @@ export function goSyntax(value: unknown): string {
 
 /** As Go's `%T`. */
 export function goType(value: unknown): string {
+  if (value === null) return '<nil>';
   if (Array.isArray(value)) return '[]interface {}';
   switch (typeof value) {
     case 'boolean':

@@ -156,4 +156,5 @@ export { isDefaultStorageClass } from './storage/storage-class.ts';
 export { strictErrors } from './strict-errors.ts';
 export * from './time-format.ts';
 export { compareVersions } from './version-order.ts';
-export { yamlOptions, yamlOutput } from './yaml-scalars.ts';
+export { yamlOutput } from './yaml-output.ts';
+export { yamlOptions } from './yaml-scalars.ts';

@@ -33,6 +33,8 @@ export interface ServedVersion<T extends KubeObject = KubeObject> {
   defaults?(obj: KubeObject): void;
   /** To the storage version. */
   toStorage(obj: KubeObject): T;
+  /** As `toStorage`, of what lies in the store in this version, which need not be what a client may send. Default: the same. */
+  fromStored?(obj: KubeObject): T;
   fromStorage(obj: T): KubeObject;
   /** Where conversion takes its time (webhooks): must have been called for whatever `toStorage` or `fromStorage` is given. */
   prepare?(objects: readonly KubeObject[], to: 'storage' | 'served'): Promise<void>;
@@ -119,6 +121,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   /** The storage version, which is also the preferred one. */
   resource: Resource<T>;
   singular?: string;
+  /** The kind of its lists, where that is not the kind with `List` behind it. */
+  listKind?: string;
   shortNames?: readonly string[];
   categories?: readonly string[];
   /** The storage version is not served, only others are (--runtime-config). */

@@ -418,6 +418,7 @@ describe('printing', () => {
     ['policy/v1 PodDisruptionBudget', { spec: { maxUnavailable: 1 } }, { 'Min Available': 'N/A', 'Max Unavailable': '1' }],
     ['discovery.k8s.io/v1 EndpointSlice', { addressType: 'IPv4', ports: [{ name: 'a' }, { port: 1 }, {}] }, { Ports: 'a,1,*' }],
     ['v1 Node', { spec: {}, status: { nodeInfo: { architecture: 'arm64' } } }, { 'Kernel-Version': '<unknown> (arm64)' }],
+    ['v1 Event', { firstTimestamp: null, lastTimestamp: null, eventTime: null }, { 'Last Seen': '<unknown>', 'First Seen': '<unknown>' }],
     ['v1 Event', { firstTimestamp: metadata.creationTimestamp }, { 'Last Seen': '10m', 'First Seen': '10m', Count: 1 }],
     [
       'v1 Event',

@@ -35,8 +35,8 @@ export function humanDuration(milliseconds: number): string {
 }
 
 /** The time from an RFC 3339 timestamp to the present, or `<unknown>` where there is none. */
-export function translateTimestampSince(timestamp: string | undefined, nowMs: number): string {
-  if (timestamp === undefined || timestamp === '') return '<unknown>';
+export function translateTimestampSince(timestamp: string | null | undefined, nowMs: number): string {
+  if (!timestamp) return '<unknown>';
   return humanDuration(nowMs - Date.parse(timestamp));
 }
 

@@ -8,6 +8,7 @@ import {
   parseQuantity,
   quantityMilliValue,
   quantityValue,
+  roundUpToMilli,
   subtractQuantities,
   tryParseQuantity,
 } from './quantity.ts';
@@ -76,9 +77,15 @@ describe('quantities', () => {
       fc.property(fc.integer(), fc.nat(999), suffix, (whole, fraction, s) => {
         const text = `${whole}.${fraction}${s}`;
         const once = canonicalQuantity(text);
-        expect(canonicalQuantity(once)).toBe(once);
+        // What was in halves of a Ki is in plain bytes then, and those are counted in tens: 76846812.5Ki, 78691136000, 78691136k, as upstream.
+        if (!s.endsWith('i') || once.endsWith('i')) expect(canonicalQuantity(once)).toBe(once);
         expect(compareQuantities(text, once)).toBe(0);
+        expect(compareQuantities(once, canonicalQuantity(once))).toBe(0);
       }),
     );
   });
+});
+
+it('what is finer than thousandths is rounded up, however its exponent is written', () => {
+  expect(['1n', '8e-9', '8E-9', '2E3'].map(roundUpToMilli)).toEqual(['1m', '1e-3', '1e-3', '2E3']);
 });

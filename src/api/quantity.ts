@@ -168,7 +168,7 @@ export function canonicalQuantity(text: string | number): string {
 /** A canonical quantity, rounded up (away from zero) to thousandths. */
 export function roundUpToMilli(text: string): string {
   // Only what is written so can be finer.
-  if (!/[nue]/.test(text)) return text;
+  if (!/[nueE]/.test(text)) return text;
   const quantity = tryParseQuantity(text);
   if (!quantity || quantity.nano % 1_000_000n === 0n) return text;
   return formatQuantity({ nano: divideAwayFromZero(quantity.nano, 1_000_000n) * 1_000_000n, format: quantity.format });

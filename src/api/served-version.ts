@@ -61,6 +61,8 @@ export interface Conversion<V extends KubeObject, T extends KubeObject> {
   defaults?(obj: V): void;
   /** What differs; apiVersion and kind are set for it. Must not change its argument. */
   toStorage(obj: V): Omit<T, 'apiVersion' | 'kind'>;
+  /** As `toStorage`, of what lies in the store. Default: the same. */
+  fromStored?(obj: V): Omit<T, 'apiVersion' | 'kind'>;
   fromStorage(obj: T): Omit<V, 'apiVersion' | 'kind'>;
 }
 
@@ -72,13 +74,14 @@ export function convertedVersion<V extends KubeObject, T extends KubeObject>(
 ): ServedVersion<T> {
   const servedHead = { apiVersion: apiVersionOf(served), kind: served.kind };
   const storageHead = { apiVersion: apiVersionOf(storage), kind: storage.kind };
-  const { defaults } = conversion;
+  const { defaults, fromStored } = conversion;
   const warning = deprecationWarning(served);
   return {
     resource: served,
     // The registry hands a version only objects of that version; the rest of an object follows from its parts.
     ...(defaults ? { defaults: (obj) => defaults(obj as V) } : {}),
     toStorage: (obj) => ({ ...conversion.toStorage(obj as V), ...storageHead }) as T,
+    ...(fromStored ? { fromStored: (obj) => ({ ...fromStored(obj as V), ...storageHead }) as T } : {}),
     fromStorage: (obj) => ({ ...conversion.fromStorage(obj), ...servedHead }) as V,
     ...(warning === undefined ? {} : { warning }),
   };

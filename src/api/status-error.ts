@@ -94,7 +94,7 @@ export const errors = {
     return new StatusError(422, 'Invalid', `${label} ${JSON.stringify(name)} is invalid${messages.length > 0 ? `: ${text}` : ''}`, {
       ...(name ? { name } : {}),
       ...(kind.group ? { group: kind.group } : {}),
-      kind: kind.kind,
+      ...(kind.kind ? { kind: kind.kind } : {}),
       ...(list.length > 0 ? { causes: list.map((e) => ({ reason: e.type, message: e.body, field: e.field })) } : {}),
     });
   },

@@ -45,6 +45,10 @@ const found: readonly ScalarTag[] = [
   { tag: 'tag:yaml.org,2002:int', default: true, test: numbers, resolve: numberOf },
 ];
 
+/** Whether plain text is something else than text. */
+export const looksLikeScalar = (text: string): boolean =>
+  found.some(({ test, resolve }) => test?.test(text) && typeof resolve(text, () => {}, {}) !== 'string');
+
 /** The same where a document says so. */
 const declared: readonly ScalarTag[] = ['null', 'bool', 'int', 'float'].map((name) => ({
   tag: `tag:yaml.org,2002:${name}`,
@@ -75,6 +79,3 @@ export const yamlOptions = {
   resolveKnownTags: false,
   customTags: (tags: Tags): Tags => [...tags, ...found, ...declared, binary],
 };
-
-/** For its writer: text that a reader of YAML 1.1 would take for something else is quoted. */
-export const yamlOutput = { aliasDuplicateObjects: false, compat: 'yaml-1.1' } as const;

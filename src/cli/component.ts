@@ -7,6 +7,11 @@ interface Separate {
   arg: Record<string, string>;
 }
 
+interface Connected extends Separate {
+  server?: string;
+  kubeconfig?: string;
+}
+
 /** What `k8ts up` starts in the background, and the control plane's parts on their own. */
 export function componentCommand(): Command {
   const command = new Command('component').description('run a part of a cluster; started by up');
@@ -42,7 +47,8 @@ export function componentCommand(): Command {
   );
   separate('kube-controller-manager', 'run a controller manager alone; of several one leads')
     .option('--server <url>', 'the API server')
-    .action(async (options: Separate & { server?: string }, own: Command) =>
+    .option('--kubeconfig <file>', 'says where the API server is and with which credentials to talk to it')
+    .action(async (options: Connected, own: Command) =>
       (await import('../cluster/index.ts')).runControllerManagerProcess({
         ...options,
         args: flagsOf('kube-controller-manager', options, own),
@@ -50,7 +56,8 @@ export function componentCommand(): Command {
     );
   separate('kube-scheduler', 'run a scheduler alone; of several one leads')
     .option('--server <url>', 'the API server')
-    .action(async (options: Separate & { server?: string }, own: Command) =>
+    .option('--kubeconfig <file>', 'says where the API server is and with which credentials to talk to it')
+    .action(async (options: Connected, own: Command) =>
       (await import('../cluster/index.ts')).runSchedulerProcess({ ...options, args: flagsOf('kube-scheduler', options, own) }),
     );
   return command;

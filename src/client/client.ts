@@ -4,6 +4,7 @@
  * `StatusError`s; an aborted signal rejects with the signal's reason.
  */
 import type { DeleteOptions, Draft, KubeList, KubeObject, ListMeta, Resource, Status } from '../api/index.ts';
+import type { Reachability } from './reachability.ts';
 
 export interface RequestOptions {
   namespace?: string | undefined;
@@ -82,6 +83,8 @@ export interface Client {
   ): Promise<R>;
   /** Any path: discovery, /version, /metrics. Answers the decoded JSON, or text. */
   raw(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal }): Promise<unknown>;
+  /** Tells who waits after a failure that the server answers again. */
+  readonly reachability: Reachability;
   /** The same server as somebody else (impersonation is not used; in process it is another identity, over HTTPS other credentials). */
   close(): Promise<void>;
 }

@@ -1,12 +1,15 @@
 import type { KubeList, KubeObject, Resource, Status } from '../api/index.ts';
 import { apiVersionOf, errors, StatusError } from '../api/index.ts';
 import type { Client, PatchType, Transport, TransportRequest, TransportResponse, WatchEvent, WriteOptions } from './client.ts';
+import { createReachability, type Reachability } from './reachability.ts';
 
 export interface ClientOptions {
   /** Sent as the User-Agent of every request; tells one component from another in logs, metrics and managed fields. */
   userAgent?: string;
   /** Called with each Warning header's text. */
   onWarning?: (text: string) => void;
+  /** Shared by clients of one server; default: one of its own. */
+  reachability?: Reachability;
 }
 
 const patchContentTypes: Record<PatchType, string> = {
@@ -33,9 +36,21 @@ export function resourcePath(resource: Resource, namespace?: string, name?: stri
 export function createClient(transport: Transport, options: ClientOptions = {}): Client {
   const headers: Record<string, string> = options.userAgent ? { 'user-agent': options.userAgent } : {};
 
+  const reachability = options.reachability ?? createReachability();
+
+  const noteFailure = (error: unknown, signal: AbortSignal | undefined): void => {
+    if (error instanceof StatusError) reachability.answered();
+    else if (!signal?.aborted) reachability.lost();
+  };
+
   const send = async (request: TransportRequest): Promise<unknown> => {
     request.signal?.throwIfAborted();
-    const response = await transport.request({ ...request, headers: { ...headers, ...request.headers } });
+    const asked = { ...request, headers: { ...headers, ...request.headers } };
+    const response = await transport.request(asked).catch((error: unknown) => {
+      noteFailure(error, request.signal);
+      throw error;
+    });
+    reachability.answered();
     if (options.onWarning) for (const text of response.warnings) options.onWarning(text);
     if (response.status >= 400) throw failure(request, response);
     return response.body;
@@ -87,9 +102,15 @@ export function createClient(transport: Transport, options: ClientOptions = {}):
         { namespace, signal },
         { query: queryOf({ watch: true, ...rest }), headers },
       );
-      for await (const event of transport.stream(request)) {
-        if (event.type === 'ERROR') throw StatusError.from(event.object as Status);
-        yield event as WatchEvent<T>;
+      try {
+        for await (const event of transport.stream(request)) {
+          reachability.answered();
+          if (event.type === 'ERROR') throw StatusError.from(event.object as Status);
+          yield event as WatchEvent<T>;
+        }
+      } catch (error) {
+        noteFailure(error, signal);
+        throw error;
       }
       signal?.throwIfAborted();
     },
@@ -166,6 +187,7 @@ export function createClient(transport: Transport, options: ClientOptions = {}):
       });
     },
 
+    reachability,
     close: () => transport.close(),
   };
   return client;

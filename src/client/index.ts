@@ -50,6 +50,7 @@ export {
   type RateLimiter,
   type TokenBucket,
 } from './rate-limiter.ts';
+export { createReachability, type Reachability } from './reachability.ts';
 export { measuredTransports, type RequestMetricsOptions } from './request-metrics.ts';
 export { type ControllerOptions, createControllerQueue, type Reconcile, type ReconcileResult, runController } from './run-controller.ts';
 export {

@@ -159,3 +159,20 @@ test('a handler that throws stops the factory with what it threw', async () => {
   await make('a');
   await expect(factory.run(stop.signal)).rejects.toThrow(TypeError);
 });
+
+test('does not wait on when the server, long out of reach, has answered somebody else', async () => {
+  void observe(informerOf());
+  await clock.advance(5000);
+  api.intercept = () => {
+    throw new Error('connection refused');
+  };
+  api.endWatches();
+  await clock.advance(90_000);
+  api.intercept = undefined;
+  await make('after');
+  api.compact();
+  expect(seen).toEqual(['synced']);
+  // Its version is too old by now; that too is no failure of a server that was away.
+  await clock.advance(3200);
+  expect(seen).toEqual(['synced', 'add after']);
+});

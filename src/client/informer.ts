@@ -183,9 +183,29 @@ export function createInformer<T extends KubeObject>(
     }
   };
 
+  /**
+   * Waits as long as the failures so far ask for; where the server was out of reach, only until somebody has reached it, and then
+   * as after a first failure: thousands of informers do not come back in one moment.
+   */
+  const pause = async (backoff: ReturnType<typeof createBackoff>, isAway: boolean, signal: AbortSignal): Promise<void> => {
+    const early = new AbortController();
+    const forget = isAway ? client.reachability.onReturn(() => early.abort()) : () => undefined;
+    await clock.sleep(backoff.next(), AbortSignal.any([signal, early.signal])).catch(() => undefined);
+    forget();
+    if (!early.signal.aborted || signal.aborted) return;
+    backoff.reset();
+    await clock.sleep(backoff.next(), signal).catch(() => undefined);
+  };
+
   const run = async (signal: AbortSignal): Promise<void> => {
     const backoff = createBackoff(clock, random, { initialMs: 800, maxMs: 30_000, resetAfterMs: 120_000 });
     const position = { version: '', events: 0 };
+    /** Whether the last failure was one of reaching the server. When that is over, what it is asked next has not failed before. */
+    let isAway = false;
+    const answered = (): void => {
+      if (isAway) backoff.reset();
+      isAway = false;
+    };
     let relist: string | undefined = '0';
     while (!signal.aborted) {
       let started = clock.monotonic();
@@ -199,6 +219,7 @@ export function createInformer<T extends KubeObject>(
             events = initial.rest;
           } else position.version = await listAll(relist, signal);
           relist = undefined;
+          answered();
           started = clock.monotonic();
         }
         events ??= client
@@ -211,6 +232,7 @@ export function createInformer<T extends KubeObject>(
           })
           [Symbol.asyncIterator]();
         await take(events, position);
+        if (position.events > 0) answered();
         if (position.events === 0 && clock.monotonic() - started < shortWatchMs)
           throw new Error('very short watch: it ended at once with no events');
       } catch (error) {
@@ -220,13 +242,15 @@ export function createInformer<T extends KubeObject>(
           streaming = false;
           continue;
         }
+        if (error instanceof StatusError) answered();
+        else isAway = true;
         if (hasReason(error, 'Expired') || hasReason(error, 'Gone')) {
           logger?.info({ resource: resource.plural, error: String(error) }, 'the watch is too old: listing again');
           relist = '';
         } else {
           logger?.warn({ resource: resource.plural, error: String(error) }, relist === undefined ? 'watch failed' : 'list failed');
         }
-        await clock.sleep(backoff.next(), signal).catch(() => undefined);
+        await pause(backoff, isAway, signal);
       }
     }
     for (const timer of resyncs.values()) timer.cancel();

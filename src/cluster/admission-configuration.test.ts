@@ -47,6 +47,13 @@ test('plugins are told what stands in the file, or in one beside it', async () =
   expect(await readAdmissionConfiguration(undefined)).toEqual({});
 });
 
+test('a file of before there were kinds is one of the plugins that have such', async () => {
+  expect(await read('{"podNodeSelectorPluginConfig": {"clusterDefaultNodeSelector": "a=b"}}')).toEqual({
+    podNodeSelectors: { clusterDefaultNodeSelector: 'a=b' },
+  });
+  await expect(read('{"imagePolicy": {"kubeConfigFile": "nowhere"}}')).rejects.toThrow('ImagePolicyWebhook: ');
+});
+
 test('what is limited by default', async () => {
   const text = `${head}- name: ResourceQuota
   configuration:
@@ -102,6 +109,10 @@ test('who the server says it is to webhooks, by where they are', async () => {
   expect(await authorization('x.y.c.test:443')).toBe('Bearer *.c.test');
   expect(await authorization('hook.ns.svc:444')).toBe('Bearer *.svc:444');
   expect(await authorization('file.org:443')).toBe('Bearer from-file');
+  const old = `{apiVersion: apiserver.config.k8s.io/v1alpha1, kind: WebhookAdmission, kubeConfigFile: ${file}}`;
+  const oldHead = head.replace('apiserver.config.k8s.io/v1', 'apiserver.k8s.io/v1alpha1');
+  const ofOld = await read(`${oldHead}- {name: ValidatingAdmissionWebhook, configuration: ${old}}\n`);
+  expect(Object.keys(ofOld.webhookCredentials ?? {})).toEqual(['validating']);
 });
 
 test.each([

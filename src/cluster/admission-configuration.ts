@@ -182,7 +182,10 @@ async function imagePolicyOf(value: unknown, folder: string): Promise<ImagePolic
 }
 
 async function webhookCredentialsOf(name: string, value: unknown): Promise<CredentialsFor | undefined> {
-  const document = documentOf(value, 'WebhookAdmissionConfiguration', ['apiserver.config.k8s.io/v1'], name);
+  // The removed version's kind has a shorter name.
+  const isOld = isJsonObject(value) && value.kind === 'WebhookAdmission';
+  const [kind, version] = isOld ? ['WebhookAdmission', 'v1alpha1'] : ['WebhookAdmissionConfiguration', 'v1'];
+  const document = documentOf(value, kind, [`apiserver.config.k8s.io/${version}`], name);
   const { kubeConfigFile = '', staticManifestsDir = '' } = document;
   if (staticManifestsDir !== '')
     throw new ClusterError(
@@ -213,11 +216,20 @@ async function readYaml(file: string): Promise<unknown> {
   }
 }
 
+/** Files from before there was an AdmissionConfiguration are of these two plugins, by the member that is theirs. */
+const withoutKind: Readonly<Record<string, string>> = { imagePolicy: 'ImagePolicyWebhook', podNodeSelectorPluginConfig: 'PodNodeSelector' };
+
+function pluginsOf(value: unknown, file: string): unknown {
+  const isOld = isJsonObject(value) && value.kind === undefined;
+  const old = Object.entries(withoutKind).filter(([member]) => isOld && value[member] !== undefined);
+  if (old.length > 0) return old.map(([, name]) => ({ name, configuration: value }));
+  return documentOf(value, 'AdmissionConfiguration', ['apiserver.config.k8s.io/v1', 'apiserver.k8s.io/v1alpha1'], file).plugins;
+}
+
 /** What the file tells the plugins that can be told something; nothing without a file. */
 export async function readAdmissionConfiguration(file: string | undefined): Promise<AdmissionConfiguration> {
   if (!file) return {};
-  const versions = ['v1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
-  const { plugins } = documentOf(await readYaml(file), 'AdmissionConfiguration', versions, file);
+  const plugins = pluginsOf(await readYaml(file), file);
   let found: AdmissionConfiguration = {};
   for (const plugin of listOf(plugins)) {
     const { name, path, configuration } = isJsonObject(plugin) ? plugin : {};

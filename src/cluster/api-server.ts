@@ -21,12 +21,14 @@ import { authenticationConfiguration } from './authentication-configuration.ts';
 import { clientAuthorities } from './authority-flags.ts';
 import { authorizationOptions, tokenWebhookOptions } from './authorization-flags.ts';
 import { openClusterEncryption } from './cluster-encryption.ts';
+import { ClusterError } from './cluster-error.ts';
 import { openClusterStores, openEtcdFace, sharesStore, storeFlags } from './cluster-store.ts';
 import type { ComponentEnvironment } from './component-process.ts';
-import type { ClusterConfig } from './config.ts';
+import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { apiserverFlags } from './control-plane-flags.ts';
+import { checkEgressFlags } from './egress-flags.ts';
 import { parseFeatureGates } from './feature-gates.ts';
-import { invalidArgument } from './flag-types.ts';
+import { integer, invalidArgument } from './flag-types.ts';
 import { apiserverDefaults, flagValues, processStartMs } from './flag-values.ts';
 import { checkFlags, flag, list } from './flags.ts';
 import { followCertificates } from './follow-certificates.ts';
@@ -34,6 +36,7 @@ import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { allowsAnonymous, identityOptions } from './identity-flags.ts';
 import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
 import type { Layout } from './layout.ts';
+import { applyMetricFlags } from './metric-flags.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { messageOf, readText } from './pem-files.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
@@ -65,11 +68,13 @@ export async function openApiServer(
   const args = config.args.apiserver;
   checkFlags(args, apiserverFlags);
   checkTakenFlags(args);
+  await checkEgressFlags(args);
   const logger = await environment.loggerFor('kube-apiserver', args);
   const kept = storeFlags(args);
   const lifetime = new AbortController();
   const metrics = new MetricsRegistry();
   const gates = parseFeatureGates(args['feature-gates']);
+  await applyMetricFlags(metrics, args);
   registerFeatures(metrics, () => gates.all());
   const limits = servingOptions(args);
   const encryption = await openClusterEncryption(config, { logger, metrics });
@@ -82,6 +87,8 @@ export async function openApiServer(
   const clientCa = await clientAuthorities(args, pki.ca.certificate);
   const requestHeaderCa = await requestHeaderAuthority(args, pki);
   const serving = await servingCertificate(args, pki);
+  const kubelets = await kubeletIdentity(args, pki);
+  const proxyClient = await proxyIdentity(args, pki);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
   const authenticationConfig = await authenticationConfiguration(args, identity.issuers);
   const server = await createClusterApiServer({
@@ -135,14 +142,14 @@ export async function openApiServer(
       ...(await oidcOptions(args, identity.issuers)),
       ...authenticationConfig.authentication,
     },
-    advertise: { address: config.advertiseAddress, port: config.apiPort },
+    advertise: { address: config.advertiseAddress, port: config.apiPort, nodePort: serviceNodePort(args) },
     kubelets: {
-      ...(await kubeletIdentity(args, pki)),
+      ...kubelets,
       addressOf: hollowNodeAddresses(layout, config),
       ...(args['kubelet-port'] ? { port: Number(args['kubelet-port']) } : {}),
       ...(args['kubelet-preferred-address-types'] ? { addressTypes: list(args['kubelet-preferred-address-types']) } : {}),
     },
-    proxyClient: await proxyIdentity(args, pki),
+    proxyClient,
     // Cluster IPs are rules of nodes' networks, where the API server need not be; endpoints it reaches as it reaches pods.
     aggregatorRouting: flag(args['enable-aggregator-routing'], true),
     // Others may serve the same cluster: who does is kept in the store.
@@ -150,7 +157,8 @@ export async function openApiServer(
   });
   server.addRoute(storeCompactionRoute(store));
   const following = { clock, logger, metrics, serverId: `${hostname()}:${config.apiPort}`, signal: lifetime.signal };
-  followCertificates(server, args, pki, { ...following, serving, authorities: { clientCa, requestHeaderCa: requestHeaderCa.clientCa } });
+  const authorities = { clientCa, requestHeaderCa: requestHeaderCa.clientCa };
+  followCertificates(server, args, pki, { ...following, serving, authorities, kubelets, proxyClient });
   const { followed } = authorization;
   if (followed)
     followConfiguration({
@@ -188,6 +196,24 @@ function nodePorts(text: string) {
   } catch (error) {
     throw invalidArgument(text, 'service-node-port-range', messageOf(error));
   }
+}
+
+/** The node port of the Service `kubernetes`; 0: it has none. */
+function serviceNodePort(args: ComponentArgs): number {
+  const flag = 'kubernetes-service-node-port';
+  const text = args[flag] ?? '0';
+  const why = integer(text);
+  if (why !== undefined) throw invalidArgument(text, flag, why);
+  const port = Number(text);
+  if (port < 0 || port > 65535)
+    throw new ClusterError(
+      `--${flag} ${port} must be between 0 and 65535, inclusive. If 0, the Kubernetes master service will be of type ClusterIP`,
+    );
+  const range = args['service-node-port-range'] ?? '30000-32767';
+  const { first, last } = nodePorts(range);
+  if (port > 0 && (port < first || port > last))
+    throw new ClusterError(`kubernetes service node port range ${first}-${last} doesn't contain ${port}`);
+  return port;
 }
 
 async function authenticationFlags(config: ClusterConfig) {

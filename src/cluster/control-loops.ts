@@ -105,13 +105,14 @@ export async function runClusterControllers(
   const { config, pki, logger, metrics } = options;
   const args = config.args.controllerManager;
   const election = leaderElection(args, options.electsByDefault);
+  const gates = parseFeatureGates(args['feature-gates']);
   const clusterSigning = (await signingAuthority(args)) ?? pki.ca;
   await runControllerManager(
     {
       client: clients.own,
       clientFor: clients.forController,
       controllers: controllersOf(args),
-      isEnabled: parseFeatureGates(args['feature-gates']).isEnabled,
+      isEnabled: gates.isEnabled,
       ...(election ? { leaderElect: { ...election, identity: identity() } } : {}),
       clock,
       random,
@@ -124,6 +125,7 @@ export async function runClusterControllers(
         serviceAccountKey: pki.serviceAccount.privateKey,
         ...(await accountCredentials(args)),
         clusterSigning,
+        podDeletionCost: gates.isEnabled('PodDeletionCost'),
         ...controllerConfig(args),
       },
     },

@@ -8,6 +8,7 @@ import { controllerFlags } from './controller-manager-flags.ts';
 import { durationMs, flag } from './flags.ts';
 import { keyFlags } from './key-flags.ts';
 import { logFlags } from './log-flags.ts';
+import { metricFlags } from './metric-flags.ts';
 import { oidcFlags } from './oidc-flags.ts';
 import { takenFlags } from './taken-flags.ts';
 import { tlsFlags } from './tls-flags.ts';
@@ -96,6 +97,9 @@ export const apiserverFlags = [
   'feature-gates',
   ...auditFlags,
   'tracing-config-file',
+  'egress-selector-config-file',
+  ...metricFlags,
+  'kubernetes-service-node-port',
   'enable-aggregator-routing',
   'encryption-provider-config',
   'encryption-provider-config-automatic-reload',

@@ -1,6 +1,6 @@
 /** The control plane in one process: API server on the durable store, controllers, scheduler. */
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createClient, measuredTransports } from '../client/index.ts';
+import { abortable, createClient, measuredTransports } from '../client/index.ts';
 import type { ComponentAddress, UserInfo } from '../server/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
@@ -60,7 +60,13 @@ async function runControlPlane(layout: Layout, environment: ComponentEnvironment
     await Promise.all([
       ...(firstNode ? [markControlPlane(clientAs(administrator, 'k8ts'), firstNode, signal)] : []),
       untilStopped(
-        (term) => runClusterControllers(ofManager.options, manager, term),
+        // What is not known to be there can be neither collected nor counted.
+        async (term) => {
+          await abortable(server.definitionsServed, term).catch((error: unknown) => {
+            if (!term.aborted) throw error;
+          });
+          if (!term.aborted) await runClusterControllers(ofManager.options, manager, term);
+        },
         { ...ofManager.options, prefix: 'workqueue_' },
         signal,
       ),

@@ -68,6 +68,7 @@ export const apiserverDefaults: Readonly<Record<string, string>> = {
   'service-account-extend-token-expiration': 'true',
   'service-account-lookup': 'true',
   'service-account-max-token-expiration': '0s',
+  'kubernetes-service-node-port': '0',
   'service-node-port-range': '30000-32767',
   'shutdown-delay-duration': '0s',
   'shutdown-send-retry-after': 'false',

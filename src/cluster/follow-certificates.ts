@@ -5,7 +5,7 @@ import { type ClusterApiServer, followFiles } from '../server/index.ts';
 import type { Clock } from '../time/index.ts';
 import { clientAuthorities } from './authority-flags.ts';
 import type { ComponentArgs } from './config.ts';
-import { requestHeaderAuthority, servingCertificate } from './key-flags.ts';
+import { kubeletIdentity, proxyIdentity, requestHeaderAuthority, servingCertificate } from './key-flags.ts';
 import type { KeyPairText } from './pem-files.ts';
 
 export interface FollowCertificatesOptions {
@@ -15,14 +15,18 @@ export interface FollowCertificatesOptions {
   /** What the server has begun with. */
   serving: KeyPairText;
   authorities: { clientCa: string; requestHeaderCa: string };
+  /** What it shows kubelets, and whom it takes for one. */
+  kubelets: KeyPairText & { ca: string };
+  /** What it shows other API servers. */
+  proxyClient: KeyPairText;
 }
 
 /** Has the server go on with what the files of its flags say, until the signal; with what it has where they can't be used. */
 export function followCertificates(
-  server: Pick<ClusterApiServer, 'setTls' | 'trust'>,
+  server: Pick<ClusterApiServer, 'setTls' | 'trust' | 'identify'>,
   args: ComponentArgs,
   pki: Pki,
-  { clock, logger, signal, serving, authorities }: FollowCertificatesOptions,
+  { clock, logger, signal, serving, authorities, kubelets, proxyClient }: FollowCertificatesOptions,
 ): void {
   const follow = <T>(begun: T, flags: readonly string[], read: () => Promise<T>, apply: (value: T) => void | Promise<void>) => {
     const files = flags.flatMap((flag) => args[flag] || []);
@@ -53,5 +57,17 @@ export function followCertificates(
       requestHeaderCa: (await requestHeaderAuthority(args, pki)).clientCa,
     }),
     (changed) => server.trust(changed),
+  );
+  follow(
+    kubelets,
+    ['kubelet-client-certificate', 'kubelet-client-key', 'kubelet-certificate-authority'],
+    () => kubeletIdentity(args, pki),
+    (changed) => server.identify({ kubelets: changed }),
+  );
+  follow(
+    proxyClient,
+    ['proxy-client-cert-file', 'proxy-client-key-file'],
+    () => proxyIdentity(args, pki),
+    (changed) => server.identify({ proxyClient: changed }),
   );
 }

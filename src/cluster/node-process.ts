@@ -9,6 +9,7 @@ import {
   createEventBroadcaster,
   createInformer,
   createInformerFactory,
+  createReachability,
   httpsTransport,
   measuredTransports,
 } from '../client/index.ts';
@@ -187,6 +188,7 @@ async function clientsOf(
 ): Promise<(identity: string, component: string, metrics?: MetricsRegistry) => Client> {
   const pki = await ensureClusterPki(layout, config);
   const server = serverUrlFor(config, nodeName);
+  const reachability = createReachability();
   return (identity, component, registry) => {
     const certificate = pki.clients[identity];
     if (!certificate) throw new Error(`there is no certificate ${identity} in ${pki.dir}`);
@@ -197,7 +199,7 @@ async function clientsOf(
       key: certificate.key,
     });
     const measure = registry && measuredTransports({ registry, clock: systemClock, host: new URL(server).host });
-    return createClient(measure?.(transport) ?? transport, { userAgent: component });
+    return createClient(measure?.(transport) ?? transport, { userAgent: component, reachability });
   };
 }
 

@@ -33,3 +33,10 @@ export function withConfiguredElection(args: ComponentArgs, configuration: KubeS
   const given = Object.entries(configured).filter(([, value]) => value !== undefined && value !== '' && value !== '0s');
   return { ...Object.fromEntries(given.map(([flag, value]) => [flag, String(value)])), ...args };
 }
+
+/** The file that the scheduler's configuration has it connect by. */
+export function configuredKubeconfig(args: ComponentArgs): string | undefined {
+  // k8s.io/component-base's type, as above.
+  const connection = schedulerConfiguration(args)?.clientConnection as Readonly<Record<string, unknown>> | undefined;
+  return typeof connection?.kubeconfig === 'string' ? connection.kubeconfig : undefined;
+}

@@ -1,6 +1,14 @@
 /** The control plane's parts as processes of their own, as upstream's are, for several of each on one store. */
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createClient, httpsTransport, measuredTransports } from '../client/index.ts';
+import {
+  connectionOf,
+  createClient,
+  type HttpsTransportOptions,
+  httpsTransport,
+  loadKubeconfig,
+  measuredTransports,
+} from '../client/index.ts';
+import type { Pki } from '../pki/index.ts';
 import { systemClock as clock } from '../time/index.ts';
 import { openApiServer } from './api-server.ts';
 import { readConfig } from './cluster-files.ts';
@@ -8,6 +16,7 @@ import { runComponent } from './component-process.ts';
 import type { ClusterConfig, ComponentArgs } from './config.ts';
 import { checkControlLoopFlags, prepareControlLoop, runClusterControllers, runClusterScheduler } from './control-loops.ts';
 import { layoutOf } from './layout.ts';
+import { configuredKubeconfig } from './scheduler-configuration.ts';
 import { serviceAccountClients } from './service-account-clients.ts';
 import { bareConfig, standaloneConfig } from './standalone-config.ts';
 import { ensureClusterPki } from './up.ts';
@@ -24,6 +33,8 @@ export type ApiServerProcessOptions = SeparateOptions;
 /** The API server that the others talk to, `https://HOST:PORT`; default: the configuration's. */
 export interface LoopProcessOptions extends SeparateOptions {
   server?: string;
+  /** A file that says which server, whom to trust and who one is; default: the scheduler's --config's, else the certificates in `dataDir`. */
+  kubeconfig?: string;
 }
 
 const withArgs = (config: ClusterConfig, component: keyof ClusterConfig['args'], args: ComponentArgs): ClusterConfig => ({
@@ -70,7 +81,7 @@ export function runSchedulerProcess(options: LoopProcessOptions): Promise<void> 
 
 /** What a control loop needs to talk to a server; like upstream's it stands for election unless told not to. */
 async function prepare(
-  { dataDir, server: given, args }: LoopProcessOptions,
+  { dataDir, server: given, kubeconfig, args }: LoopProcessOptions,
   component: 'controllerManager' | 'scheduler',
   certificate: string,
 ) {
@@ -78,18 +89,24 @@ async function prepare(
   const config = withArgs(readConfig(layout) ?? bareConfig(), component, args);
   checkControlLoopFlags(config);
   const pki = await ensureClusterPki(layout, config);
-  const identity = pki.clients[certificate];
-  if (!identity) throw new Error(`there is no certificate ${certificate} in ${pki.dir}`);
-  const server = given ?? `https://127.0.0.1:${config.apiPort}`;
-  const ca = pki.ca.certificate;
+  const file = kubeconfig || (component === 'scheduler' ? configuredKubeconfig(config.args.scheduler) : undefined);
+  const connection = file ? await connectionOf(await loadKubeconfig(file)) : ownConnection(pki, certificate, config);
+  const server = given ?? connection.server;
+  const { ca, insecureSkipTlsVerify, tlsServerName } = connection;
   const metrics = new MetricsRegistry();
   const measured = measuredTransports({ registry: metrics, clock, host: new URL(server).host });
   return {
     shared: { config, pki, electsByDefault: true },
-    transport: measured(httpsTransport({ server, ca, cert: identity.certificate, key: identity.key, clock })),
-    anonymous: measured(httpsTransport({ server, ca, clock })),
+    transport: measured(httpsTransport({ ...connection, server, clock })),
+    anonymous: measured(httpsTransport({ server, ca, insecureSkipTlsVerify, tlsServerName, clock })),
     metrics,
   };
+}
+
+function ownConnection(pki: Pki, certificate: string, { apiPort }: ClusterConfig): HttpsTransportOptions {
+  const identity = pki.clients[certificate];
+  if (!identity) throw new Error(`there is no certificate ${certificate} in ${pki.dir}`);
+  return { server: `https://127.0.0.1:${apiPort}`, ca: pki.ca.certificate, cert: identity.certificate, key: identity.key };
 }
 
 function ended(signal: AbortSignal): Promise<void> {

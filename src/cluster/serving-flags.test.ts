@@ -1,7 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { FieldErrors, fieldErrorMessage, kinds } from '../api/index.ts';
+import { counters, exposition, histograms } from '../observability/index.ts';
+import { checkEgressSelectors } from './egress-flags.ts';
 import { checkFlags } from './flags.ts';
 import { identityOptions } from './identity-flags.ts';
+import { applyMetricFlags } from './metric-flags.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
 import { servingOptions } from './serving-flags.ts';
 import { checkTakenFlags, takenFlags } from './taken-flags.ts';
@@ -95,6 +102,10 @@ test('versions and suites of TLS have Go’s names', () => {
     ciphers:
       'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:AES256-SHA',
   });
+  expect(tlsOptions({ 'tls-curve-preferences': '23,29' })).toEqual({ ecdhCurve: 'X25519:P-256' });
+  expect(() => tlsOptions({ 'tls-curve-preferences': '29,29' })).toThrow('duplicate curve preference 29');
+  expect(() => tlsOptions({ 'tls-curve-preferences': '0' })).toThrow('curve preference 0 is out of range (must be 1-65535)');
+  expect(() => tlsOptions({ 'tls-curve-preferences': '1' })).toThrow('curve preference 1 is not supported by the current Go version');
   expect(() => tlsOptions({ 'tls-min-version': 'VersionSSL3' })).toThrow('unknown tls version "VersionSSL3"');
   expect(() => tlsOptions({ 'tls-cipher-suites': 'TLS_NULL' })).toThrow("Cipher suite TLS_NULL not supported or doesn't exist");
 });
@@ -109,6 +120,7 @@ test('what can only be as it is anyway is taken, and held to upstream’s rules'
     'emulated-version': 'kube=1.36',
     'storage-initialization-timeout': '1m',
     vmodule: 'a=1',
+    'peer-ca-file': 'ca.crt',
   };
   expect(() => checkTakenFlags(taken)).not.toThrow();
   for (const name of Object.keys(taken)) expect(takenFlags).toContain(name);
@@ -123,9 +135,46 @@ test.each([
   ['lease-reuse-duration-seconds', '1m', 'strconv.ParseInt: parsing "1m": invalid syntax'],
   ['kubelet-timeout', '5', 'invalid argument "5" for "--kubelet-timeout" flag: time: missing unit in duration "5"'],
   ['enable-garbage-collector', 'false', '--enable-garbage-collector invalid, allowed values: true.'],
+  ['show-hidden-metrics-for-version', '1.36', "must be omitted or have the value '1.35'"],
   ['emulated-version', '1.30', 'emulation version 1.30 is not between [1.36, 1.36]'],
 ])('--%s=%s is refused', (name, text, why) => {
   expect(() => checkTakenFlags({ [name]: text })).toThrow(why);
+});
+
+test('which values metrics’ labels have', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'metric-labels-'));
+  const manifest = join(dir, 'labels.yaml');
+  try {
+    const told = async (args: Record<string, string>) => {
+      const registry = new Registry();
+      await applyMetricFlags(registry, args);
+      const requests = counters(registry, { name: 'requests_total', help: 'Requests' });
+      for (const [i, verb] of ['get', 'list', 'bad', 'worse'].entries()) requests.with({ verb }).inc(i + 1);
+      histograms(registry, { name: 'sizes', help: 'Sizes', buckets: [1] })
+        .with({ verb: 'bad' })
+        .observe(2);
+      return (await exposition(registry)).split('\n').filter((line) => /^(requests|sizes|cardinality)/.test(line));
+    };
+    const allowed = ['requests_total{verb="get"} 1', 'requests_total{verb="list"} 2', 'requests_total{verb="unexpected"} 7'];
+    const sizes = [
+      'sizes_bucket{verb="bad",le="1"} 0',
+      'sizes_bucket{verb="bad",le="+Inf"} 1',
+      'sizes_sum{verb="bad"} 2',
+      'sizes_count{verb="bad"} 1',
+    ];
+    const enforced = (count: number) => `cardinality_enforcement_unexpected_categorizations_total ${count}`;
+    expect(await told({ 'allow-metric-labels': '"requests_total,verb=get,list"' })).toEqual([enforced(7), ...allowed, ...sizes]);
+    await writeFile(manifest, '"requests_total,verb": "get,list"\n"sizes,verb": ""\n');
+    const unexpected = sizes.map((line) => line.replace('bad', 'unexpected'));
+    expect(await told({ 'allow-metric-labels-manifest': manifest })).toEqual([enforced(8), ...allowed, ...unexpected]);
+    await expect(told({ 'allow-metric-labels': 'foo' })).rejects.toThrow('foo must be formatted as key=value');
+    await expect(told({ 'allow-metric-labels': 'foo=a' })).rejects.toThrow('must have keys with format `metricName,labelName`');
+    await expect(told({ 'allow-metric-labels-manifest': dir })).rejects.toThrow('failed to read allow list manifest');
+    const both = { 'allow-metric-labels': '"a,b=c"', 'allow-metric-labels-manifest': manifest };
+    await expect(told(both)).rejects.toThrow('cannot specify both allowListMapping and allowListMappingManifest');
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 test('how connections, clients outside and ends are dealt with', () => {
@@ -175,4 +224,21 @@ test.each<[flag: string, text: string, why: string]>([
   ['goaway-chance', 'often', 'strconv.ParseFloat: parsing "often": invalid syntax'],
 ])('--%s takes no %j', (flag, text, why) => {
   expect(() => checkFlags({ [flag]: text }, [flag])).toThrow(`invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
+});
+
+test.each([
+  ['cluster', 'Direct', '', undefined],
+  ['Cluster', 'Direct', '{tcp: {}}', 'service.connection.transport: Invalid value: "direct": config must be absent for direct connect'],
+  ['nodes', 'Direct', '', 'service.connection: Unsupported value: "nodes": supported values: "cluster", "controlplane", "etcd"'],
+  ['etcd', 'SOCKS', '', 'service.connection.protocol: Unsupported value: "SOCKS": supported values: "Direct", "HTTPConnect", "GRPC"'],
+  ['cluster', 'GRPC', '{uds: {udsName: /x}}', 'egress selections by GRPC can not be had here: only Direct'],
+])('an egress selection of %s by %s', (name, protocol, transport, why) => {
+  const text = `apiVersion: apiserver.config.k8s.io/v1beta1
+kind: EgressSelectorConfiguration
+egressSelections:
+- name: ${name}
+  connection: {proxyProtocol: ${protocol}, transport: ${transport}}
+`;
+  if (why === undefined) expect(() => checkEgressSelectors(text)).not.toThrow();
+  else expect(() => checkEgressSelectors(text)).toThrow(why);
 });

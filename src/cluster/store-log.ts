@@ -142,7 +142,8 @@ function writers(was: StoredObject | undefined, now: StoredObject): string[] {
     `${manager ?? '?'} (${operation ?? '?'}${subresource ? ` ${subresource}` : ''})`;
   const entries = now.metadata?.managedFields ?? [];
   const before = new Map((was?.metadata?.managedFields ?? []).map((entry) => [identity(entry), entry]));
-  const dated = entries.filter((entry) => before.get(identity(entry))?.time !== entry.time);
+  // Who scales for the first time is there without a date.
+  const dated = entries.filter((entry) => !before.has(identity(entry)) || before.get(identity(entry))?.time !== entry.time);
   if (dated.length > 0) return dated.map(identity);
   const latest = entries
     .map(({ time }) => time ?? '')

@@ -50,6 +50,12 @@ const servedVersion: Check = (text, flag) => {
   }
 };
 
+const previous = '1.35';
+const previousVersion: Check = (text, flag) => {
+  if (text !== '' && text !== previous)
+    throw new ClusterError(`--${flag} must be omitted or have the value '${previous}'. Only the previous minor version is allowed`);
+};
+
 /** What the watch cache holds is bounded by what there is; that a resource has none is heeded (watch-cache-flags.ts). */
 const watchCache = {
   'watch-cache': boolean,
@@ -66,6 +72,7 @@ const store = {
 /** Go's runtime, profiles and log library. */
 const runtime = {
   'contention-profiling': boolean,
+  'debug-socket-path': anything,
   'log-flush-frequency': duration,
   'log-json-info-buffer-size': anything,
   'log-json-split-stream': boolean,
@@ -79,6 +86,16 @@ const kubelets = {
   'kubelet-read-only-port': integer,
   'kubelet-timeout': duration,
 };
+/** No metric is hidden here. */
+const metrics = {
+  'show-hidden-metrics-for-version': previousVersion,
+};
+/** Servers of a cluster have nothing to ask of each other: all of them serve the same versions. */
+const peers = {
+  'peer-advertise-ip': anything,
+  'peer-advertise-port': anything,
+  'peer-ca-file': anything,
+};
 /** What is so here in any case: leases of API servers, no redirects from other servers, one emulated version. */
 const always = {
   'endpoint-reconciler-type': oneOf('lease'),
@@ -91,7 +108,7 @@ const always = {
   'runtime-config-emulation-forward-compatible': boolean,
 };
 
-const checks: Readonly<Record<string, Check>> = { ...watchCache, ...store, ...runtime, ...kubelets, ...always };
+const checks: Readonly<Record<string, Check>> = { ...watchCache, ...store, ...runtime, ...kubelets, ...metrics, ...peers, ...always };
 
 export const takenFlags: readonly string[] = Object.keys(checks);
 

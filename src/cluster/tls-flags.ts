@@ -2,9 +2,10 @@
 import type { SecureVersion } from 'node:tls';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
+import { integer, invalidArgument } from './flag-types.ts';
 import { list } from './flags.ts';
 
-export const tlsFlags = ['tls-cipher-suites', 'tls-min-version'] as const;
+export const tlsFlags = ['tls-cipher-suites', 'tls-curve-preferences', 'tls-min-version'] as const;
 
 const versions: Readonly<Record<string, SecureVersion>> = {
   VersionTLS10: 'TLSv1',
@@ -34,8 +35,33 @@ function suiteOf(name: string): string | undefined {
   return `${exchanges[exchange]}${ciphers[cipher]}`;
 }
 
+/** OpenSSL's names of Go's numbers (crypto/tls CurveID, which are TLS's); it picks among them in this order, as Go in its own. */
+const curves: ReadonlyMap<number, string> = new Map([
+  [4588, 'X25519MLKEM768'],
+  [4587, 'SecP256r1MLKEM768'],
+  [4589, 'SecP384r1MLKEM1024'],
+  [29, 'X25519'],
+  [23, 'P-256'],
+  [24, 'P-384'],
+  [25, 'P-521'],
+]);
+
+function curvesOf(text: string | undefined): string | undefined {
+  const ids = list(text).map((each) => {
+    const why = integer(each);
+    if (why !== undefined) throw invalidArgument(text ?? '', 'tls-curve-preferences', why.replace('ParseInt', 'Atoi'));
+    return Number(each);
+  });
+  for (const [i, id] of ids.entries()) {
+    if (id <= 0 || id > 65535) throw new ClusterError(`curve preference ${id} is out of range (must be 1-65535)`);
+    if (ids.indexOf(id) < i) throw new ClusterError(`duplicate curve preference ${id}`);
+    if (!curves.has(id)) throw new ClusterError(`curve preference ${id} is not supported by the current Go version`);
+  }
+  return ids.length === 0 ? undefined : [...curves].flatMap(([id, name]) => (ids.includes(id) ? [name] : [])).join(':');
+}
+
 /** What the server agrees to: nothing where no flag says. */
-export function tlsOptions(args: ComponentArgs): { minVersion?: SecureVersion; ciphers?: string } {
+export function tlsOptions(args: ComponentArgs): { minVersion?: SecureVersion; ciphers?: string; ecdhCurve?: string } {
   const { 'tls-min-version': version, 'tls-cipher-suites': suites } = args;
   if (version && !Object.hasOwn(versions, version)) throw new ClusterError(`unknown tls version ${JSON.stringify(version)}`);
   const minVersion = version ? versions[version] : undefined;
@@ -44,7 +70,9 @@ export function tlsOptions(args: ComponentArgs): { minVersion?: SecureVersion; c
     if (suite === undefined) throw new ClusterError(`Cipher suite ${name} not supported or doesn't exist`);
     return suite;
   });
+  const ecdhCurve = curvesOf(args['tls-curve-preferences']);
   return {
+    ...(ecdhCurve ? { ecdhCurve } : {}),
     ...(minVersion ? { minVersion } : {}),
     ...(chosen.length > 0 ? { ciphers: [...new Set([...ofVersion13, ...chosen])].join(':') } : {}),
   };

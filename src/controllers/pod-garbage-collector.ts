@@ -21,6 +21,11 @@ export const podGarbageCollector = defineController(
       'Number of pods that are being forcefully deleted since the Pod GC Controller started.',
       ['namespace', 'reason'],
     );
+    const failed = metrics.counter(
+      'pod_gc_collector_force_delete_pod_errors_total',
+      'Number of errors encountered when forcefully deleting the pods since the Pod GC Controller started.',
+      ['namespace', 'reason'],
+    );
     pods.addIndex(terminalIndex, (pod) => (isPodTerminal(pod) ? ['yes'] : []));
 
     const look = (pod: PodType): void => {
@@ -42,9 +47,17 @@ export const podGarbageCollector = defineController(
     });
 
     const end = async (pod: PodType, reason: string, message: string | undefined, signal: AbortSignal): Promise<void> => {
-      deleted({ namespace: pod.metadata.namespace ?? '', reason });
-      await markDisrupted(client, clock, pod, message ? { reason: 'DeletionByPodGC', message } : undefined, { failed: true, signal });
-      await deletePod(client, pod, { gracePeriodSeconds: 0, signal });
+      const labels = { namespace: pod.metadata.namespace ?? '', reason };
+      deleted(labels);
+      const target = message ? { reason: 'DeletionByPodGC', message } : undefined;
+      try {
+        // What has finished was not disrupted.
+        if (!isPodTerminal(pod)) await markDisrupted(client, clock, pod, target, { failed: true, signal });
+        await deletePod(client, pod, { gracePeriodSeconds: 0, signal });
+      } catch (error) {
+        failed(labels);
+        throw error;
+      }
     };
 
     const collectFinished = async (signal: AbortSignal): Promise<void> => {

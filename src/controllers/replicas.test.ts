@@ -130,6 +130,13 @@ test('pods go in upstream order: unassigned, pending, not ready, cheap, crowded,
     'restarted',
     'oldest',
   ]);
+  // Where PodDeletionCost is off nobody asks what is cheap.
+  expect(planReplicas(4, pods, [...pods, ...crowd], 100_000_000, false).remove.map((p) => p.metadata.name)).toEqual([
+    'unassigned',
+    'pending',
+    'not-ready',
+    'crowded',
+  ]);
 });
 
 test('of times of one order of magnitude the uid decides, before restarts do', () => {

@@ -58,7 +58,13 @@ export interface ReplicaPlan {
 }
 
 /** `related` counts pods by node that do the same work: of the nodes with most of them pods go first. */
-export function planReplicas(desired: number, active: readonly Pod[], related: readonly Pod[], nowMs: number): ReplicaPlan {
+export function planReplicas(
+  desired: number,
+  active: readonly Pod[],
+  related: readonly Pod[],
+  nowMs: number,
+  hasCosts = true,
+): ReplicaPlan {
   const difference = desired - active.length;
   if (difference >= 0) return { create: Math.min(difference, burst), remove: [] };
   const perNode = new Map<string, number>();
@@ -67,7 +73,7 @@ export function planReplicas(desired: number, active: readonly Pod[], related: r
     if (node && isPodActive(pod)) perNode.set(node, (perNode.get(node) ?? 0) + 1);
   }
   const rank = (pod: Pod) => perNode.get(pod.spec.nodeName ?? '') ?? 0;
-  return { create: 0, remove: [...active].sort(compareForDeletion(nowMs, rank)).slice(0, Math.min(-difference, burst)) };
+  return { create: 0, remove: [...active].sort(compareForDeletion(nowMs, rank, hasCosts)).slice(0, Math.min(-difference, burst)) };
 }
 
 /** The status that the pods give. `failure` is what went wrong in making or removing pods. */
@@ -102,7 +108,7 @@ export function replicaStatus(
 }
 
 export function replicaController<T extends Replicated>(kind: ReplicaKind<T>): Controller {
-  return defineController(kind.name, ({ client, clock, informers, recorder }, queue) => {
+  return defineController(kind.name, ({ client, clock, config, informers, recorder }, queue) => {
     const owners = informers.for(kind.resource);
     const pods = informers.for(PodResource);
     indexByController(pods);
@@ -186,7 +192,7 @@ export function replicaController<T extends Replicated>(kind: ReplicaKind<T>): C
       let failure: Parameters<typeof replicaStatus>[4];
       let thrown: unknown;
       if (mayAct && !owner.metadata.deletionTimestamp) {
-        const plan = planReplicas(owner.spec.replicas ?? 1, active, relatedPods(owner, claimed), clock.now());
+        const plan = planReplicas(owner.spec.replicas ?? 1, active, relatedPods(owner, claimed), clock.now(), config.podDeletionCost);
         try {
           await apply(owner, plan, signal);
         } catch (error) {

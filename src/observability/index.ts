@@ -12,7 +12,7 @@ export {
   healthMetricNames,
 } from './health.ts';
 export type { LogFormat } from './logs/klog.ts';
-export { exposition, expositionType } from './metrics/exposition.ts';
+export { allowMetricLabels, disableMetrics, exposition, expositionType } from './metrics/exposition.ts';
 export { Cell, counters, type Family, gauges, HistogramCell, histograms } from './metrics/family.ts';
 export { type Feature, registerFeatures } from './metrics/feature-metrics.ts';
 export { type BuildInfo, registerBuildInfo, registerProcessMetrics } from './metrics/process-metrics.ts';

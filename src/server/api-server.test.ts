@@ -596,7 +596,24 @@ describe('subresources and versions', () => {
   test('what is not served is not found', async () => {
     await expect(admin.raw('GET', '/apis/none/v1/things')).rejects.toMatchObject({ code: 404 });
     await expect(admin.raw('GET', '/api/v1/namespaces/work/nodes')).rejects.toMatchObject({ code: 404 });
-    await expect(admin.raw('POST', '/api/v1/nodes/n', { body: {} })).rejects.toMatchObject({ code: 405 });
+    const review = '/apis/authentication.k8s.io/v1/tokenreviews';
+    const methods: [string, string, number][] = [
+      ['POST', '/api/v1/nodes/n', 405],
+      ['GET', review, 405],
+      ['GET', `${review}/r`, 404],
+      ['PUT', '/api/v1/namespaces/work/bindings/b', 404],
+      ['DELETE', '/api/v1/namespaces/work/bindings', 405],
+      ['DELETE', '/api/v1/componentstatuses/c', 405],
+      ['DELETE', '/apis/apps/v1/namespaces/work/deployments/d/scale', 405],
+    ];
+    for (const [method, path, code] of methods) {
+      const body = method === 'POST' || method === 'PUT' ? { body: {} } : {};
+      const message = code === 404 ? /^the server could not find/ : /^the server does not allow this method/;
+      await expect(admin.raw(method, path, body), `${method} ${path}`).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+    }
     await expect(admin.get(Node, 'n')).rejects.toThrow('nodes "n" not found');
   });
 });

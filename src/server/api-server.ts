@@ -5,6 +5,7 @@ import {
   type CustomForm,
   defaultServing,
   groupResourceOf,
+  hasReason,
   type KindDefinition,
   type KubeObject,
   type Resource,
@@ -40,10 +41,11 @@ import { createStorageMetrics } from './metrics/storage-metrics.ts';
 import { createWatchMetrics } from './metrics/watch-metrics.ts';
 import { createPipeline, type Incoming, type Outcome } from './pipeline/pipeline.ts';
 import { createRequestMetrics } from './pipeline/request-metrics.ts';
-import { createDispatch, notAllowed, notFound } from './registry/dispatch.ts';
+import { createDispatch, notAllowed, notFound, notFoundMessage, notKnownYet } from './registry/dispatch.ts';
 import type { Registry } from './registry/registry.ts';
 import type { SubresourceHandler } from './registry/resource-handler.ts';
 import { ResourceTable } from './registry/served-resource.ts';
+import { checkProduced } from './representation/accept.ts';
 import type { AdmissionPlugin, UserInfo } from './request.ts';
 import { bindings, coreHandlers } from './rest/index.ts';
 import { openResourceStorage } from './storage/resource-storage.ts';
@@ -74,6 +76,8 @@ export interface ApiServer {
   bringsAlong(resource: Pick<Resource, 'group' | 'plural'>): boolean;
   /** Serves a kind by another definition. With another schema its storage is opened anew, which ends watches. */
   replaceKind(prev: KindDefinition, next: KindDefinition, options: { keepStorage: boolean }): void;
+  /** Until then more kinds may come: who asks for what is not known is told to try again. */
+  expectKinds(until: Promise<void>): void;
   /** Stops serving a kind; its stored objects stay. */
   removeKind(kind: KindDefinition): void;
   addHandler(handler: SubresourceHandler): void;
@@ -87,6 +91,8 @@ export interface ApiServer {
 }
 
 const hourSeconds = 3600;
+/** So long /readyz waits for caches that are being filled before it says which they are. */
+const informerPatienceMs = 1000;
 
 /** Fields by which many clients watch: the scheduler and every kubelet select pods by node. */
 const indexedFields: Record<string, readonly string[]> = { pods: ['spec.nodeName'] };
@@ -133,6 +139,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     return openResourceStorage<KubeObject>({
       store: options.storeOf?.(resource) ?? store,
       prefix: `${prefix}/${where}`,
+      root: prefix,
       resource,
       clock,
       logger,
@@ -180,7 +187,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { storeCheckTimeoutMs, storeReadyTimeoutMs } = options;
   const checkStore = storeCheck(store, storeCheckTimeoutMs);
   const { components } = options;
-  handlers.push(...coreHandlers({ storageOf, clock, checkStore, ...(components ? { components } : {}) }));
+  handlers.push(...coreHandlers({ storageOf, clock, checkStore, isEnabled: options.isEnabled, ...(components ? { components } : {}) }));
 
   const health = createHealth(metrics);
   health.add({ name: 'log', check: () => {} });
@@ -196,7 +203,20 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     {
       name: 'informer-sync',
       async check(signal) {
-        await Promise.race([Promise.all([...storages.values()].map((s) => s.ready())), rejection(signal)]);
+        const late: string[] = [];
+        const ready = Promise.all(
+          [...table.all()].map(async ({ storage, resource, version }) => {
+            if (!storage || version !== undefined || storage.present !== undefined) return;
+            late.push(resource.kind);
+            await storage.ready();
+            late.splice(late.indexOf(resource.kind), 1);
+          }),
+        );
+        const patience = new AbortController();
+        const timer = clock.setTimer(informerPatienceMs, () =>
+          patience.abort(new Error(`${late.length} informers not started yet: [${late.map((kind) => `*v1.${kind}`).join(' ')}]`)),
+        );
+        await Promise.race([ready, rejection(signal), rejection(patience.signal)]).finally(() => timer.cancel());
       },
     },
     ['readyz'],
@@ -213,7 +233,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   let address = { address: options.bindAddress ?? '0.0.0.0', port: options.port ?? 0 };
   let aggregation: Aggregation | undefined;
-  const merged = { table, handlers, aggregation: () => aggregation };
+  let expectsKinds = false;
+  const merged = { table, handlers, aggregation: () => aggregation, expectsKinds: () => expectsKinds };
   const serverAddress = () => {
     const told = options.advertise ?? address;
     const host = options.externalHostname ?? told.address;
@@ -234,7 +255,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         storage !== undefined && resource === kind.resource ? [{ group: resource.group, resource: resource.plural, storage }] : [],
       ),
   });
-  const openApi = createOpenApi({ ...merged, clock, version: version.gitVersion, metrics: createOpenApiMetrics(metrics) });
+  const openApi = createOpenApi({
+    ...merged,
+    clock,
+    version: version.gitVersion,
+    enums: options.isEnabled?.('OpenAPIEnums'),
+    metrics: createOpenApiMetrics(metrics),
+  });
   const paths = () => [
     '/.well-known/openid-configuration',
     '/api',
@@ -267,12 +294,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { path } = context;
     const isVersion = path === '/version' || path === '/version/';
     // People read it with curl: indented, as upstream's.
-    if (isVersion && context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
+    if (isVersion && context.method !== 'GET') throw notAllowed();
+    if (isVersion && !context.local) checkProduced(context.accept, ['application/json']);
     if (isVersion) return textAnswer(JSON.stringify(version, null, 2), 200, 'application/json');
     if (path === '/metrics') return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics) };
     if (path === '/metrics/slis')
       return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, healthMetricNames) };
-    if (path === '/')
+    if (path === '/' || path === '/index.html')
       return textAnswer(
         JSON.stringify({ paths: [...paths(), ...((options.zPages?.statusz ?? options.zPages) ? ['/statusz'] : [])].sort() }, null, 2),
         200,
@@ -283,6 +311,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     return answer;
   };
   const dispatch = createDispatch(registry, handlers);
+  const answer = (context: RequestContext): Promise<Answer> =>
+    aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context));
+  const answerEarly = async (context: RequestContext): Promise<Answer> => {
+    const { apiGroup, resource, subresource } = context.info;
+    // Nobody can know by now that a namespace is empty.
+    if (apiGroup === '' && resource === 'namespaces' && subresource === 'finalize') throw notKnownYet();
+    try {
+      return await answer(context);
+    } catch (error) {
+      throw !context.isRouted && hasReason(error, 'NotFound') && error.message === notFoundMessage ? notKnownYet() : error;
+    }
+  };
 
   const requestTimeoutSeconds = options.requestTimeoutSeconds ?? 60;
   const flowControl =
@@ -315,7 +355,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     lifecycle,
     auditor: options.auditor,
     tracer: options.tracer,
-    handle: (context) => aggregation?.answer(context) ?? (context.info.isResourceRequest ? dispatch(context) : nonResource(context)),
+    handle: (context) => (expectsKinds ? answerEarly(context) : answer(context)),
   });
 
   let http: HttpServer | undefined;
@@ -339,6 +379,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // One storage a prefix: the old one's end comes first.
       if (!keepStorage) storage?.close();
       addKind(next, keepStorage ? storage : undefined);
+    },
+    expectKinds(until) {
+      expectsKinds = true;
+      void until.then(() => {
+        expectsKinds = false;
+      });
     },
     removeKind(kind) {
       table.remove(kind);

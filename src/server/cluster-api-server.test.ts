@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  APIService,
   type authenticationV1,
   CertificateSigningRequest,
   ClusterRole,
@@ -21,10 +22,11 @@ import {
   ServiceAccount,
   ServiceCIDR,
   TokenReview,
+  ValidatingWebhookConfiguration,
 } from '../api/index.ts';
 import { type Client, createClient } from '../client/index.ts';
 import { createCertificateAuthority, createSigningRequest, generateKeyPair, signRequest } from '../pki/index.ts';
-import { openMemoryStore } from '../store/index.ts';
+import { openMemoryStore, type Store } from '../store/index.ts';
 import { seededRandom, systemClock } from '../time/index.ts';
 import { parseIpRange, parsePortRange } from './allocation/index.ts';
 import { type ClusterApiServer, createClusterApiServer } from './cluster-api-server.ts';
@@ -35,11 +37,11 @@ let metrics: MetricsRegistry;
 const as = (name: string, ...groups: string[]) =>
   createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }));
 
-beforeEach(async () => {
+const serverOn = async (store: Store) => {
   const key = await generateKeyPair();
   metrics = new MetricsRegistry();
-  server = await createClusterApiServer({
-    store: openMemoryStore(),
+  return createClusterApiServer({
+    store,
     clock: systemClock,
     random: seededRandom(1),
     logger: pino({ level: 'silent' }),
@@ -49,6 +51,10 @@ beforeEach(async () => {
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },
   });
+};
+
+beforeEach(async () => {
+  server = await serverOn(openMemoryStore());
   await server.bootstrap();
   admin = as('admin', 'system:masters');
 });
@@ -74,6 +80,89 @@ test('a new cluster has its namespaces, roles and the Service kubernetes; a seco
     before.items.map((r) => r.metadata.resourceVersion),
   );
   expect((await admin.list(ClusterRoleBinding)).items.length).toBeGreaterThan(40);
+});
+
+test('a definition that can not be read keeps away what is defined, until it can', async () => {
+  await server.close();
+  const store = openMemoryStore();
+  const prefix = '/registry';
+  const bogus = `${prefix}/apiextensions.k8s.io/customresourcedefinitions/bogus`;
+  const apiService = (group: string) => ({
+    apiVersion: 'apiregistration.k8s.io/v1',
+    kind: 'APIService',
+    metadata: { name: `v1.${group}`, uid: group, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'true' } },
+    spec: { group, version: 'v1', groupPriorityMinimum: 100, versionPriority: 10 },
+  });
+  const names = { kind: 'Widget', listKind: 'WidgetList', plural: 'widgets', singular: 'widget' };
+  const conditions = ['NamesAccepted', 'Established'].map((type) => ({ type, status: 'True' }));
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com', uid: 'u' },
+    spec: {
+      ...{ scope: 'Namespaced', group: 'example.com', names },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+    status: { acceptedNames: names, storedVersions: ['v1'], conditions },
+  };
+  const put = (key: string, value: object | string) =>
+    store.commit([], [{ put: key, value: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)) }]);
+  await put(bogus, 'bogus data');
+  await put(`${prefix}/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com`, definition);
+  for (const group of ['example.com', 'stale.example.com'])
+    await put(`${prefix}/apiregistration.k8s.io/apiservices/v1.${group}`, apiService(group));
+  server = await serverOn(store);
+  await server.bootstrap();
+  admin = as('admin', 'system:masters');
+
+  const early = {
+    code: 503,
+    message: 'the request has been made before all known HTTP paths have been installed, please try again',
+    retryAfterSeconds: 5,
+  };
+  const groups = async () => ((await admin.raw('GET', '/apis')) as { groups: { name: string }[] }).groups.map(({ name }) => name);
+  const widgets = '/apis/example.com/v1/namespaces/default/widgets';
+  for (const path of [widgets, '/apis/example.com/v1', '/apis/other.example.com/v1/things'])
+    await expect(admin.raw('GET', path)).rejects.toMatchObject(early);
+  await expect(admin.raw('GET', '/apis/apps/v1/things')).rejects.toMatchObject({ code: 404 });
+  expect(await groups()).toEqual(expect.arrayContaining(['example.com', 'stale.example.com']));
+  await expect(admin.raw('GET', '/readyz')).rejects.toThrow('[-]poststarthook/crd-informer-synced failed');
+  // A namespace must not go while nobody can tell what is in it.
+  const namespace = await admin.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' }, spec: {} });
+  await expect(admin.update(Namespace, namespace, { subresource: 'finalize' })).rejects.toMatchObject(early);
+
+  await store.commit([], [{ delete: bogus }]);
+  await server.definitionsServed;
+  expect(await admin.raw('GET', widgets)).toMatchObject({ kind: 'WidgetList' });
+  await expect(admin.raw('GET', '/apis/other.example.com/v1/things')).rejects.toMatchObject({ code: 404 });
+  await admin.update(Namespace, namespace, { subresource: 'finalize' });
+  await expect.poll(groups).not.toContain('stale.example.com');
+  expect(await groups()).toContain('example.com');
+  await expect(admin.get(APIService, 'v1.stale.example.com')).rejects.toMatchObject({ code: 404 });
+  await admin.get(APIService, 'v1.example.com');
+});
+
+test('a webhook that refuses everything does not keep a server from starting', async () => {
+  await admin.delete(EndpointSlice, 'kubernetes', { namespace: 'default' });
+  await admin.create(ValidatingWebhookConfiguration, {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name: 'broken' },
+    webhooks: [
+      {
+        name: 'broken.example.com',
+        rules: [{ operations: ['*'], apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'] }],
+        clientConfig: { service: { namespace: 'default', name: 'nowhere' } },
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+      },
+    ],
+  });
+  const trial = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' }, spec: {} };
+  const answer = () => admin.create(Namespace, trial, { dryRun: true }).catch((error: Error) => error.message);
+  await expect.poll(answer).toContain('failed calling webhook "broken.example.com"');
+  await server.bootstrap();
+  await expect(admin.get(EndpointSlice, 'kubernetes', { namespace: 'default' })).rejects.toThrow('not found');
 });
 
 test('each cluster IP has its IPAddress from the start, and what others keep no Service gets', async () => {

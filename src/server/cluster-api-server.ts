@@ -67,6 +67,7 @@ import type { Authenticator, Authorizer, UserInfo, WriteHook } from './request.t
 import { selfSubjectReviewHandler, tokenRequestHandler, tokenReviewHandler } from './rest/authentication.ts';
 import { accessReviewHandlers } from './rest/authorization.ts';
 import { serviceResolver } from './service-resolver.ts';
+import { TransformationError } from './storage/sealed-values.ts';
 import { type KubeletTls, streamingHandlers } from './streaming/index.ts';
 import { createWebhookClient } from './webhook/index.ts';
 
@@ -109,13 +110,15 @@ export interface ClusterApiServerOptions
   proxyClient?: ProxyIdentity;
   /** --enable-aggregator-routing: other API servers are reached by endpoint, not by cluster IP. Default false. */
   aggregatorRouting?: boolean;
-  /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`. */
-  advertise: { address: string; port: number };
+  /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`; 0: it has no node port. */
+  advertise: { address: string; port: number; nodePort?: number };
   /** --livez-grace-period: so long after its start it is alive whatever is not finished yet. Default 0. */
   livezGraceSeconds?: number;
 }
 
 export interface ClusterApiServer extends ApiServer {
+  /** Resolves when what was defined at the start is served; it is mostly at once, but not while a definition can't be read. */
+  readonly definitionsServed: Promise<void>;
   /** Makes what every cluster begins with: namespaces, default roles, priority classes, the Service `kubernetes`. */
   bootstrap(signal?: AbortSignal): Promise<void>;
   /** Has others decide who may do what, from now on; throws where a type is among them that was not at the start. */
@@ -124,6 +127,8 @@ export interface ClusterApiServer extends ApiServer {
   authenticateBy(providers: readonly OidcOptions[]): Promise<void>;
   /** Trusts other authorities, from now on, and tells other API servers so. */
   trust(authorities: Required<Authorities>): Promise<void>;
+  /** Shows kubelets, and other API servers, another certificate, from now on. */
+  identify(changed: { kubelets?: Pick<KubeletTls, 'ca' | 'cert' | 'key'>; proxyClient?: ProxyIdentity }): void;
 }
 
 /** Who the server is to itself. */
@@ -170,7 +175,8 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const { signingKey, publicKey, serviceAccountKeys = [], ...authenticationOptions } = options.authentication;
   const keys = [publicKey, ...serviceAccountKeys];
   const [issuer = ''] = options.authentication.issuers;
-  const client = createClient(server.localTransport(loopback), { userAgent: 'kube-apiserver' });
+  const transport = server.localTransport(loopback);
+  const client = createClient(transport, { userAgent: 'kube-apiserver' });
   const { authenticator, tokens, apiAudiences, setOidc, setAuthorities } = createAuthentication({
     ...authenticationOptions,
     ...identityMetrics(options.metrics, clock, `${hostname()}:${options.advertise.port}`),
@@ -195,7 +201,13 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   });
   lateAuthorizer.set(authorization.authorizer);
 
-  const webhooks = createWebhookClient({ storages, clock, random, missingSan: missingSanCounter(options.metrics, 'webhooks') });
+  const webhooks = createWebhookClient({
+    storages,
+    loopback: transport,
+    clock,
+    random,
+    missingSan: missingSanCounter(options.metrics, 'webhooks'),
+  });
   const extensions = {
     table: server.table,
     webhooks,
@@ -266,8 +278,9 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   await Promise.all([authorization.synced, allocator.synced]);
   const started = postStartHooks();
   started.done('start-apiserver-admission-initializer', 'generic-apiserver-start-informers');
+  let definitionsServed = Promise.resolve();
   if (options.kinds.some(({ resource }) => resource.kind === CustomResourceDefinition.kind)) {
-    await serveCustomResources({
+    const { synced } = serveCustomResources({
       server,
       client,
       webhooks,
@@ -279,8 +292,19 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       logger,
       signal: lifetime.signal,
       onError,
-    }).synced;
-    started.done('start-apiextensions-informers', 'start-apiextensions-controllers', 'crd-informer-synced');
+    });
+    started.expect('crd-informer-synced');
+    definitionsServed = synced.then(() => started.done('crd-informer-synced'));
+    started.done('start-apiextensions-informers', 'start-apiextensions-controllers');
+    // A definition that can't be read keeps away what is defined, not everything else.
+    await storages(CustomResourceDefinition)
+      .list({ resourceVersion: '0' })
+      .then(() => definitionsServed)
+      .catch((error: unknown) => {
+        if (!(error instanceof TransformationError)) throw error;
+        logger.error({ err: error }, 'custom resources are not served until their definitions can be read');
+        server.expectKinds(definitionsServed);
+      });
   }
   if (server.flowControl?.fairness) {
     await server.flowControl.fairness.follow(storages, { signal: lifetime.signal, onError });
@@ -295,6 +319,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         clock,
         logger,
         metrics: options.metrics,
+        complete: definitionsServed,
         signal: lifetime.signal,
         onError,
       })
@@ -311,19 +336,22 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       'apiservice-registration-controller',
       'apiservice-discovery-controller',
       'kube-apiserver-autoregistration',
-      'autoregister-completion',
       'apiservice-openapi-controller',
       'apiservice-openapiv3-controller',
     );
+    started.expect('autoregister-completion');
+    definitionsServed.then(() => started.done('autoregister-completion'), onError);
   }
 
   let endpoints: EndpointLeases | undefined;
   const kept = { storages, clock, signal: lifetime.signal, onError };
+  /** What a start does not wait for: a webhook that refuses everything must not keep the server from serving what takes it away. */
+  const lasting = (work: () => Promise<void>) => persistently(work, { clock, signal: lifetime.signal, onError });
   /** Has the Service `kubernetes` lead here, and to the other servers of the store. */
-  const publishAddress = async (client: Client, clusterIp: string, signal: AbortSignal | undefined): Promise<void> => {
-    const { address, port } = options.advertise;
-    const service = { clusterIp, address, port };
-    if (!options.sharedStore) return keepKubernetesService(client, { ...service, ...(signal ? { signal } : {}) }, kept);
+  const publishAddress = async (client: Client, clusterIp: string): Promise<void> => {
+    const { address, port, nodePort = 0 } = options.advertise;
+    const service = { clusterIp, address, port, nodePort };
+    if (!options.sharedStore) return lasting(() => keepKubernetesService(client, { ...service, signal: lifetime.signal }, kept));
     endpoints = endpointLeases({
       store: options.store,
       prefix: options.storagePrefix ?? '/registry',
@@ -337,6 +365,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
 
   return {
     ...server,
+    definitionsServed,
     authorizeBy: authorization.replace,
     authenticateBy: (providers) => setOidc(providers, lifetime.signal),
     async trust({ clientCa, requestHeaderCa }) {
@@ -345,6 +374,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
       const { requestHeader } = options.authentication;
       const told = { clientCa, ...(requestHeader ? { requestHeader: { ...requestHeader, clientCa: requestHeaderCa } } : {}) };
       await ensureAuthenticationTrust(client, told, lifetime.signal);
+    },
+    identify({ kubelets, proxyClient }) {
+      if (kubelets) streaming?.identify(kubelets);
+      if (proxyClient) aggregation?.identify(proxyClient);
     },
     async bootstrap(signal) {
       const first = options.services.ranges[0];
@@ -373,7 +406,7 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
         started.run('scheduling/bootstrap-system-priority-classes', ensureSystemPriorityClasses(client, signal)),
         started.run(
           'start-legacy-token-tracking-controller',
-          persistently(() => ensureTokenTracking(client, clock, lifetime.signal), { clock, signal: lifetime.signal, onError }),
+          lasting(() => ensureTokenTracking(client, clock, lifetime.signal)),
         ),
         started.run(
           'start-kube-apiserver-identity-lease-controller',
@@ -386,19 +419,21 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
             'priority-and-fairness-config-producer',
             ensureFlowConfiguration({ client, storages, clock, signal: lifetime.signal, onError }),
           ),
-        started.run('start-cluster-authentication-info-controller', ensureAuthenticationTrust(client, options.authentication, signal)),
-        first && started.run('bootstrap-controller', publishAddress(client, first.at(1), signal)),
+        started.run(
+          'start-cluster-authentication-info-controller',
+          lasting(() => ensureAuthenticationTrust(client, options.authentication, lifetime.signal)),
+        ),
+        first && started.run('bootstrap-controller', publishAddress(client, first.at(1))),
         first &&
           started.run(
             'start-kubernetes-service-cidr-controller',
-            keepServiceCidr(
-              {
+            lasting(() =>
+              keepServiceCidr({
                 ...kept,
                 client,
                 cidrs: options.services.ranges.map((r) => r.cidr),
                 events: events.recorder('kubernetes-service-cidr-controller'),
-              },
-              signal,
+              }),
             ),
           ),
       ]);

@@ -6,22 +6,24 @@ const namespaceSubresources = new Set(['status', 'finalize']);
 
 const verbOfMethod: Record<string, string> = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
 
-/** Path segments, decoded; a segment that is not valid percent-encoding stays as it is. */
+/** A path as Go's net/url decodes it, before anything is divided by slashes; what is no encoding stays as it was sent, and names nothing. */
+function decoded(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The segments of a path. */
 function split(path: string): string[] {
   let begin = 0;
   let end = path.length;
   while (begin < end && path[begin] === '/') begin++;
   while (end > begin && path[end - 1] === '/') end--;
   if (begin === end) return [];
-  const parts = path.slice(begin, end).split('/');
-  if (!path.includes('%')) return parts;
-  return parts.map((part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part; // not an encoding: the name is what was sent, and no object has it
-    }
-  });
+  return path.slice(begin, end).split('/');
 }
 
 /** `watch=true`, `watch=1`, and, as upstream's query decoding has it, a bare `watch`: anything but `0` and `false`, in any case. */
@@ -54,7 +56,7 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
     name: '',
     parts: [],
   };
-  let parts = split(path);
+  let parts = split(decoded(path));
   const prefix = parts[0];
   if (parts.length < 3 || (prefix !== 'api' && prefix !== 'apis')) return info;
   info.apiPrefix = prefix;

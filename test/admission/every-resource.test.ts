@@ -96,7 +96,7 @@ async function everyResource(): Promise<{ base: string; groupVersion: string; re
 
 const kindOf = (object: unknown) => (object === null ? '-' : `${(object as Sent).apiVersion} ${(object as Sent).kind}`);
 const line = ({ operation, namespace = '', name = '', object, oldObject, options }: Asked) =>
-  `${operation} ${namespace}/${name}: ${kindOf(object)}, ${kindOf(oldObject)}, ${options?.kind ?? '-'}`;
+  `${operation} ${namespace}/${name}: ${kindOf(object)}, ${kindOf(oldObject)}, ${kindOf(options)}`;
 
 /** What both webhooks are asked while something is done. */
 async function askedFor(act: () => Promise<{ status: number; object: Sent }>, resource: string, subresource: string): Promise<string> {
@@ -110,6 +110,8 @@ async function askedFor(act: () => Promise<{ status: number; object: Sent }>, re
 
 const background = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, propagationPolicy: 'Background' };
 const merge = 'application/merge-patch+json';
+/** Of the options, whatever the client says they are. */
+const meta = 'meta.k8s.io/v1 ';
 const annotated = (object: Sent, by: string): Sent => ({
   ...object,
   metadata: { ...object.metadata, annotations: { by } } as Sent['metadata'],
@@ -152,11 +154,11 @@ test('every resource and verb', { timeout: 120_000 }, async () => {
     };
     const own = `${resource.version === undefined ? groupVersion : resource.group ? `${resource.group}/${resource.version}` : resource.version} ${resource.kind}`;
     const expected: Record<string, string> = {
-      create: `CREATE ${plural === 'namespaces' ? '' : place}/${name}: ${own}, -, CreateOptions`,
-      update: `UPDATE ${place}/${name}: ${own}, ${own}, UpdateOptions`,
-      patch: `UPDATE ${place}/${name}: ${own}, ${own}, UpdateOptions`,
-      delete: `DELETE ${place}/${name}: -, ${own}, DeleteOptions`,
-      deletecollection: `DELETE ${place}/: -, ${own}, DeleteOptions`,
+      create: `CREATE ${place}/${name}: ${own}, -, ${meta}CreateOptions`,
+      update: `UPDATE ${place}/${name}: ${own}, ${own}, ${meta}UpdateOptions`,
+      patch: `UPDATE ${place}/${name}: ${own}, ${own}, ${meta}UpdateOptions`,
+      delete: `DELETE ${place}/${name}: -, ${own}, ${meta}DeleteOptions`,
+      deletecollection: `DELETE ${place}/: -, ${own}, ${meta}DeleteOptions`,
     };
     for (const verb of writes) {
       const act = async () => {

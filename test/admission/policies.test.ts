@@ -9,6 +9,7 @@ import {
   type KubeObject,
   MutatingAdmissionPolicy,
   MutatingAdmissionPolicyBinding,
+  MutatingWebhookConfiguration,
   Namespace,
   Pod,
   type Resource,
@@ -151,6 +152,25 @@ describe('validating', () => {
       .poll(async () => (await warned()).headers.warning)
       .toBe(`299 - "Validation failed for ValidatingAdmissionPolicy 'images' with binding 'images-binding': too many keys"`);
     expect((await warned()).status).toBe(201);
+  });
+
+  test('what configures webhooks is subject to policies, they themselves are not, nor is the deletion that an eviction ends in', async () => {
+    const spec = { containers: [{ name: 'c', image: 'i' }] };
+    await create(ServiceAccount, { metadata: { name: 'default' } }, { namespace });
+    await create(Pod, { metadata: { name: 'evicted' }, spec }, { namespace });
+    const resourceRules = [
+      { apiGroups: ['admissionregistration.k8s.io'], apiVersions: ['*'], operations: ['CREATE'], resources: ['*'] },
+      { apiGroups: [''], apiVersions: ['v1'], operations: ['DELETE'], resources: ['pods'] },
+    ];
+    await policy('no', { matchConstraints: { resourceRules }, validations: [{ expression: 'false', message: 'no' }] });
+    await bind('no');
+    const configuration = (name: string) => create(MutatingWebhookConfiguration, { metadata: { name } });
+    await outcome(configuration).toContain("ValidatingAdmissionPolicy 'no' with binding 'no-binding' denied request: no");
+    await expect(policy('other', { matchConstraints: mapRules, validations: [{ expression: 'true' }] })).resolves.toBeDefined();
+    const pod = `/api/v1/namespaces/${namespace}/pods/evicted`;
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'evicted' } };
+    const gone = [await api.http('DELETE', pod), await api.http('POST', `${pod}/eviction`, JSON.stringify(eviction))];
+    expect(gone.map(({ status }) => status)).toEqual([422, 201]);
   });
 
   test('the authorizer answers for the user and for service accounts', async () => {

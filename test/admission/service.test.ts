@@ -2,7 +2,7 @@ import { createServer } from 'node:https';
 import { type AddressInfo, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigMap, EndpointSlice, Service, ValidatingWebhookConfiguration } from '../../src/api/index.ts';
+import { ConfigMap, EndpointSlice, Secret, Service, ValidatingWebhookConfiguration } from '../../src/api/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
 let api: TestApiServer;
@@ -52,6 +52,24 @@ test.skipIf(address === undefined)('a webhook behind a Service is reached at its
         },
       ],
     });
+    // What it asks itself needs no address.
+    await api.admin.create(ValidatingWebhookConfiguration, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: { name: 'itself' },
+      webhooks: [
+        {
+          name: 'itself.example.com',
+          clientConfig: { service: { namespace, name: 'kubernetes', path: '/nowhere' } },
+          rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['*'], resources: ['secrets'] }],
+          sideEffects: 'None',
+          admissionReviewVersions: ['v1'],
+        },
+      ],
+    });
+    await expect
+      .poll(() => api.admin.create(Secret, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } }, { namespace }).catch(String))
+      .toContain('"itself.example.com": failed to call webhook: the server could not find the requested resource');
     let drafts = 0;
     const outcome = () =>
       api.admin.create(ConfigMap, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `c${drafts++}` } }, { namespace }).then(

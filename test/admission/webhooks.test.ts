@@ -103,7 +103,8 @@ describe('validating', () => {
     await expect(api.admin.delete(ConfigMap, 'x', { namespace })).rejects.toThrow(
       'admission webhook "check.example.com" denied the request without explanation',
     );
-    expect(hook.asked.at(-1)).toMatchObject({ operation: 'DELETE', object: null, oldObject: { data: { a: '2' } } });
+    const options = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1' };
+    expect(hook.asked.at(-1)).toMatchObject({ operation: 'DELETE', object: null, oldObject: { data: { a: '2' } }, options });
     expect((await api.admin.get(ConfigMap, 'x', { namespace })).data).toEqual({ a: '2' });
   });
 
@@ -154,7 +155,16 @@ describe('validating', () => {
 
   test('matchPolicy Equivalent shows the object in the version that the rule names', async () => {
     await validating(
-      webhookOf({ rules: [{ operations: ['CREATE'], apiGroups: ['extensions'], apiVersions: ['v1beta1'], resources: ['deployments'] }] }),
+      webhookOf({
+        rules: [
+          {
+            operations: ['CREATE'],
+            apiGroups: ['extensions'],
+            apiVersions: ['v1beta1'],
+            resources: ['deployments', 'deployments/rollback'],
+          },
+        ],
+      }),
     );
     const deployment = (name: string) => ({
       metadata: { name },
@@ -174,6 +184,15 @@ describe('validating', () => {
       kind: { group: 'extensions', version: 'v1beta1', kind: 'Deployment' },
       requestKind: { group: 'apps', version: 'v1', kind: 'Deployment' },
       object: { apiVersion: 'extensions/v1beta1' },
+    });
+    // The kind of its own that a subresource has comes along.
+    const apiVersion = 'apps/v1beta1';
+    const rollback = { apiVersion, kind: 'DeploymentRollback', name: 'd0', rollbackTo: {} };
+    await api.http('POST', `/apis/${apiVersion}/namespaces/${namespace}/deployments/d0/rollback`, JSON.stringify(rollback));
+    expect(hook.asked.at(-1)).toMatchObject({
+      kind: { group: 'extensions', version: 'v1beta1', kind: 'DeploymentRollback' },
+      requestKind: { group: 'apps', version: 'v1beta1', kind: 'DeploymentRollback' },
+      object: { apiVersion: 'extensions/v1beta1', name: 'd0' },
     });
   });
 

@@ -1,23 +1,38 @@
 /** Who a client is by its certificate, made by openssl as a user's administrator would. */
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConfigMap } from '../../src/api/index.ts';
 import { clientAuthorities } from '../../src/cluster/authority-flags.ts';
 import { followCertificates } from '../../src/cluster/follow-certificates.ts';
-import { ensurePki, signRequest } from '../../src/pki/index.ts';
+import { ensurePki, type Pki, signRequest } from '../../src/pki/index.ts';
 import { systemClock } from '../../src/time/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
+const nothing = { cert: '', key: '' };
+/** What a server has that no flag of the test's says. */
+const unfollowed = {
+  ...{ clock: systemClock, logger: pino({ level: 'silent' }), serving: nothing, authorities: { clientCa: '', requestHeaderCa: '' } },
+  ...{ kubelets: { ...nothing, ca: '' }, proxyClient: nothing },
+};
+
 let api: TestApiServer;
 let dir: string;
+let other: Pki;
 beforeAll(async () => {
-  api = await startApiServer();
   dir = await mkdtemp(join(tmpdir(), 'k8ts-certificates-'));
+  other = await ensurePki(join(dir, 'other'), { now: systemClock.now() });
+  const { certificate: cert, key } = other.apiserver;
+  api = await startApiServer({ server: { kubelets: { cert, key } } });
 });
 afterAll(async () => {
   await api.close();
@@ -48,8 +63,60 @@ test('the subject tells name, groups and UID', async () => {
   });
 });
 
-test('what other files say of its certificate, and of whom it trusts, counts from then on', async () => {
-  const other = await ensurePki(join(dir, 'other'), { now: systemClock.now() });
+test('kubelets and other API servers are shown what its files say, from then on', async () => {
+  const peer = createServer({
+    cert: api.pki.apiserver.certificate,
+    key: api.pki.apiserver.key,
+    requestCert: true,
+    rejectUnauthorized: false,
+  });
+  // A TLS server's sockets
+  peer.on('request', ({ socket }, response) => response.end(JSON.stringify((socket as TLSSocket).getPeerCertificate().fingerprint256)));
+  await once(peer.listen(0, '127.0.0.1'), 'listening');
+  const { port } = peer.address() as AddressInfo; // it listens
+  const stop = new AbortController();
+  try {
+    const group = 'peer.test';
+    const make = async (path: string, object: object) => {
+      const { status, body } = await api.http('POST', path, JSON.stringify(object));
+      expect(status, body).toBe(201);
+    };
+    const metadata = { name: 'peer' };
+    await make('/api/v1/nodes', {
+      metadata,
+      status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: port } } },
+    });
+    await make('/api/v1/namespaces/default/services', { metadata, spec: { type: 'ExternalName', externalName: 'localhost' } });
+    await make('/apis/apiregistration.k8s.io/v1/apiservices', {
+      metadata: { name: `v1.${group}` },
+      spec: {
+        ...{ group, version: 'v1', groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: true },
+        service: { namespace: 'default', name: 'peer', port },
+      },
+    });
+    const shown = async (path: string) => (await api.http('GET', path)).body;
+    const told = (pem: string) => JSON.stringify(new X509Certificate(pem).fingerprint256);
+    const paths = ['/api/v1/nodes/peer/proxy/', `/apis/${group}/v1/things`];
+    const expected = (kubelet: string, proxy: string) => [told(kubelet), told(proxy)];
+    const shownNow = () => Promise.all(paths.map(shown));
+    const { apiserver, frontProxyClient } = api.pki;
+    await expect.poll(shownNow, { timeout: 10_000 }).toEqual(expected(other.apiserver.certificate, frontProxyClient.certificate));
+    const [cert, key] = [join(dir, 'own.crt'), join(dir, 'own.key')];
+    const args = {
+      ...{ 'kubelet-client-certificate': cert, 'kubelet-client-key': key },
+      ...{ 'proxy-client-cert-file': cert, 'proxy-client-key-file': key },
+    };
+    await Promise.all([writeFile(cert, apiserver.certificate), writeFile(key, apiserver.key)]);
+    followCertificates(api.server, args, api.pki, { ...unfollowed, signal: stop.signal });
+    await expect.poll(shownNow, { timeout: 10_000 }).toEqual(expected(apiserver.certificate, apiserver.certificate));
+  } finally {
+    stop.abort();
+    peer.closeAllConnections();
+    peer.close();
+  }
+});
+
+test('what other files say of its certificates, and of whom it trusts, counts from then on', async () => {
   const [certFile, keyFile, clientCaFile] = ['tls.crt', 'tls.key', 'clients.crt'].map((name) => join(dir, name)) as [
     string,
     string,
@@ -62,7 +129,8 @@ test('what other files say of its certificate, and of whom it trusts, counts fro
   const stop = new AbortController();
   const args = { 'tls-cert-file': certFile, 'tls-private-key-file': keyFile, 'client-ca-file': clientCaFile };
   followCertificates(api.server, args, api.pki, {
-    ...{ clock: systemClock, logger: pino({ level: 'silent' }), signal: stop.signal },
+    ...unfollowed,
+    signal: stop.signal,
     serving: { cert: apiserver.certificate, key: apiserver.key },
     authorities: { clientCa: await clientAuthorities(args, ca.certificate), requestHeaderCa: frontProxyCa.certificate },
   });

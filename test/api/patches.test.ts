@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ServiceAccount } from '../../src/api/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
 let api: TestApiServer;
@@ -81,4 +82,29 @@ test('an object that its owners would make too large is stored without them; ser
   const applied = await api.http('PATCH', `${all}/created?fieldManager=a`, config, { 'content-type': 'application/apply-patch+yaml' });
   const { code, message, reason } = JSON.parse(applied.body);
   expect([code, message, reason]).toEqual([500, 'etcdserver: request is too large', undefined]);
+});
+
+test('the core group may be written with its slash', async () => {
+  const configMap = (name: string) => JSON.stringify({ apiVersion: '/v1', kind: 'ConfigMap', metadata: { name } });
+  const path = '/api/v1/namespaces/default/configmaps';
+  const as = (type: string) => ({ 'content-type': `application/${type}` });
+  const replies = [
+    await api.http('POST', path, configMap('slash')),
+    await api.http('PATCH', `${path}/slash`, configMap('slash'), as('merge-patch+json')),
+    await api.http('PATCH', `${path}/applied?fieldManager=me`, configMap('applied'), as('apply-patch+yaml')),
+  ];
+  expect(replies.map(({ status, body }) => [status, JSON.parse(body).apiVersion])).toEqual([201, 200, 201].map((code) => [code, 'v1']));
+});
+
+test('what the status of a pod says of its deletion does not count', async () => {
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  const pods = '/api/v1/namespaces/default/pods';
+  await api.admin.create(ServiceAccount, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } });
+  expect((await api.http('POST', pods, JSON.stringify({ metadata: { name: 'dying' }, spec }))).status).toBe(201);
+  const patch = JSON.stringify({ metadata: { deletionTimestamp: '2020-01-01T00:00:00Z' }, status: { message: 'seen' } });
+  const sent = (path: string) => api.http('PATCH', `${pods}/dying${path}`, patch, { 'content-type': 'application/merge-patch+json' });
+  expect((await sent('')).status).toBe(422);
+  const { status, body } = await sent('/status');
+  expect(status, body).toBe(200);
+  expect(JSON.parse(body).metadata.deletionTimestamp).toBeUndefined();
 });

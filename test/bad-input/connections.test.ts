@@ -51,7 +51,7 @@ test('a body that stalls ends in a Timeout, and stores nothing', async () => {
     `POST ${configMaps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n{"kind":`,
   );
   const [, body = ''] = (await textUntilClosed(socket)).split('\r\n\r\n');
-  expect(JSON.parse(body)).toMatchObject({ kind: 'Status', code: 504, reason: 'Timeout' });
+  expect(JSON.parse(body)).toMatchObject({ status: 'Failure', code: 504, reason: 'Timeout' });
   expect((await server.admin.list(ConfigMap, { namespace: 'default' })).items).toEqual([]);
 });
 

@@ -85,11 +85,19 @@ test('a definition of what the server has anyway changes nothing, and goes again
   };
   const ofDefinitions = await overlap('customresourcedefinitions', 'apiextensions.k8s.io', 'CustomResourceDefinition');
   const ofServices = await overlap('apiservices', 'apiregistration.k8s.io', 'APIService');
+  // In versions with kinds of the server's own no others are served.
+  const ofBars = await overlap('bars', 'apiextensions.k8s.io', 'Bar');
+  const { resources } = await send('GET', '/apis/apiextensions.k8s.io/v1');
+  expect((resources as { name: string }[]).map(({ name }) => name)).toEqual([
+    'customresourcedefinitions',
+    'customresourcedefinitions/status',
+  ]);
+  expect((await send('GET', '/apis/apiextensions.k8s.io/v1/bars')).code).toBe(404);
   // Built-in validation, and a place in the store that the end of the definition does not touch.
   const services = '/apis/apiregistration.k8s.io/v1/apiservices';
   const spec = { group: 'kept.example', version: 'v1', groupPriorityMinimum: 100, versionPriority: 100 };
   expect(await send('POST', services, { metadata: { name: 'v1.kept.example' }, spec })).toMatchObject({ code: 201 });
-  for (const at of [ofDefinitions, ofServices]) {
+  for (const at of [ofDefinitions, ofServices, ofBars]) {
     expect((await send('DELETE', at)).code).toBe(200);
     await eventually('gone', async () => (await send('GET', at)).code === 404);
   }
@@ -115,6 +123,18 @@ test('a definition whose conversion webhook has no certificates to trust is not 
   const merge = { 'content-type': 'application/merge-patch+json' };
   const spoilt = await send('PATCH', `${definitions}/things.none.example.com`, { spec: { conversion: conversion('Cg==') } }, merge);
   expect(spoilt.message).toContain('spec.conversion.webhookClientConfig.caBundle: Invalid value');
+});
+
+test("a resource whose group begins as one of the server's, and whose kind is named alike, is nobody's but its own", async () => {
+  const names = { plural: 'things', kind: 'StatefulSet' };
+  const path = await define('apps.example.com', [version('v1beta1')], { names });
+  const set = { apiVersion: 'apps.example.com/v1beta1', kind: 'StatefulSet', metadata: { name: 'one' }, spec: { replicas: 'many' } };
+  expect(await send('POST', path, set)).toMatchObject({ code: 201, spec: set.spec });
+  const strategic = { 'content-type': 'application/strategic-merge-patch+json' };
+  expect(await send('PATCH', `${path}/one`, { spec: { any: 1 } }, strategic)).toMatchObject({ code: 415 });
+  const protobuf = 'application/vnd.kubernetes.protobuf';
+  expect(await send('GET', `${path}/one`, undefined, { accept: protobuf })).toMatchObject({ code: 406 });
+  expect(await send('GET', `${path}/one`, undefined, { accept: `${protobuf}, application/json` })).toMatchObject({ spec: set.spec });
 });
 
 test('users of a deprecated version are told of the best one after it', async () => {
@@ -146,7 +166,7 @@ test('bodies say what they are, and below which paths they are', async () => {
     });
   expect((await send('GET', '/apis/said.example.com/v1/things')).code).toBe(200);
   const watch = await send('GET', `${path}?watch=true`, undefined, { accept: 'application/yaml' });
-  expect(watch).toMatchObject({ code: 406, text: expect.stringMatching(/^kind: Status\n/) });
+  expect(watch).toMatchObject({ code: 406, text: expect.stringMatching(/^apiVersion: v1\ncode: 406\nkind: Status\n/) });
   const finalizers = ['example.com/x', 'a.b'];
   expect(await send('POST', path, { ...thing('said.example.com/v1'), metadata: { name: 'two', finalizers } })).toMatchObject({
     code: 201,
@@ -230,11 +250,15 @@ test('YAML that nests without end is refused at once', async () => {
   }
 });
 
-test('fields that objects are selected by are published, and documents are kept by their hash', async () => {
+test('fields that objects are selected by and lists are published as they are named, and documents are kept by their hash', async () => {
   const schema = { type: 'object', properties: { spec: { type: 'object', properties: { color: { type: 'string' } } } } };
-  await define('chosen.example.com', [version('v1', { selectableFields: [{ jsonPath: '.spec.color' }] }, schema)]);
+  const names = { plural: 'things', kind: 'Thing', listKind: 'Things' };
+  const chosen = version('v1', { selectableFields: [{ jsonPath: '.spec.color' }] }, schema);
+  const path = await define('chosen.example.com', [chosen], { names });
   const fields = { 'x-kubernetes-selectable-fields': [{ fieldPath: 'spec.color' }] };
+  expect(await send('GET', path)).toMatchObject({ kind: 'Things', apiVersion: 'chosen.example.com/v1', items: [] });
   const { definitions: v2 } = await send('GET', '/openapi/v2');
+  expect((v2 as Fields)['com.example.chosen.v1.Things']).toMatchObject({ description: 'Things is a list of Thing' });
   expect((v2 as Fields)['com.example.chosen.v1.Thing']).toMatchObject(fields);
   const at = '/openapi/v3/apis/chosen.example.com/v1';
   const { components } = (await send('GET', at)) as unknown as { components: { schemas: Fields } };
@@ -281,15 +305,19 @@ test('metadata that is none, written by somebody past the server, is read withou
   expect((await send('DELETE', `${path}/one`)).code).toBe(200);
 });
 
-test('a definition that was stored before schemas had to be structural says so until they are', async () => {
-  const group = 'loose.example.com';
+const looseSchema = { openAPIV3Schema: { type: 'object', properties: { a: {} } } };
+test.each([
+  ['v1', { preserveUnknownFields: true, versions: [{ name: 'v1', served: true, storage: true, schema: looseSchema }] }],
+  ['v1beta1', { validation: looseSchema, versions: [{ name: 'v1', served: true, storage: true }] }],
+])('a definition of %s that was stored before schemas had to be structural says so until they are', async (apiVersion, fields) => {
+  const group = `loose.${apiVersion}.example.com`;
   const names = { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' };
-  const spec = { group, scope: 'Namespaced', names, preserveUnknownFields: true, conversion: { strategy: 'None' } };
+  const spec = { group, scope: 'Namespaced', names, conversion: { strategy: 'None' }, ...fields };
   const value = {
     kind: 'CustomResourceDefinition',
-    apiVersion: 'apiextensions.k8s.io/v1',
-    metadata: { name: `things.${group}`, uid: 'u', generation: 1, creationTimestamp: '2019-01-01T00:00:00Z' },
-    spec: { ...spec, versions: [version('v1', {}, { type: 'object', properties: { a: {} } })] },
+    apiVersion: `apiextensions.k8s.io/${apiVersion}`,
+    metadata: { name: `things.${group}`, uid: `u-${apiVersion}`, generation: 1, creationTimestamp: '2019-01-01T00:00:00Z' },
+    spec,
     status: { acceptedNames: names, storedVersions: ['v1'], conditions: [] },
   };
   const put = `/registry/apiextensions.k8s.io/customresourcedefinitions/things.${group}`;
@@ -301,6 +329,9 @@ test('a definition that was stored before schemas had to be structural says so u
     message:
       '[spec.preserveUnknownFields: Invalid value: true: must be false, spec.versions[0].schema.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields]',
   });
+  const path = `/apis/${group}/v1/namespaces/default/things`;
+  await eventually('served', async () => (await send('GET', path)).code === 200);
+  expect(await send('POST', path, thing(`${group}/v1`, { a: 1, b: { c: 2 } }))).toMatchObject({ code: 201, a: 1, b: { c: 2 } });
   const merge = { 'content-type': 'application/merge-patch+json' };
   const versions = [version('v1', {}, { type: 'object', properties: { a: { type: 'string' } } })];
   const mended = await send('PATCH', `${definitions}/things.${group}`, { spec: { preserveUnknownFields: false, versions } }, merge);

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lease } from '../../src/api/index.ts';
-import { type Client, createClient, httpsTransport } from '../../src/client/index.ts';
+import { type Client, createClient, formatKubeconfig, httpsTransport } from '../../src/client/index.ts';
 import { type EtcdProcess, freePorts, startEtcdCluster } from '../../src/store/testing/etcd.ts';
 import { executable } from '../support/cluster.ts';
 import { eventually } from '../support/wait.ts';
@@ -93,8 +93,19 @@ export async function startControlPlanes(): Promise<ControlPlanes> {
   await ready(0);
   apiServers.push(apiServer(1));
   await ready(1);
+  const kubeconfig = (name: string, server: string): string => {
+    const file = (of: string) => join(dir, 'pki', of);
+    const own = name.replace('kube-', '');
+    const user = { 'client-certificate': file(`${own}.crt`), 'client-key': file(`${own}.key`) };
+    writeFileSync(join(dir, `${own}.conf`), formatKubeconfig({ name, cluster: { server, 'certificate-authority': file('ca.crt') }, user }));
+    return join(dir, `${own}.conf`);
+  };
+  // Those of the second are told where their server is, and who they are, by a file.
   const loops = (name: string) =>
-    ports.map((port, i) => part(`${name}-${i}`, [name, '--server', `https://127.0.0.1:${port}`, ...election]));
+    ports.map((port, i) => {
+      const server = `https://127.0.0.1:${port}`;
+      return part(`${name}-${i}`, [name, ...(i === 0 ? ['--server', server] : ['--kubeconfig', kubeconfig(name, server)]), ...election]);
+    });
   const [managers, schedulers] = [loops('kube-controller-manager'), loops('kube-scheduler')];
   const logOf = ({ name }: Part) => readFileSync(join(dir, `${name}.log`), 'utf8');
 

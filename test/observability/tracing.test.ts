@@ -73,7 +73,7 @@ const maps = '/api/v1/namespaces/default/configmaps';
 
 test('a write is traced down to the store and to webhooks, which are told of the trace', { timeout: 60_000 }, async () => {
   tracer = open(1_000_000);
-  api = await startApiServer({ server: { tracer } });
+  api = await startApiServer({ server: { tracer, storagePrefix: '/some/where/registry' } });
   const hook = await startHookServer(api);
   try {
     const told: (string | undefined)[] = [];
@@ -104,6 +104,11 @@ test('a write is traced down to the store and to webhooks, which are told of the
     });
     const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await api.http('POST', maps, map('traced'), { traceparent: parent, 'user-agent': 'tester/1' });
+    await api.http('PATCH', `${maps}/traced`, '{"data":{"a":"b"}}', {
+      traceparent: parent,
+      'content-type': 'application/merge-patch+json',
+    });
+    await api.http('GET', maps, undefined, { traceparent: parent });
     await api.http('GET', `${maps}/traced?pretty=true`);
     await tracer.close();
 
@@ -148,7 +153,7 @@ test('a write is traced down to the store and to webhooks, which are told of the
       operation: 'CREATE',
     });
     expect(under('Call validating webhook')).toEqual(['HTTP POST']);
-    expect(told.at(-1)).toBe(`00-0af7651916cd43dd8448eb211c80319c-${find('HTTP POST')?.spanId.toString('hex')}-01`);
+    expect(told).toContain(`00-0af7651916cd43dd8448eb211c80319c-${find('HTTP POST')?.spanId.toString('hex')}-01`);
     expect(eventsOf('Create etcd3')).toEqual([
       'About to Encode',
       'Encode succeeded',
@@ -161,6 +166,32 @@ test('a write is traced down to the store and to webhooks, which are told of the
       type: '*core.ConfigMap',
       'audit-id': attributesOf(find('Create'))['audit-id'],
     });
+    expect(eventsOf('Patch')).toEqual([
+      'limitedReadBody succeeded',
+      'Recorded the audit event',
+      'About to apply patch',
+      'About to check admission control',
+      'Object stored in database',
+      'About to write a response',
+      'Writing http response done',
+    ]);
+    expect(eventsOf('GuaranteedUpdate etcd3')).toEqual([
+      'initial value restored',
+      'About to Encode',
+      'Encode succeeded',
+      'TransformToStorage succeeded',
+      'Transaction prepared',
+      'Txn call completed',
+      'Transaction committed',
+      'decode succeeded',
+    ]);
+    expect(attributesOf(find('GuaranteedUpdate etcd3'))).toMatchObject({ key: '/configmaps/default/traced', resource: 'configmaps' });
+    expect(under('List').sort()).toEqual(['SerializeObject', 'cacher.GetList']);
+    expect(eventsOf('cacher.GetList')).toEqual(['watchCache fresh enough', 'Listed items from cache', 'Filtered items']);
+    expect(attributesOf(find('cacher.GetList'))).toMatchObject({ type: 'configmaps', 'audit-id': attributesOf(find('List'))['audit-id'] });
+    const starts = new Map(ours.map(({ spanId, startTimeUnixNano }) => [spanId.toString('hex'), BigInt(startTimeUnixNano)]));
+    for (const { parentSpanId, startTimeUnixNano } of ours)
+      expect(BigInt(startTimeUnixNano)).toBeGreaterThanOrEqual(starts.get(parentSpanId.toString('hex')) ?? 0n);
     for (const span of ours) expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
     expect(spans().map(({ name }) => name)).toEqual(
       expect.arrayContaining(['authentication', 'GET /api/v1/namespaces/{:namespace}/configmaps/{:name}', 'Get']),

@@ -34,7 +34,7 @@ function compile({ environment, type }: Declared, { optionalOldSelf }: Validatio
 
 /** Throws CompileError. */
 export function compileCondition(declared: Declared, rule: ValidationRule): Expression {
-  const condition = compile(declared, rule, rule.rule.trim());
+  const condition = compile(declared, rule, rule.rule);
   if (condition.type.kind !== 'bool') throw new CompileError('cel expression must evaluate to a bool');
   return condition;
 }

@@ -12,6 +12,7 @@ import { customColumns } from './custom-columns.ts';
 import { decodeMetadata } from './custom-metadata.ts';
 import { isConditionTrue, storageVersionOf } from './custom-resource-definition.ts';
 import { validateEmbedded } from './embedded-resources.ts';
+import { effectiveSpec } from './implied-structure.ts';
 import { compileJsonPath } from './json-path.ts';
 import { validateListTypes } from './list-types.ts';
 import { validateScaleSpec, validateScaleStatus } from './scale-validation.ts';
@@ -198,7 +199,8 @@ export function customKind(
   definition: CustomResourceDefinition,
   { convert, measures }: { convert?: Converter | undefined; measures?: RuleMeasures } = {},
 ): KindDefinition {
-  const { spec, status } = definition;
+  const spec = effectiveSpec(definition.spec);
+  const { status } = definition;
   const names = status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
   const storage = storageVersionOf(spec);
   if (!storage) throw new Error(`${definition.metadata.name} has no storage version`);
@@ -276,6 +278,7 @@ export function customKind(
   return {
     resource,
     singular: names.singular ?? names.kind.toLowerCase(),
+    ...(names.listKind ? { listKind: names.listKind } : {}),
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     storagePrefix: `${spec.group}/${names.plural}`,

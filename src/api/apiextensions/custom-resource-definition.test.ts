@@ -39,6 +39,21 @@ test('a plain definition is valid', () => {
   expect(problems(definition(good))).toEqual([]);
 });
 
+test('a definition says itself how far it reaches, and is not held against a name that it lacks', () => {
+  const made = definition(good, { scope: undefined as unknown as string });
+  made.metadata.name = '';
+  expect(problems(made)).toEqual(['spec.scope: Required value']);
+});
+
+test('a rule that does not compile is shown as it was written, and its message not looked at', () => {
+  const rule = { rule: ' x', messageExpression: '1' };
+  expect(problems(definition(schemaOf({ type: 'object', 'x-kubernetes-validations': [rule] })))).toEqual([
+    expect.stringContaining(
+      'x-kubernetes-validations[0].rule: Invalid value: {"rule":" x","messageExpression":"1"}: compilation failed: ERROR: <input>:1:2: undeclared reference to \'x\'',
+    ),
+  ]);
+});
+
 const at = 'spec.validation.openAPIV3Schema.properties[spec]';
 
 test.each<[string, JSONSchemaProps, string[]]>([

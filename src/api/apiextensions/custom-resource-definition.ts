@@ -76,7 +76,6 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   defaults({ spec }) {
     if (spec === undefined) return;
-    if (!spec.scope) spec.scope = 'Namespaced';
     if (spec.names) defaultNames(spec.names);
     spec.conversion ??= { strategy: 'None' };
     const { webhook } = spec.conversion;

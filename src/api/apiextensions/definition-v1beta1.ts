@@ -13,14 +13,13 @@ import {
   type CustomResourceDefinitionVersion,
   type CustomResourceSubresources,
   type CustomResourceValidation,
-  type JSONSchemaProps,
   type SelectableField,
   type WebhookClientConfig,
 } from '../generated/apiextensions.v1.ts';
-import { isJsonObject } from '../json-object.ts';
 import type { KubeObject, Resource } from '../resource.ts';
 import { structNode } from '../schema/table.ts';
 import { convertedVersion } from '../served-version.ts';
+import { impliedStructure } from './implied-structure.ts';
 
 type OldColumn = Omit<CustomResourceColumnDefinition, 'jsonPath'> & { JSONPath: string };
 
@@ -57,22 +56,6 @@ interface OldDefinition extends KubeObject {
 
 const resource: Resource<OldDefinition> = { ...CustomResourceDefinition, version: 'v1beta1' } as Resource<OldDefinition>; // another version of the same
 
-/** A schema of today: with the types that the old one only implies, and with unknown fields kept everywhere if they were to be. */
-function structural(schema: JSONSchemaProps, preserve: boolean): JSONSchemaProps {
-  const out: JSONSchemaProps = { ...schema };
-  const below = (s: JSONSchemaProps) => structural(s, preserve);
-  if (!out.type && !out['x-kubernetes-int-or-string']) {
-    if (out.properties || out.additionalProperties !== undefined) out.type = 'object';
-    else if (out.items) out.type = 'array';
-  }
-  if (out.properties) out.properties = Object.fromEntries(Object.entries(out.properties).map(([name, s]) => [name, below(s)]));
-  if (isJsonObject(out.items)) out.items = below(out.items as JSONSchemaProps);
-  if (isJsonObject(out.additionalProperties)) out.additionalProperties = below(out.additionalProperties as JSONSchemaProps);
-  const isOpen = !out.type ? !out['x-kubernetes-int-or-string'] : out.type === 'object' && out.additionalProperties === undefined;
-  if (isOpen && (preserve || !out.type)) out['x-kubernetes-preserve-unknown-fields'] = true;
-  return out;
-}
-
 function newConversion({
   strategy,
   webhookClientConfig,
@@ -88,23 +71,23 @@ function newConversion({
   };
 }
 
-function newVersion(version: OldVersion, spec: OldSpec): CustomResourceDefinitionVersion {
+function newVersion(version: OldVersion, spec: OldSpec, isStored: boolean): CustomResourceDefinitionVersion {
   const { additionalPrinterColumns, schema, subresources, selectableFields, ...rest } = version;
   const columns = additionalPrinterColumns ?? spec.additionalPrinterColumns;
   const given = (schema ?? spec.validation)?.openAPIV3Schema;
-  const open = structural({ type: 'object', ...given }, spec.preserveUnknownFields !== false);
+  const open = isStored ? given : impliedStructure({ type: 'object', ...given }, spec.preserveUnknownFields !== false);
   const parts = subresources ?? spec.subresources;
   const selectable = selectableFields ?? spec.selectableFields;
   return {
     ...rest,
-    schema: { openAPIV3Schema: open },
+    ...(open ? { schema: { openAPIV3Schema: open } } : {}),
     ...(parts ? { subresources: parts } : {}),
     ...(columns ? { additionalPrinterColumns: columns.map(({ JSONPath, ...column }) => ({ ...column, jsonPath: JSONPath })) } : {}),
     ...(selectable ? { selectableFields: selectable } : {}),
   };
 }
 
-function toStorage({ metadata, spec, status }: OldDefinition): Omit<CustomResourceDefinition, 'apiVersion' | 'kind'> {
+function converted({ metadata, spec, status }: OldDefinition, isStored: boolean): Omit<CustomResourceDefinition, 'apiVersion' | 'kind'> {
   const { group, names, scope, conversion } = spec;
   const versions = spec.versions?.length ? spec.versions : [{ name: spec.version ?? '', served: true, storage: true }];
   const made = {
@@ -114,14 +97,21 @@ function toStorage({ metadata, spec, status }: OldDefinition): Omit<CustomResour
     spec: {
       group,
       names,
-      scope: scope ?? 'Namespaced',
-      versions: versions.map((version) => newVersion(version, spec)),
+      scope: scope || 'Namespaced',
+      versions: versions.map((version) => newVersion(version, spec, isStored)),
+      ...(isStored && spec.preserveUnknownFields !== false ? { preserveUnknownFields: true } : {}),
       ...(conversion ? { conversion: newConversion(conversion) } : {}),
     },
     ...(status ? { status } : {}),
   };
   return normalize(structNode('apiextensions.v1.CustomResourceDefinition'), deepCopy(made) as CustomResourceDefinition);
 }
+
+/** What clients send becomes valid as of today. */
+const toStorage = (definition: OldDefinition) => converted(definition, false);
+
+/** What was stored when it was valid goes on as it is, and its status says what is wrong with it. */
+const fromStored = (definition: OldDefinition) => converted(definition, true);
 
 function oldVersion({ additionalPrinterColumns, ...rest }: CustomResourceDefinitionVersion): OldVersion {
   const columns = additionalPrinterColumns?.map(({ jsonPath, ...column }) => ({ ...column, JSONPath: jsonPath }));
@@ -173,7 +163,7 @@ function fromStorage({ metadata, spec, status }: CustomResourceDefinition): Omit
 }
 
 export const definitionV1beta1 = {
-  ...convertedVersion<OldDefinition, CustomResourceDefinition>(resource, CustomResourceDefinition, { toStorage, fromStorage }),
+  ...convertedVersion<OldDefinition, CustomResourceDefinition>(resource, CustomResourceDefinition, { toStorage, fromStored, fromStorage }),
   warning:
     'apiextensions.k8s.io/v1beta1 CustomResourceDefinition is deprecated in v1.16+, unavailable in v1.22+; use apiextensions.k8s.io/v1 CustomResourceDefinition',
 };

@@ -331,7 +331,7 @@ export function validateDefinition(definition: CustomResourceDefinition, errors:
 
 /** A definition's name says what it defines. */
 export function validateDefinitionName({ metadata, spec }: CustomResourceDefinition, errors: FieldErrors): void {
-  if (metadata.name !== `${spec.names?.plural}.${spec.group}`)
+  if (metadata.name && metadata.name !== `${spec.names?.plural}.${spec.group}`)
     errors.invalid(new FieldPath('metadata').child('name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
 }
 

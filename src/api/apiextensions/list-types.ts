@@ -24,28 +24,29 @@ export function correlate(schema: JSONSchemaProps, prev: unknown): (item: unknow
   return (item) => byKey.get(JSON.stringify(keyOf(item)));
 }
 
-const hasMapLists = somewhere((schema) => schema['x-kubernetes-list-type'] === 'map');
-
-/** Whether a value is as it was; of lists that are maps, the order does not matter. */
+/**
+ * Whether a value is as it was. Upstream compares what the schema knows: an object with a field that no schema is for, and so every whole
+ * object with its metadata, never counts as unchanged. Of lists that are maps, the order does not matter.
+ */
 export function isUnchanged(schema: JSONSchemaProps, prev: unknown, value: unknown): boolean {
-  if (prev === value) return true;
-  if (!hasMapLists(schema)) return deepEqual(prev, value);
   if (Array.isArray(prev) && Array.isArray(value)) {
     const items = itemSchema(schema);
-    if (!items || prev.length !== value.length) return false;
-    const isMap = schema['x-kubernetes-list-type'] === 'map';
+    if (!items || schema['x-kubernetes-list-type'] !== 'map') return deepEqual(prev, value);
     const before = correlate(schema, prev);
-    return value.every((item, i) => {
-      const old = isMap ? before(item) : prev[i];
-      return old !== undefined && isUnchanged(items, old, item);
-    });
+    return (
+      prev.length === value.length &&
+      value.every((item) => {
+        const old = before(item);
+        return old !== undefined && isUnchanged(items, old, item);
+      })
+    );
   }
   if (!isJsonObject(prev) || !isJsonObject(value)) return deepEqual(prev, value);
   const keys = Object.keys(value);
   if (keys.length !== Object.keys(prev).length) return false;
   return keys.every((key) => {
     const property = propertySchema(schema, key);
-    return Object.hasOwn(prev, key) && (property ? isUnchanged(property, prev[key], value[key]) : deepEqual(prev[key], value[key]));
+    return property !== undefined && Object.hasOwn(prev, key) && isUnchanged(property, prev[key], value[key]);
   });
 }
 

@@ -89,8 +89,9 @@ class RuleDefinitions {
     const declared = declareTypes(schema, isResource);
     for (const [i, rule] of rules.entries()) {
       const at = place.path.child('x-kubernetes-validations').index(i);
-      this.#condition(schema, rule, declared, { ...place, path: at, isResource });
-      this.#message(schema, rule, declared, at, isResource);
+      // Of a rule that does not compile nobody asks what it says.
+      if (this.#condition(schema, rule, declared, { ...place, path: at, isResource }))
+        this.#message(schema, rule, declared, at, isResource);
     }
   }
 
@@ -100,7 +101,8 @@ class RuleDefinitions {
     this.costs.observe(path, cost);
   }
 
-  #condition(schema: JSONSchemaProps, rule: ValidationRule, declared: Declared, place: Place): void {
+  /** Answers whether the rule compiles. */
+  #condition(schema: JSONSchemaProps, rule: ValidationRule, declared: Declared, place: Place): boolean {
     const { path, isResource, uncorrelatable } = place;
     const errors = this.#errors;
     try {
@@ -117,9 +119,11 @@ class RuleDefinitions {
           );
       } else if (rule.optionalOldSelf !== undefined)
         errors.invalid(path.child('optionalOldSelf'), rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule');
+      return true;
     } catch (error) {
       if (!(error instanceof CompileError)) throw error;
       errors.invalid(path.child('rule'), rule, error.message);
+      return false;
     }
   }
 

@@ -188,6 +188,23 @@ test('the order of a list that is a map is no change', () => {
   expect(problems(schema, [a, a], [a, b])).toEqual(['spec[1]: Duplicate value: {"k":"a"}']);
 });
 
+test('what did not change is not held against a schema, as far as the schema knows it', () => {
+  const of = (schema: JSONSchemaProps, value: object, prev: object) => {
+    const errors = new FieldErrors();
+    validateValue(schema, value, new FieldPath(), errors, prev);
+    return errors.list.map(fieldErrorMessage);
+  };
+  const small: JSONSchemaProps = { type: 'object', maxProperties: 1, properties: { a: { type: 'string', minLength: 2 }, b: {} } };
+  const properties: JSONSchemaProps['properties'] = { apiVersion: { type: 'string', pattern: '^x$' }, known: small, open: small };
+  const schema: JSONSchemaProps = { type: 'object', maxProperties: 1, properties };
+  const value = { apiVersion: 'y', kind: 'K', metadata: { name: 'n' }, known: { a: 'a', b: 1 }, open: { a: 'a', c: 1 } };
+  expect(of(schema, value, structuredClone(value))).toEqual([
+    '<nil>: Too many: 5: must have at most 1 item',
+    'apiVersion: Invalid value: "y": apiVersion in body should match \'^x$\'',
+    'open: Too many: 2: must have at most 1 item',
+  ]);
+});
+
 test('patterns that take too long are not looked for', () => {
   const schema: JSONSchemaProps = { type: 'array', items: { type: 'string', pattern: '(a|b)*a(a|b){900}$' } };
   expect(problems(schema, ['ab'.repeat(10), 'ab'.repeat(50_000)])).toEqual([

@@ -167,7 +167,9 @@ class Validation {
     for (const key of keys) {
       const property = propertySchema(schema, key);
       if (!property) continue;
-      const old = before && Object.hasOwn(before, key) ? before[key] : undefined;
+      // The object's own apiVersion is shown in the version at hand: whether it is as it was can't be seen.
+      const isTypeMeta = path === this.#base && (key === 'apiVersion' || key === 'kind');
+      const old = before && !isTypeMeta && Object.hasOwn(before, key) ? before[key] : undefined;
       this.value(property, value[key], old, path.child(key));
     }
   }

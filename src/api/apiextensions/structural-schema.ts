@@ -41,11 +41,6 @@ function validateDialect(schema: JSONSchemaProps, path: FieldPath, { inMeta, noD
   forbid('uniqueItems', schema.uniqueItems, 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic');
   if (schema.additionalProperties !== undefined && says(schema.properties))
     forbid('additionalProperties', schema.additionalProperties !== true, 'additionalProperties and properties are mutual exclusive');
-  if (schema.pattern) {
-    const problem = patternProblem(schema.pattern);
-    if (problem !== undefined)
-      errors.invalid(path.child('pattern'), schema.pattern, `must be a valid regular expression, but isn't: ${problem}`);
-  }
 }
 
 /** Where in a definition's schema one is. */
@@ -121,13 +116,14 @@ function validateNested(
     if (structure && !known) errors.required(structureOf(path).child('items'), `because it is defined in ${path.child('items')}`);
     validateNested(items, known, path.child('items'), context);
   }
-  validateJunctors(schema, structure, path, context, skipAnyOf);
+  validateValues(schema, structure, path, context, skipAnyOf);
 }
 
 /** The place of the structure that a nested path restricts: its junctors taken away. */
 const structureOf = (path: FieldPath) => new FieldPath(path.toString().replace(/\.(?:(?:allOf|anyOf|oneOf)\[\d+\]|not)(?=\.|$)/g, ''));
 
-function validateJunctors(
+/** What holds of schemas within logic and of those outside alike. */
+function validateValues(
   schema: JSONSchemaProps,
   structure: JSONSchemaProps | undefined,
   path: FieldPath,
@@ -142,6 +138,10 @@ function validateJunctors(
   }
   for (const [i, nested] of (schema.oneOf ?? []).entries()) validateNested(nested, structure, path.child('oneOf').index(i), context);
   if (schema.not) validateNested(schema.not, structure, path.child('not'), context);
+  const { pattern } = schema;
+  const problem = pattern ? patternProblem(pattern) : undefined;
+  if (problem !== undefined)
+    context.errors.invalid(path.child('pattern'), pattern, `must be a valid regular expression, but isn't: ${problem}`);
 }
 
 /** Entries of sets are compared as wholes. */
@@ -279,7 +279,7 @@ function validateStructural(schema: JSONSchemaProps, level: Level, path: FieldPa
   const values = valueSchema(schema);
   if (values) validateStructural(values, 'field', path.child('additionalProperties'), context);
   const skipAnyOf = schema['x-kubernetes-int-or-string'] === true && isIntOrStringAnyOf(schema.anyOf);
-  validateJunctors(schema, schema, path, context, skipAnyOf);
+  validateValues(schema, schema, path, context, skipAnyOf);
 }
 
 /** Fields that may stand at the root beside a status subresource: in JSON, and as Go's struct calls them. */

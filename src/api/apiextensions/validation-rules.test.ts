@@ -128,6 +128,16 @@ test('what did not change is no reason to refuse, but to warn', () => {
   expect(errors.warnings).toEqual(['spec.min: Invalid value: failed rule: self.min <= self.max']);
 });
 
+test('what an object says of its type is refused also where it did not change', () => {
+  const typed: JSONSchemaProps = { type: 'string', 'x-kubernetes-validations': [{ rule: "self == 'other'" }] };
+  const names = ['apiVersion', 'kind', 'name'];
+  const schema: JSONSchemaProps = { type: 'object', properties: Object.fromEntries(names.map((name) => [name, typed])) };
+  const value = { apiVersion: 'example.com/v1', kind: 'Widget', name: 'x', metadata: { generation: 2 } };
+  const errors = new FieldErrors();
+  applyRules(schema, value, new FieldPath(), errors, { ...value, metadata: { generation: 1 } });
+  expect(errors.list.map(({ field }) => field)).toEqual(['apiVersion', 'kind']);
+});
+
 test.each([
   ['.labels.any', 'spec.labels[any]'],
   [".labels['a.b\\'c']", "spec.labels[a.b'c]"],

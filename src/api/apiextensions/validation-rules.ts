@@ -57,7 +57,12 @@ interface Place {
   prev: unknown;
   /** It, or what it is part of, is as it was: what rules that only look at the present say of it is no more than a warning. */
   isUnchanged: boolean;
+  /** Whether it may go on breaking rules where it is as it was; default: yes. */
+  ratchets?: boolean;
 }
+
+/** Of a whole object these are always the same: both states are looked at in one version. */
+const typeFields: ReadonlySet<string> = new Set(['apiVersion', 'kind']);
 
 /** Says that a rule does not hold. Of lists and objects, the value is not shown. */
 function report(rule: ValidationRule, place: FieldPath, value: unknown, message: string, errors: FieldErrors): void {
@@ -97,7 +102,8 @@ class RuleValidation {
   value(schema: JSONSchemaProps, value: unknown, place: Place): void {
     if (this.#stopped || value === undefined || value === null || !hasRules(schema)) return;
     const { prev, path } = place;
-    const isUnchanged = place.isUnchanged || (this.#ratchets && prev !== undefined && isAsBefore(schema, prev, value));
+    const isUnchanged =
+      place.isUnchanged || (this.#ratchets && place.ratchets !== false && prev !== undefined && isAsBefore(schema, prev, value));
     this.#rules(schema, value, { ...place, isUnchanged });
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
@@ -112,7 +118,12 @@ class RuleValidation {
         if (!property) continue;
         const at = property === valueSchema(schema) ? path.key(key) : path.child(key);
         const old = before && Object.hasOwn(before, key) ? before[key] : undefined;
-        this.value(property, value[key], { path: at, isResource: false, prev: old, isUnchanged });
+        const below: Place = { path: at, isResource: false, prev: old, isUnchanged };
+        this.value(
+          property,
+          value[key],
+          place.isResource && typeFields.has(key) ? { ...below, isUnchanged: false, ratchets: false } : below,
+        );
       }
     }
   }

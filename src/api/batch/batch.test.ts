@@ -39,6 +39,15 @@ describe('a job', () => {
     });
   });
 
+  it('has the labels of its pods where it has none of its own', () => {
+    const labelled = { template: { ...template, metadata: { labels: { app: 'a' } } } };
+    const generated = { 'batch.kubernetes.io/controller-uid': 'the-uid', 'batch.kubernetes.io/job-name': 'j' };
+    expect(accept(job(labelled)).stored.metadata.labels).toMatchObject({ app: 'a', ...generated });
+    expect(accept(job()).stored.metadata.labels).toMatchObject(generated);
+    const own = { ...job(labelled), metadata: { ...metadata, labels: { app: 'a' } } };
+    expect(accept(own).stored.metadata.labels).toEqual({ app: 'a' });
+  });
+
   it.each<[object, string[]]>([
     [
       { template: { spec: { ...template.spec, restartPolicy: 'Always' } } },

@@ -28,15 +28,16 @@ function generateSelector(job: Job): void {
   const { spec, metadata } = job;
   if (spec.manualSelector) return;
   spec.template.metadata ??= {};
-  const labels: Record<string, string> = { ...spec.template.metadata.labels };
+  const given = spec.template.metadata.labels;
+  const labels: Record<string, string> = { ...given };
   // What the user set by hand is left for validation to reject.
   labels[jobLabels.legacyJobName] ??= metadata.name ?? '';
   labels[jobLabels.jobName] ??= metadata.name ?? '';
   labels[jobLabels.legacyControllerUid] ??= metadata.uid;
   labels[jobLabels.controllerUid] ??= metadata.uid;
   spec.template.metadata.labels = labels;
-  // As a default does of what users write: upstream reads no job without.
-  if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  // Upstream reads no job without labels, and those that it has by default stay the template's, as one map.
+  if (metadata.labels === given || Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
   spec.selector = { ...spec.selector, matchLabels: { [jobLabels.controllerUid]: metadata.uid, ...spec.selector?.matchLabels } };
 }
 
@@ -162,8 +163,9 @@ export const job = defineKind<Job>({
     if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
     spec.parallelism ??= 1;
     spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxInt32;
-    const labels = spec.template?.metadata?.labels ?? {};
-    if (Object.keys(labels).length > 0 && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+    const labels = spec.template?.metadata?.labels;
+    // One map for both, from which a new job may be told to have no labels of its own.
+    if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
     spec.completionMode ??= 'NonIndexed';
     spec.suspend ??= false;
     spec.manualSelector ??= false;

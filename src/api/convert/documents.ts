@@ -6,7 +6,8 @@ import { decodeProtobuf, openEnvelope } from '../protobuf/decode.ts';
 import { encodeProtobuf, magic } from '../protobuf/encode.ts';
 import { type KubeObject, parseApiVersion } from '../resource.ts';
 import { kindNode } from '../schema/table.ts';
-import { yamlOptions, yamlOutput } from '../yaml-scalars.ts';
+import { yamlOutput } from '../yaml-output.ts';
+import { yamlOptions } from '../yaml-scalars.ts';
 import { ConversionError, checkDocument, convertObject, nodeOfDocument } from './convert-object.ts';
 
 export const fileFormats = ['json', 'yaml', 'protobuf'] as const;

@@ -62,8 +62,10 @@ export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpe
     reject(errors, path.child('volumeAttributesClassName'), volumeAttributesClassName, isDns1123Subdomain(volumeAttributesClassName));
 }
 
+/** Of what is decoded numbers are there only where somebody has set them. */
 const isSet = (value: unknown) =>
-  Boolean(value) && (typeof value !== 'object' || (value !== null && (!Array.isArray(value) || value.length > 0)));
+  typeof value === 'number' ||
+  (Boolean(value) && (typeof value !== 'object' || (value !== null && (!Array.isArray(value) || value.length > 0))));
 
 /** What claims are made from: of metadata, only labels and annotations. */
 export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {

@@ -15,8 +15,6 @@ export interface ContainerScope {
   spec: PodSpec;
   volumes: VolumesByName;
   claimNames: ReadonlySet<string>;
-  /** Whether the spec is a pod's own; templates are checked a little less strictly. */
-  isPod: boolean;
 }
 
 export const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
@@ -114,7 +112,11 @@ function validateCommon(container: Container, scope: ContainerScope, path: Field
   validateResizePolicy(container.resizePolicy ?? [], scope, path.child('resizePolicy'), errors);
   const hostUsers = scope.spec.hostUsers !== false;
   if (container.securityContext) validateSecurityContext(container.securityContext, hostUsers, path.child('securityContext'), errors);
-  if (scope.isPod && image.trim() !== image) errors.invalid(path.child('image'), image, 'must not have leading or trailing whitespace');
+}
+
+/** Of pods only: templates have been allowed it. */
+export function rejectPadded(image: string, path: FieldPath, errors: FieldErrors): void {
+  if (image.trim() !== image) errors.invalid(path, image, 'must not have leading or trailing whitespace');
 }
 
 function validateHooksAndProbes(container: Container, scope: ContainerScope, path: FieldPath, errors: FieldErrors): void {
@@ -187,7 +189,8 @@ function validateEphemeralContainers(
   for (const [i, container] of containers.entries()) {
     const at = path.index(i);
     const { targetContainerName: target } = container;
-    validateCommon(container, { ...scope, isPod: true }, at, errors);
+    validateCommon(container, scope, at, errors);
+    rejectPadded(container.image ?? '', at.child('image'), errors);
     if (names.has(container.name)) errors.duplicate(at.child('name'), container.name);
     names.add(container.name);
     if (target && !others.has(target)) errors.notFound(at.child('targetContainerName'), target);

@@ -22,11 +22,22 @@ const tagged = '(:\\w[\\w.-]{0,127})?';
 const digested = '(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?';
 const reference = new RegExp(`^(${registry}/)?${component}(/${component})*${tagged}${digested}$`);
 
+const maxRepository = 255;
+
+/** How long the name of a `latest` image is without its registry; the hub's own are below `library/`. */
+function repositoryLength(image: string): number {
+  const name = image.replace(/(:latest)?(@.*)?$/, '');
+  const [first = '', ...rest] = name.split('/');
+  if (rest.length === 0) return 'library/'.length + name.length;
+  return /[.:A-Z]/.test(first) || first === 'localhost' ? name.length - first.length - 1 : name.length;
+}
+
 /** More than the longest name (255), tag (128) and digest take; the pattern is not held against what can be none. */
 const maxReference = 1024;
 
 /** Whether the reference means `latest`, which is pulled always by default. One that is malformed has no tag. */
 export function isLatestImage(image: string): boolean {
   if (image.length > maxReference) return false;
-  return parseImageTag(image).tag === 'latest' && reference.test(image) && !/^[a-f0-9]{64}$/.test(image);
+  if (parseImageTag(image).tag !== 'latest' || !reference.test(image) || /^[a-f0-9]{64}$/.test(image)) return false;
+  return repositoryLength(image) <= maxRepository;
 }

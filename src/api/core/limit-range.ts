@@ -64,7 +64,9 @@ function validateItem(item: LimitRangeItem, path: FieldPath, errors: FieldErrors
   }
   if (item.type === 'PersistentVolumeClaim' && item.min?.storage === undefined && item.max?.storage === undefined)
     errors.required(path.child('limits'), 'either minimum or maximum storage value is required, but neither was provided');
-  for (const name of names) validateOrder(name, item, path, errors);
+  // What a pod's may not say is not held against the rest.
+  const { default: _, defaultRequest: __, ...rest } = item;
+  for (const name of names) validateOrder(name, item.type === 'Pod' ? rest : item, path, errors);
 }
 
 /** Fills `into` with what `from` says of resources that it does not name. */
@@ -86,6 +88,10 @@ export const limitRange = defineKind<LimitRange>({
       item.defaultRequest = fill(fill(item.defaultRequest ?? {}, item.default), item.min);
       for (const list of ['default', 'defaultRequest'] as const) if (Object.keys(item[list] ?? {}).length === 0) delete item[list];
     }
+  },
+  // Upstream gives it a name that nothing else has.
+  create({ metadata }) {
+    metadata.name ||= metadata.uid ?? '';
   },
   validate({ spec }, errors) {
     const seen = new Set<string>();

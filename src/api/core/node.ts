@@ -82,13 +82,17 @@ function readAvoidedPods(text: string): AvoidedPod[] | string {
 
 function validatePodCidrs(cidrs: readonly string[], errors: FieldErrors): void {
   const path = specPath.child('podCIDRs');
-  for (const [i, cidr] of cidrs.entries()) {
-    rejectNew(errors, path.index(i), cidr, isCidr(cidr));
-    if (cidrs.indexOf(cidr) < i) errors.duplicate(path.index(i), cidr);
+  for (const [i, cidr] of cidrs.entries()) rejectNew(errors, path.index(i), cidr, isCidr(cidr));
+  if (cidrs.length < 2) return;
+  const families = cidrs.map((cidr) => parseCidr(cidr)?.address.family);
+  const unknown = families.indexOf(undefined);
+  if (unknown >= 0) {
+    const why = `invalid CIDR[${unknown}]: <nil> (invalid CIDR address: ${cidrs[unknown]})`;
+    errors.internal(path, `invalid PodCIDRs. failed to check with dual stack with error:${why}`);
   }
-  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.address.family));
-  if (cidrs.length > 1 && families.size !== cidrs.length)
+  if (unknown >= 0 || new Set(families).size !== cidrs.length)
     errors.invalid(path, cidrs, 'may specify no more than one CIDR for each IP family');
+  for (const [i, cidr] of cidrs.entries()) if (cidrs.indexOf(cidr) < i) errors.duplicate(path.index(i), cidr);
 }
 
 function statusOf(node: Node): string {

@@ -44,6 +44,14 @@ function normalizeDataSources({ spec }: PersistentVolumeClaim): void {
   }
 }
 
+/** What an earlier release has stored, with what has come later: it is no change of a client's. */
+function completed(claim: PersistentVolumeClaim, next: PersistentVolumeClaim): PersistentVolumeClaim {
+  const isDefaulted = claim.spec.volumeMode === undefined && next.spec.volumeMode === 'Filesystem';
+  const whole: PersistentVolumeClaim = { ...claim, spec: { ...claim.spec, ...(isDefaulted ? { volumeMode: 'Filesystem' } : {}) } };
+  normalizeDataSources(whole);
+  return whole;
+}
+
 /** The new spec with what may change put back. */
 function withoutAllowedChanges(next: PersistentVolumeClaim, prev: PersistentVolumeClaim): PersistentVolumeClaim['spec'] {
   const spec = deepCopy(next.spec);
@@ -127,7 +135,8 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
     normalizeDataSources(next);
   },
   validate: ({ spec }, errors) => validatePersistentVolumeClaimSpec(spec, specPath, errors),
-  validateUpdate(next, prev, errors) {
+  validateUpdate(next, stored, errors) {
+    const prev = completed(stored, next);
     validateClassAnnotation(next, prev, errors);
     const spec = withoutAllowedChanges(next, prev);
     // A claim may come to have a volume.

@@ -5,7 +5,7 @@ import { isIp } from '../ip.ts';
 import { isDns1123Subdomain, isDns1123SubdomainWithUnderscore, isInRange } from '../names.ts';
 import { validateAnnotations, validateLabels } from '../object-meta.ts';
 import { reject, rejectNew, requireDnsLabel, requireOneOf, requireQualifiedName } from './checks.ts';
-import { validateContainers } from './containers.ts';
+import { rejectPadded, validateContainers } from './containers.ts';
 import { validatePodAnnotations, validateProfileAnnotationsMatch } from './pod-annotations.ts';
 import { eachContainer, validateHostProcess, validatePodOs } from './pod-os.ts';
 import { validateContainerResources, validatePodLevelResources } from './resource-requirements.ts';
@@ -170,7 +170,7 @@ export function validatePodSpec(
   if (spec.terminationGracePeriodSeconds === undefined) errors.required(path.child('terminationGracePeriodSeconds'));
   const volumes = validateVolumes(spec.volumes ?? [], { name: podName, isPod }, path.child('volumes'), errors);
   const claimNames = validateResourceClaims(spec.resourceClaims ?? [], isMirror, path.child('resourceClaims'), errors);
-  validateContainers({ spec, volumes, claimNames, isPod }, path, errors);
+  validateContainers({ spec, volumes, claimNames }, path, errors);
   validatePodLevelResources(spec, path.child('resources'), errors);
   validateHostNetwork(spec, isPod, path, errors);
   requireOneOf(errors, path.child('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
@@ -199,6 +199,9 @@ export function validatePodSpec(
   if (spec.overhead) validateContainerResources({ limits: spec.overhead }, new Set(), path.child('overhead'), errors);
   validatePodOs(spec, path, errors);
   validateEnvFileVolumes(spec, path, errors);
+  if (!isPod) return;
+  for (const field of ['containers', 'initContainers'] as const)
+    for (const [i, { image = '' }] of (spec[field] ?? []).entries()) rejectPadded(image, path.child(field).index(i).child('image'), errors);
 }
 
 /**

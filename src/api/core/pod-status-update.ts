@@ -1,6 +1,6 @@
 /** What a kubelet may say of a pod (upstream: ValidatePodStatusUpdate). */
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import type { Container, ContainerRestartRule, ContainerStatus, Pod, PodSpec } from '../generated/core.v1.ts';
+import type { Container, ContainerRestartRule, ContainerStatus, Pod, PodSpec, PodStatus } from '../generated/core.v1.ts';
 import { isIp, parseIp } from '../ip.ts';
 import { isDns1123Subdomain, isUserOrGroupId } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
@@ -41,20 +41,40 @@ function isRestarted({ restartPolicy, restartPolicyRules = [] }: Container, pod:
   return policy === 'OnFailure' ? exitCode !== 0 : policy !== 'Never';
 }
 
-function validateIps(field: 'podIPs' | 'hostIPs', ips: readonly { ip: string }[], errors: FieldErrors): void {
-  const path = statusPath.child(field);
-  const families = new Set<number>();
-  for (const [i, { ip }] of ips.entries()) {
-    const parsed = parseIp(ip);
-    rejectNew(errors, path.index(i), ip, isIp(ip));
-    if (parsed) families.add(parsed.family);
-  }
-  if (ips.length > 1 && families.size !== ips.length)
+type Addresses = readonly { ip: string }[];
+
+function rejectRepeatedIps(path: FieldPath, ips: Addresses, errors: FieldErrors): void {
+  for (const [i, { ip }] of ips.entries()) if (ips.findIndex((one) => one.ip === ip) < i) errors.duplicate(path.index(i), { IP: ip });
+}
+
+/** Several addresses are one of each family. */
+function validateFamilies(path: FieldPath, ips: Addresses, errors: FieldErrors): void {
+  if (ips.length < 2) return;
+  const families = ips.map(({ ip }) => parseIp(ip)?.family);
+  const unknown = families.indexOf(undefined);
+  if (unknown >= 0) errors.internal(path, `failed to check for dual stack with error:invalid IP[${unknown}]: ${ips[unknown]?.ip}`);
+  if (unknown >= 0 || new Set(families).size !== ips.length)
     errors.invalid(
       path,
       ips.map(({ ip }) => ({ IP: ip })),
       'may specify no more than one IP for each IP family',
     );
+}
+
+function validatePodIps(ips: Addresses, errors: FieldErrors): void {
+  const path = statusPath.child('podIPs');
+  for (const [i, { ip }] of ips.entries()) rejectNew(errors, path.index(i), ip, isIp(ip));
+  validateFamilies(path, ips, errors);
+  rejectRepeatedIps(path, ips, errors);
+}
+
+function validateHostIps({ hostIP, hostIPs = [] }: PodStatus, errors: FieldErrors): void {
+  const path = statusPath.child('hostIPs');
+  const [first] = hostIPs;
+  if (first && first.ip !== hostIP) errors.invalid(path.index(0).child('ip'), first.ip, 'must be equal to `hostIP`');
+  for (const [i, { ip }] of hostIPs.entries()) rejectNew(errors, path.index(i), ip, isIp(ip));
+  rejectRepeatedIps(path, hostIPs, errors);
+  validateFamilies(path, hostIPs, errors);
 }
 
 /** The claims that were made for the pod are those that its spec names. */
@@ -195,10 +215,7 @@ export function validatePodStatusUpdate(next: Pod, prev: Pod, errors: FieldError
   validateEnds(status[ephemeral] ?? [], old[ephemeral] ?? [], () => false, statusPath.child(ephemeral), errors);
   validateClaimStatuses(next, errors);
   validateExtendedClaim(next, errors);
-  validateIps('podIPs', status.podIPs ?? [], errors);
-  const hostIp = status.hostIPs?.[0]?.ip;
-  if (hostIp !== undefined && hostIp !== status.hostIP)
-    errors.invalid(statusPath.child('hostIPs').index(0).child('ip'), hostIp, 'must be equal to `hostIP`');
-  validateIps('hostIPs', status.hostIPs ?? [], errors);
+  validatePodIps(status.podIPs ?? [], errors);
+  validateHostIps(status, errors);
   validateContainerStatuses(next, errors);
 }

@@ -42,6 +42,19 @@ describe('validatePodUpdate', () => {
     expect(found).toEqual(wrong.map((text) => `spec.activeDeadlineSeconds: ${text}`));
   });
 
+  it('tells of images and tolerations as of what may change', () => {
+    const prev = pod({ initContainers: [{ name: 'b', image: 'b' }] });
+    const next = structuredClone(prev);
+    for (const container of next.spec.containers) container.image = ' a';
+    for (const container of next.spec.initContainers ?? []) container.image = '';
+    next.spec.tolerations = [{ operator: 'Exists', effect: 'NoSchedule', tolerationSeconds: 1 }];
+    expect(problems(validatePodUpdate, next, prev)).toEqual([
+      'spec.containers[0].image: Invalid value: " a": must not have leading or trailing whitespace',
+      'spec.initContainers[0].image: Required value',
+      'spec.tolerations[0].effect: Invalid value: "NoSchedule": effect must be \'NoExecute\' when `tolerationSeconds` is set',
+    ]);
+  });
+
   it('says no more once a deadline is wrong', () => {
     const next = deadline(30);
     next.spec.restartPolicy = 'Never';
@@ -59,6 +72,20 @@ describe('validatePodStatusUpdate', () => {
       { podIPs: [{ ip: '1.1.1.1' }, { ip: '1.1.1.2' }] },
       {},
       ['status.podIPs: Invalid value: [{"IP":"1.1.1.1"},{"IP":"1.1.1.2"}]: may specify no more than one IP for each IP family'],
+    ],
+    [
+      'an address twice, as no address that it knows',
+      { podIPs: [{ ip: '::1' }, { ip: '::1' }], hostIP: 'x', hostIPs: [{ ip: 'x' }, { ip: 'x' }] },
+      {},
+      [
+        'status.podIPs: Invalid value: [{"IP":"::1"},{"IP":"::1"}]: may specify no more than one IP for each IP family',
+        'status.podIPs[1]: Duplicate value: {"IP":"::1"}',
+        expect.stringContaining('status.hostIPs[0]: Invalid value: "x": must be a valid IP address'),
+        expect.stringContaining('status.hostIPs[1]: Invalid value: "x": must be a valid IP address'),
+        'status.hostIPs[1]: Duplicate value: {"IP":"x"}',
+        'status.hostIPs: Internal error: failed to check for dual stack with error:invalid IP[0]: x',
+        'status.hostIPs: Invalid value: [{"IP":"x"},{"IP":"x"}]: may specify no more than one IP for each IP family',
+      ],
     ],
     [
       'an address with leading zeros',

@@ -6,8 +6,10 @@ import type { EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } f
 import { internalForm } from '../internal-form.ts';
 import { isInRange } from '../names.ts';
 import { reject } from './checks.ts';
+import { rejectPadded } from './containers.ts';
 import { goDiff } from './go-diff.ts';
 import { mirrorPodAnnotation, validatePodAnnotationsUpdate } from './pod-annotations.ts';
+import { validateTolerations } from './scheduling-rules.ts';
 
 const specPath = new FieldPath('spec');
 // How upstream prints the path of the object itself.
@@ -43,7 +45,10 @@ function validateTolerationsKept(next: readonly Toleration[], prev: readonly Tol
   const areKept = prev.every((old) =>
     next.some((toleration) => semanticEqual({ ...old, tolerationSeconds: toleration.tolerationSeconds }, toleration)),
   );
-  if (!areKept) errors.forbidden(specPath.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds');
+  const path = specPath.child('tolerations');
+  if (!areKept) errors.forbidden(path, 'existing toleration can not be modified except its tolerationSeconds');
+  // Upstream tells of what is wrong with them twice: here, and where it looks at the spec.
+  else validateTolerations(next, path, errors);
 }
 
 const keepsPrefix = <T>(next: readonly T[], prev: readonly T[]) =>
@@ -105,9 +110,17 @@ function withoutAllowedChanges(next: PodSpec, prev: PodSpec): PodSpec {
 export function validatePodUpdate(next: Pod, prev: Pod, errors: FieldErrors): void {
   validatePodAnnotationsUpdate(next.metadata.annotations, prev.metadata.annotations, annotationsPath, errors);
   for (const field of ['containers', 'initContainers'] as const) {
-    if ((next.spec[field] ?? []).length === (prev.spec[field] ?? []).length) continue;
-    errors.forbidden(specPath.child(field), 'pod updates may not add or remove containers');
-    return;
+    const containers = next.spec[field] ?? [];
+    const path = specPath.child(field);
+    if (containers.length !== (prev.spec[field] ?? []).length) {
+      errors.forbidden(path, 'pod updates may not add or remove containers');
+      return;
+    }
+    // Of these, too, it tells twice.
+    for (const [i, { image = '' }] of containers.entries()) {
+      if (!image) errors.required(path.index(i).child('image'));
+      rejectPadded(image, path.index(i).child('image'), errors);
+    }
   }
   if (!validateDeadline(next.spec, prev.spec, errors)) return;
   validateTolerationsKept(next.spec.tolerations ?? [], prev.spec.tolerations ?? [], errors);

@@ -1,6 +1,13 @@
 import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
-import { type Container, Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../generated/core.v1.ts';
+import {
+  type Container,
+  Pod,
+  type PodAffinityTerm,
+  type PodSpec,
+  type PodStatus,
+  type TopologySpreadConstraint,
+} from '../generated/core.v1.ts';
 import { defineKind } from '../kind.ts';
 import type { FieldSet } from '../managed-fields/field-set.ts';
 import {
@@ -50,6 +57,13 @@ function defaultPodRequests(spec: PodSpec): void {
     if (isPodLevelResource(name) && isOvercommitAllowed(name)) requests[name] ??= value;
   for (const [name, value] of Object.entries(resources.limits)) if (isPodLevelResource(name)) requests[name] ??= value;
   if (Object.keys(requests).length > 0) resources.requests = requests;
+}
+
+/** The first of `podIPs` has a field of its own, which kubelets of old know alone: where the two differ, it counts. */
+function alignPodIps(status: PodStatus): void {
+  const first = status.podIPs?.[0]?.ip;
+  if (status.podIP && status.podIP !== first) status.podIPs = [{ ip: status.podIP }];
+  else if (first !== undefined) status.podIP = first;
 }
 
 /** Turns the pod's own values of these labels into requirements, so that the scheduler need not know of label keys. */
@@ -128,6 +142,7 @@ export const pod = defineKind<Pod>({
     defaultPodRequests(pod.spec);
     pod.spec.enableServiceLinks ??= true;
     if (pod.spec.hostNetwork) defaultHostPorts([...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]);
+    if (pod.status) alignPodIps(pod.status);
   },
   create(pod, { warn }) {
     pod.status = { phase: 'Pending', qosClass: computePodQos(pod) };
@@ -186,6 +201,7 @@ export const pod = defineKind<Pod>({
       resetFields: { reset: { 'f:spec': {}, 'f:metadata': { 'f:deletionTimestamp': {}, 'f:ownerReferences': {} } } },
       update(next, prev) {
         next.spec = prev.spec;
+        if (prev.metadata.deletionTimestamp === undefined) delete next.metadata.deletionTimestamp;
         // Old kubelets write owner references that break garbage collection, so theirs don't count.
         const { ownerReferences } = prev.metadata;
         if (ownerReferences === undefined) delete next.metadata.ownerReferences;

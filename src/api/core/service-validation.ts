@@ -1,6 +1,6 @@
 /** The rules of services, beside their addresses and ports' allocation, which is the server's. */
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import type { Service, ServicePort } from '../generated/core.v1.ts';
+import type { Service, ServicePort, ServiceSpec } from '../generated/core.v1.ts';
 import { isCidr, isIp, parseIp } from '../ip.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
 import { validateLabels } from '../object-meta.ts';
@@ -117,7 +117,7 @@ export function validateClusterIps(service: Service, errors: FieldErrors): void 
     errors.invalid(path, clusterIPs, 'may specify no more than one IP for each IP family');
   for (const [i, family] of families.entries()) {
     const expected = ipFamilies[i];
-    if (expected && expected !== family)
+    if ((expected === 'IPv4' || expected === 'IPv6') && expected !== family)
       errors.invalid(path.index(i), clusterIPs[i], `expected an ${expected} value as indicated by \`ipFamilies[${i}]\``);
   }
 }
@@ -138,9 +138,13 @@ function validateLoadBalancer({ metadata, spec }: Service, errors: FieldErrors):
   const allocate = spec.allocateLoadBalancerNodePorts;
   if (allocate !== undefined && !isBalanced) errors.forbidden(specPath.child('allocateLoadBalancerNodePorts'), onlyLoadBalancer);
   if (allocate === undefined && isBalanced) errors.required(new FieldPath('allocateLoadBalancerNodePorts'));
+  validateLoadBalancerClass(spec, errors);
+}
+
+function validateLoadBalancerClass(spec: ServiceSpec, errors: FieldErrors): void {
   if (spec.loadBalancerClass === undefined) return;
   const path = specPath.child('loadBalancerClass');
-  if (isBalanced) requireQualifiedName(errors, path, spec.loadBalancerClass);
+  if (spec.type === 'LoadBalancer') requireQualifiedName(errors, path, spec.loadBalancerClass);
   else errors.forbidden(path, onlyLoadBalancer);
 }
 
@@ -225,6 +229,8 @@ export function validateServiceUpdate(next: Service, prev: Service, errors: Fiel
   const areBalanced = next.spec.type === 'LoadBalancer' && prev.spec.type === 'LoadBalancer';
   if (areBalanced && next.spec.loadBalancerClass !== prev.spec.loadBalancerClass)
     errors.invalid(specPath.child('loadBalancerClass'), next.spec.loadBalancerClass ?? null, 'may not change once set');
+  // Upstream looks at it twice.
+  validateLoadBalancerClass(next.spec, errors);
   const areChecked = needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev);
   if (areChecked && next.spec.healthCheckNodePort !== prev.spec.healthCheckNodePort)
     errors.forbidden(specPath.child('healthCheckNodePort'), 'field is immutable');

@@ -43,6 +43,25 @@ describe('a create', () => {
       ['spec.scopes: Invalid value: ["NotBestEffort"]: unsupported scope applied to resource'],
     ],
     [
+      'lets the limits of pods alone in what these may not say',
+      object('LimitRange', { spec: { limits: [{ type: 'Pod', max: { cpu: '1' }, defaultRequest: { cpu: '2' } }] } }),
+      ["spec.limits[0].defaultRequest: Forbidden: may not be specified when `type` is 'Pod'"],
+    ],
+    [
+      'wants address families before it holds addresses against them',
+      object('Service', { spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'], ipFamilies: ['x'], ports: [{ port: 1 }] } }),
+      ['spec.ipFamilies[0]: Unsupported value: "x": supported values: "IPv4", "IPv6"'],
+    ],
+    [
+      'wants ranges of addresses for the pods of a node',
+      object('Node', { metadata: { name: 'a' }, spec: { podCIDR: '10.0.0.0/24', podCIDRs: ['10.0.0.0/24', 'x'] } }),
+      [
+        expect.stringContaining('spec.podCIDRs[1]: Invalid value: "x": must be a valid CIDR value'),
+        'spec.podCIDRs: Internal error: invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[1]: <nil> (invalid CIDR address: x)',
+        'spec.podCIDRs: Invalid value: ["10.0.0.0/24","x"]: may specify no more than one CIDR for each IP family',
+      ],
+    ],
+    [
       'tells an empty volume mode from none',
       claim({ volumeMode: '' }),
       ['spec.volumeMode: Unsupported value: "": supported values: "Block", "Filesystem"'],
@@ -287,5 +306,37 @@ describe("a pod's status", () => {
     ],
   ])('%s', (_, next, prev, spec, wrong) => {
     expect(status(next, prev, spec)).toEqual(wrong);
+  });
+});
+
+describe('a pod as kubelets of old tell of it', () => {
+  it.each<[object, object]>([
+    [{ podIP: '1.1.1.1' }, { podIP: '1.1.1.1', podIPs: [{ ip: '1.1.1.1' }] }],
+    [{ podIPs: [{ ip: '1.1.1.1' }] }, { podIP: '1.1.1.1', podIPs: [{ ip: '1.1.1.1' }] }],
+    [
+      { podIP: '1.1.1.1', podIPs: [{ ip: '1.1.1.2' }, { ip: '::1' }] },
+      { podIP: '1.1.1.1', podIPs: [{ ip: '1.1.1.1' }] },
+    ],
+  ])('has with %j one first address', (status, aligned) => {
+    const pod = object('Pod', { spec: { containers: [container] }, status }) as unknown as Pod;
+    served(pod)?.definition.defaults?.(pod);
+    expect(pod.status).toEqual(aligned);
+  });
+});
+
+describe('names', () => {
+  it('gives limits without one', () => {
+    const { stored } = accept(object('LimitRange', { metadata: { namespace: 'ns' }, spec: { limits: [] } }));
+    expect(stored.metadata.name).toBe('the-uid');
+  });
+
+  it.each([
+    ['a'.repeat(247), 'Always'],
+    ['a'.repeat(248), 'IfNotPresent'],
+    [`registry.example:5000/${'a'.repeat(255)}:latest`, 'Always'],
+    [`registry.example:5000/${'a'.repeat(256)}:latest`, 'IfNotPresent'],
+  ])('of images are no longer than that of a repository may be', (image, policy) => {
+    const { stored } = accept(object('Pod', { spec: { containers: [{ name: 'c', image }] } }));
+    expect(stored).toMatchObject({ spec: { containers: [{ imagePullPolicy: policy }] } });
   });
 });

@@ -26,7 +26,7 @@ const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 const subjectKinds = ['Group', 'ServiceAccount', 'User'];
 
 function validateSubject(subject: Subject, at: FieldPath, errors: FieldErrors): void {
-  const parts = { Group: 'group', ServiceAccount: 'serviceAccount', User: 'user' } as const;
+  const parts = { ServiceAccount: 'serviceAccount', User: 'user', Group: 'group' } as const;
   if (!subjectKinds.includes(subject.kind)) {
     errors.notSupported(at.child('kind'), subject.kind, subjectKinds);
     return;

@@ -83,6 +83,10 @@ describe('ownership by create and update', () => {
       next: { ...created, spec: { ...created.spec, replicas: 5 } },
     });
     expect(ownedPaths(scaled, 'hpa')).toEqual(['.spec.replicas']);
+    expect(scaled.metadata.managedFields?.map(({ manager, time }) => [manager, time])).toEqual([
+      ['hpa', undefined],
+      ['kubectl-create', operation.time],
+    ]);
     expect(ownedPaths(scaled, 'kubectl-create')).not.toContain('.spec.replicas');
     const same = applyUpdate({ ...operation, manager: 'x', time: later, live: scaled, next: structuredClone(scaled) });
     expect(same.metadata.managedFields).toEqual(scaled.metadata.managedFields);

@@ -134,12 +134,21 @@ function release(managers: Managers, changes: ReadonlyMap<string, Comparison>, e
   }
 }
 
+/** Upstream takes over whose the replicas are from the Scale, but not since when. */
+const timeOf = (managers: Managers, by: Omit<Manager, 'fields'>): string | undefined =>
+  by.subresource === 'scale' ? managers.get(managerIdentity(by))?.time : by.time;
+
 function recordUpdate(managers: Managers, changes: ReadonlyMap<string, Comparison>, by: Omit<Manager, 'fields' | 'operation'>): void {
-  const identity = managerIdentity({ ...by, operation: 'Update' });
+  const updater = { ...by, operation: 'Update' as const };
+  const identity = managerIdentity(updater);
   release(managers, changes, '');
   const { changed } = changes.get(by.apiVersion) ?? noChange;
   if (!isEmptySet(changed))
-    managers.set(identity, { ...by, operation: 'Update', fields: union(managers.get(identity)?.fields ?? emptySet, changed) });
+    managers.set(identity, {
+      ...updater,
+      time: timeOf(managers, updater),
+      fields: union(managers.get(identity)?.fields ?? emptySet, changed),
+    });
   capManagers(managers);
 }
 
@@ -278,7 +287,8 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
     const all = namedFields(node, config);
     const named = resetFields ? filtered(all, resetFields) : all;
     const fields = difference(named, ownedByNobody);
-    const applied: Manager = { manager, operation: 'Apply', apiVersion, subresource, time, fields };
+    const applier = { manager, operation: 'Apply' as const, apiVersion, subresource, time };
+    const applied: Manager = { ...applier, time: timeOf(managers, applier), fields };
     managers.set(identity, applied);
     // What an object and a configuration merge into is an object.
     const whole = { apiVersion, object: merge(node, base, config) as KubeObject, node, resetFields };
@@ -309,8 +319,9 @@ function untyped(
   why: string,
 ): StatusError {
   const { namespace = '', name = '' } = (config as Partial<KubeObject>).metadata ?? {};
+  const groupVersion = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
   const kind = node.typeName.slice(node.typeName.lastIndexOf('.') + 1);
-  return new StatusError(500, '', `failed to create typed patch object (${namespace}/${name}; ${apiVersion}, Kind=${kind}): ${why}`, {});
+  return new StatusError(500, '', `failed to create typed patch object (${namespace}/${name}; ${groupVersion}, Kind=${kind}): ${why}`);
 }
 
 /** @throws StatusError 500, as upstream, for a configuration with fields that the type does not have, or with values of another */

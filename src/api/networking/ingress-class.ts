@@ -51,7 +51,7 @@ export const ingressClass = defineKind<IngressClass>({
     if (spec.parameters) validateParameters(spec.parameters, specPath.child('parameters'), errors);
   },
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec?.controller, prev.spec?.controller, specPath.child('controller'), errors);
+    validateImmutable(next.spec?.controller ?? '', prev.spec?.controller ?? '', specPath.child('controller'), errors);
   },
   columns: [
     { ...nameColumn, value: ({ metadata: { annotations, name } }) => `${name}${annotations?.[isDefault] === 'true' ? ' (default)' : ''}` },

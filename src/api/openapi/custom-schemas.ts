@@ -3,7 +3,7 @@
  * not understand; with the fields that every object has (`k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder`).
  */
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
-import { type Json, metadataDescription, type SchemaBuilder, type Version } from './schemas.ts';
+import { type Json, listMetadataDescription, metadataDescription, type SchemaBuilder, type Version } from './schemas.ts';
 
 /** `com.example.stable.v1.CronTab` */
 export function customDefinitionName({ group, version, kind }: { group: string; version: string; kind: string }): string {
@@ -53,6 +53,10 @@ function withoutForVersion2({ type, items, nullable }: JSONSchemaProps, preserve
   return left;
 }
 
+/** Version 3 takes a reference for all that is said. */
+const described = (reference: Json, description: string, version: Version): Json =>
+  version === 3 ? { allOf: [reference], description } : { ...reference, description };
+
 class Publisher {
   readonly #version: Version;
   readonly #builder: SchemaBuilder;
@@ -63,10 +67,7 @@ class Publisher {
   }
 
   #metadata(): Json {
-    const reference = this.#builder.reference('meta.v1.ObjectMeta');
-    return this.#version === 3
-      ? { allOf: [reference], description: metadataDescription }
-      : { ...reference, description: metadataDescription };
+    return described(this.#builder.reference('meta.v1.ObjectMeta'), metadataDescription, this.#version);
   }
 
   schema(schema: JSONSchemaProps): Json {
@@ -130,4 +131,30 @@ export function customDefinition(
   const root = new Publisher(version, builder).root(schema, gvk);
   if (selectableFields.length === 0) return root;
   return { ...root, 'x-kubernetes-selectable-fields': selectableFields.map((fieldPath) => ({ fieldPath })) };
+}
+
+/** The definition of a custom resource's lists in one version; `item`: the reference to the kind's own. */
+export function customListDefinition(
+  resource: { group: string; version: string; kind: string; listKind: string; plural: string },
+  item: Json,
+  version: Version,
+  builder: SchemaBuilder,
+): Json {
+  const { listKind, plural } = resource;
+  return {
+    description: `${listKind} is a list of ${resource.kind}`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion,
+      items: {
+        description: `List of ${plural}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md`,
+        type: 'array',
+        items: item,
+      },
+      kind,
+      metadata: described(builder.reference('meta.v1.ListMeta'), listMetadataDescription, version),
+    },
+    'x-kubernetes-group-version-kind': [{ group: resource.group, kind: listKind, version: resource.version }],
+  };
 }

@@ -15,6 +15,13 @@ const info = (version: string) => ({ title: 'Kubernetes', version });
 
 const byName = (definitions: Record<string, Json>) => Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)));
 
+export interface DocumentOptions {
+  /** As SchemaBuilder's. */
+  enums?: boolean;
+  /** All there is takes a while: resolves once others have had their turn, where it is theirs. */
+  turn?: () => Promise<void> | undefined;
+}
+
 /** What a version 3 document tells of: a group version's resources, or nothing but one of the API's own documents. */
 export interface OpenApiPart {
   resources: OpenApiResource[];
@@ -35,21 +42,25 @@ export function openApiV3Parts(resources: readonly OpenApiResource[]): Map<strin
 }
 
 /** The version 3 document of one part. `version` is the server's, e.g. `v1.36.3`. */
-export async function openApiV3({ resources, roots }: OpenApiPart, version: string): Promise<Json> {
-  const schemas = new SchemaBuilder(3, await loadDescriptions());
-  const paths = buildPaths(resources, roots, 3, schemas);
+export async function openApiV3({ resources, roots }: OpenApiPart, version: string, options: DocumentOptions = {}): Promise<Json> {
+  const schemas = new SchemaBuilder(3, await loadDescriptions(), options);
+  const paths = await buildPaths(resources, roots, 3, schemas, options.turn);
   return {
     openapi: '3.0.0',
     info: info(version),
     paths,
-    components: { schemas: byName(schemas.definitions), securitySchemes: security },
+    components: {
+      ...(Object.keys(schemas.definitions).length > 0 ? { schemas: byName(schemas.definitions) } : {}),
+      securitySchemes: security,
+    },
   };
 }
 
 /** The version 2 document of all that is served. */
-export async function openApiV2(resources: readonly OpenApiResource[], version: string): Promise<Json> {
-  const schemas = new SchemaBuilder(2, await loadDescriptions());
-  const paths = buildPaths(resources, rootsOf(resources), 2, schemas);
+export async function openApiV2(resources: readonly OpenApiResource[], version: string, options: DocumentOptions = {}): Promise<Json> {
+  const schemas = new SchemaBuilder(2, await loadDescriptions(), options);
+  await options.turn?.();
+  const paths = await buildPaths(resources, rootsOf(resources), 2, schemas, options.turn);
   return {
     swagger: '2.0',
     info: info(version),

@@ -7,10 +7,15 @@ export interface Parameter {
   name: string;
   in: 'query' | 'path';
   type: 'string' | 'boolean' | 'integer';
-  description: string;
+  description?: string;
 }
 
-const query = (name: string, type: Parameter['type'], description: string): Parameter => ({ name, in: 'query', type, description });
+const query = (name: string, type: Parameter['type'], description?: string): Parameter => ({
+  name,
+  in: 'query',
+  type,
+  ...(description === undefined ? {} : { description }),
+});
 
 export const pretty = query('pretty', 'string', "If 'true', then the output is pretty printed.");
 const dryRun = query('dryRun', 'string', 'When present, indicates that modifications should not be persisted.');
@@ -67,6 +72,6 @@ const typeOf = (node: StructNode['fields'][number]['node']): Parameter['type'] =
 export function optionParameters(typeName: string, descriptions: Descriptions): Parameter[] {
   return structNode(typeName)
     .fields.filter(({ name }) => !typeMeta.has(name))
-    .map(({ name, node }) => query(name, typeOf(node), descriptions[typeName]?.[name] ?? ''))
+    .map(({ name, node }) => query(name, typeOf(node), descriptions[typeName]?.[name]))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

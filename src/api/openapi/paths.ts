@@ -1,4 +1,4 @@
-import { type CustomSchema, customDefinition, customDefinitionName } from './custom-schemas.ts';
+import { type CustomSchema, customDefinition, customDefinitionName, customListDefinition } from './custom-schemas.ts';
 import {
   deleteParameters,
   force,
@@ -29,6 +29,8 @@ export interface OpenApiSubresource {
 
 export interface OpenApiResource extends KindName {
   plural: string;
+  /** Of a kind that the table does not know: that of its lists. Default: the kind with `List` behind it. */
+  listKind?: string;
   namespaced: boolean;
   verbs: readonly string[];
   /** Deleting one answers it, not a Status. */
@@ -255,10 +257,7 @@ class PathWriter {
     const gvId = groupVersionId(resource);
     const tag = tagOf(resource);
     const canList = verbs.includes('list');
-    const listSchema = () =>
-      resource.custom
-        ? this.#schemas.add(`${customDefinitionName(resource)}List`, this.#customList(resource, schema))
-        : this.#schemas.kind(resource, true);
+    const listSchema = () => (resource.custom ? this.#customList(resource, schema) : this.#schemas.kind(resource, true));
     const listTypes = verbs.includes('watch') ? watchTypes : mediaTypes;
     const list = (id: string) => ({
       id,
@@ -343,29 +342,29 @@ class PathWriter {
   }
 
   #customList(resource: OpenApiResource, item: Json): Json {
-    return {
-      type: 'object',
-      required: ['items'],
-      properties: {
-        apiVersion: { type: 'string' },
-        items: { type: 'array', items: item },
-        kind: { type: 'string' },
-        metadata: this.#schemas.reference('meta.v1.ListMeta'),
-      },
-      'x-kubernetes-group-version-kind': [{ group: resource.group, version: resource.version, kind: `${resource.kind}List` }],
-    };
+    const listKind = resource.listKind ?? `${resource.kind}List`;
+    const list = customListDefinition({ ...resource, listKind }, item, this.#version, this.#schemas);
+    return this.#schemas.add(customDefinitionName({ ...resource, kind: listKind }), list);
   }
 }
 
-/** All paths of some resources and of documents about them; the schemas they use are collected in `schemas`. */
-export function buildPaths(
+/**
+ * All paths of some resources and of documents about them; the schemas they use are collected in `schemas`. `turn`: called after
+ * each resource; resolves once others have had their turn, where it is theirs.
+ */
+export async function buildPaths(
   resources: readonly OpenApiResource[],
   roots: readonly RootFacts[],
   version: Version,
   schemas: SchemaBuilder,
-): Record<string, Json> {
+  turn: () => Promise<void> | undefined = () => undefined,
+): Promise<Record<string, Json>> {
   const writer = new PathWriter(version, schemas);
   for (const root of roots) writer.root(root);
-  for (const resource of resources) writer.resource(resource);
+  for (const resource of resources) {
+    writer.resource(resource);
+    const pause = turn();
+    if (pause) await pause;
+  }
   return Object.fromEntries(Object.entries(writer.paths).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -32,6 +32,8 @@ export function definitionName(typeName: string): string {
 /** As every kind's is described. */
 export const metadataDescription =
   "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+export const listMetadataDescription =
+  'Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds';
 
 /** Types with a definition of their own although they are no structs of the table's kind. */
 const scalarDefinitions: Record<string, (version: Version) => Json> = {
@@ -98,9 +100,12 @@ export class SchemaBuilder {
   readonly definitions: Record<string, Json> = {};
   readonly #version: Version;
   readonly descriptions: Descriptions;
+  readonly #enums: boolean;
 
-  constructor(version: Version, descriptions: Descriptions) {
+  /** `enums`: say which values a text may have (OpenAPIEnums). */
+  constructor(version: Version, descriptions: Descriptions, { enums = true } = {}) {
     this.#version = version;
+    this.#enums = enums;
     this.descriptions = descriptions;
   }
 
@@ -123,17 +128,18 @@ export class SchemaBuilder {
   }
 
   #struct(node: StructNode, typeName: string): Json {
-    const properties: Record<string, Json> = {};
+    const properties: [string, Json][] = [];
     const required: string[] = [];
     for (const field of node.fields) {
-      properties[field.name] = this.#property(field, this.#description(typeName, field));
+      properties.push([field.name, this.#property(field, this.#description(typeName, field))]);
       if (field.required) required.push(field.name);
     }
     const kinds = kindsOf(typeName);
     return {
       type: 'object',
       ...(required.length > 0 ? { required: required.sort() } : {}),
-      properties: Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1))),
+      // A type without fields (Patch) says nothing of any.
+      ...(properties.length > 0 ? { properties: Object.fromEntries(properties.sort(([a], [b]) => (a < b ? -1 : 1))) } : {}),
       ...(kinds.length > 0 ? { 'x-kubernetes-group-version-kind': kinds } : {}),
       ...(node.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
     };
@@ -141,7 +147,8 @@ export class SchemaBuilder {
 
   /** Fields that are newer than their source of descriptions, and refer to another type: what that type is says as much. */
   #description(typeName: string, { name, node }: Field): string | undefined {
-    const own = this.descriptions[typeName]?.[name];
+    const text = this.descriptions[typeName]?.[name];
+    const own = this.#enums ? text : text?.replace(/\n+Possible enum values:[\s\S]*$/, '');
     if (own !== undefined) return own;
     const kind = typeName.slice(typeName.lastIndexOf('.') + 1);
     if (name === 'metadata' && node.typeName.startsWith('meta.')) return metadataDescription;
@@ -173,7 +180,7 @@ export class SchemaBuilder {
     if (Object.hasOwn(scalarDefinitions, node.typeName)) return this.reference(node.typeName);
     switch (node.kind) {
       case 'string':
-        return node.enum ? { type: 'string', enum: [...node.enum].sort() } : { type: 'string' };
+        return node.enum && this.#enums ? { type: 'string', enum: [...node.enum].sort() } : { type: 'string' };
       case 'bool':
         return { type: 'boolean' };
       case 'int':

@@ -173,6 +173,7 @@ describe('strategic merge patch', () => {
     for (const [patch, message] of [
       [{ spec: { containers: [{ image: 'x' }] } }, 'Unknown: map: map[image:x] does not contain declared merge key: name'],
       [{ spec: { containers: ['x'] } }, 'Unknown: list element types are not identical: ['],
+      [{ spec: { containers: [null] } }, 'Unknown: list element types are not identical: ['],
       [{ spec: { containers: [{ name: 'one', $patch: 'merge' }] } }, 'Unknown: merging lists cannot yet be specified in the patch'],
       [{ metadata: { $patch: 'explode' } }, 'Unknown: unknown patch type: explode in map: map[$patch:explode]'],
       [{ metadata: { $patch: 5 } }, 'Unknown: unknown patch type: %!s(int64=5) in map: map[$patch:5]'],

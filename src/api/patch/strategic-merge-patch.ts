@@ -184,7 +184,8 @@ function mergeMember(out: JsonObject, key: string, value: unknown, node: TypeNod
   if (isJsonObject(original) && isJsonObject(value)) {
     const place = placeOf(node, name);
     setKey(out, name, place.replace ? value : mergeMap(original, value, place.node));
-  } else if (Array.isArray(original) && Array.isArray(value)) {
+  } else if (Array.isArray(original) && original.length > 0 && Array.isArray(value)) {
+    // What upstream has as null, and takes a patch's list for, is an empty list here.
     const place = listPlaceOf(node, name);
     setKey(out, name, mergeSlice(original, value, place, isDeleteList));
   } else if (isDeleteList) return;

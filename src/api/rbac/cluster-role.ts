@@ -1,3 +1,4 @@
+import { readSelector } from '../apps/template-rules.ts';
 import { FieldPath } from '../fields.ts';
 import { ClusterRole } from '../generated/rbac.v1.ts';
 import * as v1alpha1 from '../generated/rbac.v1alpha1.ts';
@@ -21,6 +22,10 @@ export const clusterRole = defineKind<ClusterRole>({
     const path = aggregationPath.child('clusterRoleSelectors');
     const selectors = aggregationRule.clusterRoleSelectors ?? [];
     if (selectors.length === 0) errors.required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil');
-    for (const [i, selector] of selectors.entries()) validateLabelSelector(selector, path.index(i), errors);
+    for (const [i, selector] of selectors.entries()) {
+      validateLabelSelector(selector, path.index(i), errors);
+      // Of one that can't be read upstream shows what it has read.
+      if (!readSelector(selector)) errors.invalid(path.index(i), null, 'invalid label selector.');
+    }
   },
 });

@@ -262,13 +262,29 @@ export function structNode(name: string): StructNode {
   return node;
 }
 
+let groups: Map<string, string> | undefined;
+
+/** The types' package of an API group of the table: `rbac` of `rbac.authorization.k8s.io`; undefined for groups of others. */
+function packageOf(group: string): string | undefined {
+  if (group === '') return 'core';
+  groups ??= new Map(schemaResources().map(({ type, group }) => [type.slice(0, type.indexOf('.')), group]));
+  const [name = ''] = group.split('.', 1);
+  // Those that serve no resources (admission.k8s.io) are named alike.
+  return (groups.get(name) ?? `${name}.k8s.io`) === group ? name : undefined;
+}
+
+/** Of every group version, also of custom resources' (metav1.AddToGroupVersion). */
+const everyonesKind = /^(?:WatchEvent|(?:List|Get|Delete|Create|Update|Patch)Options)$/;
+
 /** The struct of a kind; meta kinds (DeleteOptions, Status, ...) are found in every group version. */
 export function kindNode(gvk: { group: string; version: string; kind: string }): StructNode | undefined {
   const resource = resourceSchema(gvk);
   if (resource) return structNode(resource.type);
   const list = gvk.kind.endsWith('List') ? resourceSchema({ ...gvk, kind: gvk.kind.slice(0, -4) }) : undefined;
   if (list && typeSchema(`${list.type}List`)) return structNode(`${list.type}List`);
-  const own = typeSchema(`${gvk.group === '' ? 'core' : (gvk.group.split('.')[0] ?? '')}.${gvk.version}.${gvk.kind}`);
+  const name = packageOf(gvk.group);
+  if (name === undefined && !everyonesKind.test(gvk.kind)) return undefined;
+  const own = name === undefined ? undefined : typeSchema(`${name}.${gvk.version}.${gvk.kind}`);
   if (own) return structNode(own.name);
   return typeSchema(`meta.v1.${gvk.kind}`) ? structNode(`meta.v1.${gvk.kind}`) : undefined;
 }

@@ -90,7 +90,7 @@ export const endpointSliceController = defineController('endpointslice-controlle
         owner: service,
         ownerReference: controllerRef(service, Service),
         labels: sliceLabels(service),
-        annotations: {},
+        annotations: undefined,
         groups,
         placeholder: true,
         triggerTime: triggerTimes.observe(key, service, selected),

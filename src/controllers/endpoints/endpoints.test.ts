@@ -124,6 +124,14 @@ test('Endpoints go with their service; those that somebody wrote by hand are mir
       ports: [{ port: 81 }],
     },
   ]);
+  const annotate = async (annotations: Record<string, string | null>) => {
+    await c.client.patch(Endpoints, 'ext', 'merge', { metadata: { annotations } }, { namespace: 'work' });
+    await c.settle();
+    return (await slices()).find((s) => s.metadata.labels?.['kubernetes.io/service-name'] === 'ext')?.metadata.annotations;
+  };
+  // All but the time of the last change is mirrored, and what goes there goes here.
+  expect(await annotate({ a: 'b', 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z' })).toEqual({ a: 'b' });
+  expect(await annotate({ a: null })).toBeUndefined();
   await c.client.delete(Endpoints, 'ext', { namespace: 'work' });
   await c.settle();
   expect((await slices()).filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === 'ext')).toEqual([]);

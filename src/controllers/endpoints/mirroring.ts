@@ -114,8 +114,8 @@ export const endpointSliceMirroringController = defineController(
             'TooManyAddressesToMirror',
             `A max of ${config.mirroringMaxEndpointsPerSubset} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped.tooMany} addresses were skipped`,
           );
-        const { [lastAppliedAnnotation]: _, [triggerTimeAnnotation]: triggerTime, ...annotations } = source.metadata.annotations ?? {};
-        const { [serviceNameLabel]: __, [managedByLabel]: ___, ...labels } = source.metadata.labels ?? {};
+        const { [lastAppliedAnnotation]: _, [triggerTimeAnnotation]: __, ...annotations } = source.metadata.annotations ?? {};
+        const { [serviceNameLabel]: ___, [managedByLabel]: ____, ...labels } = source.metadata.labels ?? {};
         const desired = {
           key,
           owner: source,
@@ -124,7 +124,7 @@ export const endpointSliceMirroringController = defineController(
           annotations,
           groups,
           placeholder: false,
-          triggerTime,
+          triggerTime: undefined,
         };
         try {
           await writer.sync(desired, name, signal);

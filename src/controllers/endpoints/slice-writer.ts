@@ -24,7 +24,8 @@ export interface DesiredSlices {
   owner: KubeObject;
   ownerReference: OwnerReference;
   labels: Record<string, string>;
-  annotations: Record<string, string>;
+  /** All that the slices are to have. Undefined for slices whose annotations are left to others, but for the trigger time. */
+  annotations: Record<string, string> | undefined;
   groups: ReadonlyMap<EndpointSlice['addressType'], readonly EndpointGroup[]>;
   /** A family without endpoints keeps one empty slice. */
   placeholder: boolean;
@@ -82,32 +83,35 @@ export function createSliceWriter(options: {
       if (reused) plan.update.push({ slice: reused, content });
       else plan.create.push(content);
     }
-    const metadata: Partial<EndpointSlice['metadata']> = {
-      labels: desired.labels,
-      annotations: { ...desired.annotations, ...(desired.triggerTime ? { [triggerTimeAnnotation]: desired.triggerTime } : {}) },
-      ownerReferences: [desired.ownerReference],
+    const metadataAfter = (present: Record<string, string> = {}): Partial<EndpointSlice['metadata']> => {
+      const { [triggerTimeAnnotation]: _, ...others } = present;
+      const annotations = {
+        ...(desired.annotations ?? others),
+        ...(desired.triggerTime ? { [triggerTimeAnnotation]: desired.triggerTime } : {}),
+      };
+      return { labels: desired.labels, annotations, ownerReferences: [desired.ownerReference] };
     };
     for (const content of plan.create) {
       const draft = {
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
-        metadata: { generateName: namePrefix(owner.metadata.name), ...(namespace ? { namespace } : {}), ...metadata },
+        metadata: { generateName: namePrefix(owner.metadata.name), ...(namespace ? { namespace } : {}), ...metadataAfter() },
         addressType,
         ...bodyOf(content),
       };
       own.wrote(key, await client.create(EndpointSliceResource, draft, { namespace, signal }));
     }
     const rewrite = async (slice: EndpointSlice, content: SliceContent): Promise<void> => {
-      const next = { ...slice, metadata: { ...slice.metadata, ...metadata }, ...bodyOf(content) };
+      const next = { ...slice, metadata: { ...slice.metadata, ...metadataAfter(slice.metadata.annotations) }, ...bodyOf(content) };
       own.wrote(key, await client.update(EndpointSliceResource, next, { signal }));
     };
     for (const { slice, content } of plan.update) await rewrite(slice, content);
     for (const slice of plan.keep) {
-      const { labels = {}, annotations, ownerReferences = [] } = slice.metadata;
+      const { labels = {}, annotations = {}, ownerReferences = [] } = slice.metadata;
       if (
         !deepEqual(labels, desired.labels) ||
         ownerReferences[0]?.uid !== desired.ownerReference.uid ||
-        !holds(annotations, desired.annotations)
+        (desired.annotations && !deepEqual(annotations, desired.annotations))
       )
         await rewrite(slice, { ports: (slice.ports ?? []) as SliceContent['ports'], endpoints: slice.endpoints ?? [] });
     }
@@ -143,9 +147,6 @@ export function createSliceWriter(options: {
 
 /** An empty list of endpoints is written as one: the API requires the field. */
 const bodyOf = ({ endpoints, ports }: SliceContent) => ({ endpoints, ports: ports.map((p) => ({ ...p })) });
-
-const holds = (present: Record<string, string> | undefined, wanted: Record<string, string>) =>
-  Object.entries(wanted).every(([key, value]) => present?.[key] === value);
 
 /** `web-`; a name too long to be a prefix is one without the dash. */
 export function namePrefix(name: string): string {

@@ -33,6 +33,8 @@ export interface ControllerConfig {
   unhealthyZoneThreshold: number;
   /** --terminated-pod-gc-threshold: finished pods that may stay; 0: all may. */
   terminatedPodGcThreshold: number;
+  /** Whether pods may say what it costs to delete them (the gate PodDeletionCost). */
+  podDeletionCost: boolean;
   /** --max-endpoints-per-slice. */
   maxEndpointsPerSlice: number;
   /** --mirroring-max-endpoints-per-subset. */
@@ -64,6 +66,7 @@ export const defaultConfig: ControllerConfig = {
   largeClusterSizeThreshold: 50,
   unhealthyZoneThreshold: 0.55,
   terminatedPodGcThreshold: 12_500,
+  podDeletionCost: true,
   maxEndpointsPerSlice: 100,
   mirroringMaxEndpointsPerSubset: 1000,
   namespaceDeletionDelayMs: 0,

@@ -51,6 +51,12 @@ export async function discover(client: Client, signal: AbortSignal): Promise<Dis
   return found;
 }
 
+/** Without what the group `extensions` has of kinds that have moved to groups of their own: the same objects under an old name. */
+export function withoutAliases(resources: readonly DiscoveredResource[]): DiscoveredResource[] {
+  const moved = new Set(resources.filter(({ group }) => group !== 'extensions').map(({ plural }) => plural));
+  return resources.filter(({ group, plural }) => group !== 'extensions' || !moved.has(plural));
+}
+
 async function readVersion(client: Client, at: GroupVersion, signal: AbortSignal) {
   const path = at.group ? `/apis/${at.group}/${at.version}` : `/api/${at.version}`;
   try {

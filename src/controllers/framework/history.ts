@@ -1,9 +1,11 @@
 /** Revisions of a template, kept as ControllerRevisions: what DaemonSets and StatefulSets can go back to. */
 import type { KubeObject, ObjectMeta, PodTemplateSpec, Resource } from '../../api/index.ts';
-import { ControllerRevision, hasReason, type Selector, semanticEqual } from '../../api/index.ts';
+import { ControllerRevision, hasReason, type Selector, semanticEqual, sortedKeys } from '../../api/index.ts';
 import { type Client, controllerRef, type Informer } from '../../client/index.ts';
 import { claim } from './claim.ts';
 import { templateHash } from './template-hash.ts';
+
+type RevisedTemplate = PodTemplateSpec & { $patch: string };
 
 interface Templated extends KubeObject {
   spec: { template: PodTemplateSpec; revisionHistoryLimit?: number };
@@ -17,8 +19,11 @@ export interface History {
   update: ControllerRevision;
 }
 
-/** The patch that a revision holds: the template, whole. */
-const dataOf = (template: PodTemplateSpec) => ({ spec: { template: { ...template, $patch: 'replace' } } });
+/**
+ * The patch that a revision holds: the template, whole. Its bytes count: `kubectl rollout undo` skips a revision that reads as the
+ * present template does where Go writes it as a map, in the order of names.
+ */
+const dataOf = (template: PodTemplateSpec) => ({ spec: { template: sortedKeys({ ...template, $patch: 'replace' }) as RevisedTemplate } });
 
 /** The template that a revision holds. */
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {

@@ -2,7 +2,7 @@ export { claim, controlledBy, indexByController, orphansIn } from './claim.ts';
 export { conditionOf, withCondition, withoutCondition } from './conditions.ts';
 export { type ControllerConfig, defaultConfig, every } from './config.ts';
 export { type Controller, type ControllerContext, type ControllerParts, defineController } from './controller.ts';
-export { type DiscoveredResource, type Discovery, discover, kindKey } from './discovery.ts';
+export { type DiscoveredResource, type Discovery, discover, kindKey, withoutAliases } from './discovery.ts';
 export { deletePod, markDisrupted } from './disruption-target.ts';
 export { createExpectations, type Expectations } from './expectations.ts';
 export { type History, syncHistory, templateOf, trimHistory } from './history.ts';

@@ -58,8 +58,9 @@ export function compareActivePods(a: Pod, b: Pod): number {
  * The order in which pods go when there are too many (ActivePodsWithRanks): those that have come the least far, cheaper
  * pod-deletion-cost first, more related pods on their node first, ready for a shorter time first, more restarts first, younger
  * first. Times that differ count by their order of magnitude, and of one magnitude the uid decides (LogarithmicScaleDown).
+ * `hasCosts`: pods may say what it costs to delete them (PodDeletionCost).
  */
-export function compareForDeletion(nowMs: number, rank: (pod: Pod) => number): (a: Pod, b: Pod) => number {
+export function compareForDeletion(nowMs: number, rank: (pod: Pod) => number, hasCosts: boolean): (a: Pod, b: Pod) => number {
   const magnitude = (ms: number) => (nowMs > ms ? Math.floor(Math.log2((nowMs - ms) * 1e6)) : -1);
   const younger = (of: (pod: Pod) => number, a: Pod, b: Pod) => {
     const [x, y] = [of(a), of(b)];
@@ -69,7 +70,7 @@ export function compareForDeletion(nowMs: number, rank: (pod: Pod) => number): (
   };
   return (a, b) =>
     byProgress(a, b) ||
-    deletionCost(a) - deletionCost(b) ||
+    (hasCosts ? deletionCost(a) - deletionCost(b) : 0) ||
     rank(b) - rank(a) ||
     (isPodReady(a) ? younger(readySince, a, b) : 0) ||
     restarts(b) - restarts(a) ||

@@ -56,6 +56,16 @@ test('in the foreground the owner waits for the dependents that block it', async
   expect(await names()).toEqual([]);
 });
 
+test('what is deleted again while something else holds it is freed again', async () => {
+  await map('a', [], { finalizers: ['example.com/hold'] });
+  await map('b', [ref(await c.get(ConfigMap, 'a'))]);
+  for (const policy of ['Foreground', 'Foreground', 'Orphan'] as const) {
+    await remove('a', policy);
+    await c.settle();
+    expect((await c.get(ConfigMap, 'a')).metadata.finalizers, policy).toEqual(['example.com/hold']);
+  }
+});
+
 test('orphans stay, without their owner', async () => {
   const a = await map('a');
   await map('b', [ref(a)]);

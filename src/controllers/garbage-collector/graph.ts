@@ -6,6 +6,7 @@ import { deepEqual, type KubeObject, type OwnerReference, parseApiVersion } from
 
 export const orphanFinalizer = 'orphan';
 export const foregroundFinalizer = 'foregroundDeletion';
+const awaitable = [orphanFinalizer, foregroundFinalizer] as const;
 
 export interface Identity {
   apiVersion: string;
@@ -23,6 +24,8 @@ export interface GraphNode {
   beingDeleted: boolean;
   /** Deleted in the foreground: it goes when its dependents are gone. */
   deletingDependents: boolean;
+  /** The finalizer that it was seen to wait for when last seen: one that comes again, by another deletion, is to be taken off again. */
+  awaits: (typeof awaitable)[number] | undefined;
   virtual: boolean;
 }
 
@@ -65,7 +68,7 @@ export function createGraph(events: GraphEvents): Graph {
       let owner = nodes.get(uid);
       if (!owner) {
         const identity = { apiVersion, kind, name, uid, namespace: node.identity.namespace };
-        owner = { identity, owners: [], dependents: new Set(), beingDeleted: false, deletingDependents: false, virtual: true };
+        owner = newNode(identity, true);
         nodes.set(uid, owner);
       } else if (!owner.virtual && owner.identity.namespace && owner.identity.namespace !== node.identity.namespace)
         events.invalidOwner(node, { apiVersion, kind, name, uid, namespace: node.identity.namespace });
@@ -105,16 +108,8 @@ export function createGraph(events: GraphEvents): Graph {
     put(object) {
       const { uid, name, namespace = '', ownerReferences = [], deletionTimestamp, finalizers = [] } = object.metadata;
       let node = nodes.get(uid);
-      const wasOrphaning = node !== undefined && !node.virtual && node.beingDeleted;
       if (!node) {
-        node = {
-          identity: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid },
-          owners: [],
-          dependents: new Set(),
-          beingDeleted: false,
-          deletingDependents: false,
-          virtual: false,
-        };
+        node = newNode({ apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid }, false);
         nodes.set(uid, node);
       } else if (node.virtual) {
         node.virtual = false;
@@ -144,10 +139,14 @@ export function createGraph(events: GraphEvents): Graph {
         );
         unblocked(before, ownerReferences);
       }
+      const { awaits } = node;
+      node.awaits = undefined;
       if (!deletionTimestamp) return;
       node.beingDeleted = true;
-      if (!wasOrphaning && finalizers.includes(orphanFinalizer)) events.attemptToOrphan(node);
-      if (!node.deletingDependents && finalizers.includes(foregroundFinalizer)) {
+      node.awaits = awaitable.find((f) => finalizers.includes(f));
+      if (node.awaits === awaits) return;
+      if (node.awaits === orphanFinalizer) events.attemptToOrphan(node);
+      if (node.awaits === foregroundFinalizer) {
         node.deletingDependents = true;
         for (const dependent of node.dependents) events.attemptToDelete(dependent);
         events.attemptToDelete(node);
@@ -167,6 +166,10 @@ export function createGraph(events: GraphEvents): Graph {
       }
     },
   };
+}
+
+function newNode(identity: Identity, virtual: boolean): GraphNode {
+  return { identity, owners: [], dependents: new Set(), beingDeleted: false, deletingDependents: false, awaits: undefined, virtual };
 }
 
 /** Whether a reference's coordinates are the object's. Versions of a group are the same object. */

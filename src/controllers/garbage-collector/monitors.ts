@@ -1,6 +1,6 @@
 import { groupResourceOf, type KubeObject, kinds, type Unstructured } from '../../api/index.ts';
 import { createInformer, type Informer } from '../../client/index.ts';
-import { type ControllerContext, type DiscoveredResource, discover, kindKey } from '../framework/index.ts';
+import { type ControllerContext, type DiscoveredResource, discover, kindKey, withoutAliases } from '../framework/index.ts';
 
 /** Informers of everything that can be deleted, custom resources among them as they come and go. */
 export interface Monitors {
@@ -73,14 +73,11 @@ export function createMonitors(
     async refresh(signal) {
       const { resources, failures } = await discover(client, signal);
       if (failures.size > 0) logger?.warn({ failures: Object.fromEntries(failures) }, 'failed to discover some groups');
-      const groupsOf = new Map<string, number>();
-      for (const { group, plural } of resources) if (group !== 'extensions') groupsOf.set(plural, 1);
       const found = new Set<string>();
-      for (const resource of resources) {
+      for (const resource of resources)
         byKind.set(kindKey(resource.group ? `${resource.group}/${resource.version}` : resource.version, resource.kind), resource);
+      for (const resource of withoutAliases(resources)) {
         const name = groupResourceOf(resource);
-        // The same objects as in the group that the resource has moved to.
-        if (resource.group === 'extensions' && groupsOf.has(resource.plural)) continue;
         if (ignored.has(name) || !needed.every((verb) => resource.verbs.includes(verb))) continue;
         found.add(name);
         if (!running.has(name)) start(name, resource, signal);

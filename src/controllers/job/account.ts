@@ -81,7 +81,9 @@ export function account(job: Job, pods: readonly Pod[], released: ReadonlySet<st
 
 const attempts = (pod: Pod) => failuresBefore(pod) + ignoredBefore(pod);
 const isLater = (a: Pod, b: Pod) => attempts(a) >= attempts(b) && finishedMs(a) >= finishedMs(b);
-const isTracked = ({ metadata }: Pod, released: ReadonlySet<string>) =>
+const nothing: ReadonlySet<string> = new Set();
+/** Whether a pod is held until it is counted; `released`: uids of those that are no more, whatever they say. */
+export const isTracked = ({ metadata }: Pod, released = nothing): boolean =>
   metadata.finalizers?.includes(trackingFinalizer) === true && !released.has(metadata.uid);
 
 /** What is put down now, and the pods that are let go of when it is. */

@@ -14,7 +14,17 @@ import {
   podFromTemplate,
   slowStart,
 } from '../framework/index.ts';
-import { type Account, account, hasLimitPerIndex, isIndexed, liveCounts, type Settlement, settle, trackingFinalizer } from './account.ts';
+import {
+  type Account,
+  account,
+  hasLimitPerIndex,
+  isIndexed,
+  isTracked,
+  liveCounts,
+  type Settlement,
+  settle,
+  trackingFinalizer,
+} from './account.ts';
 import { type Failures, noFailures, withEnded } from './backoff.ts';
 import { judgeFailure } from './failure-policy.ts';
 import { failureAnnotations, formatIndexes, indexAnnotation } from './indexes.ts';
@@ -22,6 +32,7 @@ import { createJobMetrics, type SyncAction } from './metrics.ts';
 import { deadlineMs, finishedCondition, jobCondition, judge, planJobPods, setCondition, type Verdict } from './plan.ts';
 
 const ownManager = 'kubernetes.io/job-controller';
+const isManagedByOthers = ({ spec }: Job): boolean => spec.managedBy !== undefined && spec.managedBy !== ownManager;
 const orphanPrefix = 'orphan ';
 
 export const jobController = defineController('job-controller', ({ client, clock, informers, recorder, metrics }, queue) => {
@@ -37,7 +48,6 @@ export const jobController = defineController('job-controller', ({ client, clock
   const released = new Set<string>();
   /** By key of the Job, what has failed since the last success. */
   const failures = new Map<string, Failures>();
-  const isTracked = (pod: Pod) => pod.metadata.finalizers?.includes(trackingFinalizer) === true;
 
   const enqueueOwner = (pod: Pod): void => {
     const reference = controllerOf(pod);
@@ -45,14 +55,17 @@ export const jobController = defineController('job-controller', ({ client, clock
     else if (!reference) {
       const adopting = jobs.lister
         .list(pod.metadata.namespace)
-        .filter((j) => selectorFromObject(j.spec.selector).matches(pod.metadata.labels));
+        .filter((j) => !j.metadata.deletionTimestamp && selectorFromObject(j.spec.selector).matches(pod.metadata.labels));
       if (!pod.metadata.deletionTimestamp) for (const j of adopting) queue.add(keyOf(j));
       // Nobody looks after it, and nobody else would let it go.
       if (isTracked(pod) && (pod.metadata.deletionTimestamp || adopting.length === 0)) queue.add(orphanPrefix + keyOf(pod));
     }
   };
   jobs.addHandler({
-    add: (j) => queue.add(keyOf(j)),
+    add: (j) => {
+      if (isManagedByOthers(j)) measured.managedBy(j.spec.managedBy ?? '');
+      queue.add(keyOf(j));
+    },
     update: (j) => queue.add(keyOf(j)),
     delete: (j) => {
       expectations.forget(keyOf(j));
@@ -64,16 +77,19 @@ export const jobController = defineController('job-controller', ({ client, clock
   });
   pods.addHandler({
     add(pod) {
+      measured.seen(undefined, pod);
       expectations.observe('created', pod.metadata.uid);
       enqueueOwner(pod);
     },
     update(pod, previous) {
+      measured.seen(previous, pod);
       if (pod.metadata.deletionTimestamp) expectations.observe('deleted', pod.metadata.uid);
       if (!isTracked(pod)) released.delete(pod.metadata.uid);
       if (controllerOf(previous)?.uid !== controllerOf(pod)?.uid) enqueueOwner(previous);
       enqueueOwner(pod);
     },
     delete(pod) {
+      measured.seen(pod, undefined);
       expectations.observe('created', pod.metadata.uid);
       expectations.observe('deleted', pod.metadata.uid);
       released.delete(pod.metadata.uid);
@@ -94,13 +110,24 @@ export const jobController = defineController('job-controller', ({ client, clock
     }
   };
 
-  const createPods = async (job: Job, counts: Account, indexes: readonly number[], signal: AbortSignal): Promise<void> => {
+  const createPods = async (
+    job: Job,
+    { counts, terminating }: { counts: Account; terminating: number },
+    indexes: readonly number[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { failed } = counts;
     const draft = podFromTemplate(job.spec.template, job, controllerRef(job, JobResource));
     await slowStart(indexes.length, async (i) => {
       const index = indexes[i] ?? -1;
       const finalizers = [...(draft.metadata.finalizers ?? []), trackingFinalizer];
       const pod = { ...draft, metadata: { ...draft.metadata, finalizers } };
-      await control.create(job, index < 0 ? pod : withIndex(job, counts, pod, index), signal);
+      const making = control.create(job, index < 0 ? pod : withIndex(job, counts, pod, index), signal);
+      await making.catch((error: unknown) => {
+        measured.created(job, { failed, terminating }, false);
+        throw error;
+      });
+      measured.created(job, { failed, terminating }, true);
     });
   };
 
@@ -179,7 +206,7 @@ export const jobController = defineController('job-controller', ({ client, clock
       await releaseAbandoned(key, seen, signal);
       return {};
     }
-    if (seen.spec.managedBy && seen.spec.managedBy !== ownManager) return {};
+    if (isManagedByOthers(seen)) return {};
     if (finishedCondition(seen)) {
       failures.delete(key);
       for (const pod of pods.lister.byIndex('controller-uid', seen.metadata.uid)) await release(pod, signal);
@@ -229,7 +256,7 @@ export const jobController = defineController('job-controller', ({ client, clock
       outcome.action = plan.create.length > 0 ? 'pods_created' : plan.remove.length > 0 && !verdict ? 'pods_deleted' : 'tracking';
       try {
         await removePods(job, plan.remove, verdict !== undefined, signal);
-        await createPods(job, counts, plan.create, signal);
+        await createPods(job, { counts, terminating: live.terminating }, plan.create, signal);
         live.active += plan.create.length - plan.remove.length;
         live.ready -= plan.remove.filter(isPodReady).length;
         live.terminating += plan.remove.length;
@@ -256,6 +283,10 @@ export const jobController = defineController('job-controller', ({ client, clock
     const noteEnd = over ? conclude(job, counted, verdict as Verdict, now) : undefined;
     written = await writeStatus(written, counted, signal);
     measured.counted(job, seen.status, written.status ?? counted);
+    for (const pod of job.spec.podFailurePolicy ? settlement.release : []) {
+      const { action, message } = judgeFailure(job, pod);
+      if (counts.newlyFailed.includes(pod) && message) measured.handled(action);
+    }
     noteEnd?.();
     if (thrown) throw thrown;
     const deadline = deadlineMs(written);

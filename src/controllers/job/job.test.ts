@@ -245,6 +245,18 @@ test('a deleted Job leaves no pod held back by its finalizer', async () => {
   expect((await h.pods())[0]?.metadata.finalizers ?? []).toEqual([]);
 });
 
+test('nor does a Job that leaves its pods behind, while it goes', async () => {
+  await make({ completions: 1 });
+  await h.client.patch(Job, 'work', 'merge', { metadata: { finalizers: ['orphan'] } }, { namespace: 'work' });
+  await h.client.delete(Job, 'work', { namespace: 'work' });
+  const [pod] = await h.pods();
+  // As the garbage collector does.
+  await h.client.patch(Pod, pod?.metadata.name ?? '', 'merge', { metadata: { ownerReferences: null } }, { namespace: 'work' });
+  await h.settle();
+  expect(await h.list(Job)).toHaveLength(1);
+  expect((await h.pods())[0]?.metadata.finalizers ?? []).toEqual([]);
+});
+
 test('some time after it has finished it is deleted', async () => {
   await make({ completions: 1, ttlSecondsAfterFinished: 100 });
   await h.settle(50_000);

@@ -10,7 +10,7 @@ import {
 } from '../../api/index.ts';
 import { exponentialRateLimiter } from '../../client/index.ts';
 import { timestamp } from '../../time/index.ts';
-import { defineController, discover } from '../framework/index.ts';
+import { defineController, discover, withoutAliases } from '../framework/index.ts';
 import { type Findings, namespaceConditions } from './conditions.ts';
 import { deleteContent } from './content.ts';
 
@@ -58,7 +58,7 @@ export const namespaceController = defineController(
           await client.updateStatus(Namespace, { ...namespace, status }, { signal });
         }
         const { resources, failures: discovery } = await discover(client, signal);
-        const { remaining, failures: content } = await deleteContent(client, resources, name, signal);
+        const { remaining, failures: content } = await deleteContent(client, withoutAliases(resources), name, signal);
         const left = remaining.filter(({ count }) => count > 0);
         // A namespace that goes at once needs no conditions.
         if (left.length + discovery.size + content.length > 0) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigMap, Namespace, Pod, Secret, ServiceAccount } from '../../api/index.ts';
+import { ConfigMap, Namespace, Pod, ReplicaSet, Secret, ServiceAccount } from '../../api/index.ts';
 import { rootCaCertPublisher } from '../root-ca-cert-publisher.ts';
 import { serviceAccountController } from '../service-account.ts';
 import { startCluster, type TestCluster } from '../testing/cluster.ts';
@@ -67,4 +67,21 @@ test('it says which finalizers hold it', async () => {
   await c.client.patch(Pod, 'p', 'merge', { metadata: { finalizers: null } }, { namespace: 'work' });
   await c.settle();
   expect(await c.find(Namespace, 'work')).toBeUndefined();
+});
+
+test('what is served under two names counts once', async () => {
+  const labels = { app: 'web' };
+  await c.create(ReplicaSet, {
+    metadata: { name: 'web', finalizers: ['example.com/hold'] },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'i' }] } },
+    } as never,
+  });
+  await c.client.delete(Namespace, 'work');
+  await c.settle();
+  expect((await condition('NamespaceContentRemaining'))?.message).toBe(
+    'Some resources are remaining: replicasets.apps has 1 resource instances',
+  );
 });

@@ -180,7 +180,8 @@ export function nodeAgent({ context, identity, pressure, announces, onPodCIDR }:
     turn: () => Promise<void>,
     wait: (ms: number) => Promise<void>,
   ): Promise<void> {
-    const backoff = createBackoff(clock, random, { initialMs: 200, maxMs: periodMs });
+    // As upstream's lease: 200 ms to 7 s. Who gets through first tells the informers.
+    const backoff = createBackoff(clock, random, { initialMs: 200, maxMs: 7000, jitter: 0 });
     while (!signal.aborted) {
       let delayMs = periodMs;
       try {

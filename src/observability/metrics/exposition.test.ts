@@ -1,6 +1,6 @@
 import { Counter, Registry } from 'prom-client';
 import { expect, it, test } from 'vitest';
-import { exposition } from './exposition.ts';
+import { disableMetrics, exposition } from './exposition.ts';
 import { counters, gauges, histograms } from './family.ts';
 import { goFloat } from './text-format.ts';
 
@@ -36,6 +36,9 @@ a_sizes_count{type="t"} 3
 # HELP apiserver_storage_objects [STABLE] (Deprecated since 1.34.0) Objects
 # TYPE apiserver_storage_objects gauge
 apiserver_storage_objects{resource="pods"} 1e+06
+# HELP cardinality_enforcement_unexpected_categorizations_total [ALPHA] The count of unexpected categorizations during cardinality enforcement.
+# TYPE cardinality_enforcement_unexpected_categorizations_total counter
+cardinality_enforcement_unexpected_categorizations_total 0
 # HELP disabled_metrics_total [BETA] The count of disabled metrics.
 # TYPE disabled_metrics_total counter
 disabled_metrics_total 0
@@ -57,4 +60,8 @@ workqueue_adds_total{kind="x\\"y\\\\z\\n",name="b"} 2
   expect(await exposition(registry, new Set(['process_things_total']))).toBe(
     '# HELP process_things_total Own\\nlines\n# TYPE process_things_total counter\nprocess_things_total 3\n',
   );
+  disableMetrics(registry, ['a_sizes']);
+  const told = await exposition(registry);
+  expect(told).not.toContain('a_sizes');
+  expect(told).toContain('disabled_metrics_total 1\n');
 });

@@ -1,5 +1,6 @@
 /** What a component tells of itself, as upstream's components write it: each metric's help begins with how stable it is. */
 import type { Metric, Registry } from 'prom-client';
+import { constrained, type LabelAllowLists } from './label-allow-list.ts';
 import { familyHead, labelText, type Sample, sampleLine } from './text-format.ts';
 
 /** Metrics whose names, labels and buckets upstream promises to keep (its stable-metrics-list). */
@@ -56,6 +57,8 @@ const beta = new Set([
   'apiserver_watch_list_duration_seconds',
   'disabled_metrics_total',
   'hidden_metrics_total',
+  'job_controller_pod_failures_handled_by_failure_policy_total',
+  'job_controller_terminated_pods_tracking_finalizer_total',
   'kubelet_image_volume_mounted_errors_total',
   'kubelet_image_volume_mounted_succeed_total',
   'kubelet_image_volume_requested_total',
@@ -100,6 +103,9 @@ interface Told {
   text(): string;
 }
 
+const linesOf = (name: string, samples: readonly Sample[]) =>
+  samples.map(({ metricName, labels, value }) => sampleLine(metricName ?? name, labelText(labels), value)).join('');
+
 async function told(metric: Metric): Promise<Told> {
   // The library's metrics have their samples only, and their types as the text has them.
   if ('text' in metric) return metric as unknown as Told;
@@ -107,14 +113,39 @@ async function told(metric: Metric): Promise<Told> {
   return {
     help,
     type,
-    text: () => values.map(({ metricName, labels, value }) => sampleLine(metricName ?? name, labelText(labels), value)).join(''),
+    text: () => linesOf(name, values),
   };
 }
 
 const family = (name: string, help: string, type: string, lines: string) => familyHead(name, helpOf(name, help), type) + lines;
 
-/** How many metrics there are, told by themselves as upstream's registry does; none is hidden or disabled. */
-function registered(names: readonly string[]): [name: string, text: string][] {
+const disabled = new WeakMap<Registry, ReadonlySet<string>>();
+
+/** --disabled-metrics: has a component not tell of these, by their whole names. */
+export function disableMetrics(registry: Registry, names: readonly string[]): void {
+  disabled.set(registry, new Set(names));
+}
+
+const allowLists = new WeakMap<Registry, LabelAllowLists>();
+
+/** --allow-metric-labels: has a component tell of the other values of these metrics' labels as of one. */
+export function allowMetricLabels(registry: Registry, lists: LabelAllowLists): void {
+  allowLists.set(registry, lists);
+}
+
+/** The same with the samples that are allowed, and how many were of a value that is not. */
+async function toldOf(metric: Metric, allowed: ReadonlyMap<string, ReadonlySet<string>> | undefined): Promise<Told & { replaced: number }> {
+  if (allowed === undefined) {
+    const of = await told(metric);
+    return { help: of.help, type: of.type, text: () => of.text(), replaced: 0 };
+  }
+  const { help, type, name, values } = (await metric.get()) as unknown as { help: string; type: string; name: string; values: Sample[] };
+  const { samples, replaced } = constrained(name, values, allowed);
+  return { help, type, text: () => linesOf(name, samples), replaced };
+}
+
+/** How many metrics there are, told by themselves as upstream's registry does; none is hidden. */
+function registered(names: readonly string[], disabledCount: number): [name: string, text: string][] {
   const counts = new Map<string, number>();
   for (const name of names) {
     const level = levelOf(name);
@@ -123,13 +154,13 @@ function registered(names: readonly string[]): [name: string, text: string][] {
   }
   const total = 'registered_metrics_total';
   const lines = [...counts].map(([labels, count]) => sampleLine(total, labels, count)).sort();
-  const none = (what: string): [string, string] => {
+  const told = (what: string, count: number): [string, string] => {
     const name = `${what}_metrics_total`;
-    return [name, family(name, `The count of ${what} metrics.`, 'counter', sampleLine(name, '', 0))];
+    return [name, family(name, `The count of ${what} metrics.`, 'counter', sampleLine(name, '', count))];
   };
   return [
-    none('disabled'),
-    none('hidden'),
+    told('disabled', disabledCount),
+    told('hidden', 0),
     [total, family(total, 'The count of registered metrics broken by stability level and deprecation version.', 'counter', lines.join(''))],
   ];
 }
@@ -137,15 +168,26 @@ function registered(names: readonly string[]): [name: string, text: string][] {
 /** What /metrics answers, by name. `only`: just the metrics of these names. */
 export async function exposition(registry: Registry, only?: ReadonlySet<string>): Promise<string> {
   // Every metric has a name; the library's type does not say so.
-  const metrics = registry.getMetricsAsArray() as unknown as (Metric & { name: string })[];
-  const families: [name: string, text: string][] = only === undefined ? registered(metrics.map(({ name }) => name)) : [];
+  const all = registry.getMetricsAsArray() as unknown as (Metric & { name: string })[];
+  const untold = disabled.get(registry);
+  const metrics = untold === undefined ? all : all.filter(({ name }) => !untold.has(name));
+  const names = metrics.map(({ name }) => name);
+  const families: [name: string, text: string][] = only === undefined ? registered(names, untold?.size ?? 0) : [];
+  const allowed = allowLists.get(registry);
+  let replaced = 0;
   for (const metric of metrics) {
     const { name } = metric;
     if (only !== undefined && !only.has(name)) continue;
-    const of = await told(metric);
+    const of = await toldOf(metric, allowed?.get(name));
+    replaced += of.replaced;
     const text = of.text();
     // A family that nothing was counted in yet is not told of, as upstream.
     if (text !== '') families.push([name, family(name, of.help, of.type, text)]);
+  }
+  if (only === undefined) {
+    const name = 'cardinality_enforcement_unexpected_categorizations_total';
+    const help = 'The count of unexpected categorizations during cardinality enforcement.';
+    families.push([name, family(name, help, 'counter', sampleLine(name, '', replaced))]);
   }
   return families
     .sort(([a], [b]) => (a < b ? -1 : 1))

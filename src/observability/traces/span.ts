@@ -90,11 +90,15 @@ export class Span {
     this.#parentSpanId = parent?.spanId ?? '';
     const nowMs = clock.monotonic();
     this.#startedMs = options.startedMs ?? nowMs;
-    this.#startNanos = BigInt(Math.round(clock.now() * 1e3 - (nowMs - this.#startedMs) * 1e3)) * 1000n;
+    // Of one trace by one clock: the time of day has no part of a millisecond.
+    this.#startNanos =
+      parent instanceof Span
+        ? parent.#now(this.#startedMs)
+        : BigInt(Math.round(clock.now() * 1e3 - (nowMs - this.#startedMs) * 1e3)) * 1000n;
   }
 
-  #now(): bigint {
-    return this.#startNanos + BigInt(Math.round((this.#source.clock.monotonic() - this.#startedMs) * 1e6));
+  #now(ms = this.#source.clock.monotonic()): bigint {
+    return this.#startNanos + BigInt(Math.round((ms - this.#startedMs) * 1e6));
   }
 
   child(name: string, attributes: Attributes = {}, kind: SpanKind = spanKind.internal): Span {

@@ -6,6 +6,8 @@ const head = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerCon
 test('reads profiles, arguments and leader election', () => {
   const text = `${head}
 leaderElection: { leaderElect: true, leaseDuration: 30s }
+enableProfiling: true
+enableContentionProfiling: true
 percentageOfNodesToScore: 40
 profiles:
 - schedulerName: packer
@@ -17,6 +19,7 @@ profiles:
 `;
   expect(readConfiguration(text)).toMatchObject({
     leaderElection: { leaderElect: true, leaseDuration: '30s' },
+    enableProfiling: true,
     percentageOfNodesToScore: 40,
     profiles: [
       {

@@ -34,14 +34,21 @@ export interface RemoteVersion {
   openApiV2(): Promise<unknown | undefined>;
 }
 
+/** A group version that this server is to serve by itself. */
+export type ExpectedVersion = Pick<RemoteVersion, 'group' | 'version' | 'priority'>;
+
 export interface Aggregation {
   /** Raised by each change of what others serve. */
   readonly generation: number;
   /** Answers a request for what another server serves; undefined for any other. */
   answer(context: RequestContext): Promise<Answer> | undefined;
   remotes(): Iterable<RemoteVersion>;
+  /** What APIServices leave to this server. */
+  own(): Iterable<ExpectedVersion>;
   /** Resolves when the APIServices that were there at the start are known. */
   readonly synced: Promise<void>;
+  /** Shows the other servers another certificate, from now on. */
+  identify(identity: ProxyIdentity): void;
   close(): void;
 }
 
@@ -54,6 +61,8 @@ export interface AggregationOptions {
   clock: Clock;
   logger: Logger;
   metrics: MetricsRegistry;
+  /** Resolves when all is served that was defined at the start: what else is registered may go then. */
+  complete: Promise<void>;
   signal: AbortSignal;
   onError(error: unknown): void;
 }
@@ -80,6 +89,7 @@ const reader = userHeaders({ name: 'system:aggregator', groups: ['system:masters
 
 export function serveAggregation(options: AggregationOptions): Aggregation {
   const { server, client, clock, logger, signal } = options;
+  let { identity } = options;
   const present = new Map<string, APIService>();
   /** By path of the group version. */
   const remotes = new Map<string, Remote>();
@@ -107,12 +117,13 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
 
   const own = registration({ table: server.table, client, present, signal });
   let registering = false;
+  let isComplete = false;
   /** What was there at the start is looked at with everything else. */
   let isRegistered = false;
   let outdated = false;
   const register = (): void => {
     outdated = true;
-    if (!registering && !signal.aborted) void registerAll();
+    if (isComplete && !registering && !signal.aborted) void registerAll();
   };
   const registerAll = async (): Promise<void> => {
     registering = true;
@@ -269,6 +280,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     const path = pathOf(apiService);
     if (!apiService.spec.service) {
       forget(path);
+      if (!isComplete) generation++;
       void setCondition(apiService, local).catch(options.onError);
       return;
     }
@@ -281,7 +293,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     forget(path);
     remotes.set(path, {
       apiService,
-      server: remoteServer(apiService, options.identity, options.resolve, missingSan),
+      server: remoteServer(apiService, identity, options.resolve, missingSan),
       resources: known?.resources ?? [],
       openApiV3: known?.openApiV3,
       failures: 0,
@@ -302,6 +314,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
       },
       set: seen,
       remove(apiService) {
+        if (!isComplete) generation++;
         present.delete(apiService.metadata.name);
         forget(pathOf(apiService));
         register();
@@ -310,7 +323,10 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     options,
   );
   const unsubscribe = server.table.onChange(register);
-  synced.then(register, options.onError);
+  Promise.all([synced, options.complete]).then(() => {
+    isComplete = true;
+    register();
+  }, options.onError);
 
   return {
     synced,
@@ -339,6 +355,16 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
           openApiV2: () => readDocument(at, '/openapi/v2', reader, AbortSignal.any([signal])),
         };
       }
+    },
+    *own() {
+      for (const { spec } of present.values()) {
+        const { group = '', version = '', groupPriorityMinimum, versionPriority } = spec;
+        if (!spec.service) yield { group, version, priority: { group: groupPriorityMinimum, version: versionPriority } };
+      }
+    },
+    identify(changed) {
+      identity = changed;
+      for (const remote of remotes.values()) remote.server.setTls(changed);
     },
     close() {
       unsubscribe();

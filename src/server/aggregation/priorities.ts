@@ -9,7 +9,8 @@ export interface Priority {
 /** Upstream's tables (kube-apiserver's and the generic control plane's), with the removed versions after the others. */
 const builtIn: Readonly<Record<string, readonly [group: number, versions: Readonly<Record<string, number>>]>> = {
   '': [18_000, { v1: 1 }],
-  'apiregistration.k8s.io': [17_900, { v1: 15, v1beta1: 9 }],
+  // Before whatever an APIService may ask for: other servers' names never stand before it.
+  'apiregistration.k8s.io': [20_001, { v1: 15, v1beta1: 9 }],
   apps: [17_800, { v1: 15, v1beta2: 9, v1beta1: 1 }],
   'events.k8s.io': [17_750, { v1: 15, v1beta1: 5 }],
   'authentication.k8s.io': [17_700, { v1: 15, v1beta1: 9, v1alpha1: 1 }],

@@ -1,9 +1,11 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FieldErrors, kinds, Service, ServiceCIDR, type ServiceSpec } from '../../api/index.ts';
-import { seededRandom } from '../../time/index.ts';
+import { openMemoryStore } from '../../store/index.ts';
+import { seededRandom, systemClock } from '../../time/index.ts';
 import { type AllocationMetrics, createAllocationMetrics } from '../metrics/allocation-metrics.ts';
 import { type MemoryStorages, memoryStorages } from '../testing/memory-storages.ts';
+import { type Claims, storeClaims } from './claims.ts';
 import { parseIpRange, parsePortRange, type ServiceAllocator, serviceAllocator } from './index.ts';
 
 let memory: MemoryStorages;
@@ -17,13 +19,14 @@ afterEach(async () => {
   await memory.close();
 });
 
-function start(range = '10.96.0.0/24', ports = '30000-30001', metrics?: AllocationMetrics): ServiceAllocator {
+function start(range = '10.96.0.0/24', ports = '30000-30001', metrics?: AllocationMetrics, claims?: Claims): ServiceAllocator {
   return serviceAllocator({
     storages: memory.storages,
     random: seededRandom(1),
     ranges: [parseIpRange(range)],
     ports: parsePortRange(ports),
     ...(metrics ? { metrics } : {}),
+    ...(claims ? { claims } : {}),
     signal: stop.signal,
     onError: (error) => {
       throw error;
@@ -87,6 +90,18 @@ describe('addresses', () => {
         ),
       )
       .toBe(made[2]?.spec?.clusterIP);
+  });
+
+  test('of a deleted Service are free at once, also where several servers give out of the range', async () => {
+    const store = openMemoryStore();
+    const allocator = start('10.96.0.0/24', '30000-30001', undefined, storeClaims(store, '/registry', systemClock));
+    const spec: ServiceSpec = { type: 'NodePort', clusterIP: '10.96.0.20', ports: [{ port: 80, nodePort: 30000 }] };
+    await create(allocator, service('old', spec));
+    await memory.storages(Service).delete('ns', 'old', {});
+    const again = () => create(allocator, service('new', spec)).then(() => 'created', String);
+    await expect.poll(again).toBe('created');
+    await expect(create(allocator, service('other', spec))).rejects.toThrow('provided IP is already allocated');
+    await store.close();
   });
 
   test.each<[string, ServiceSpec, string]>([

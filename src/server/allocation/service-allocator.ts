@@ -66,6 +66,8 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
   const nodePorts = new Reservations();
   // Not the name: with generateName it may still change.
   const keyOf = (service: Service) => service.metadata.uid;
+  /** The giving back of what deleted Services had claimed, which is there for who asks for the same just after. */
+  let givenBack: Promise<unknown> = Promise.resolve();
   const services = follow(
     options.storages(Service),
     {
@@ -80,6 +82,9 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       remove(service) {
         addresses.release(keyOf(service));
         nodePorts.release(keyOf(service));
+        const values = [...addressesOf(service).map((ip) => `clusterips/${ip}`), ...portsOf(service).map((port) => `nodeports/${port}`)];
+        const released = claims?.release(values, keyOf(service)).catch(options.onError);
+        if (released) givenBack = Promise.all([givenBack, released]);
       },
     },
     options,
@@ -104,6 +109,7 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     ranges: present,
     async begin({ next, prev, dryRun }) {
       await synced;
+      await givenBack;
       next.spec ??= {};
       const owner = keyOf(next);
       const asked = structuredClone(next.spec);

@@ -51,12 +51,15 @@ interface Served {
 }
 
 /** What of a definition decides how its objects are read from the store. */
-const formOf = ({ spec }: CustomResourceDefinition) =>
-  spec.versions.map(({ name, storage, schema }) => ({ name, storage, schema: schema ?? null }));
+const formOf = ({ spec }: CustomResourceDefinition) => ({
+  versions: spec.versions.map(({ name, storage, schema }) => ({ name, storage, schema: schema ?? null })),
+  preservesUnknownFields: spec.preserveUnknownFields ?? false,
+});
 
 /** What of it decides how they are served. */
 const facetsOf = (definition: CustomResourceDefinition) => ({
   versions: definition.spec.versions,
+  preservesUnknownFields: definition.spec.preserveUnknownFields ?? false,
   conversion: definition.spec.conversion ?? null,
   names: definition.status?.acceptedNames ?? null,
   terminating: isConditionTrue(definition, 'Terminating'),

@@ -41,7 +41,8 @@ export function endpointLeases({ store, prefix, address, clock, publish, onError
 
   const publishLiving = async () => {
     const { values } = await store.range(base);
-    await publish(values.map((v) => v.key.slice(base.length)).sort());
+    // A Service without any endpoints is of no use to anybody: what the last server leaves behind stays, as upstream has it.
+    if (values.length > 0) await publish(values.map((v) => v.key.slice(base.length)).sort());
   };
 
   const renew = async (): Promise<void> => {
@@ -64,7 +65,8 @@ export function endpointLeases({ store, prefix, address, clock, publish, onError
 
   return {
     async begin() {
-      await turn();
+      await renew();
+      await publishLiving().catch(onError);
       running = (async () => {
         while (!stopping.signal.aborted) {
           await clock.sleep(intervalMs, stopping.signal).catch(() => {});

@@ -15,9 +15,9 @@ export interface ServiceCidrOptions extends Omit<KeepOptions, 'objects' | 'work'
 }
 
 /** Makes the ServiceCIDR that stands for --service-cluster-ip-range, ready from the start, and again when somebody removes it. */
-export async function keepServiceCidr(options: ServiceCidrOptions, signal?: AbortSignal): Promise<void> {
+export async function keepServiceCidr(options: ServiceCidrOptions): Promise<void> {
   const ensure = serviceCidrEnsurer(options);
-  await ensure(signal);
+  await ensure(options.signal);
   const resource = ServiceCIDR as Resource as Resource<KubeObject>; // it is one
   await keepAsMade({ ...options, objects: [{ resource, name }], work: () => ensure(options.signal) });
 }

@@ -8,12 +8,12 @@ import {
   compareVersions,
   type KindDefinition,
 } from '../../api/index.ts';
-import { type Aggregation, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
+import { type Aggregation, type ExpectedVersion, type Priority, priorityOf, type RemoteVersion } from '../aggregation/index.ts';
 import { type Answer, objectAnswer, type RequestContext } from '../exchange.ts';
 import { notAllowed, notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ResourceTable, ServedResource } from '../registry/served-resource.ts';
-import { type Encoding, parseAccept } from '../representation/accept.ts';
+import { checkProduced, type Encoding, parseAccept, producedTypes } from '../representation/accept.ts';
 import { encodeAnswer } from '../representation/encode.ts';
 import { joined } from '../representation/pieces.ts';
 import { kindOf, nicknamesOf, singularOf, subresourcesOf, verbsOf } from './resource-facts.ts';
@@ -25,6 +25,8 @@ export interface DiscoveryOptions {
   serverAddress(): string;
   /** What other servers serve in this one's name, where there are such. */
   aggregation(): Aggregation | undefined;
+  /** Whether kinds are still to come, of which APIServices tell already. */
+  expectsKinds?: () => boolean;
   /** Told when all that is served has been put together anew. */
   onAggregated?: () => void;
 }
@@ -34,6 +36,8 @@ interface GroupVersion {
   priority: Priority;
   local: ServedResource[];
   remote?: RemoteVersion;
+  /** What is in it is not known yet. */
+  isPending?: boolean;
 }
 
 /** Says whether what is stored has changed its form; any stable hash does (upstream hashes group/version/kind likewise). */
@@ -83,7 +87,11 @@ function aggregatedResource(served: ServedResource, handlers: readonly Subresour
 }
 
 /** Group to versions (preferred first) to resources in the order of their names. */
-function grouped(table: ResourceTable, remotes: Iterable<RemoteVersion>): Map<string, Map<string, GroupVersion>> {
+function grouped(
+  table: ResourceTable,
+  remotes: Iterable<RemoteVersion>,
+  expected: Iterable<ExpectedVersion>,
+): Map<string, Map<string, GroupVersion>> {
   const groups = new Map<string, Map<string, GroupVersion>>();
   const versionsOf = (group: string) => {
     const versions = groups.get(group) ?? new Map<string, GroupVersion>();
@@ -98,6 +106,10 @@ function grouped(table: ResourceTable, remotes: Iterable<RemoteVersion>): Map<st
     else versions.set(version, { priority: priorityOf(group, version), local: [served] });
   }
   for (const remote of remotes) versionsOf(remote.group).set(remote.version, { priority: remote.priority, local: [], remote });
+  for (const { group, version, priority } of expected) {
+    const versions = versionsOf(group);
+    if (!versions.has(version)) versions.set(version, { priority, local: [], isPending: true });
+  }
   const byName = (a: ServedResource, b: ServedResource) => (a.resource.plural < b.resource.plural ? -1 : 1);
   for (const versions of groups.values()) for (const { local } of versions.values()) local.sort(byName);
   const rank = (versions: Map<string, GroupVersion>) => Math.max(...[...versions.values()].map(({ priority }) => priority.group));
@@ -151,17 +163,17 @@ function aggregatedForm(accept: string): AggregatedForm | undefined {
 
 /** Answers the discovery paths; undefined for any other path. */
 export function createDiscovery(options: DiscoveryOptions): (context: RequestContext) => Answer | undefined {
-  const { table, handlers, serverAddress, aggregation } = options;
+  const { table, handlers, serverAddress, aggregation, expectsKinds = () => false } = options;
   let generation = '';
   let groups = new Map<string, Map<string, GroupVersion>>();
 
   const aggregated = ({ version, encoding }: AggregatedForm, names: string[], context: RequestContext): Answer => {
     const items = names.map((name) => ({
       metadata: name === '' ? {} : { name },
-      versions: [...(groups.get(name) ?? [])].map(([v, { local, remote }]) => ({
+      versions: [...(groups.get(name) ?? [])].map(([v, { local, remote, isPending }]) => ({
         version: v,
         resources: remote?.resources ?? local.map((served) => aggregatedResource(served, handlers)),
-        freshness: remote?.available === false ? 'Stale' : 'Current',
+        freshness: remote?.available === false || isPending ? 'Stale' : 'Current',
       })),
     }));
     const document = { kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
@@ -181,10 +193,14 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     const parts = context.path.replace(/^\/+|\/+$/g, '').split('/');
     const [root, first, second] = parts;
     if ((root !== 'api' && root !== 'apis') || parts.length > 3 || (root === 'api' && parts.length > 2)) return undefined;
-    if (context.method !== 'GET' && context.method !== 'HEAD') throw notAllowed();
-    const present = `${table.generation} ${aggregation()?.generation ?? ''}`;
+    // Upstream's aggregator answers for groups, which has no routes: whatever the method is.
+    const isRouted = root === 'api' || parts.length > 2;
+    if (isRouted && context.method !== 'GET') throw notAllowed();
+    if (isRouted && !context.local) checkProduced(context.accept, producedTypes({ cbor: context.cbor === true }, false));
+    const isEarly = expectsKinds();
+    const present = `${table.generation} ${aggregation()?.generation ?? ''} ${isEarly}`;
     if (generation !== present) {
-      groups = grouped(table, aggregation()?.remotes() ?? []);
+      groups = grouped(table, aggregation()?.remotes() ?? [], (isEarly && aggregation()?.own()) || []);
       options.onAggregated?.();
       generation = present;
     }
@@ -210,13 +226,13 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     context.isRouted = root === 'api' || table.isBuiltIn(group);
     if (versions === undefined) throw notFound();
     if (version === undefined) return objectAnswer({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions.keys()) });
-    const list = versions.get(version)?.local;
-    if (list === undefined) throw notFound();
+    const known = versions.get(version);
+    if (known === undefined || known.isPending) throw notFound();
     return objectAnswer({
       kind: 'APIResourceList',
       apiVersion: 'v1',
       groupVersion: apiVersionOf({ group, version }),
-      resources: list.flatMap((served) => resourceEntries(served, handlers)),
+      resources: known.local.flatMap((served) => resourceEntries(served, handlers)),
     });
   };
 }

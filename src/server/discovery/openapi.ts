@@ -1,5 +1,6 @@
 /** /openapi/v2 and /openapi/v3, built when first asked for and kept until what is served changes. */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import {
   encodeOpenApiV2,
   encodeOpenApiV3,
@@ -18,7 +19,7 @@ import type { Answer, RequestContext } from '../exchange.ts';
 import type { OpenApiMetrics } from '../metrics/open-api-metrics.ts';
 import { notFound } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
-import { nodeOf, type ResourceTable } from '../registry/served-resource.ts';
+import { listKindOf, nodeOf, type ResourceTable } from '../registry/served-resource.ts';
 import { parseAccept } from '../representation/accept.ts';
 import { subresourcesOf, verbsOf } from './resource-facts.ts';
 
@@ -40,6 +41,7 @@ function protobufOf(version: string): { asked: string[]; answered: string } {
 const sha512 = (data: string | Uint8Array) => createHash('sha512').update(data).digest('hex').toUpperCase();
 /** How long what is known by its hash may be kept. */
 const yearMs = 365 * 24 * 3600 * 1000;
+const longestSliceMs = 10;
 
 const built = (contentType: string, body: string | Uint8Array): Built => ({
   contentType,
@@ -57,14 +59,14 @@ const movedTo = (location: string): Answer => ({
 });
 
 /** The first media type of the Accept header that a document can be given in. */
-function wanted(accept: string, protobuf: { asked: string[]; answered: string } | undefined): 'json' | 'protobuf' {
+function wanted(accept: string, protobuf: { asked: string[]; answered: string }): 'json' | 'protobuf' {
   const asked = parseAccept(accept).map(({ type }) => type);
   if (asked.length === 0) return 'json';
   for (const type of asked) {
     if (type === jsonType || type === '*/*' || type === 'application/*') return 'json';
-    if (protobuf?.asked.includes(type)) return 'protobuf';
+    if (protobuf.asked.includes(type)) return 'protobuf';
   }
-  throw errors.notAcceptable([jsonType, ...(protobuf ? [protobuf.answered] : [])]);
+  throw errors.notAcceptable([jsonType, protobuf.answered]);
 }
 
 export interface OpenApiOptions {
@@ -73,6 +75,8 @@ export interface OpenApiOptions {
   clock: Clock;
   /** The server's, e.g. `v1.36.0+k8ts`. */
   version: string;
+  /** Which values a text may have is told (OpenAPIEnums). Default: it is. */
+  enums?: boolean | undefined;
   /** What other servers serve in this one's name, where there are such. */
   aggregation(): Aggregation | undefined;
   metrics?: OpenApiMetrics | undefined;
@@ -91,6 +95,7 @@ export function createOpenApi({
   handlers,
   clock,
   version,
+  enums = true,
   aggregation,
   metrics,
 }: OpenApiOptions): (context: RequestContext) => Promise<Answer | undefined> {
@@ -106,6 +111,7 @@ export function createOpenApi({
         group: served.resource.group,
         version: served.resource.version,
         kind: served.resource.kind,
+        listKind: listKindOf(served),
         plural: served.resource.plural,
         namespaced: served.resource.namespaced,
         verbs: verbsOf(served, handlers),
@@ -125,7 +131,21 @@ export function createOpenApi({
     return known;
   };
 
-  const json = async (made: Promise<object>) => built(jsonType, JSON.stringify(await made));
+  let sliceMs = 0;
+  /** Building documents takes longer than what comes in meanwhile should wait. */
+  const turn = (): Promise<void> | undefined => {
+    if (clock.monotonic() - sliceMs < longestSliceMs) return undefined;
+    return setImmediate().then(() => {
+      sliceMs = clock.monotonic();
+    });
+  };
+  const json = async (made: Promise<object>) => {
+    const whole = await made;
+    await turn();
+    const text = JSON.stringify(whole);
+    await turn();
+    return built(jsonType, text);
+  };
 
   const answer = ({ contentType, body, etag }: Built, context: RequestContext): Answer => {
     const forever = { 'cache-control': 'public, immutable', expires: new Date(clock.now() + yearMs).toUTCString() };
@@ -146,17 +166,17 @@ export function createOpenApi({
     }
     const remotes = [...(aggregation()?.remotes() ?? [])];
     const isRemote = ({ group, version: v }: OpenApiResource) => remotes.some((r) => r.group === group && r.version === v);
-    const encoding = wanted(
-      context.accept,
-      path === 'openapi/v2' ? protobufTypes[2] : path === 'openapi/v3' ? undefined : protobufTypes[3],
-    );
+    // Of the documents of version 3 the list is JSON, whoever asks.
+    const encoding = path === 'openapi/v3' ? 'json' : wanted(context.accept, protobufTypes[path === 'openapi/v2' ? 2 : 3]);
     if (path === 'openapi/v2') {
       const v2 = async () => {
         const startedMs = clock.monotonic();
         const own = await openApiV2(
           resources().filter((r) => !isRemote(r)),
           version,
+          { enums, turn },
         );
+        await turn();
         const whole = mergeOpenApiV2(own, await Promise.all(remotes.map(remoteDocument)));
         metrics?.made(isFirst ? 'startup' : 'update', (clock.monotonic() - startedMs) / 1000);
         isFirst = false;
@@ -182,7 +202,7 @@ export function createOpenApi({
     if (part === undefined) throw notFound();
     const hash = context.query.get('hash');
     if (hash && hash !== hashOf(part)) return movedTo(`/openapi/v3/${at}?hash=${hashOf(part)}`);
-    const v3 = () => openApiV3(part, version);
+    const v3 = () => openApiV3(part, version, { enums, turn });
     if (encoding === 'json') return answer(await document(path, () => json(v3())), context);
     return answer(await document(`${path} protobuf`, async () => built(protobufTypes[3].answered, encodeOpenApiV3(await v3()))), context);
   };

@@ -131,11 +131,32 @@ describe('bad input', () => {
     });
   });
 
-  test('an Accept that nothing meets is 406', async () => {
-    expect((await send('GET', configMaps, { headers: { accept: 'text/csv' } })).json()).toMatchObject({
-      code: 406,
-      message: 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
-    });
+  const types = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  const streams = 'application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch';
+  const unallowed = 'the server does not allow this method on the requested resource';
+  test.each<[string, string, Record<string, string>, number, string]>([
+    ['GET', configMaps, { accept: 'text/csv' }, 406, `406: Not Acceptable\n\nAvailable representations: ${types}, ${streams}`],
+    ['GET', `${configMaps}/none`, { accept: 'application/*' }, 406, `406: Not Acceptable\n\nAvailable representations: ${types}`],
+    ['GET', '/api/v1', { accept: 'text/*' }, 406, `406: Not Acceptable\n\nAvailable representations: ${types}`],
+    [
+      'GET',
+      configMaps,
+      { accept: 'application/json;as=Nothing;v=v1;g=meta.k8s.io' },
+      406,
+      `only the following media types are accepted: ${types}`,
+    ],
+    ['PATCH', `${configMaps}/none`, { 'content-type': 'application/json' }, 415, '415: Unsupported Media Type'],
+    ['PATCH', configMaps, { 'content-type': 'application/json' }, 405, unallowed],
+    ['GET', '/api/v1/namespaces/default/bindings', {}, 405, unallowed],
+    ['GET', '/api/v1/bindings', {}, 404, 'the server could not find the requested resource'],
+    ['GET', `${configMaps}/a%2fb`, {}, 404, 'the server could not find the requested resource'],
+    ['GET', '/apis/apps/v1/namespaces/default/replicasets/none/scale', {}, 404, 'replicasets/scale.apps "none" not found'],
+    ['GET', '/apis/apps/v1/namespaces/default/statefulsets/none/scale', {}, 404, 'statefulsets.apps "none" not found'],
+    // What a patch says does not matter to what is not there.
+    ['PATCH', `${configMaps}/none`, { 'content-type': 'application/merge-patch+json' }, 404, 'configmaps "none" not found'],
+  ])('%s %s with %j is told %i', async (method, path, headers, code, message) => {
+    const reply = await send(method, path, { headers, ...(method === 'PATCH' ? { body: '[' } : {}) });
+    expect(reply.json()).toMatchObject({ code, message });
   });
 
   test.each(['/apis/none/v1/things', '/apis/none', '/none', '/openapi/v3/apis/none'])('%s is a plain 404', async (path) => {

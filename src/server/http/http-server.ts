@@ -36,6 +36,8 @@ export interface TlsOptions {
   minVersion?: SecureVersion;
   /** --tls-cipher-suites, in OpenSSL's names; default: Node's. */
   ciphers?: string;
+  /** --tls-curve-preferences, in OpenSSL's names; default: Node's. */
+  ecdhCurve?: string;
 }
 
 export interface HttpServerOptions {
@@ -189,6 +191,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     ...{ cert, key, minVersion: tls.minVersion ?? 'TLSv1.2' },
     ...(clientCa === undefined ? {} : { ca: clientCa }),
     ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
+    ...(tls.ecdhCurve === undefined ? {} : { ecdhCurve: tls.ecdhCurve }),
   });
   const server: Http2SecureServer = createSecureServer({
     allowHTTP1: true,

@@ -214,11 +214,10 @@ describe('a request', () => {
     });
     expect((await get(`${base}?timeout=0s`)).status).toBe(200);
     // Waits for a version that does not come, but no longer than it says.
-    expect(JSON.parse((await get(`${base}?resourceVersion=99999999&timeout=50ms`)).text)).toMatchObject({
-      code: 504,
-      reason: 'Timeout',
-      message: 'Timeout: request did not complete within the allotted timeout',
-    });
+    const late = await get(`${base}?resourceVersion=99999999&timeout=50ms`);
+    expect(late).toMatchObject({ status: 504, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+    const said = 'Timeout: request did not complete within the allotted timeout';
+    expect(late.text).toBe(`{"metadata":{},"status":"Failure","message":"${said}","reason":"Timeout","details":{},"code":504}\n`);
     expect((await get('/metrics')).text).toMatch(/^apiserver_request_terminations_total\{code="504",component="apiserver",/m);
   });
 

@@ -1,5 +1,5 @@
 import { errors } from '../../api/index.ts';
-import type { Answer, RequestContext } from '../exchange.ts';
+import { type Answer, type RequestContext, textAnswer } from '../exchange.ts';
 import { withoutMarkup } from './markup.ts';
 import { statusAnswer } from './status-answer.ts';
 
@@ -21,3 +21,16 @@ export function failureAnswer(context: RequestContext, message: string): Answer 
 /** What clients are told that ask to watch, or proxy, and don't say what (k8s.io/apiserver's WithRequestInfo). */
 export const unclear = (context: RequestContext): Answer =>
   failureAnswer(context, `failed to create RequestInfo: unable to determine kind and namespace from url, ${requestUri(context)}`);
+
+/** Ends a request that takes longer than it may. */
+export const timeIsUp = errors.timeout('request did not complete within the allotted timeout');
+
+/**
+ * What k8s.io/apiserver's timeout filter writes, which knows nothing of what the client accepts: JSON, which Go's server takes for
+ * text. In process a Status, as everywhere.
+ */
+export function timeIsUpAnswer(context: RequestContext): Answer {
+  if (context.local) return statusAnswer(timeIsUp);
+  const { metadata, status, message, reason, code } = timeIsUp.status;
+  return textAnswer(`${JSON.stringify({ metadata, status, message, reason, details: {}, code })}\n`, 504);
+}

@@ -9,7 +9,7 @@ import { NoSpaceError, RequestTooLargeError } from '../../store/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Auditor, AuditTrail } from '../audit/index.ts';
 import { withAuthenticatedGroup } from '../authentication/union.ts';
-import type { Answer, RequestBody, RequestContext, Upgrade } from '../exchange.ts';
+import { type Answer, type RequestBody, type RequestContext, textAnswer, type Upgrade } from '../exchange.ts';
 import type { RequestLimiter } from '../flowcontrol/index.ts';
 import type { Layer } from '../latencies.ts';
 import type { Lifecycle } from '../lifecycle.ts';
@@ -24,7 +24,7 @@ import { AccessDenied, authorize } from './authorize.ts';
 import { PipelineContext, shortAuditId } from './context.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
-import { FilterFailure, failureAnswer, unclear } from './filter-failure.ts';
+import { FilterFailure, failureAnswer, timeIsUp, timeIsUpAnswer, unclear } from './filter-failure.ts';
 import { asksToImpersonate, createImpersonation } from './impersonate.ts';
 import { inTurn } from './in-turn.ts';
 import { requestDeadlineMs } from './request-deadline.ts';
@@ -103,6 +103,9 @@ const sentAway: Answer = {
   body: 'The apiserver is shutting down, please try again later.\n',
   headers: { connection: 'close', 'retry-after': '5', 'x-content-type-options': 'nosniff' },
 };
+
+/** What Go's server answers by itself. */
+const noUrl = textAnswer('400 Bad Request', 400);
 
 /** What a Status says of when to come again. Objects that are stored are not looked at: that would decode them. */
 function retryAfterOf(answer: Answer): number | undefined {
@@ -223,8 +226,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   const run = async (context: RequestContext, incoming: Incoming, long: boolean, startedMs: number): Promise<Answer> => {
     if (context.info.isResourceRequest && context.info.parts.length === 0) return unclear(context);
     if (lifecycle?.sendsAway && !isServedToTheEnd(context)) return sentAway;
-    const badEscape = context.path.includes('%') ? /%(?![0-9a-f]{2}).{0,2}/i.exec(context.path) : null;
-    if (badEscape !== null) throw errors.badRequest(`invalid URL escape ${JSON.stringify(badEscape[0])}`);
+    if (context.path.includes('%') && /%(?![0-9a-f]{2})/i.test(context.path)) return noUrl;
     const authenticating =
       incoming.credentials && options.tracer?.begin('authentication', { kind: spanKind.internal, attributes: {}, startedMs });
     try {
@@ -314,6 +316,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
 
   const failure = (context: RequestContext, error: unknown): Answer => {
     if (error instanceof FilterFailure) return failureAnswer(context, error.message);
+    if (error === timeIsUp) return timeIsUpAnswer(context);
     if (error instanceof AccessDenied) return { ...statusAnswer(error), headers: { 'x-content-type-options': 'nosniff' } };
     if (error instanceof StatusError) return statusAnswer(error);
     // What the store has refused is told in its own words, without a reason.
@@ -331,7 +334,6 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
   };
 
   const deadlines = new Deadlines(clock);
-  const timeIsUp = (lifetime: RequestLifetime) => lifetime.end(errors.timeout('request did not complete within the allotted timeout'));
   return async (incoming) => {
     const { lifetime } = incoming;
     const context = new PipelineContext(incoming, anonymousUser, random);
@@ -353,7 +355,7 @@ export function createPipeline(options: PipelineOptions): (incoming: Incoming) =
         const grantedMs = requestDeadlineMs(context, options.requestTimeoutSeconds * 1000);
         context.deadlineMs = startedMs + grantedMs;
         deadline = deadlines.add(grantedMs, () => {
-          timeIsUp(lifetime);
+          lifetime.end(timeIsUp);
           const finish = (status: 'ok' | 'panic') => metrics.late(status);
           running?.then(
             () => finish('ok'),

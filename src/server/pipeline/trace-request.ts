@@ -47,6 +47,11 @@ export class RequestTrace {
     this.#context = context;
   }
 
+  /** Lists have spans below theirs instead. */
+  get #tells(): boolean {
+    return this.#context.info.verb !== 'list';
+  }
+
   /** Does what the request asks for; its span lasts until it is answered. */
   async handle(work: () => Promise<Answer>): Promise<Answer> {
     const context = this.#context;
@@ -77,7 +82,7 @@ export class RequestTrace {
 
   /** The answer is about to be sent, in this form. */
   answered(answer: Answer, mediaType: string | undefined): void {
-    this.#verb?.event('About to write a response');
+    if (this.#tells) this.#verb?.event('About to write a response');
     if (answer.type !== 'object' && answer.type !== 'list') return;
     const context = this.#context;
     this.#writing = (this.#verb ?? this.root).child('SerializeObject', {
@@ -93,7 +98,7 @@ export class RequestTrace {
   finished(status: number, bytes: number): void {
     this.#writing?.event('Write call succeeded', { size: bytes });
     this.#writing?.end();
-    this.#verb?.event('Writing http response done');
+    if (this.#tells) this.#verb?.event('Writing http response done');
     this.#verb?.end();
     this.root.set({ 'http.response.status_code': status, 'http.response.body.size': bytes });
     if (status >= 500) this.root.fail('');

@@ -1,5 +1,6 @@
 /** Server-side apply (KEP-555): the client says what it wants to own; conflicts with other owners are refused unless forced. */
 import {
+  apiVersionOf,
   applySteps,
   checkTyped,
   deepCopy,
@@ -14,7 +15,7 @@ import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion, warnOfDocument } from './codec.ts';
-import { createObject, matchNamespace } from './create.ts';
+import { checkName, createObject, matchNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
 import { counted, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
@@ -86,18 +87,18 @@ export async function apply(
   const asked = through?.resource ?? served;
   const { value: sent, repeated } = await configurationOf(context, asked);
   context.audit?.request(undefined, () => sent);
+  context.milestone?.('Recorded the audit event');
   const node = nodeOf(served);
   if (node === undefined) throw errors.unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json']);
-  if (sent.kind !== asked.resource.kind || sent.apiVersion !== asked.apiVersion) {
-    const { group, version } = parseApiVersion(String(sent.apiVersion ?? ''));
+  const { group, version } = parseApiVersion(String(sent.apiVersion ?? ''));
+  if (sent.kind !== asked.resource.kind || apiVersionOf({ group, version }) !== asked.apiVersion)
     throw errors.badRequest(`invalid object type: ${group}/${version}, Kind=${String(sent.kind ?? '')}`);
-  }
   const askedNode = nodeOf(asked);
   if (askedNode) checkTyped({ apiVersion: asked.apiVersion, node: askedNode, config: sent });
-  const value = through ? through.whole(sent) : sent;
+  // Upstream reads and writes `/v1` as `v1`.
+  const value = through ? through.whole(sent) : { ...sent, apiVersion: asked.apiVersion };
   // Checks kind and version; fields that there are not have been refused.
   const config = decodeServed(context, { value, duplicates: [] }, served, 'Ignore');
-  checkNames(context, served, config);
   const { custom } = served;
   const force = queryBoolean(query, 'force');
   // Upstream tells of it only once the configuration has been found to be one that can be applied.
@@ -125,9 +126,10 @@ export async function apply(
     });
     const object = await inVersions(steps, managedVersions(registry.table, served, info.subresource));
     tellRepeated();
+    if (live === undefined) checkUid(context, served, config);
+    checkNames(context, served, { ...object.metadata, ...config.metadata });
     return toStorageVersion(served, deepCopy(object));
   };
-  const { uid } = config.metadata;
   for (;;) {
     try {
       const item = await changeObject(registry, context, served, {
@@ -142,14 +144,7 @@ export async function apply(
     } catch (error) {
       if (!hasReason(error, 'NotFound') || info.subresource !== '') throw error;
     }
-    if (uid)
-      throw errors.conflict(
-        served.resource,
-        info.name,
-        `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
-      );
     const created = await merged(undefined);
-    created.metadata.name = info.name;
     matchNamespace(created, served.resource.namespaced ? info.namespace : '');
     try {
       const item = await createObject(registry, context, served, created, options, { ownFields: true });
@@ -161,10 +156,15 @@ export async function apply(
   }
 }
 
-function checkNames({ info }: RequestContext, served: ServedResource, config: KubeObject): void {
-  const { name, namespace } = config.metadata;
-  if (name && name !== info.name)
-    throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
-  if (served.resource.namespaced && namespace && namespace !== info.namespace)
+/** What names an object by its uid does not want another. */
+function checkUid({ info }: RequestContext, { resource }: ServedResource, { metadata: { uid } }: KubeObject): void {
+  if (!uid) return;
+  const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+  throw errors.conflict(resource, info.name, why);
+}
+
+function checkNames({ info }: RequestContext, { resource }: ServedResource, { name, namespace }: KubeObject['metadata']): void {
+  if (resource.namespaced && namespace && namespace !== info.namespace)
     throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  checkName(info.name, name);
 }

@@ -25,10 +25,12 @@ function checkKind(value: Record<string, unknown>, expected: Resource, text?: ()
   const apiVersion = apiVersionOf(expected);
   // Checked where bodies are read; in process they are typed.
   const kind = String(value.kind || expected.kind);
-  let gv = String(value.apiVersion || apiVersion);
-  if (gv === '/' || gv === `${expected.group}/`) gv = apiVersion;
+  const said = parseApiVersion(String(value.apiVersion || apiVersion));
+  const isOpen = said.version === '' && (said.group === '' || said.group === expected.group);
+  const { group, version } = isOpen ? expected : said;
+  // As upstream reads it: `/v1` is the core group's.
+  const gv = apiVersionOf({ group, version });
   if (gv === apiVersion && kind === expected.kind) return;
-  const { group, version } = parseApiVersion(gv);
   const cannot = (why: string) =>
     errors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
   if (version === '') throw cannot(`Object 'apiVersion' is missing in '${text?.() ?? JSON.stringify(value)}'`);

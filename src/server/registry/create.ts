@@ -26,6 +26,12 @@ export function matchNamespace(object: KubeObject, namespace: string): void {
   else throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
+/** Of an object that a path names: it has to have that name. */
+export function checkName(wanted: string, name: string | undefined): void {
+  if (!name) throw errors.badRequest(`the name of the object (${wanted} based on URL) was undeterminable: name must be provided`);
+  if (name !== wanted) throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${wanted})`);
+}
+
 /** POST on a collection. */
 export async function create(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const options = writeOptions(context, 'CreateOptions');
@@ -55,7 +61,7 @@ export async function createObject(
 ): Promise<Item> {
   const { metadata } = object;
   // Who creates by PUT or apply may have thought of another object.
-  if (/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '') && context.info.verb === 'create')
+  if (/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '') && context.info.verb === 'create' && !options.dryRun)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   delete (metadata as Partial<typeof metadata>).resourceVersion;
   // Nobody comes to own what only the server sets.

@@ -115,7 +115,7 @@ function deletedStatus({ resource }: ServedResource, object: KubeObject): Status
 
 /**
  * Deletes, or begins to: an object with a grace period or with finalizers is marked and goes later. `gone` says whether it is.
- * Options are not changed.
+ * Options are not changed. `isAdmitted`: admission has been asked already, of what this is a part of.
  */
 export async function deleteObject(
   registry: Registry,
@@ -124,28 +124,24 @@ export async function deleteObject(
   namespace: string,
   name: string,
   options: DeleteOptions,
+  { isAdmitted = false } = {},
 ): Promise<{ item: Item; gone: boolean }> {
   const storage = storageOf(served);
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   let gone = false;
   /** Whether it is only to be told that it ends now, before it does. */
   let ends = false;
+  const admit = async (oldObject: KubeObject) => {
+    const given = { name: context.info.name, object: undefined, oldObject, options, dryRun };
+    // Of a collection, admission is told no name: it is not what the client has asked for.
+    const admission = { ...admissionRequest(context, served.resource, 'DELETE', given), namespace };
+    await admitMutating(registry, admission);
+    await admitValidating(registry, admission);
+  };
   const step = async (current: Cached) => {
     checkPreconditions(served, current.object, options.preconditions ?? {});
     await checkConvertible(served, [current.object]);
-    const admission = {
-      // Of a collection, admission is told no name: it is not what the client has asked for.
-      ...admissionRequest(context, served.resource, 'DELETE', {
-        name: context.info.name,
-        object: undefined,
-        oldObject: current.object,
-        options,
-        dryRun,
-      }),
-      namespace,
-    };
-    await admitMutating(registry, admission);
-    await admitValidating(registry, admission);
+    if (!isAdmitted) await admit(current.object);
     const { stays, last } = afterDelete(served.kind, current.object, options, registry.clock.now());
     gone = stays === undefined;
     ends = last !== undefined;

@@ -1,7 +1,7 @@
 /** From request info to the verb's function. */
 import { errors, isPathSegmentName, kindNode, removedRelease, type ServedVersion, StatusError } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item, RequestContext } from '../exchange.ts';
-import { negotiate } from '../representation/accept.ts';
+import { checkProduced, negotiate, producedTypes } from '../representation/accept.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
@@ -21,8 +21,19 @@ export const genericVerbs = ['create', 'delete', 'deletecollection', 'get', 'lis
 /** Of a path that nothing is served at. */
 export const notFoundMessage = 'the server could not find the requested resource';
 export const notFound = () => new StatusError(404, 'NotFound', notFoundMessage, {});
+/** Of a path that something may be served at once more kinds are known. */
+export const notKnownYet = () =>
+  new StatusError(
+    503,
+    'ServiceUnavailable',
+    'the request has been made before all known HTTP paths have been installed, please try again',
+    { retryAfterSeconds: 5 },
+  );
 export const notAllowed = () =>
   new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+
+/** Those that have paths of single objects. */
+const verbsOfNamed: ReadonlySet<string> = new Set(['get', 'update', 'patch', 'delete']);
 
 const none: readonly SubresourceHandler[] = [];
 
@@ -46,8 +57,8 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
   const answerOf = (context: RequestContext): Answer | Promise<Answer> => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
-    if (served === undefined || !fitsScope(context, served)) {
-      context.isRouted = registry.table.isBuiltIn(info.apiGroup);
+    if (served === undefined || context.path.startsWith('//') || !fitsScope(context, served)) {
+      context.isRouted = registry.table.isBuiltIn(info.apiGroup) && !context.path.startsWith('//');
       throw notFound();
     }
     if (served.warning !== undefined) noteDeprecation(context, served);
@@ -55,7 +66,15 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     if (wrong.length > 0) throw errors.badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: ${wrong.join(';')}`);
     const own = custom(served, info.subresource);
     const handler = own.find((h) => h.verbs.includes(info.verb) || (h.takesOptions && context.method === 'OPTIONS'));
-    if (handler?.isStream !== true) checkAcceptable(context, served);
+    if (handler?.isStream !== true) {
+      if (served.custom === undefined && !context.local) checkRoute(context);
+      checkAcceptable(context, served);
+    }
+    // Only what is proxied to has paths of its own.
+    if (info.parts.length > 3 && info.subresource !== 'proxy') {
+      context.isRouted = true;
+      throw notFound();
+    }
     if (handler !== undefined) return handler.handle(handlerCall(registry, context, served));
     if (info.subresource !== '') {
       const answer = subresource(registry, context, served);
@@ -73,6 +92,13 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
     const version = answer.resource?.version;
     return version?.prepare === undefined ? answer : prepared(answer, version);
   };
+}
+
+/** What a built-in kind's route refuses by itself, in the words of upstream's router; custom resources have none. */
+function checkRoute({ accept, cbor, info, method }: RequestContext): void {
+  if (method === 'HEAD') throw notAllowed();
+  if (accept === '' || accept === 'application/json' || accept === 'application/vnd.kubernetes.protobuf') return;
+  checkProduced(accept, producedTypes({ cbor: cbor === true }, method === 'GET' && info.parts.length === 1));
 }
 
 /** Nothing is done for a client that takes no form of the answer. */
@@ -123,8 +149,9 @@ async function* preparedEvents(
  * Namespaced objects live below /namespaces/NS, except that collections can be read over all namespaces. Where only that can be
  * done, other verbs are not allowed; custom resources have no route for them.
  */
-function fitsScope({ info, path }: RequestContext, { resource, custom }: ServedResource): boolean {
+function fitsScope({ info, path }: RequestContext, { resource, custom, kind }: ServedResource): boolean {
   if (resource.namespaced && custom !== undefined) return info.namespace !== '' || info.verb === 'list' || info.verb === 'watch';
+  if (resource.namespaced && info.namespace === '' && kind.verbs !== undefined && !kind.verbs.includes('list')) return false;
   if (resource.namespaced) return info.namespace !== '' || (info.verb !== 'get' && (info.parts.length === 1 || info.verb === 'watch'));
   return info.namespace === '' || info.resource === 'namespaces' || !path.includes('/namespaces/');
 }
@@ -140,8 +167,10 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
   }
   if (info.verb === '') throw notAllowed();
   if (served.storage === undefined || (kind.verbs !== undefined && !kind.verbs.includes(info.verb))) {
-    const label = info.verb === 'deletecollection' ? 'delete' : info.verb;
-    throw errors.methodNotSupported(served.resource, label);
+    if (!named || kind.verbs?.some((verb) => verbsOfNamed.has(verb))) throw notAllowed();
+    // What can only be created has no paths of single objects.
+    context.isRouted = true;
+    throw notFound();
   }
   const scopeless = served.resource.namespaced && info.namespace === '';
   switch (info.verb) {
@@ -175,9 +204,13 @@ function wholeObject(registry: Registry, context: RequestContext, served: Served
 function subresource(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> | undefined {
   const { info } = context;
   const given = subresourceOf(served.kind, info.subresource);
-  if (isScale(given)) return scale(registry, context, served, given);
+  if (isScale(given)) {
+    // Of custom resources it is told what they do not support.
+    if (served.custom === undefined && !['get', 'update', 'patch'].includes(info.verb)) throw notAllowed();
+    return scale(registry, context, served, given);
+  }
   const strategy = subresourceStrategy(served.kind, info.subresource);
-  if (strategy === undefined || info.parts.length > 3) return undefined;
+  if (strategy === undefined) return undefined;
   if (strategy.verbs !== undefined && !strategy.verbs.includes(info.verb)) throw notAllowed();
   if (info.verb === 'get') return get(context, served);
   if (info.verb === 'update') return update(registry, context, served);

@@ -45,16 +45,31 @@ export async function readPatch(
   const type = context.body.contentType;
   const node = takesStrategic ? kindNode(resource) : undefined;
   const supported = [jsonPatchType, mergePatchType, ...(node === undefined ? [] : [strategicType]), applyType];
-  if (!supported.includes(type) || type === applyType) throw errors.unsupportedMediaType(supported);
-  const document = context.local
-    ? { value: context.body.value, duplicates: [] }
-    : parsePatch(counted(context, await context.body.bytes()), type, fieldValidation);
-  const patch = document.value;
-  context.audit?.request(undefined, () => patch);
+  if (!supported.includes(type) || type === applyType)
+    // Of a built-in kind the router says so.
+    throw node === undefined
+      ? errors.unsupportedMediaType(supported)
+      : new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+  let document: ParsedJson;
+  try {
+    document = context.local
+      ? { value: context.body.value, duplicates: [] }
+      : parsePatch(counted(context, await context.body.bytes()), type, fieldValidation);
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    // Of what is not there that is told first, whatever the patch says.
+    return () => {
+      throw error;
+    };
+  }
+  context.audit?.request(undefined, () => document.value);
+  // To Go's decoder null is a patch that says nothing, but not one that is merged by its own rules.
+  const patch = document.value === null && type !== mergePatchType ? (type === jsonPatchType ? [] : {}) : document.value;
   const problems = fieldValidation === 'Ignore' ? [] : problemsOf(document, type === jsonPatchType);
   const strategic = type === strategicType && node !== undefined;
   const apply = (document: object): unknown => {
     if (type === jsonPatchType) return applyJsonPatch(document, patch);
+    if (patch === null) throw errors.badRequest('Invalid JSON Patch');
     return strategic ? keepType(document, applyStrategicMergePatch(document, patch, node)) : applyMergePatch(document, patch);
   };
   return (document, decode) => {
@@ -157,9 +172,7 @@ function refused(error: PatchError): StatusError {
 /** Why a patched document is none of the kind, without the words in which a create is told so. */
 function undecodable(error: unknown): string | undefined {
   if (!(error instanceof StatusError) || error.code !== 400) return undefined;
-  const [, reason] =
-    / cannot be handled as a \w+: ((?:json: cannot unmarshal|strict decoding error|converting |no kind ).*)$/s.exec(error.message) ?? [];
-  return reason;
+  return / cannot be handled as a \w+: (.*)$/s.exec(error.message)?.[1];
 }
 
 function invalidPatch(value: string, reason: string): StatusError {
@@ -169,8 +182,10 @@ function invalidPatch(value: string, reason: string): StatusError {
 
 /** The same mismatch in the words of upstream's converter from unstructured to typed. */
 function restoring(reason: string): string {
-  const [, from, to = ''] = /^json: cannot unmarshal (\w+) into Go .* of type (\S+)$/.exec(reason) ?? [];
-  if (from === undefined) return reason;
+  const [, from, fraction, to = ''] = /^json: cannot unmarshal (\w+)( \S+)? into Go .* of type (\S+)$/.exec(reason) ?? [];
+  if (from === undefined) return reason.startsWith('illegal base64') ? `error decoding from json: ${reason}` : reason;
+  if (fraction !== undefined && to.startsWith('int')) return `cannot convert float64 to ${to}`;
+  if (from === 'number' && to === 'string') return 'cannot convert int64 to string';
   const source = from === 'number' ? 'int64' : from === 'object' ? 'map' : from === 'array' ? 'slice' : from;
   if (to.startsWith('[]')) return `cannot restore slice from ${source}`;
   if (to.startsWith('map[')) return `cannot restore map from ${source}`;

@@ -1,9 +1,9 @@
 /** PATCH: JSON, merge and strategic merge patches of an object in the version that the client speaks, and server-side apply. */
-import { errors, FieldPath, type KubeObject } from '../../api/index.ts';
+import { FieldPath, type KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
-import { matchNamespace } from './create.ts';
+import { checkName, matchNamespace } from './create.ts';
 import { readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, type ServedResource } from './served-resource.ts';
@@ -13,7 +13,11 @@ import { writeOptions } from './write-options.ts';
 /** PATCH on an object or on a subresource that writes part of it. */
 export async function patch(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   if (served.warning !== undefined) context.warn(served.warning);
-  if (isApply(context)) return apply(registry, context, served);
+  if (isApply(context)) {
+    const answer = await apply(registry, context, served);
+    context.milestone?.('Object stored in database');
+    return answer;
+  }
   const options = writeOptions(context, 'PatchOptions', (problems) => {
     if (context.query.has('force')) problems.forbidden(new FieldPath('force'), 'may not be specified for non-apply patch');
   });
@@ -22,9 +26,7 @@ export async function patch(registry: Registry, context: RequestContext, served:
   const patched = (document: KubeObject) => {
     const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));
     matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
-    const { name } = object.metadata;
-    if (name !== context.info.name)
-      throw errors.badRequest(`the name of the object (${name}) does not match the name on the URL (${context.info.name})`);
+    checkName(context.info.name, object.metadata.name);
     return toStorageVersion(served, object);
   };
   const item = await changeObject(registry, context, served, {

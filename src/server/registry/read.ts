@@ -47,9 +47,7 @@ export function selectionOf(served: ServedResource, query: ListQuery, namespace:
 /** GET of a collection. */
 export async function list(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
   const query = listQuery(registry, context.query, false);
-  context.milestone?.('About to List from storage');
   const result = await storageOf(served).list(listed(served, query, context.info.namespace));
-  context.milestone?.('Listing from storage done');
   if (served.warning !== undefined) context.warn(served.warning);
   return listAnswer(served, query, result);
 }

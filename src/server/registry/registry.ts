@@ -51,6 +51,8 @@ export function admissionRequest(
   given: { name: string; object: KubeObject | undefined; oldObject: KubeObject | undefined; options: object; dryRun: boolean },
 ): AdmissionRequest {
   const { info } = context;
+  // A namespace is in itself, also when it is not yet in the path.
+  const isNewNamespace = operation === 'CREATE' && info.resource === 'namespaces' && info.apiGroup === '';
   return {
     operation,
     verb: info.verb,
@@ -62,7 +64,7 @@ export function admissionRequest(
     kindGroup: kind.group,
     kindVersion: kind.version,
     subresource: info.subresource,
-    namespace: info.namespace,
+    namespace: info.namespace || (isNewNamespace ? given.name : ''),
     ...given,
     options: { ...given.options },
     warn: (message) => context.warn(message),

@@ -4,6 +4,7 @@ import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { AdmissionOperation } from '../request.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 import { applyDefaults, decodeDocument } from './codec.ts';
+import { matchNamespace } from './create.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, type Registry } from './registry.ts';
 import { type ServedResource, storageOf } from './served-resource.ts';
@@ -67,6 +68,8 @@ export function handlerCall(registry: Registry, context: RequestContext, served:
       const document = await readDocument(context, resource.kind);
       const object = decodeDocument(context, document, resource, call.options.fieldValidation);
       applyDefaults(resource, object);
+      // A rollback is no object: it has a name and no metadata.
+      if ('metadata' in object) matchNamespace(object, info.namespace);
       context.audit?.request(object.metadata, () => deepCopy(object));
       return object as T; // decoded by T's own row of the table
     },

@@ -17,6 +17,7 @@ import {
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeDocument } from './codec.ts';
+import { checkName, matchNamespace } from './create.ts';
 import { readPatch } from './patch-document.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
@@ -115,7 +116,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
   const { info } = context;
   if (info.verb === 'get') {
     const item = await storageOf(served).get(info.namespace, info.name);
-    if (item === undefined) throw errors.notFound(served.resource, info.name);
+    if (item === undefined) throw errors.notFound(notFoundAs(served), info.name);
     await checkConvertible(served, [item.object]);
     return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
   }
@@ -143,8 +144,8 @@ export async function scale(registry: Registry, context: RequestContext, served:
       await checkConvertible(served, [current]);
       const asked = wanted(current);
       const { metadata, spec } = asked;
-      if (metadata.name && metadata.name !== info.name)
-        throw errors.badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
+      matchNamespace(asked, info.namespace);
+      checkName(info.name, metadata.name);
       const { uid } = current.metadata;
       if (metadata.uid && metadata.uid !== uid)
         throw errors.conflict(
@@ -160,6 +161,14 @@ export async function scale(registry: Registry, context: RequestContext, served:
     shown,
   });
   return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
+}
+
+/** What upstream says that there is none of: of built-in kinds, the subresource. */
+function notFoundAs({ custom, resource }: ServedResource): Pick<Resource, 'group' | 'plural'> {
+  if (custom !== undefined) return resource;
+  // It has that of a ReplicationController in the group of Scale itself, and of a StatefulSet the object.
+  const group = resource.group === '' ? scaleKind.group : resource.group;
+  return { group, plural: resource.kind === 'StatefulSet' ? resource.plural : `${resource.plural}/scale` };
 }
 
 /** What an applied Scale says of the object that it is of. */

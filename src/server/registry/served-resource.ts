@@ -49,6 +49,9 @@ export function convertToStored({ version }: ServedResource, object: KubeObject)
   return version.prepare([object], 'storage').then(() => version.toStorage(object));
 }
 
+/** The kind of a resource's lists. */
+export const listKindOf = ({ kind, resource }: Pick<ServedResource, 'kind' | 'resource'>) => kind.listKind ?? `${resource.kind}List`;
+
 /** The type of a resource's objects in the version at hand. */
 export function nodeOf(served: ServedResource): StructNode | undefined {
   return served.custom?.node ?? kindNode(served.resource);
@@ -59,10 +62,14 @@ export function toServed(served: ServedResource, object: KubeObject): KubeObject
   return served.version === undefined ? object : served.version.fromStorage(object);
 }
 
+const resourcesOf = (kind: KindDefinition) => [kind.resource, ...(kind.versions ?? []).map(({ resource }) => resource)];
+
 const keyOf = (group: string, version: string, plural: string) => `${group}/${version}/${plural}`;
 
 export class ResourceTable {
   readonly #served = new Map<string, ServedResource>();
+  /** Group versions with kinds of the server's own: custom resources are not served in them. */
+  readonly #builtInVersions = new Set<string>();
   readonly #listeners = new Set<() => void>();
   /** Raised by each change: what is derived from the table (discovery, OpenAPI) caches by it. */
   generation = 0;
@@ -70,9 +77,11 @@ export class ResourceTable {
   add(kind: KindDefinition, storage: ResourceStorage | undefined, indexes: ReadonlySet<string> = new Set()): void {
     const { group, version, plural } = kind.resource;
     const entry = { kind, storage, indexes };
+    const isServed = (resource: Resource) => kind.custom === undefined || !this.#builtInVersions.has(apiVersionOf(resource));
+    if (kind.custom === undefined) for (const resource of resourcesOf(kind)) this.#builtInVersions.add(apiVersionOf(resource));
     const custom = kind.custom?.versions.get(version);
     // It may be stored in a version that is not served (any more).
-    if (custom?.served !== false && !kind.storedOnly)
+    if (custom?.served !== false && !kind.storedOnly && isServed(kind.resource))
       this.#served.set(keyOf(group, version, plural), {
         ...entry,
         resource: kind.resource,
@@ -83,6 +92,7 @@ export class ResourceTable {
       });
     for (const other of kind.versions ?? []) {
       const { resource } = other;
+      if (!isServed(resource)) continue;
       this.#served.set(keyOf(resource.group, resource.version, resource.plural), {
         ...entry,
         ...(other.overrides ? { kind: { ...kind, ...other.overrides } } : {}),
@@ -97,8 +107,7 @@ export class ResourceTable {
   }
 
   remove(kind: KindDefinition): void {
-    for (const resource of [kind.resource, ...(kind.versions ?? []).map((v) => v.resource)])
-      this.#served.delete(keyOf(resource.group, resource.version, resource.plural));
+    for (const resource of resourcesOf(kind)) this.#served.delete(keyOf(resource.group, resource.version, resource.plural));
     this.#changed();
   }
 

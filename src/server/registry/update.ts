@@ -16,7 +16,7 @@ import type { FinishWrite } from '../request.ts';
 import type { Cached, Preconditions } from '../storage/storage.ts';
 import { parseUint } from '../storage/versions.ts';
 import { decodeObject } from './codec.ts';
-import { createObject, matchNamespace } from './create.ts';
+import { checkName, createObject, matchNamespace } from './create.ts';
 import { trackUpdate } from './field-ownership.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { readDocument } from './read-body.ts';
@@ -56,18 +56,14 @@ export async function update(registry: Registry, context: RequestContext, served
   const object = await decodeObject(context, document, served, options.fieldValidation);
   context.milestone?.('Conversion done');
   matchNamespace(object, served.resource.namespaced ? info.namespace : '');
-  if (!object.metadata.name)
-    throw errors.badRequest(`the name of the object (${info.name} based on URL) was undeterminable: name must be provided`);
-  if (object.metadata.name !== info.name)
-    throw errors.badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${info.name})`);
+  checkName(info.name, object.metadata.name);
   const change: Change = {
     options,
-    preconditions: object.metadata.uid ? { uid: object.metadata.uid } : {},
+    preconditions: object.metadata.uid ? { uid: object.metadata.uid, ofUpdate: true } : {},
     next: () => deepCopy(object),
   };
   context.milestone?.('About to store object in database');
   const creates = served.kind.allowCreateOnUpdate && info.subresource === '';
-  if (creates) change.preconditions.creates = true;
   const answer: Answer = creates
     ? await updateOrCreate(registry, context, served, change, object)
     : { type: 'object', status: 200, item: await changeObject(registry, context, served, change), resource: served };
@@ -140,11 +136,18 @@ async function write(
   const storage = storageOf(served);
   if (!change.options.dryRun) return storage.update(info.namespace, info.name, change.preconditions, step);
   const current = await storage.get(info.namespace, info.name);
-  const { uid, creates } = change.preconditions;
-  if (current === undefined && (!creates || uid === undefined)) throw errors.notFound(served.resource, info.name);
+  const { uid, ofUpdate } = change.preconditions;
+  if (current === undefined && (!ofUpdate || uid === undefined)) throw errors.notFound(served.resource, info.name);
   const found = current?.object.metadata.uid ?? '';
-  if (current === undefined || (uid !== undefined && uid !== found))
-    throw errors.conflict(served.resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
+  if (current === undefined || (uid !== undefined && uid !== found)) {
+    const key = `/${[served.resource.plural, info.namespace, info.name].filter((part) => part !== '').join('/')}`;
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`;
+    throw errors.conflict(
+      served.resource,
+      info.name,
+      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
+    );
+  }
   const next = await step(current);
   if (next === undefined || next === current.object) return current;
   const written = { ...next, metadata: { ...next.metadata, resourceVersion: String(current.revision) } };
@@ -164,6 +167,7 @@ async function nextState(
   const { info } = context;
   const stored = convertToStored(served, current.object);
   const prev = stored instanceof Promise ? await stored : stored;
+  if (info.verb === 'patch') context.milestone?.('About to apply patch');
   const changed = change.next(prev);
   let next = changed instanceof Promise ? await changed : changed;
   checkVersion(served, next, current);
@@ -191,6 +195,7 @@ async function nextState(
     options: change.options.asked,
     dryRun: change.options.dryRun,
   });
+  if (info.verb === 'patch') context.milestone?.('About to check admission control');
   const admitted = admitMutating(registry, admission);
   if (admitted !== undefined) await admitted;
   if (admission.object !== undefined) shown?.take(admission.object, next);

@@ -1,5 +1,5 @@
 /** Content negotiation: which of the client's wishes in its Accept header the server can meet. */
-import { errors } from '../../api/index.ts';
+import { errors, StatusError } from '../../api/index.ts';
 
 export type Encoding = 'json' | 'yaml' | 'protobuf' | 'cbor';
 
@@ -80,6 +80,22 @@ function knownTypes({ cbor: speaksCbor }: Offer): string[] {
 function streamTypes({ cbor: speaksCbor }: Offer): string[] {
   return [...[json, protobuf].map(({ mediaType }) => `${mediaType};stream=watch`), ...(speaksCbor ? ['application/cbor-seq'] : [])];
 }
+
+/**
+ * What a route of a built-in kind refuses before anything else is looked at (go-restful): it knows the types that its answers may
+ * have, and no other wildcard than the one for all.
+ * @throws StatusError NotAcceptable
+ */
+export function checkProduced(accept: string, produced: readonly string[]): void {
+  if (accept === json.mediaType || accept.trim() === '') return;
+  const plain = (type: string) => type.replace(/;.*/, '');
+  if (parsedAccept(accept).some(({ type }) => type === '*/*' || produced.some((each) => plain(each) === type))) return;
+  throw new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`, {});
+}
+
+/** The media types of objects, of collections also those that they are watched in. */
+export const producedTypes = (offer: Pick<Offer, 'cbor'>, isCollection: boolean): string[] =>
+  isCollection ? [...knownTypes(offer), ...streamTypes(offer)] : knownTypes(offer);
 
 /** The form that a clause asks for; undefined for the answer's own, null for one that there is not. */
 function formOf(parameters: ReadonlyMap<string, string>, { encoding }: MediaType, offer: Offer): Representation['as'] | null {

@@ -1,6 +1,7 @@
 /** From presented answers to bytes. What the storage has encoded already is sent as it is. */
 import { encodeCbor, encodeProtobuf, kindNode, parseApiVersion } from '../../api/index.ts';
 import type { Answer, AnswerEvent, Item } from '../exchange.ts';
+import { listKindOf } from '../registry/served-resource.ts';
 import type { Encoding } from './accept.ts';
 import { type Piece, pieceOf } from './pieces.ts';
 import { toYaml } from './yaml.ts';
@@ -28,7 +29,7 @@ function withoutKind(object: object): object {
 /** A list around its items' own bytes. */
 function encodeList(answer: ListAnswer): Piece[] {
   const { resource, metadata, items } = answer;
-  const head = `{"kind":${JSON.stringify(`${resource.resource.kind}List`)},"apiVersion":${JSON.stringify(resource.apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`;
+  const head = `{"kind":${JSON.stringify(listKindOf(resource))},"apiVersion":${JSON.stringify(resource.apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`;
   const pieces = [pieceOf(Buffer.from(head))];
   const isTyped = !saysItsKind(answer);
   // What is stored begins with it.
@@ -68,7 +69,7 @@ export function plainAnswer(
 ): object {
   if (answer.type === 'object') return answer.item.object;
   const { resource, metadata, items } = answer;
-  return { kind: `${resource.resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: items.map(objectOf) };
+  return { kind: listKindOf(resource), apiVersion: resource.apiVersion, metadata, items: items.map(objectOf) };
 }
 
 /** The node of what an answer's object is; undefined for what has no protobuf form (custom resources, documents). */

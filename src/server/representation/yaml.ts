@@ -35,5 +35,5 @@ function withFlow(value: unknown, levels: number): unknown {
 
 export function toYaml(value: object): string {
   if (nestingOf(value) <= indentedLevels) return stringify(value, yamlOutput);
-  return stringify(withFlow(value, indentedLevels), { ...yamlOutput, customTags: (tags) => [flowTag, ...tags] });
+  return stringify(withFlow(value, indentedLevels), { ...yamlOutput, customTags: (tags) => [flowTag, ...yamlOutput.customTags(tags)] });
 }

@@ -5,11 +5,13 @@ import {
   errors,
   FieldErrors,
   FieldPath,
+  fieldErrorMessage,
   type KindDefinition,
   type KubeObject,
   Pod,
   type Resource,
   type Status,
+  StatusError,
 } from '../../api/index.ts';
 import { timestamp } from '../../time/index.ts';
 import { objectAnswer } from '../exchange.ts';
@@ -30,11 +32,14 @@ function validate(binding: coreV1.Binding): void {
   const { kind, name } = binding.target;
   if (kind && kind !== 'Node') problems.notSupported(target.child('kind'), kind, ['Node', '<empty>']);
   if (!name) problems.required(target.child('name'));
-  if (!problems.ok) throw errors.invalid(bindingKind, binding.metadata.name, problems.list);
+  if (problems.ok) return;
+  // Upstream's plain error, which it answers with 500.
+  const messages = problems.list.map(fieldErrorMessage);
+  throw new StatusError(500, '', messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`);
 }
 
 /** The pod on its node. Throws what upstream's scheduler knows as a conflict. */
-function assign(pod: Pod, binding: coreV1.Binding, now: string): Pod {
+function assign(pod: Pod, binding: coreV1.Binding, now: string, keepsNomination: boolean): Pod {
   const { name } = pod.metadata;
   const refuse = (why: string) => errors.conflict(errorResource, name, why);
   if (pod.metadata.deletionTimestamp !== undefined) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
@@ -47,12 +52,13 @@ function assign(pod: Pod, binding: coreV1.Binding, now: string): Pod {
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   conditions.push({ type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now } as unknown as coreV1.PodCondition);
   // What was kept free for it has been taken (KEP-5278).
-  const { nominatedNodeName: _, ...status } = pod.status ?? {};
-  return { ...pod, metadata, spec: { ...pod.spec, nodeName: binding.target.name ?? '' }, status: { ...status, conditions } };
+  const { nominatedNodeName: _, ...freed } = pod.status ?? {};
+  const status = { ...(keepsNomination ? pod.status : freed), conditions };
+  return { ...pod, metadata, spec: { ...pod.spec, nodeName: binding.target.name ?? '' }, status };
 }
 
 async function bind(
-  { storageOf, clock }: RestDependencies,
+  { storageOf, clock, isEnabled }: RestDependencies,
   call: HandlerCall,
   podName: string | undefined,
 ): Promise<ReturnType<typeof objectAnswer>> {
@@ -62,19 +68,22 @@ async function bind(
   if (podName !== undefined && binding.metadata.name !== podName)
     throw errors.badRequest('name in URL does not match name in Binding object');
   binding.metadata.name = name;
-  binding.metadata.namespace = namespace;
+  // Who only creates one has no other's uid.
+  if (podName === undefined) delete (binding.metadata as Partial<typeof binding.metadata>).uid;
   await call.admit('CREATE', bindingKind, binding);
   validate(binding);
+  if (!name) throw errors.badRequest('Name parameter required.');
   const pods = storageOf(Pod);
   const { uid, resourceVersion } = binding.metadata;
   const now = timestamp(clock);
+  const keepsNomination = isEnabled?.('ClearingNominatedNodeNameAfterBinding') === false;
   if (call.options.dryRun) {
     const pod = await pods.get(namespace, name);
     if (pod === undefined) throw errors.notFound(Pod, name);
-    assign(pod.object, binding, now);
+    assign(pod.object, binding, now, keepsNomination);
   } else
     await pods.update(namespace, name, { uid: uid || undefined, resourceVersion: resourceVersion || undefined }, ({ object }) =>
-      assign(object, binding, now),
+      assign(object, binding, now, keepsNomination),
     );
   return objectAnswer(success, 201);
 }

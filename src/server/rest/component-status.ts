@@ -1,5 +1,5 @@
 /** ComponentStatus, deprecated since v1.19: made up when it is read, from what the components say of themselves at that moment. */
-import { type ComponentStatus, errors, type ObjectMeta } from '../../api/index.ts';
+import { type ComponentStatus, type ObjectMeta, StatusError } from '../../api/index.ts';
 import { type ComponentAddress, probeComponent } from '../component/component-probe.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 
@@ -48,7 +48,7 @@ export function componentStatusHandler({ checkStore, components }: ComponentStat
         return { type: 'list', resource: served, metadata: {}, items: objects.map((object) => ({ object })) };
       }
       const check = checks().get(context.info.name);
-      if (check === undefined) throw errors.notFound(served.resource, context.info.name);
+      if (check === undefined) throw new StatusError(500, '', `Component not found: ${context.info.name}`);
       return { type: 'object', status: 200, item: { object: await statusOf(context.info.name, check) }, resource: served };
     },
   };

@@ -18,6 +18,7 @@ import { contextWith, objectAnswer } from '../exchange.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { readDocument } from '../registry/read-body.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
+import { deleteOptionsOf } from '../registry/write-options.ts';
 import type { RestDependencies } from './index.ts';
 
 const evictionKind: Resource<policyV1.Eviction> = {
@@ -163,7 +164,7 @@ function checkPreconditions({ metadata: { name, uid, resourceVersion } }: Pod, {
   throw errors.conflict(podOfMessages, name, `${why} (${resourceVersion}). The object might have been modified`);
 }
 
-/** Notes that the pod is evicted, and deletes it. The deletion passes admission as any other. */
+/** Notes that the pod is evicted, and deletes it. Admission was asked of the eviction, and is not asked of the deletion. */
 async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, options: DeleteOptions): Promise<void> {
   const { context } = call;
   const { namespace, name } = context.info;
@@ -177,7 +178,7 @@ async function end({ storageOf, clock }: RestDependencies, call: HandlerCall, op
     if (isPinned(options)) deletion = pinnedTo(options, String(noted.revision));
   }
   const deleting = contextWith(context, { info: { ...context.info, verb: 'delete', subresource: '' } });
-  await deleteObject(call.registry, deleting, call.served, namespace, name, deletion);
+  await deleteObject(call.registry, deleting, call.served, namespace, name, deletion, { isAdmitted: true });
 }
 
 /** The pod, unless it could go without its budget being asked: then it has gone. Throws Conflict where it changes all the time. */
@@ -207,7 +208,8 @@ async function evict(dependencies: RestDependencies, call: HandlerCall) {
   if (eviction.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object');
   await call.admit('CREATE', evictionKind, eviction);
   const dryRun = call.options.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
-  const options: DeleteOptions = { ...eviction.deleteOptions, ...(dryRun ? { dryRun: ['All'] } : {}) };
+  const asked = deleteOptionsOf(call.registry, call.context, { ...eviction.deleteOptions });
+  const options: DeleteOptions = { ...asked, ...(dryRun ? { dryRun: ['All'] } : {}) };
   const pod = await endUncounted(dependencies, call, options);
   if (pod === undefined) return objectAnswer(success, 201);
   const [budget, ...others] = await budgetsOf(dependencies, pod);

@@ -12,6 +12,8 @@ export { bindings } from './binding.ts';
 export interface RestDependencies extends ComponentStatusDependencies {
   storageOf: Storages;
   clock: Clock;
+  /** Whether a feature gate is on; default: all are. */
+  isEnabled?: ((gate: string) => boolean) | undefined;
 }
 
 export function coreHandlers(dependencies: RestDependencies): SubresourceHandler[] {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Deployment, Pod, PodDisruptionBudget, type Status } from '../../api/index.ts';
 import { admin, deployment, namespace, pod } from '../testing/server-of-each-test.ts';
+import { openTestServer } from '../testing/test-server.ts';
 
 test('a pod is bound once', async () => {
   await admin.create(Pod, pod('p'));
@@ -13,6 +14,19 @@ test('a pod is bound once', async () => {
   expect(bound.status?.nominatedNodeName).toBeUndefined();
   expect(bound.status?.conditions).toMatchObject([{ type: 'PodScheduled', status: 'True' }]);
   await expect(bind('n2')).rejects.toThrow('Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"');
+});
+
+test('a bound pod keeps its nomination where the gate for clearing it is off', async () => {
+  const own = await openTestServer({ isEnabled: (gate) => gate !== 'ClearingNominatedNodeNameAfterBinding' });
+  try {
+    await own.admin.create(Pod, pod('p'));
+    await own.admin.patch(Pod, 'p', 'merge', { status: { nominatedNodeName: 'n1' } }, { namespace, subresource: 'status' });
+    const binding = { metadata: { name: 'p' }, target: { kind: 'Node', name: 'n1' } };
+    await own.admin.createSubresource<Status>(Pod, 'p', 'binding', binding, { namespace });
+    expect((await own.admin.get(Pod, 'p', { namespace })).status?.nominatedNodeName).toBe('n1');
+  } finally {
+    await own.close();
+  }
 });
 
 test('eviction respects the disruption budget', async () => {

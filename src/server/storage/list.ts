@@ -4,6 +4,7 @@
  * revision of its first page.
  */
 import { errors, type KubeObject } from '../../api/index.ts';
+import { type Attributes, currentSpan, type Span, traced } from '../../observability/index.ts';
 import { CompactedError, FutureRevisionError, type Store } from '../../store/index.ts';
 import type { Clock } from '../../time/index.ts';
 import type { CachedObject } from './cached-object.ts';
@@ -25,6 +26,8 @@ export interface Lister<T extends KubeObject> {
   observer?: StorageObserver | undefined;
   /** Any version is the most recent then, and a limit always holds. */
   readsAnew?: boolean | undefined;
+  /** What spans say of a list from the cache, and of one from the store of what lies below a key. */
+  traces: { cached(): Attributes; stored(from: string, options: StorageListOptions<T>): Attributes };
 }
 
 /** Kubernetes/apiserver's words (pkg/storage/etcd3/errors.go); clients show them. */
@@ -55,8 +58,7 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
       throw errors.badRequest('specifying resource version is not allowed when using continue');
     const next = { ...page, start: prefix + token.start };
     if (token.revision < 0) {
-      await cache.waitForNow();
-      return fromCache(lister, next, cache.revision);
+      return whenFresh(lister, next, () => cache.waitForNow());
     }
     return listAt(lister, next, token.revision, token.start);
   }
@@ -70,10 +72,29 @@ export async function list<T extends KubeObject>(lister: Lister<T>, options: Sto
     (options.resourceVersionMatch === undefined && limit < Number.POSITIVE_INFINITY && !isSingle(lister, options));
   if (version && exact) return listAt(lister, page, version, undefined);
   const anew = lister.readsAnew === true;
-  if (version === undefined || (anew && version === 0)) await consistently(lister, () => cache.waitForNow());
-  else await cache.waitFor(version);
+  const isNewest = version === undefined || (anew && version === 0);
   // Any version will do only for those who can take everything: reflectors, for which upstream ignores the limit too.
-  return fromCache(lister, version === 0 && !anew ? { ...page, limit: Number.POSITIVE_INFINITY } : page, cache.revision);
+  return whenFresh(lister, version === 0 && !anew ? { ...page, limit: Number.POSITIVE_INFINITY } : page, () =>
+    isNewest ? consistently(lister, () => cache.waitForNow()) : cache.waitFor(version),
+  );
+}
+
+/** From the cache, as soon as it is as new as is waited for. */
+async function whenFresh<T extends KubeObject>(
+  lister: Lister<T>,
+  page: Page<T>,
+  wait: () => Promise<void> | void,
+): Promise<StorageList<T>> {
+  const { cache, traces } = lister;
+  const found = async (span?: Span) => {
+    await wait();
+    span?.event('watchCache fresh enough');
+    const { result, fetched } = fromCache(lister, page, cache.revision);
+    span?.event('Listed items from cache', { count: fetched });
+    span?.event('Filtered items', { count: result.items.length });
+    return result;
+  };
+  return currentSpan() === undefined ? found() : traced('cacher.GetList', () => traces.cached(), found);
 }
 
 /** Of one object upstream reads no pages. */
@@ -91,7 +112,7 @@ async function consistently<T extends KubeObject>({ observer }: Lister<T>, wait:
   }
 }
 
-/** At one revision: from the cache where nothing has changed since, otherwise from the store. */
+/** At one revision that the store still has: from the cache where nothing has changed since, otherwise from the store. */
 async function listAt<T extends KubeObject>(
   lister: Lister<T>,
   page: Page<T>,
@@ -100,9 +121,15 @@ async function listAt<T extends KubeObject>(
 ): Promise<StorageList<T>> {
   const { cache } = lister;
   await cache.waitFor(revision);
-  if (cache.lastChange <= revision) return fromCache(lister, page, revision);
   try {
-    return await fromStore(lister, page, revision);
+    if (cache.lastChange <= revision) {
+      // Upstream asks the store for every page, so that what it has forgotten ends a list also where nothing has changed.
+      if (revision < cache.revision) await lister.store.get(page.prefix, { revision });
+      return fromCache(lister, page, revision).result;
+    }
+    const stored = () => fromStore(lister, page, revision);
+    if (currentSpan() === undefined) return await stored();
+    return await traced('List(recursive=true) etcd3', () => lister.traces.stored(page.prefix, page.options), stored);
   } catch (error) {
     if (error instanceof FutureRevisionError) throw tooLargeResourceVersion(revision, cache.revision);
     if (!(error instanceof CompactedError)) throw error;
@@ -119,12 +146,13 @@ function selector<T extends KubeObject>({ name, ...selection }: StorageListOptio
   return (object) => object.key.endsWith(`/${name}`) && (accepts === undefined || accepts(object));
 }
 
-function fromCache<T extends KubeObject>(lister: Lister<T>, page: Page<T>, revision: number): StorageList<T> {
+/** `fetched`: how many were looked at. */
+function fromCache<T extends KubeObject>(lister: Lister<T>, page: Page<T>, revision: number): { result: StorageList<T>; fetched: number } {
   const { cache, observer } = lister;
   let fetched = 0;
-  const counted = (found: StorageList<T>): StorageList<T> => {
-    observer?.listed('cache', fetched, found.items.length);
-    return found;
+  const counted = (result: StorageList<T>) => {
+    observer?.listed('cache', fetched, result.items.length);
+    return { result, fetched };
   };
   const { options, prefix, start, limit } = page;
   const accepts = selector(options);

@@ -210,6 +210,17 @@ describe.each(Object.entries(engines))('resource storage over the %s store', (_,
     await expect(pods.list({ continue: '!' })).rejects.toMatchObject({ code: 400 });
   });
 
+  test('a continue token ends with the history that it is of, also where nothing has changed since', async () => {
+    for (const name of ['a', 'b', 'c']) await pods.create(pod('one', name));
+    const first = await pods.list({ limit: 1 });
+    for (const value of ['1', '2']) await store.commit([], [{ put: '/registry/other/x', value: Buffer.from(value) }]);
+    const next = () => pods.list({ limit: 1, continue: first.continue ?? '' });
+    await store.compact(Number(first.revision));
+    expect(names(await next())).toEqual(['b']);
+    await store.compact(await store.revision());
+    await expect(next()).rejects.toMatchObject({ code: 410, reason: 'Expired' });
+  });
+
   test('lists by resourceVersion', async () => {
     await pods.create(pod('one', 'a'));
     await pods.create(pod('two', 'b'));

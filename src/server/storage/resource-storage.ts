@@ -10,7 +10,7 @@ import { list } from './list.ts';
 import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
 import { OpenedFeed, SealedValues, sealedStore, TransformationError } from './sealed-values.ts';
-import type { Preconditions, ResourceStorage, StorageObserver } from './storage.ts';
+import type { Preconditions, ResourceStorage, StorageGetOptions, StorageListOptions, StorageObserver } from './storage.ts';
 import type { StoredForm } from './stored-form.ts';
 import { parseResourceVersion } from './versions.ts';
 import { watch } from './watch.ts';
@@ -20,6 +20,8 @@ export interface ResourceStorageOptions<T extends KubeObject> {
   store: Store;
   /** Where the keys begin, without trailing slash: `/registry/pods`. No two storages of a store may share it. */
   prefix: string;
+  /** What of it all storages have, which traces leave out. Default: its first segment. */
+  root?: string;
   resource: Resource<T>;
   /** Default: as the resource says. */
   namespaced?: boolean;
@@ -158,7 +160,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     namespace: string,
     name: string,
     step: Step,
-    { uid, creates }: Preconditions,
+    { uid, ofUpdate }: Preconditions,
     span?: Span,
   ): Promise<CachedObject<T>> {
     const key = keyOf(namespace, name);
@@ -174,8 +176,9 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       current = await fresh(key);
       isFresh = true;
     }
+    span?.event('initial value restored');
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
-      if (!current) throw creates && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
+      if (!current) throw ofUpdate && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
       let operation: Operation | undefined;
       try {
         operation = await step(current, span);
@@ -199,9 +202,14 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       span?.event('Transaction prepared');
       const result = await store.commit([{ key, modRevision: current.revision }], [operation]);
       span?.event('Txn call completed');
-      if (result.ok) span?.event('Transaction committed');
-      if (result.ok) return 'put' in operation ? decode(key, result.revision, operation.value) : current.restamped(result.revision);
+      span?.event('Transaction committed');
+      if (result.ok) {
+        if (!('put' in operation)) return current.restamped(result.revision);
+        span?.event('decode succeeded', { len: operation.value.length });
+        return decode(key, result.revision, operation.value);
+      }
       current = cachedOf(result.current[0]);
+      span?.event('Retry value restored');
       isFresh = true;
     }
     throw errors.objectModified(resource, name);
@@ -209,9 +217,12 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
 
   /** As upstream names what it stores: below its prefix, and by its internal type. */
   const typeName = `*${resource.group === '' ? 'core' : resource.group.split('.')[0]}.${resource.kind}`;
+  const rootLength = (options.root ?? /^\/[^/]+(?=\/)/.exec(prefix)?.[0] ?? '').length;
+  const nameOf = (key: string) => key.slice(rootLength);
+  const auditId = () => currentSpan()?.attributes['audit-id'] ?? '';
   const describe = (key: string) => () => ({
-    'audit-id': currentSpan()?.attributes['audit-id'] ?? '',
-    key: key.replace(/^\/[^/]+(?=\/)/, ''),
+    'audit-id': auditId(),
+    key: nameOf(key),
     type: typeName,
     group: resource.group,
     resource: resource.plural,
@@ -220,6 +231,17 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     currentSpan() === undefined
       ? modify(namespace, name, step, preconditions)
       : traced('GuaranteedUpdate etcd3', describe(keyOf(namespace, name)), (span) => modify(namespace, name, step, preconditions, span));
+  const traces = {
+    cached: () => ({ 'audit-id': auditId(), type: resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}` }),
+    stored: (from: string, asked: StorageListOptions<T>) => ({
+      'audit-id': auditId(),
+      key: nameOf(from).replace(/\/$/, ''),
+      resourceVersion: asked.resourceVersion ?? '',
+      resourceVersionMatch: asked.resourceVersionMatch ?? '',
+      limit: asked.limit ?? 0,
+      continue: asked.continue ?? '',
+    }),
+  };
 
   const nothing: readonly CachedObject<T>[] = [];
   const present = {
@@ -228,26 +250,33 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   };
   const watchSource = { store, decode, cache, clock, namespaced, prefixOf, watcherBuffer, observer: options.observer };
 
+  const get = async (namespace: string, name: string, getOptions?: StorageGetOptions) => {
+    let version: number | undefined;
+    if (getOptions !== undefined) {
+      const revision = await pastRevision(store, clock, getOptions);
+      if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
+      version = parseResourceVersion(getOptions.resourceVersion);
+    }
+    try {
+      const wait = cache.waitFor(version ?? (await store.revision()));
+      if (wait !== undefined) await wait;
+    } catch (error) {
+      if (error instanceof TransformationError) return fresh(keyOf(namespace, name));
+      throw error;
+    }
+    return cache.objects.get(keyOf(namespace, name));
+  };
+  const lister = { store, clock, cache, namespaced, prefixOf, decode, traces, observer: options.observer, readsAnew: options.readsAnew };
+
   return {
-    get: async (namespace, name, getOptions) => {
-      let version: number | undefined;
-      if (getOptions !== undefined) {
-        const revision = await pastRevision(store, clock, getOptions);
-        if (revision) return cachedOf(await readAt(store, keyOf(namespace, name), revision));
-        version = parseResourceVersion(getOptions.resourceVersion);
-      }
-      try {
-        const wait = cache.waitFor(version ?? (await store.revision()));
-        if (wait !== undefined) await wait;
-      } catch (error) {
-        if (error instanceof TransformationError) return fresh(keyOf(namespace, name));
-        throw error;
-      }
-      return cache.objects.get(keyOf(namespace, name));
+    get: (namespace, name, getOptions) => {
+      if (currentSpan() === undefined) return get(namespace, name, getOptions);
+      const version = getOptions?.resourceVersion ?? '';
+      const attributes = () => ({ 'audit-id': auditId(), key: nameOf(keyOf(namespace, name)), 'resource-version': version });
+      return traced('cacher.Get', attributes, () => get(namespace, name, getOptions));
     },
 
-    list: (listOptions = {}) =>
-      list({ store, clock, cache, namespaced, prefixOf, decode, observer: options.observer, readsAnew: options.readsAnew }, listOptions),
+    list: (listOptions = {}) => list(lister, listOptions),
 
     async *watch(watchOptions) {
       for await (const events of watch(watchSource, watchOptions)) yield* events;
@@ -294,11 +323,16 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       }),
 
     delete: (namespace, name, preconditions, verify) =>
-      modifyTraced(namespace, name, preconditions, async (current) => {
-        check(current, name, preconditions);
-        await verify?.(current);
-        return { delete: current.key };
-      }),
+      modify(
+        namespace,
+        name,
+        async (current) => {
+          check(current, name, preconditions);
+          await verify?.(current);
+          return { delete: current.key };
+        },
+        preconditions,
+      ),
 
     deleteUnreadable: async (namespace, name) => {
       const key = keyOf(namespace, name);

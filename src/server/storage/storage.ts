@@ -102,8 +102,8 @@ export interface StorageObserver {
 export interface Preconditions {
   uid?: string | undefined;
   resourceVersion?: string | undefined;
-  /** What is absent has an empty uid, and fails a condition on it, where it would be created; else it is not found. */
-  creates?: boolean | undefined;
+  /** What is absent has an empty uid to an update, and fails a condition on it; to a delete it is not found. */
+  ofUpdate?: boolean | undefined;
 }
 
 /** The state of a resource, perhaps a moment old. */

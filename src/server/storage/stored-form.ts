@@ -68,7 +68,7 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
     const from = kindNode(version.resource);
     if (from) applyTableDefaults(from, object);
     version.defaults?.(object);
-    return withDefaults(version.toStorage(object));
+    return withDefaults(version.fromStored?.(object) ?? version.toStorage(object));
   };
   /** What we have written ourselves lacks nothing that defaults give. */
   const isComplete = (value: Buffer) =>

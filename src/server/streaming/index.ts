@@ -23,6 +23,8 @@ export interface StreamingDependencies {
 
 export interface Streaming {
   handlers: SubresourceHandler[];
+  /** Shows kubelets another certificate, or trusts another authority to know them, from now on. */
+  identify(changed: Pick<KubeletTls, 'ca' | 'cert' | 'key'>): void;
   /** Drops idle connections to nodes and pods. */
   close(): void;
 }
@@ -36,6 +38,7 @@ export function streamingHandlers({ storageOf, kubeletTls, random, authorizer, m
       ...remoteCommandHandlers({ kubelets: nodes, authorizer }),
       ...proxyHandlers({ storages: storageOf, kubelets: nodes, workloads, random }),
     ],
+    identify: nodes.setTls,
     close() {
       nodes.close();
       workloads.close();

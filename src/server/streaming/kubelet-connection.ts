@@ -49,6 +49,8 @@ export interface Backend {
   /** Rejects with Node's error. */
   request(request: BackendRequest): Promise<IncomingMessage>;
   upgrade(request: Omit<BackendRequest, 'body'>): Promise<UpgradeResult>;
+  /** For what is asked from now on; what is on its way stays as it is. */
+  setTls(changed: UpgradeTls): void;
   close(): void;
 }
 
@@ -79,9 +81,11 @@ export function endpointOf(
   return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || port };
 }
 
-export function backend(tls: UpgradeTls): Backend {
+export function backend(given: UpgradeTls): Backend {
+  let tls = given;
   // Logs and proxied requests come often, and a TLS handshake is dearer than what most of them answer.
-  const agents = { 'https:': new HttpsAgent({ keepAlive: true, maxFreeSockets: 8, ...tls }), 'http:': new Agent({ keepAlive: true }) };
+  const secureAgent = () => new HttpsAgent({ keepAlive: true, maxFreeSockets: 8, ...tls });
+  const agents = { 'https:': secureAgent(), 'http:': new Agent({ keepAlive: true }) };
   return {
     request: ({ url, method, headers, body, signal }) =>
       new Promise((resolve, reject) => {
@@ -96,6 +100,14 @@ export function backend(tls: UpgradeTls): Backend {
         else pipeline(body, request, () => undefined);
       }),
     upgrade: ({ url, method, headers, signal }) => requestUpgrade({ url, method, headers, tls, signal }),
+    setTls(changed) {
+      tls = { ...tls, ...changed };
+      const before = agents['https:'];
+      agents['https:'] = secureAgent();
+      // Connections that are in use end with it.
+      before.maxFreeSockets = 0;
+      for (const sockets of Object.values(before.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    },
     close() {
       for (const agent of Object.values(agents)) agent.destroy();
     },
@@ -121,6 +133,10 @@ export function kubelets(storages: Storages, { ca, cert, key, addressOf, ...opti
   return {
     ...verified,
     requestUnverified: unverified.request,
+    setTls({ ca: authority, ...pair }) {
+      unverified.setTls(pair);
+      if (verified !== unverified) verified.setTls({ ...pair, ...(authority === undefined ? {} : { ca: authority }) });
+    },
     close() {
       verified.close();
       unverified.close();

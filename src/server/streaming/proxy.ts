@@ -1,5 +1,7 @@
 /** nodes/proxy, pods/proxy and services/proxy: a reverse proxy to a kubelet, a pod, or one of a service's endpoints. */
 import type { IncomingMessage } from 'node:http';
+import { type Duplex, pipeline, type Readable } from 'node:stream';
+import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'node:zlib';
 import { type Endpoint, EndpointSlice, errors, type KubeObject, type Node, Pod, type Resource, Service } from '../../api/index.ts';
 import { dialErrorMessage } from '../../client/index.ts';
 import type { Random } from '../../time/index.ts';
@@ -7,6 +9,7 @@ import type { Answer } from '../exchange.ts';
 import type { HandlerCall, SubresourceHandler } from '../registry/resource-handler.ts';
 import { readObject, type Storages } from '../storages.ts';
 import { passUpgrade, requestHeaders, responseHeaders, upgradeHeaders } from './forwarding.ts';
+import { rewriteLinks, throughProxy } from './html-links.ts';
 import { authorityOf, type Backend, dialingFailed, hostPort, type Kubelets } from './kubelet-connection.ts';
 
 export interface ProxyDependencies {
@@ -114,11 +117,38 @@ export function pathBelowProxy(path: string): { own: string; rest: string } {
   return { own: match?.[1] ?? path, rest: match?.[2] ?? '' };
 }
 
-/** A redirect to the backend itself leads through the proxy again. */
-function rewriteLocation(location: string, target: URL, own: string): string {
-  const to = URL.parse(location, target.href);
-  if (to === null || to.host !== target.host) return location;
-  return `${own}${to.pathname}${to.search}${to.hash}`;
+/** How a page is unpacked, to be read, and packed again; undefined for a packing that upstream does not understand either. */
+function packing(encoding = ''): [Duplex[], Duplex[]] | undefined {
+  switch (encoding) {
+    case '':
+      return [[], []];
+    case 'gzip':
+      return [[createGunzip()], [createGzip()]];
+    case 'deflate':
+      return [[createInflateRaw()], [createDeflateRaw()]];
+    default:
+      return undefined;
+  }
+}
+
+/** The answer's body, and what changes of its headers: links to the backend itself lead through the proxy again. */
+function led(
+  response: IncomingMessage,
+  method: string,
+  lead: (url: string) => string,
+): { body: Readable; headers: ReturnType<typeof responseHeaders> } {
+  const headers = responseHeaders(response.headers);
+  if (response.headers.location !== undefined)
+    return { body: response, headers: { ...headers, location: lead(response.headers.location) } };
+  const isPage = response.headers['content-type']?.split(';', 1)[0]?.trim() === 'text/html';
+  const packed = isPage && method !== 'HEAD' ? packing(response.headers['content-encoding']) : undefined;
+  if (packed === undefined) return { body: response, headers };
+  const { 'content-length': _, ...others } = headers;
+  const [unpack, pack] = packed;
+  const links = rewriteLinks(lead);
+  // Whoever reads the last of them hears of an error in any.
+  pipeline([response, ...unpack, links, ...pack], () => {});
+  return { body: pack[0] ?? links, headers: others };
 }
 
 async function proxy(call: HandlerCall, { base, backend }: Target): Promise<Answer> {
@@ -146,9 +176,10 @@ async function proxy(call: HandlerCall, { base, backend }: Target): Promise<Answ
   } catch (error) {
     throw errors.serviceUnavailable(`error trying to reach service: ${dialErrorMessage(error, authorityOf(url))}`);
   }
-  const answered = responseHeaders(response.headers);
-  if (response.headers.location !== undefined) answered.location = rewriteLocation(response.headers.location, url, own);
-  return { type: 'stream', status: response.statusCode ?? 502, headers: answered, body: response };
+  // By its own name too, for the client takes what it asks for the backend's.
+  const asked = context.rawHeaders.find(([name]) => name === 'host' || name === ':authority')?.[1];
+  const { body: answer, headers: answered } = led(response, method, (to) => throughProxy(to, own, [url.host, asked]));
+  return { type: 'stream', status: response.statusCode ?? 502, headers: answered, body: answer };
 }
 
 export function proxyHandlers(dependencies: ProxyDependencies): SubresourceHandler[] {

@@ -5,6 +5,7 @@
 import { Agent, request } from 'node:https';
 import { isIP } from 'node:net';
 import { parseExactly } from '../../api/index.ts';
+import type { Transport } from '../../client/index.ts';
 import { currentSpan, spanKind, traced } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import type { Storages } from '../storages.ts';
@@ -52,6 +53,8 @@ export interface WebhookClient {
 
 export interface WebhookClientOptions {
   storages: Storages;
+  /** The way into the server itself, which is what the Service `kubernetes` means to it: it need not have an address yet. */
+  loopback?: Transport;
   clock: Clock;
   random: Random;
   /** Told of a webhook whose certificate names it by its common name only. */
@@ -78,6 +81,23 @@ interface Target {
   /** Where it is by now; a Service's endpoint is another each time. */
   resolve(): Promise<{ host: string; port: number }>;
 }
+
+/** Whether a webhook is in the server itself, or behind it as an aggregated API (`loopbackResolver` of k8s.io/apiserver). */
+const isLoopback = ({ url, service }: WebhookClientConfig): boolean =>
+  url === undefined && service?.namespace === 'default' && service.name === 'kubernetes' && (service.port ?? 443) === 443;
+
+/** Asks the server itself, in its own name. */
+async function sendWithin(loopback: Transport, target: Target, body: object, signal: AbortSignal): Promise<Reply> {
+  const { pathname: path, searchParams: query } = new URL(target.shown);
+  const headers = { 'user-agent': userAgent };
+  const contentType = 'application/json';
+  const { status, body: answer } = await loopback.request({ method: 'POST', path, query, body, contentType, headers, signal });
+  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+  if (status < 200 || status >= 300) throw new WebhookStatusError(status, serverProblem(status, text));
+  return { body: text, statusCode: status, contentType };
+}
+
+const userAgent = 'kube-apiserver-admission';
 
 /** More idle connections than this are closed. */
 const maxIdleConnections = 64;
@@ -139,7 +159,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
             accept: 'application/json, */*',
             'content-length': Buffer.byteLength(text),
             host: target.hostHeader,
-            'user-agent': 'kube-apiserver-admission',
+            'user-agent': userAgent,
             ...(span ? { traceparent: span.traceParent } : {}),
             ...(tls.authorization === undefined ? {} : { authorization: tls.authorization }),
           },
@@ -183,8 +203,12 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       let reply: Reply;
       try {
         const attributes = () => ({ 'http.request.method': 'POST', 'url.full': target.shown });
+        const { loopback } = options;
         const tls = { ca, ...(await credentialsFor?.(target.hostPort)) };
-        const post = () => send(target, tls, JSON.stringify(body), either, maxAnswerBytes);
+        const post = () =>
+          loopback && isLoopback(config)
+            ? sendWithin(loopback, target, body, either)
+            : send(target, tls, JSON.stringify(body), either, maxAnswerBytes);
         reply = await traced('HTTP POST', attributes, post, spanKind.client);
       } catch (error) {
         // An answer's own words say enough; a connection's need where.

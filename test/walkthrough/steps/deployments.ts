@@ -52,7 +52,9 @@ export function deploymentSteps(): void {
     await k('rollout status deploy/web --timeout=60s');
     await k('expose deploy/web');
     const ip = await jsonpath('get svc web', '{.spec.clusterIP}');
-    const asking = `while :; do timeout 2 wget -qO- http://${ip}/ >/dev/null && echo answered || echo refused; sleep 0.02; done`;
+    const ask = `timeout 2 wget -qO- http://${ip}/ >/dev/null`;
+    // A new service's address is of use when the proxy has written its rules.
+    const asking = `until ${ask}; do sleep 0.1; done 2>/dev/null; while :; do ${ask} && echo answered || echo refused; sleep 0.02; done`;
     const load = followKubectl('exec client -- sh -c', asking);
     await load.saw(/answered/);
     await k('set image deploy/web nginx=nginx:1.22');

@@ -103,6 +103,10 @@ test('conditions and cordons become taints; old labels follow new ones', async (
 
 test('pods of a node that is gone, unscheduled ones that end, and surplus finished ones are removed', async () => {
   await c.runPod('lost', { node: 'b' });
+  const held = { node: 'b', metadata: { finalizers: ['example.com/x'] } };
+  await c.runPod('held', held);
+  await c.runPod('finished', held);
+  await c.status(Pod, 'finished', { phase: 'Failed' });
   await c.runPod('done-1', { node: 'a' });
   await c.status(Pod, 'done-1', { phase: 'Succeeded' });
   await c.settle(2000);
@@ -115,7 +119,12 @@ test('pods of a node that is gone, unscheduled ones that end, and surplus finish
   await c.client.delete(Node, 'b');
   await c.client.delete(Pod, 'pending', { namespace: 'work' });
   await live(60, 'a');
-  expect((await c.list(Pod)).map((p) => p.metadata.name)).toEqual(['done-2', 'pending']);
+  expect((await c.list(Pod)).map((p) => p.metadata.name)).toEqual(['done-2', 'finished', 'held', 'pending']);
+  const disruption = async (name: string) =>
+    (await c.get(Pod, name)).status?.conditions?.find((d) => d.type === 'DisruptionTarget')?.reason;
+  expect(await disruption('held')).toBe('DeletionByPodGC');
+  // It had ended by itself.
+  expect(await disruption('finished')).toBeUndefined();
   expect((await c.get(Pod, 'pending')).status?.phase).toBe('Failed');
 });
 

@@ -48,7 +48,7 @@ const configurationKinds = new Set([
   'mutatingadmissionpolicybindings',
 ]);
 
-/** Nobody can lock themselves out: what configures admission is never subject to it. */
+/** Nobody can lock themselves out: what configures admission is never subject to webhooks. */
 export function isExempt({ group, resource }: AdmissionRequest): boolean {
   return group === 'admissionregistration.k8s.io' && configurationKinds.has(resource);
 }

@@ -12,7 +12,7 @@ const optionsKind: Record<AdmissionRequest['operation'], string> = {
 /** Everything but the uid and the objects. */
 export function reviewRequest(request: AdmissionRequest, versioned: VersionedRequest) {
   const { user, operation, subresource } = request;
-  const options = operation === 'CONNECT' ? null : { kind: optionsKind[operation], apiVersion: 'meta.k8s.io/v1', ...request.options };
+  const options = operation === 'CONNECT' ? null : { ...request.options, kind: optionsKind[operation], apiVersion: 'meta.k8s.io/v1' };
   return {
     kind: versioned.kind,
     resource: { group: versioned.group, version: versioned.version, resource: versioned.resource },

@@ -26,7 +26,7 @@ import { readObject } from '../../storages.ts';
 import type { ExtensionContext } from '../extension/context.ts';
 import { type Compile, type Compiled, timedCompile } from '../extension/expressions.ts';
 import { followed } from '../extension/followed.ts';
-import { type Criteria, criteriaOf, isExempt, matchRequest } from '../extension/matching.ts';
+import { type Criteria, criteriaOf, matchRequest } from '../extension/matching.ts';
 
 interface PolicySpec {
   paramKind?: ParamKind;
@@ -85,8 +85,12 @@ class PolicyError extends ConfigurationError {
   override readonly name = 'PolicyError';
 }
 
-/** Reviews that authentication and authorization themselves stand on. */
+/** Reviews that authentication and authorization themselves stand on, and policies themselves (but not what configures webhooks). */
 const excluded = new Set([
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
   'selfsubjectreviews.authentication.k8s.io',
   'tokenreviews.authentication.k8s.io',
   'localsubjectaccessreviews.authorization.k8s.io',
@@ -180,8 +184,7 @@ export function followPolicies<P extends Policy, B extends Binding, E>(
   };
 
   return {
-    handles: (request) =>
-      policies.items.length > 0 && bindings.items.length > 0 && !isExempt(request) && !excluded.has(`${request.resource}.${request.group}`),
+    handles: (request) => policies.items.length > 0 && bindings.items.length > 0 && !excluded.has(`${request.resource}.${request.group}`),
     async *matches(request, onProblem) {
       for (const compiledPolicy of policies.items) {
         const { policy } = compiledPolicy;

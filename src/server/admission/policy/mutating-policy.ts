@@ -36,7 +36,6 @@ import {
   tallied,
   withAuthorizer,
 } from '../extension/expressions.ts';
-import { isExempt } from '../extension/matching.ts';
 import { reviewRequest } from '../extension/review-request.ts';
 import { Rounds } from '../extension/rounds.ts';
 import { inVersion, takeMutation } from '../extension/versions.ts';
@@ -184,7 +183,7 @@ export function mutatingAdmissionPolicy(context: ExtensionContext): AdmissionPlu
   return {
     name: 'MutatingAdmissionPolicy',
     // A deletion has no object to change.
-    handles: (request) => request.object !== undefined && policies.handles(request) && !isExempt(request),
+    handles: (request) => request.object !== undefined && policies.handles(request),
     async admit(request) {
       const checks = new AuthorizerChecks(context.authorizer, request.user);
       const problems: Problem[] = [];

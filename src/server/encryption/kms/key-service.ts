@@ -62,7 +62,8 @@ export function openKeyService({ name, endpoint, timeoutMs, clock, metrics }: Ke
   const { pathname } = new URL(endpoint);
   const path = decodeURIComponent(pathname);
   const client = new (keyManagementService())(
-    path.startsWith('/@') ? `unix-abstract:${path.slice(2)}` : `unix:${path}`,
+    // grpc-js knows no `unix-abstract:`; it hands the path on as it is, and a leading NUL makes a name of it.
+    path.startsWith('/@') ? `unix:\0${path.slice(2)}` : `unix:${path}`,
     credentials.createInsecure(),
     {
       'grpc.default_authority': 'localhost',

@@ -23,8 +23,8 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-async function pluginOf(): Promise<KmsPlugin> {
-  const plugin = await startKmsPlugin();
+async function pluginOf(options?: { isAbstract: boolean }): Promise<KmsPlugin> {
+  const plugin = await startKmsPlugin(options);
   cleanups.push(() => plugin.remove());
   return plugin;
 }
@@ -198,9 +198,8 @@ test('while the KMS is away, reads go on, and writes for three minutes; when it 
     /^encryptedDEKSource with keyID hash "sha256:[0-9a-f]{64}" expired at \S+Z \(current time is \S+Z\)$/,
   );
   expect(await transformer.open(sealed, place)).toEqual({ plain, isStale: false });
-  await expect(keys.check()).rejects.toThrow(
-    'failed to perform status section of the healthz check for KMS Provider vault, error: rpc error: code = Unavailable desc = down',
-  );
+  // The probe has just been told.
+  await expect(keys.check()).rejects.toThrow(/^rpc error: code = Unavailable desc = down$/);
   state.down = false;
   await clock.advance(10_000);
   await keys.check();
@@ -254,6 +253,15 @@ test('a KMS is asked once however many want to know, and not again at once', asy
   await clock.advance(20_001);
   await Promise.all([keys.check(), keys.check()]);
   expect(state.asked).toBe(asked + 1);
+
+  state.down = true;
+  await clock.advance(20_001);
+  const down = 'rpc error: code = Unavailable desc = down';
+  await expect(keys.check()).rejects.toThrow(
+    `failed to perform status section of the healthz check for KMS Provider vault, error: ${down}`,
+  );
+  await expect(keys.check()).rejects.toThrow(new RegExp(`^${down}$`));
+  expect(state.asked).toBe(asked + 2);
 });
 
 test('a KMS that hangs costs the timeout and then an error; one that lies is found out', async () => {
@@ -269,6 +277,12 @@ test('a KMS that hangs costs the timeout and then an error; one that lies is fou
   plugin.plaintext = Buffer.alloc(5);
   const { providers: third } = await providersOf(plugin);
   await expect(opening(third, sealed)).rejects.toThrow('invalid seed length 5 used for key generation');
+});
+
+test('the socket of a KMS may be a name without a file', async () => {
+  const plugin = await pluginOf({ isAbstract: true });
+  const { providers } = await providersOf(plugin);
+  expect(secretsOf(providers).seal(plain, place).toString('latin1')).toMatch(/^k8s:enc:kms:v2:vault:/);
 });
 
 test('a KMS that is not there yet is waited for in the background, and found when it comes', async () => {

@@ -19,6 +19,13 @@ const longestWriteMs = 180_000;
 const failedAnswerMs = 3000;
 const healthyAnswerMs = 20_000;
 
+class StatusFailure extends Error {
+  declare readonly cause: Error;
+  constructor(provider: string, cause: Error) {
+    super(`failed to perform status section of the healthz check for KMS Provider ${provider}, error: ${messageOf(cause)}`, { cause });
+  }
+}
+
 export interface WriteKey {
   transformer: Transformer;
   /** All of what is stored but the data. */
@@ -102,9 +109,7 @@ export async function openKeyRing({ name, service, clock, logger, metrics, signa
 
   async function ask(): Promise<void> {
     const status = await service.status().catch((error) => {
-      throw new Error(`failed to perform status section of the healthz check for KMS Provider ${name}, error: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw new StatusFailure(name, error);
     });
     const errors: Error[] = [];
     if (status.healthz !== 'ok') errors.push(new Error(`got unexpected healthz status: ${status.healthz}`));
@@ -142,7 +147,9 @@ export async function openKeyRing({ name, service, clock, logger, metrics, signa
           answered = { atMs: clock.monotonic(), forMs: healthyAnswerMs, error: undefined };
         },
         (error) => {
-          answered = { atMs: clock.monotonic(), forMs: failedAnswerMs, error };
+          // As upstream's: who asks again meanwhile is told the plugin's own words only.
+          const known = error instanceof StatusFailure ? error.cause : error;
+          answered = { atMs: clock.monotonic(), forMs: failedAnswerMs, error: known };
           throw error;
         },
       )

@@ -39,12 +39,13 @@ function decrypt(id: string, ciphertext: Buffer): Buffer {
   return Buffer.concat([decipher.update(ciphertext.subarray(12, -16)), decipher.final()]);
 }
 
-export async function startKmsPlugin(): Promise<KmsPlugin> {
+/** Its socket is a file, or only a name (Linux' abstract sockets). */
+export async function startKmsPlugin({ isAbstract = false } = {}): Promise<KmsPlugin> {
   const dir = mkdtempSync(join(tmpdir(), 'k8ts-kms-'));
   const socket = join(dir, 'kms.sock');
   let server: Server | undefined;
   const plugin: KmsPlugin = {
-    endpoint: `unix://${socket}`,
+    endpoint: isAbstract ? `unix:///@${socket}` : `unix://${socket}`,
     status: { version: 'v2', healthz: 'ok', keyId: 'key-1' },
     forged: {},
     plaintext: undefined,
@@ -70,7 +71,8 @@ export async function startKmsPlugin(): Promise<KmsPlugin> {
         })),
       });
       const bound = Promise.withResolvers<void>();
-      server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error ? bound.reject(error) : bound.resolve()));
+      const address = isAbstract ? `unix:\0${socket}` : `unix:${socket}`;
+      server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? bound.reject(error) : bound.resolve()));
       await bound.promise;
     },
     remove() {
