@@ -22,6 +22,8 @@ export async function followRuntime({ context, observer, workers, onChange }: Op
       for await (const event of runtime.events(signal)) {
         // What starts, a worker has started.
         if (event.type === 'created' || event.type === 'started') continue;
+        // It may have been seen ended, without a word of why.
+        if (event.type === 'oom') observer.changed(event.containerId);
         const uid = observer.podOf(event.containerId);
         if (uid) workers.get(uid)?.wake();
         if (event.type === 'deleted') observer.removed(event.containerId);

@@ -107,6 +107,8 @@ export interface PodObserver {
   /** Tells of a container or sandbox that was just made, before its first event. */
   learn(id: string, uid: string): void;
   forget(uid: string): void;
+  /** The runtime says something else of a container now, even if it had ended. */
+  changed(id: string): void;
   /** The runtime has removed a container or sandbox. */
   removed(id: string): void;
 }
@@ -114,6 +116,7 @@ export interface PodObserver {
 export function podObserver(runtime: Runtime): PodObserver {
   const owners = new Map<string, string>();
   const finished = new Map<string, cri.ContainerStatus>();
+  let changes = 0;
   const learn = (id: string, uid: string) => void owners.set(id, uid);
 
   const absentIfGone = (error: unknown): undefined => {
@@ -124,10 +127,11 @@ export function podObserver(runtime: Runtime): PodObserver {
   async function containerStatus(id: string, signal?: AbortSignal): Promise<cri.ContainerStatus | undefined> {
     const known = finished.get(id);
     if (known) return known;
+    const before = changes;
     const { status } = await runtime
       .containerStatus({ containerId: id }, signal ? { signal } : {})
       .catch((e) => absentIfGone(e) ?? { status: undefined });
-    if (status && isFinal(status)) finished.set(id, status);
+    if (status && isFinal(status) && changes === before) finished.set(id, status);
     return status;
   }
 
@@ -140,6 +144,11 @@ export function podObserver(runtime: Runtime): PodObserver {
         owners.delete(id);
         finished.delete(id);
       }
+    },
+    changed(id) {
+      finished.delete(id);
+      // Nor is what is being asked for now remembered.
+      changes++;
     },
     removed(id) {
       owners.delete(id);

@@ -1,6 +1,7 @@
 /**
- * containerd's events as runtime events. containerd tells of a task's end before its CRI plugin has taken note of it, so a
- * `stopped` event waits until CRI says the same: who reacts to it by asking for the status must not see the container running.
+ * containerd's events as runtime events. containerd tells of a task's end, or of memory that ran out, before its CRI plugin has taken
+ * note of it, so a `stopped` or `oom` event waits until CRI says the same: who reacts to it by asking for the status must not see
+ * the container as it was.
  */
 import { type ClientReadableStream, credentials } from '@grpc/grpc-js';
 import type { Clock } from '../../time/index.ts';
@@ -35,7 +36,8 @@ export async function* containerdEvents(source: EventSource, signal: AbortSignal
     const subscribe = client.subscribe as unknown as (request: object) => ClientReadableStream<Envelope>;
     const stream = subscribe.call(client, { filters: Object.keys(topics).map((topic) => `namespace==k8s.io,topic=="${topic}"`) });
     for await (const event of messagesOf(stream, signal, toEvent)) {
-      if (event.type === 'stopped') await untilNoted(source, event.containerId, signal);
+      const isNoted = notes[event.type];
+      if (isNoted) await until(() => isNoted(source.runtime, event.containerId), source.clock, signal);
       yield event;
     }
   } finally {
@@ -65,27 +67,33 @@ function firstStrings(bytes: Uint8Array): { first: string; second: string } {
   return found;
 }
 
-/** Waits until CRI no longer reports the container (or sandbox) as going on; at most five seconds, for a machine that is very busy. */
-async function untilNoted({ clock, runtime }: EventSource, id: string, signal: AbortSignal): Promise<void> {
-  const deadline = clock.monotonic() + 5000;
-  for (let pauseMs = 1; clock.monotonic() < deadline && !signal.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
-    if (!(await goesOn(runtime, id))) return;
-    await clock.sleep(pauseMs);
-  }
+/** Whether CRI has taken note of an event, by its type. */
+const notes: Partial<Record<RuntimeEvent['type'], (runtime: EventSource['runtime'], id: string) => Promise<boolean>>> = {
+  async stopped(runtime, id) {
+    const container = await containerStatus(runtime, id);
+    // A container that ends at once does so before CRI has noted its start: what was merely created has not been noted either.
+    if (container) return container.state === 'CONTAINER_EXITED' || container.state === 'CONTAINER_UNKNOWN';
+    const sandbox = await runtime.podSandboxStatus({ podSandboxId: id }).catch(undefinedIfGone);
+    return sandbox?.status?.state !== 'SANDBOX_READY';
+  },
+  async oom(runtime, id) {
+    const container = await containerStatus(runtime, id);
+    return !container || container.reason === 'OOMKilled';
+  },
+};
+
+const containerStatus = async (runtime: EventSource['runtime'], id: string) =>
+  (await runtime.containerStatus({ containerId: id }).catch(undefinedIfGone))?.status;
+
+function undefinedIfGone(error: unknown): undefined {
+  if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
 }
 
-async function goesOn(runtime: EventSource['runtime'], id: string): Promise<boolean> {
-  try {
-    // A container that ends at once does so before CRI has noted its start: what was merely created has not been noted either.
-    const state = (await runtime.containerStatus({ containerId: id })).status?.state;
-    return state !== 'CONTAINER_EXITED' && state !== 'CONTAINER_UNKNOWN';
-  } catch (error) {
-    if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
-  }
-  try {
-    return (await runtime.podSandboxStatus({ podSandboxId: id })).status?.state === 'SANDBOX_READY';
-  } catch (error) {
-    if (!(error instanceof RuntimeError) || error.code !== 'NOT_FOUND') throw error;
-    return false;
+/** Waits for at most five seconds, for a machine that is very busy. */
+async function until(isSo: () => Promise<boolean>, clock: Clock, signal: AbortSignal): Promise<void> {
+  const deadline = clock.monotonic() + 5000;
+  for (let pauseMs = 1; clock.monotonic() < deadline && !signal.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
+    if (await isSo()) return;
+    await clock.sleep(pauseMs);
   }
 }
