@@ -3,6 +3,7 @@ export { atomicPlaces, typeNameProblems } from './admissionregistration/apply-co
 export { JsonPatchValue, jsonOf, mutationTypes, ObjectValue } from './admissionregistration/mutation-types.ts';
 export { namespaceValue, requestValue, variablesValue } from './admissionregistration/request-types.ts';
 export { customApiVersions, type PublishedKind, typeCheckPolicy } from './admissionregistration/type-checking.ts';
+export { aggregateError, aggregateMessage } from './aggregate-error.ts';
 export { type Converter, customKind } from './apiextensions/custom-kind.ts';
 export { cleanupFinalizer, isConditionTrue, withCondition } from './apiextensions/custom-resource-definition.ts';
 export { approvalCondition } from './apiextensions/definition-approval.ts';

@@ -1,4 +1,5 @@
 /** Label selectors (`k8s.io/apimachinery/pkg/labels`): their string form, the LabelSelector object, and matching. */
+import { aggregateMessage } from './aggregate-error.ts';
 import { FieldErrors, FieldPath, fieldErrorMessage } from './fields.ts';
 import type { LabelSelector } from './generated/meta.v1.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
@@ -102,8 +103,7 @@ function invalidAltogether(errors: FieldErrors, path: FieldPath, value: string, 
 
 function throwUnlessOk(wrong: FieldErrors): void {
   if (wrong.ok) return;
-  const messages = wrong.list.map(fieldErrorMessage);
-  throw new SelectorError(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
+  throw new SelectorError(aggregateMessage(wrong.list.map(fieldErrorMessage)));
 }
 
 function makeRequirement(key: string, operator: SelectorOperator, values: readonly string[]): Requirement {

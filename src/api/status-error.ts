@@ -1,3 +1,4 @@
+import { aggregateMessage } from './aggregate-error.ts';
 import type { FieldError } from './fields.ts';
 import { fieldErrorMessage } from './fields.ts';
 import type { Status, StatusDetails } from './generated/meta.v1.ts';
@@ -88,10 +89,9 @@ export const errors = {
     ),
   invalid: (kind: { group: string; kind: string }, name: string, list: readonly FieldError[]) => {
     // The message says a thing once, however many causes say it.
-    const messages = [...new Set(list.map(fieldErrorMessage))];
-    const text = messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`;
+    const text = aggregateMessage(list.map(fieldErrorMessage));
     const label = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-    return new StatusError(422, 'Invalid', `${label} ${JSON.stringify(name)} is invalid${messages.length > 0 ? `: ${text}` : ''}`, {
+    return new StatusError(422, 'Invalid', `${label} ${JSON.stringify(name)} is invalid${text && `: ${text}`}`, {
       ...(name ? { name } : {}),
       ...(kind.group ? { group: kind.group } : {}),
       ...(kind.kind ? { kind: kind.kind } : {}),

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
+  aggregateMessage,
   CompileError,
   compileTokenExpression,
   FieldErrors,
@@ -16,7 +17,7 @@ import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
 import { oidcFlags } from './oidc-flags.ts';
-import { aggregate, validateAuthority, validateIssuerUrl } from './provider-validation.ts';
+import { validateAuthority, validateIssuerUrl } from './provider-validation.ts';
 
 const maxProviders = 64;
 /** Every asymmetric one, as upstream's structured authenticators take them. */
@@ -245,7 +246,7 @@ export function parseAuthenticationConfiguration(
     errors.invalid(at.child('conditions'), conditions, 'enabled should be set to true when conditions are defined');
   if (before !== undefined && !isDeepStrictEqual(anonymous, before.initially))
     errors.forbidden(at, 'changed from initial configuration file');
-  if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
+  if (!errors.ok) throw new ClusterError(aggregateMessage(errors.list.map(fieldErrorMessage)));
   if (!isJsonObject(anonymous)) return { authentication: { oidc }, anonymous };
   const allowed = new Set(paths);
   const anonymousAuth = enabled === true && allowed.size > 0 ? (path: string) => allowed.has(path) : enabled === true;

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import {
+  aggregateMessage,
   CompileError,
   compileAccessCondition,
   FieldErrors,
@@ -16,7 +17,6 @@ import { type AuthorizationMode, type ConfiguredAuthorizer, openKubeconfigWebhoo
 import { systemClock as clock, systemRandom as random } from '../time/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
-import { aggregate } from './provider-validation.ts';
 
 const types: readonly string[] = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 const maxConditions = 64;
@@ -189,13 +189,13 @@ export async function parseAuthorizationConfiguration(
   const document = text === '' ? {} : parseConfiguration(text, 'AuthorizationConfiguration', fields, failed);
   const errors = new FieldErrors();
   const authorizers = authorizersOf(listOf(document.authorizers), errors);
-  if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
+  if (!errors.ok) throw new ClusterError(aggregateMessage(errors.list.map(fieldErrorMessage)));
   const problems = authorizers.flatMap(({ type, name }) => {
     const expected = type.toLowerCase();
     return type === 'Webhook' || name === expected ? [] : [`expected name ${expected} for authorizer ${type} instead of ${name}`];
   });
   const missing = required.filter((type) => type !== 'Webhook' && !authorizers.some((authorizer) => authorizer.type === type));
   if (missing.length > 0) problems.push(`missing required types: [${missing.sort().join(' ')}]`);
-  if (problems.length > 0) throw new ClusterError(aggregate(problems));
+  if (problems.length > 0) throw new ClusterError(aggregateMessage(problems));
   return Promise.all(authorizers.map(opened));
 }

@@ -1,5 +1,5 @@
 /** --egress-selector-config-file (KEP-1281): through what the API server reaches nodes, pods and others. Only directly, here. */
-import { type FieldError, FieldErrors, FieldPath } from '../api/index.ts';
+import { FieldErrors, FieldPath, fieldErrorMessage } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { type KnownFields, listOf, objectOf, parseConfiguration, textOf } from './configuration-document.ts';
@@ -39,8 +39,8 @@ export function checkEgressSelectors(text: string): void {
     else if (!names.includes(canonical)) errors.notSupported(path, canonical, names);
     seen.add(canonical);
   }
-  const said = ({ field, body }: FieldError) => `${field}: ${body}`;
-  if (!errors.ok) throw new ClusterError(`failed to validate egress selector configuration: ${errors.list.map(said).join(', ')}`);
+  if (!errors.ok)
+    throw new ClusterError(`failed to validate egress selector configuration: ${errors.list.map(fieldErrorMessage).join(', ')}`);
   if (proxied.length > 0) throw new ClusterError(`egress selections by ${proxied.join(', ')} can not be had here: only Direct`);
 }
 

@@ -3,7 +3,7 @@
  * `CBORServingAndStorage`, `ComponentStatusz` and `ComponentFlagz` turn on and off what they are named after. Of the others what is on
  * by default is always there.
  */
-import { parseGoBool } from '../api/index.ts';
+import { aggregateMessage, parseGoBool } from '../api/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import { gateDependencies, gateSpecs, type Stage } from './feature-gate-table.ts';
 
@@ -23,9 +23,7 @@ export interface FeatureGates {
 export function parseFeatureGates(text = ''): FeatureGates {
   const given = new Map<string, boolean>();
   const invalid = (...why: string[]) =>
-    new ClusterError(
-      `invalid argument ${JSON.stringify(text)} for "--feature-gates" flag: ${why.length > 1 ? `[${why.join(', ')}]` : why.join()}`,
-    );
+    new ClusterError(`invalid argument ${JSON.stringify(text)} for "--feature-gates" flag: ${aggregateMessage(why)}`);
   for (const part of text.split(',').filter((part) => part.trim() !== '')) {
     const at = part.indexOf('=');
     const name = part.slice(0, at < 0 ? undefined : at).trim();

@@ -1,11 +1,11 @@
 /** kube-apiserver's --oidc-* flags. */
-import { FieldErrors, FieldPath, fieldErrorMessage } from '../api/index.ts';
+import { aggregateMessage, FieldErrors, FieldPath, fieldErrorMessage } from '../api/index.ts';
 import type { ClusterApiServerOptions } from '../server/index.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ComponentArgs } from './config.ts';
 import { list } from './flags.ts';
 import { readText } from './pem-files.ts';
-import { aggregate, validateAuthority, validateIssuerUrl } from './provider-validation.ts';
+import { validateAuthority, validateIssuerUrl } from './provider-validation.ts';
 
 export const oidcFlags = [
   'oidc-ca-file',
@@ -37,7 +37,7 @@ export async function oidcOptions(
   const file = args['oidc-ca-file'];
   const ca = file ? await readText(file) : undefined;
   if (ca !== undefined) validateAuthority(ca, at.child('certificateAuthority'), errors);
-  if (!errors.ok) throw new ClusterError(aggregate(errors.list.map(fieldErrorMessage)));
+  if (!errors.ok) throw new ClusterError(aggregateMessage(errors.list.map(fieldErrorMessage)));
   const signing = list(args['oidc-signing-algs'] ?? 'RS256');
   for (const each of signing)
     if (!algorithms.includes(each)) throw new ClusterError(`oidc: unsupported signing alg: ${JSON.stringify(each)}`);

@@ -27,7 +27,3 @@ export function validateAuthority(pem: string, at: FieldPath, errors: FieldError
     errors.invalid(at, '<omitted>', messageOf(error));
   }
 }
-
-/** Several messages in one, as upstream joins errors: in brackets unless it is the only one. */
-export const aggregate = (messages: readonly string[]): string =>
-  messages.length === 1 ? (messages[0] ?? '') : `[${[...new Set(messages)].join(', ')}]`;

@@ -2,7 +2,14 @@ import { createServer } from 'node:https';
 import { type AddressInfo, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigMap, EndpointSlice, Secret, Service, ValidatingWebhookConfiguration } from '../../src/api/index.ts';
+import {
+  type admissionregistrationV1,
+  ConfigMap,
+  EndpointSlice,
+  Secret,
+  Service,
+  ValidatingWebhookConfiguration,
+} from '../../src/api/index.ts';
 import { startApiServer, type TestApiServer } from '../support/api-server.ts';
 
 let api: TestApiServer;
@@ -35,38 +42,25 @@ test.skipIf(address === undefined)('a webhook behind a Service is reached at its
   try {
     const { port } = server.address() as AddressInfo;
     const namespace = 'default';
-    await api.admin.create(ValidatingWebhookConfiguration, {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'ValidatingWebhookConfiguration',
-      metadata: { name: 'v' },
-      webhooks: [
-        {
-          name: 'svc.example.com',
-          clientConfig: {
-            service: { namespace, name: 'hooks', path: '/check' },
-            caBundle: Buffer.from(api.pki.ca.certificate).toString('base64'),
+    const configure = (name: string, clientConfig: admissionregistrationV1.WebhookClientConfig, resource: string) =>
+      api.admin.create(ValidatingWebhookConfiguration, {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingWebhookConfiguration',
+        metadata: { name },
+        webhooks: [
+          {
+            name: `${name}.example.com`,
+            clientConfig,
+            rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['*'], resources: [resource] }],
+            sideEffects: 'None',
+            admissionReviewVersions: ['v1'],
           },
-          rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['*'], resources: ['configmaps'] }],
-          sideEffects: 'None',
-          admissionReviewVersions: ['v1'],
-        },
-      ],
-    });
+        ],
+      });
+    const caBundle = Buffer.from(api.pki.ca.certificate).toString('base64');
+    await configure('svc', { service: { namespace, name: 'hooks', path: '/check' }, caBundle }, 'configmaps');
     // What it asks itself needs no address.
-    await api.admin.create(ValidatingWebhookConfiguration, {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'ValidatingWebhookConfiguration',
-      metadata: { name: 'itself' },
-      webhooks: [
-        {
-          name: 'itself.example.com',
-          clientConfig: { service: { namespace, name: 'kubernetes', path: '/nowhere' } },
-          rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['*'], resources: ['secrets'] }],
-          sideEffects: 'None',
-          admissionReviewVersions: ['v1'],
-        },
-      ],
-    });
+    await configure('itself', { service: { namespace, name: 'kubernetes', path: '/nowhere' } }, 'secrets');
     await expect
       .poll(() => api.admin.create(Secret, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } }, { namespace }).catch(String))
       .toContain('"itself.example.com": failed to call webhook: the server could not find the requested resource');

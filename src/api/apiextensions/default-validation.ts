@@ -1,4 +1,5 @@
 /** The defaults of a structural schema: they must be what the schema would take (`k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting`). */
+import { aggregateMessage } from '../aggregate-error.ts';
 import { FieldErrors, FieldPath, fieldErrorMessage } from '../fields.ts';
 import type { JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { validateEmbedded } from './embedded-resources.ts';
@@ -37,8 +38,7 @@ function validateDefault(schema: JSONSchemaProps, path: FieldPath, { resource, b
     const problems = new FieldErrors();
     validateResources(resource.schema, resource.around(value), new FieldPath(), problems);
     const messages = problems.list.map(fieldErrorMessage);
-    if (messages.length > 0)
-      errors.invalid(path, value, `must result in valid metadata: ${messages.length > 1 ? `[${messages.join(', ')}]` : messages[0]}`);
+    if (messages.length > 0) errors.invalid(path, value, `must result in valid metadata: ${aggregateMessage(messages)}`);
   } else {
     if (unknown.length > 0) errors.ratcheting(() => errors.invalid(path, value, 'must not have unknown fields'), 'pruned defaults');
     validateResources(schema, value, path, errors);

@@ -1,4 +1,5 @@
 /** Whether a definition's schemas are structural: those of earlier versions of the API need not be. */
+import { aggregateMessage } from '../aggregate-error.ts';
 import { FieldPath } from '../fields.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionCondition, JSONSchemaProps } from '../generated/apiextensions.v1.ts';
 import { structuralProblems } from './structural-schema.ts';
@@ -24,6 +25,5 @@ export function nonStructuralCondition({ spec }: CustomResourceDefinition): Cust
     if (schema?.openAPIV3Schema) messages.push(...problemsOf(schema.openAPIV3Schema, path));
   }
   if (messages.length === 0) return undefined;
-  const message = messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`;
-  return { type: 'NonStructuralSchema', status: 'True', reason: 'Violations', ...(message === undefined ? {} : { message }) };
+  return { type: 'NonStructuralSchema', status: 'True', reason: 'Violations', message: aggregateMessage(messages) };
 }

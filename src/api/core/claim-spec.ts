@@ -63,9 +63,7 @@ export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpe
 }
 
 /** Of what is decoded numbers are there only where somebody has set them. */
-const isSet = (value: unknown) =>
-  typeof value === 'number' ||
-  (Boolean(value) && (typeof value !== 'object' || (value !== null && (!Array.isArray(value) || value.length > 0))));
+const isSet = (value: unknown) => typeof value === 'number' || (Array.isArray(value) ? value.length > 0 : Boolean(value));
 
 /** What claims are made from: of metadata, only labels and annotations. */
 export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {

@@ -1,4 +1,4 @@
-import type { NamespaceCondition } from '../../api/index.ts';
+import { aggregateMessage, type NamespaceCondition } from '../../api/index.ts';
 import type { Remaining } from './content.ts';
 
 /** What the emptying of a namespace has met. */
@@ -54,10 +54,9 @@ function failures({ discovery, content, remaining }: Findings): Record<string, {
     };
   }
   if (content.length > 0) {
-    const [first, ...more] = [...content].sort();
     wrong.NamespaceDeletionContentFailure = {
       reason: 'ContentDeletionFailed',
-      message: `Failed to delete all resource types, ${content.length} remaining: ${more.length === 0 ? first : `[${[first, ...more].join(', ')}]`}`,
+      message: `Failed to delete all resource types, ${content.length} remaining: ${aggregateMessage([...content].sort())}`,
     };
   }
   const present = remaining.filter((r) => r.count > 0);

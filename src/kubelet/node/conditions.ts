@@ -1,5 +1,5 @@
 /** A node's conditions, with upstream's reasons and messages (pkg/kubelet/nodestatus/setters.go). */
-import type { NodeCondition } from '../../api/index.ts';
+import { aggregateMessage, type NodeCondition } from '../../api/index.ts';
 import type { cri } from '../../runtime/index.ts';
 
 type Verdict = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
@@ -32,8 +32,7 @@ export function runtimeErrors(
 
 function ready(errors: readonly string[]): Verdict {
   if (errors.length === 0) return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };
-  const message = errors.length === 1 ? (errors[0] ?? '') : `[${errors.join(', ')}]`;
-  return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
+  return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: aggregateMessage(errors) };
 }
 
 const pressure = (type: string, under: boolean, bad: [string, string], good: [string, string]): Verdict => {

@@ -1,6 +1,6 @@
 /** The file of --config: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, read strictly and validated, in upstream's words. */
 import { parseAllDocuments } from 'yaml';
-import { DecodeError, decodeValue, type schedulerconfigV1, structNode, yamlOptions } from '../../api/index.ts';
+import { aggregateMessage, DecodeError, decodeValue, type schedulerconfigV1, structNode, yamlOptions } from '../../api/index.ts';
 import { defaultSchedulerName } from '../framework/config.ts';
 import { inTreePlugins } from '../plugins/index.ts';
 import { validateConfiguration } from './validate.ts';
@@ -57,8 +57,7 @@ export function readConfiguration(text: string): KubeSchedulerConfiguration {
     throw error;
   }
   const problems = validateConfiguration(configuration);
-  if (problems.length === 1) throw new Error(problems[0]);
-  if (problems.length > 1) throw new Error(`[${problems.join(', ')}]`);
+  if (problems.length > 0) throw new Error(aggregateMessage(problems));
   for (const profile of configuration.profiles ?? []) checkPlugins(profile);
   return configuration;
 }

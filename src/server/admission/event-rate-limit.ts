@@ -1,4 +1,4 @@
-import { errors } from '../../api/index.ts';
+import { aggregateMessage, errors } from '../../api/index.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import type { AdmissionContext } from './context.ts';
 
@@ -37,7 +37,7 @@ export function eventRateLimit(context: AdmissionContext, limits: readonly Event
         buckets.set(key, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
         if (buckets.size > (limit.cacheSize ?? 4096)) buckets.delete(buckets.keys().next().value ?? '');
       }
-      if (reached.length > 0) throw errors.tooManyRequests(reached.length === 1 ? String(reached[0]) : `[${reached.join(', ')}]`, 0);
+      if (reached.length > 0) throw errors.tooManyRequests(aggregateMessage(reached), 0);
     },
   };
 }

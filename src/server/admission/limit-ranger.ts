@@ -1,4 +1,5 @@
 import {
+  aggregateMessage,
   type Container,
   compareQuantities,
   LimitRange,
@@ -34,8 +35,8 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       // What one of them has against the request is told, each thing once.
       for (const range of await readObjects(context.storages, LimitRange, request.namespace)) {
-        const problems = [...new Set(itemsOf(range).flatMap((item) => problemsOf(request, item)))];
-        if (problems.length > 0) throw refuse(request, problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
+        const problems = itemsOf(range).flatMap((item) => problemsOf(request, item));
+        if (problems.length > 0) throw refuse(request, aggregateMessage(problems));
       }
     },
   };

@@ -1,4 +1,4 @@
-import { deepEqual, errors, type FieldError, fieldErrorMessage, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
+import { aggregateMessage, deepEqual, errors, fieldErrorMessage, Namespace, Pod, type PodTemplateSpec } from '../../api/index.ts';
 import type { PodSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../request.ts';
 import { readObject } from '../storages.ts';
@@ -145,7 +145,10 @@ export function podSecurity(context: AdmissionContext, options: PodSecurityOptio
       const { spec } = template;
       if (spec.runtimeClassName && runtimeClasses.includes(spec.runtimeClassName)) return exempt('runtimeClass');
       if (!problems.ok) {
-        request.auditAnnotation(`${podSecurityPrefix}error`, `Failed to parse policy: ${aggregate(problems.list)}`);
+        request.auditAnnotation(
+          `${podSecurityPrefix}error`,
+          `Failed to parse policy: ${aggregateMessage(problems.list.map(fieldErrorMessage))}`,
+        );
         metrics?.failed(request, false);
       }
       const found = (of: LevelVersion) => violations(of, spec, template.metadata?.annotations ?? {});
@@ -189,10 +192,4 @@ function changesSecurity({ object, oldObject }: AdmissionRequest): boolean {
     !deepEqual(images(spec.initContainers), images(old.initContainers)) ||
     (spec.ephemeralContainers ?? []).some((c) => !were.has(c.name) || were.get(c.name) !== c.image)
   );
-}
-
-/** Several as one error's text. */
-function aggregate(list: readonly FieldError[]): string {
-  const messages = list.map(fieldErrorMessage);
-  return messages.length === 1 ? String(messages[0]) : `[${messages.join(', ')}]`;
 }

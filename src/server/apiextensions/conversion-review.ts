@@ -1,5 +1,6 @@
 /** What a conversion webhook's answer must be, in upstream's words (apiextensions-apiserver's pkg/apiserver/conversion). */
 import {
+  aggregateMessage,
   errors,
   FieldErrors,
   FieldPath,
@@ -65,8 +66,7 @@ function mapProblem(name: 'labels' | 'annotations', value: unknown): string | un
   // All of its values are text.
   if (name === 'labels') validateLabels(value as Record<string, string>, path.child('labels'), found);
   else validateAnnotations(value as Record<string, string>, path.child('annotation'), found);
-  const messages = found.list.map(fieldErrorMessage);
-  return messages.length > 1 ? `[${messages.join(', ')}]` : messages[0];
+  return found.ok ? undefined : aggregateMessage(found.list.map(fieldErrorMessage));
 }
 
 /** A converted object with the metadata of the one that was sent. */

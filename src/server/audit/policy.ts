@@ -1,7 +1,15 @@
 /** The audit policy (audit.k8s.io/v1 Policy, --audit-policy-file): which requests are recorded, and how much of them. */
 
 import { parseAllDocuments } from 'yaml';
-import { FieldErrors, FieldPath, isDns1123Subdomain, isJsonObject, yamlOptions } from '../../api/index.ts';
+import {
+  aggregateMessage,
+  FieldErrors,
+  FieldPath,
+  fieldErrorMessage,
+  isDns1123Subdomain,
+  isJsonObject,
+  yamlOptions,
+} from '../../api/index.ts';
 import type { Attributes } from '../request.ts';
 import { type Level, levels, type Stage, stages } from './event.ts';
 
@@ -124,8 +132,7 @@ function validatePolicy(policy: Policy): string | undefined {
   for (const [i, rule] of policy.rules.entries()) validateRule(rule, new FieldPath('rules').index(i), problems);
   validateStages(policy.omitStages, new FieldPath('omitStages'), problems);
   if (problems.ok) return undefined;
-  const lines = problems.list.map(({ field, body }) => `${field}: ${body}`);
-  return lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
+  return aggregateMessage(problems.list.map(fieldErrorMessage));
 }
 
 function validateRule(rule: PolicyRule, at: FieldPath, problems: FieldErrors): void {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { aggregateMessage } from '../../api/index.ts';
 import type { AuthenticationNotes, Authenticator, Credentials, UserInfo } from '../request.ts';
 
 export interface TokenResult {
@@ -56,8 +57,7 @@ const messagesOf = (failure: unknown): string[] => {
 
 /** Failures as one text, each said once: `one`, or `[one, another]`. */
 export function describeFailures(failures: readonly unknown[]): string {
-  const messages = [...new Set(failures.flatMap(messagesOf))];
-  return messages.length === 1 ? String(messages[0]) : `[${messages.join(', ')}]`;
+  return aggregateMessage(failures.flatMap(messagesOf));
 }
 
 /** What is said of a token that nobody knows. */

@@ -1,3 +1,4 @@
+import { aggregateError, aggregateMessage } from '../../api/index.ts';
 import type { Attributes, Authorizer, Decision, NonResourceRule, ResourceRule } from '../request.ts';
 
 const everything = {
@@ -43,10 +44,8 @@ function note({ reason, error }: Decision, { reasons, errors }: Undecided): void
 
 function undecided({ reasons, errors }: Undecided): Decision {
   const reason = reasons.join('\n');
-  const [error] = errors;
-  if (error === undefined) return { decision: 'noOpinion', reason };
-  const messages = [...new Set(errors.map(({ message }) => message))];
-  return { decision: 'noOpinion', reason, error: messages.length === 1 ? error : new Error(`[${messages.join(', ')}]`, { cause: error }) };
+  const error = aggregateError(errors);
+  return { decision: 'noOpinion', reason, ...(error && { error }) };
 }
 
 /** Asks from one on; at once, as far as they answer at once. */
@@ -85,8 +84,8 @@ export function unionAuthorizers(authorizers: readonly Authorizer[]): Authorizer
         incomplete ||= rules.incomplete;
         if (rules.evaluationError) failures.push(rules.evaluationError);
       }
-      const evaluationError = failures.length > 1 ? `[${failures.join(', ')}]` : failures[0];
-      return { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) };
+      const evaluationError = aggregateMessage(failures);
+      return { resourceRules, nonResourceRules, incomplete, ...(evaluationError ? { evaluationError } : {}) };
     },
   };
 }

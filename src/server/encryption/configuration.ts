@@ -1,7 +1,7 @@
 /** EncryptionConfiguration of apiserver.config.k8s.io/v1 (--encryption-provider-config): read strictly, with defaults, validated. */
 
 import { parseAllDocuments } from 'yaml';
-import { fieldErrorMessage, isJsonObject, parseGoDuration, yamlOptions } from '../../api/index.ts';
+import { aggregateMessage, fieldErrorMessage, isJsonObject, parseGoDuration, yamlOptions } from '../../api/index.ts';
 import { validateConfiguration } from './validation.ts';
 
 export interface KeyConfiguration {
@@ -203,6 +203,6 @@ export function parseConfiguration(text: string, file: string, reload: boolean):
     throw new Error(`error decoding encryption provider configuration file ${JSON.stringify(file)}: ${why}`, { cause: error });
   }
   const messages = validateConfiguration(configuration, reload).map(fieldErrorMessage);
-  if (messages.length > 0) throw new Error(messages.length === 1 ? messages[0] : `[${messages.join(', ')}]`);
+  if (messages.length > 0) throw new Error(aggregateMessage(messages));
   return configuration;
 }

@@ -1,5 +1,6 @@
 /** The transformers that a configuration describes. */
 import type { Logger } from 'pino';
+import { aggregateError } from '../../api/index.ts';
 import type { Clock } from '../../time/index.ts';
 import { aesCbc, aesGcm } from './aes.ts';
 import type { EncryptionConfiguration, KeyConfiguration, KmsConfiguration, ProviderConfiguration } from './configuration.ts';
@@ -8,7 +9,7 @@ import { type KeyRing, openKeyRing } from './kms/write-key.ts';
 import type { EncryptionMetrics, TransformationMetrics } from './metrics.ts';
 import { everything, type GroupResource, nameOf, parseGroupResource } from './resource-names.ts';
 import { secretbox } from './secretbox.ts';
-import { aggregate, identity, type PrefixTransformer, prefixTransformers, type Transformer } from './transformer.ts';
+import { identity, type PrefixTransformer, prefixTransformers, type Transformer } from './transformer.ts';
 
 export interface ProviderOptions {
   clock: Clock;
@@ -118,7 +119,8 @@ export async function openProviders(configuration: EncryptionConfiguration, opti
       const errors: Error[] = [];
       for (const [i, { ring }] of kms.entries())
         await ring.check().catch((error) => errors.push(new Error(`kms-provider-${i}: ${error.message}`, { cause: error })));
-      if (errors.length > 0) throw aggregate(errors);
+      const failure = aggregateError(errors);
+      if (failure) throw failure;
     },
     close,
   };

@@ -2,6 +2,7 @@
  * What happens to a value on its way to the store and back (encryption at rest). A list of transformers is told apart by the prefix
  * that each puts before what it has sealed; the first writes, all read.
  */
+import { aggregateError } from '../../api/index.ts';
 import type { TransformationMetrics } from './metrics.ts';
 
 export interface Opened {
@@ -41,13 +42,6 @@ export const identity: Transformer = {
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
-/** One message for all that went wrong, as k8s.io/apimachinery's aggregates have it. */
-export function aggregate(errors: readonly Error[]): Error {
-  const messages = [...new Set(errors.map(({ message }) => message))];
-  const [first] = errors;
-  return messages.length === 1 && first ? first : new Error(`[${messages.join(', ')}]`, { cause: first });
-}
-
 /** The transformers in order; `unmatched`: the error's words for a value that has none of their prefixes. */
 export function prefixTransformers(
   transformers: readonly [PrefixTransformer, ...PrefixTransformer[]],
@@ -81,7 +75,8 @@ export function prefixTransformers(
         errors = refuse(error);
       }
     }
-    if (errors.length > 0) throw aggregate(errors);
+    const refusal = aggregateError(errors);
+    if (refusal) throw refusal;
     const error = new Error(unmatched);
     metrics.begin('from_storage', 'unknown')(error);
     throw error;

@@ -15,7 +15,7 @@ import { timestamp } from '../../time/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { queryBoolean } from '../request-info.ts';
 import { decodeServed, toStorageVersion, warnOfDocument } from './codec.ts';
-import { checkName, createObject, matchNamespace } from './create.ts';
+import { checkName, createObject, matchNamespace, otherNamespace } from './create.ts';
 import { managedVersions, resetFields } from './field-ownership.ts';
 import { counted, parseCborDocument, parseYamlDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
@@ -164,7 +164,6 @@ function checkUid({ info }: RequestContext, { resource }: ServedResource, { meta
 }
 
 function checkNames({ info }: RequestContext, { resource }: ServedResource, { name, namespace }: KubeObject['metadata']): void {
-  if (resource.namespaced && namespace && namespace !== info.namespace)
-    throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  if (resource.namespaced && namespace && namespace !== info.namespace) throw otherNamespace();
   checkName(info.name, name);
 }

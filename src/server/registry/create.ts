@@ -17,13 +17,16 @@ import { type WriteOptions, writeOptions } from './write-options.ts';
 /** With generateName, a taken name is another draw, as often as upstream tries. */
 const nameAttempts = 8;
 
+export const otherNamespace = () =>
+  errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+
 /** Sets an object's namespace to the request's, or refuses it when they differ. */
 export function matchNamespace(object: KubeObject, namespace: string): void {
   const { metadata } = object;
   if ((metadata.namespace ?? '') === namespace) return;
   if (!metadata.namespace) metadata.namespace = namespace;
   else if (namespace === '') delete metadata.namespace;
-  else throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  else throw otherNamespace();
 }
 
 /** Of an object that a path names: it has to have that name. */
@@ -40,8 +43,7 @@ export async function create(registry: Registry, context: RequestContext, served
   context.milestone?.('About to convert to expected version');
   const object = await decodeObject(context, document, served, options.fieldValidation);
   context.milestone?.('Conversion done');
-  if (served.resource.namespaced && context.info.namespace === '')
-    throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  if (served.resource.namespaced && context.info.namespace === '') throw otherNamespace();
   matchNamespace(object, served.resource.namespaced ? context.info.namespace : '');
   context.milestone?.('About to store object in database');
   const item = await createObject(registry, context, served, object, options);

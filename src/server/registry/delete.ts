@@ -12,6 +12,7 @@ import {
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import { attributesOf } from '../pipeline/authorize.ts';
 import type { Cached, Preconditions } from '../storage/storage.ts';
+import { preconditionFailed } from '../storage/storage-error.ts';
 import { readDocument } from './read-body.ts';
 import { admissionRequest, admitMutating, admitValidating, type Registry } from './registry.ts';
 import { checkConvertible, type ServedResource, storageOf } from './served-resource.ts';
@@ -175,11 +176,7 @@ function checkPreconditions({ kind, resource }: ServedResource, { metadata }: Ku
     const wanted = conditions[field];
     if (wanted === undefined || wanted === has[field]) continue;
     if (kind.resource.kind === 'Namespace' || kind.resource.kind === 'CustomResourceDefinition')
-      throw errors.conflict(
-        resource,
-        name,
-        `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${has[field]}`,
-      );
+      throw errors.conflict(resource, name, preconditionFailed(what, wanted, has[field]));
     throw errors.conflict(
       { group: resource.group, plural: resource.kind },
       name,

@@ -57,8 +57,9 @@ export function createDispatch(registry: Registry, handlers: readonly Subresourc
   const answerOf = (context: RequestContext): Answer | Promise<Answer> => {
     const { info } = context;
     const served = registry.table.find(info.apiGroup, info.apiVersion, info.resource);
-    if (served === undefined || context.path.startsWith('//') || !fitsScope(context, served)) {
-      context.isRouted = registry.table.isBuiltIn(info.apiGroup) && !context.path.startsWith('//');
+    const isPath = !context.path.startsWith('//');
+    if (served === undefined || !isPath || !fitsScope(context, served)) {
+      context.isRouted = isPath && registry.table.isBuiltIn(info.apiGroup);
       throw notFound();
     }
     if (served.warning !== undefined) noteDeprecation(context, served);

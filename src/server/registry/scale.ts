@@ -15,6 +15,7 @@ import {
   type ScalePaths,
 } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
+import { preconditionFailed } from '../storage/storage-error.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeDocument } from './codec.ts';
 import { checkName, matchNamespace } from './create.ts';
@@ -148,11 +149,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
       checkName(info.name, metadata.name);
       const { uid } = current.metadata;
       if (metadata.uid && metadata.uid !== uid)
-        throw errors.conflict(
-          served.resource,
-          info.name,
-          `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`,
-        );
+        throw errors.conflict(served.resource, info.name, preconditionFailed('UID', metadata.uid, uid));
       const next = deepCopy(current);
       if (metadata.resourceVersion) next.metadata.resourceVersion = metadata.resourceVersion;
       write(next, paths.specReplicas, checkedReplicas(info.name, spec.replicas));

@@ -14,6 +14,7 @@ import { timestamp } from '../../time/index.ts';
 import type { Answer, Item, RequestContext } from '../exchange.ts';
 import type { FinishWrite } from '../request.ts';
 import type { Cached, Preconditions } from '../storage/storage.ts';
+import { invalidObject, preconditionFailed } from '../storage/storage-error.ts';
 import { parseUint } from '../storage/versions.ts';
 import { decodeObject } from './codec.ts';
 import { checkName, createObject, matchNamespace } from './create.ts';
@@ -141,12 +142,7 @@ async function write(
   const found = current?.object.metadata.uid ?? '';
   if (current === undefined || (uid !== undefined && uid !== found)) {
     const key = `/${[served.resource.plural, info.namespace, info.name].filter((part) => part !== '').join('/')}`;
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`;
-    throw errors.conflict(
-      served.resource,
-      info.name,
-      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
-    );
+    throw invalidObject(served.resource, info.name, key, preconditionFailed('UID', uid, found));
   }
   const next = await step(current);
   if (next === undefined || next === current.object) return current;

@@ -1,5 +1,6 @@
 /** Assigning pods to nodes: POST pods/NAME/binding, and the older POST bindings. */
 import {
+  aggregateMessage,
   type coreV1,
   defineKind,
   errors,
@@ -34,8 +35,7 @@ function validate(binding: coreV1.Binding): void {
   if (!name) problems.required(target.child('name'));
   if (problems.ok) return;
   // Upstream's plain error, which it answers with 500.
-  const messages = problems.list.map(fieldErrorMessage);
-  throw new StatusError(500, '', messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`);
+  throw new StatusError(500, '', aggregateMessage(problems.list.map(fieldErrorMessage)));
 }
 
 /** The pod on its node. Throws what upstream's scheduler knows as a conflict. */

@@ -11,6 +11,7 @@ import { pastRevision, readAt } from './past.ts';
 import { feedOf } from './revision-feed.ts';
 import { OpenedFeed, SealedValues, sealedStore, TransformationError } from './sealed-values.ts';
 import type { Preconditions, ResourceStorage, StorageGetOptions, StorageListOptions, StorageObserver } from './storage.ts';
+import { invalidObject, preconditionFailed } from './storage-error.ts';
 import type { StoredForm } from './stored-form.ts';
 import { parseResourceVersion } from './versions.ts';
 import { watch } from './watch.ts';
@@ -137,10 +138,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
     return ttl ? leasePool.lease(ttl).then((lease) => ({ put: key, value, lease })) : { put: key, value };
   }
 
-  const invalidObject = (key: string, name: string, why: string) =>
-    errors.conflict(resource, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`);
   const otherUid = (key: string, name: string, uid: string, found: string) =>
-    invalidObject(key, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
+    invalidObject(resource, name, key, preconditionFailed('UID', uid, found));
 
   function check(current: CachedObject<T>, name: string, { uid, resourceVersion }: Preconditions): void {
     if (uid !== undefined && uid !== current.object.metadata.uid) throw otherUid(current.key, name, uid, current.object.metadata.uid ?? '');
@@ -346,7 +345,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
             throw error;
           },
         );
-        if (isReadable) throw invalidObject(key, name, 'unsafe deletion is not allowed because the object is decodable from storage');
+        if (isReadable)
+          throw invalidObject(resource, name, key, 'unsafe deletion is not allowed because the object is decodable from storage');
         if ((await raw.commit([{ key, modRevision: stored.modRevision }], [{ delete: key }])).ok) return;
       }
     },

@@ -1,6 +1,7 @@
 /** Others who say who may do what: --authorization-webhook-*, and the webhooks of --authorization-config. */
 import {
   type AccessCondition,
+  aggregateMessage,
   BudgetError,
   CelError,
   CostError,
@@ -130,7 +131,7 @@ function conditionsHold(conditions: NonNullable<AccessWebhookOptions['conditions
     }
   }
   if (failures.length === 0) return true;
-  throw new Error(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
+  throw new Error(aggregateMessage(failures));
 }
 
 export function accessWebhook(options: AccessWebhookOptions): Authorizer {

@@ -1,7 +1,16 @@
-import { type ClusterRole, errors, goQuote, type KubeObject, type PolicyRule, type Role, type RoleBinding } from '../../../api/index.ts';
+import {
+  aggregateMessage,
+  type ClusterRole,
+  errors,
+  goQuote,
+  type KubeObject,
+  type PolicyRule,
+  type Role,
+  type RoleBinding,
+} from '../../../api/index.ts';
 import { changesOnlyOwnership } from '../../admission/context.ts';
 import type { AdmissionPlugin, AdmissionRequest, Authorizer, UserInfo } from '../../request.ts';
-import { aggregated, type Rbac } from './rbac.ts';
+import type { Rbac } from './rbac.ts';
 import { compactRules, describeRule, uncoveredRules } from './rules.ts';
 
 const group = 'rbac.authorization.k8s.io';
@@ -35,7 +44,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
     if (missing.size === 0) return;
     const unresolved = rbac.rulesOf(request.user, namespace).errors;
     const text = `user ${describeUser(request.user)} is attempting to grant RBAC permissions not currently held:\n${[...missing].sort().join('\n')}${
-      unresolved.length > 0 ? `; resolution errors: [${aggregated(unresolved)}]` : ''
+      unresolved.length > 0 ? `; resolution errors: [${aggregateMessage(unresolved)}]` : ''
     }`;
     throw errors.forbidden({ group, plural: request.resource }, request.name, text);
   };

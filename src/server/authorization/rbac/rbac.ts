@@ -1,5 +1,5 @@
 import type { PolicyRule, Subject } from '../../../api/index.ts';
-import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../../api/index.ts';
+import { aggregateMessage, ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../../api/index.ts';
 import type { Attributes, Authorizer, Decision, UserInfo } from '../../request.ts';
 import { type Follower, follow, type Storages } from '../../storages.ts';
 import { ruleAllows } from './rules.ts';
@@ -44,12 +44,6 @@ class BindingIndex {
         yield { binding, key: binding.subjects?.length === 1 ? key : (keysOf(binding).find((k) => keys.has(k)) ?? key) };
       }
   }
-}
-
-/** Several messages in one, as upstream joins errors: each once, in brackets unless it is the only one. */
-export function aggregated(messages: readonly string[]): string {
-  const distinct = [...new Set(messages)];
-  return distinct.length === 1 ? (distinct[0] ?? '') : `[${distinct.join(', ')}]`;
 }
 
 const keyOf = (subject: Subject, namespace: string | undefined) =>
@@ -146,7 +140,7 @@ export function createRbac(storages: Storages, options: { signal: AbortSignal; o
       }
       return {
         decision: 'noOpinion',
-        reason: errors.length === 0 ? '' : `RBAC: ${aggregated(errors)}`,
+        reason: errors.length === 0 ? '' : `RBAC: ${aggregateMessage(errors)}`,
       };
     },
     rulesFor(user, namespace) {
@@ -164,7 +158,7 @@ export function createRbac(storages: Storages, options: { signal: AbortSignal; o
           .filter((r) => r.nonResourceURLs?.length)
           .map((r) => ({ verbs: r.verbs, nonResourceURLs: r.nonResourceURLs ?? [] })),
         incomplete: false,
-        ...(errors.length > 0 ? { evaluationError: aggregated(errors) } : {}),
+        ...(errors.length > 0 ? { evaluationError: aggregateMessage(errors) } : {}),
       });
     },
   };

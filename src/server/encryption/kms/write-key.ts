@@ -4,11 +4,12 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { aggregateError } from '../../../api/index.ts';
 import type { Clock } from '../../../time/index.ts';
 import { hashOf } from '../../metrics/hash-of.ts';
 import { aesGcmFromSeed, derivedBytes } from '../aes.ts';
 import type { EncryptionMetrics } from '../metrics.ts';
-import { aggregate, type Transformer } from '../transformer.ts';
+import type { Transformer } from '../transformer.ts';
 import { type EncryptedObject, keyIdProblem, keyOf, keySource, validateEncryptedObject } from './encrypted-object.ts';
 import type { KeyService } from './key-service.ts';
 
@@ -130,9 +131,8 @@ export async function openKeyRing({ name, service, clock, logger, metrics, signa
       metrics.keyInStatus(name, status.keyId);
       await rotate(status.keyId).catch((error) => errors.push(error));
     }
-    if (errors.length === 0) return;
-    const all = aggregate(errors);
-    throw new Error(`kmsv2 Provider ${name} is not healthy, error: ${all.message}`, { cause: all });
+    const all = aggregateError(errors);
+    if (all) throw new Error(`kmsv2 Provider ${name} is not healthy, error: ${all.message}`, { cause: all });
   }
 
   const check = async (): Promise<void> => {
