@@ -39,6 +39,31 @@ test('a list whose revision was given up between its pages goes on with what is 
   expect(promisesOf(history)).toContain('lists are of one moment');
 });
 
+test.each(seeds)('what nobody saw, of a server that was killed, leaves open what comes after it (seed %i)', (seed) => {
+  const history = exampleHistory(seed);
+  const observer = watchOf(history, 'observer-0');
+  // The gap ends just before something is created again.
+  const end = observer.events.findIndex((event, i) => i > 20 && event.type === 'ADDED');
+  const [first, last] = [found(observer.events[end - 8]), found(observer.events[end - 1])];
+  const isLost = (revision = 0) => revision >= first.revision && revision <= last.revision;
+  const after = { ...observer, id: 9999, version: String(last.revision), events: observer.events.slice(end) };
+  observer.events.splice(end - 8);
+  history.watches = [observer, after];
+  for (const operation of history.operations)
+    if (operation.invokedAt < last.at + 2 && (operation.answeredAt ?? 0) > first.at - 2) operation.outcome = 'unknown';
+  history.operations = history.operations.filter(({ outcome, call }) => outcome !== 'unknown' || !['get', 'list'].includes(call.verb));
+  for (const operation of history.operations) {
+    if (operation.outcome === 'unknown' || isLost(operation.state?.revision)) {
+      operation.outcome = 'unknown';
+      delete operation.state;
+    }
+  }
+  const findings = checkHistory(history);
+  expect(describeFindings(history, findings)).toContain('8 revisions unseen: consistent');
+  found(after.events[0]).type = 'DELETED';
+  expect(promisesOf(history)).toContain('watches');
+});
+
 type Spoil = (history: History) => void;
 
 const spoiled: [what: string, promise: string, spoil: Spoil][] = [

@@ -48,9 +48,10 @@ function getProblem(operation: Operation, timeline: Timeline, known: Known): Vio
   }
   const to = Math.min(known.ceiling(operation.answeredAt).revision - 1, timeline.end);
   const first = countUntil(past, from.revision);
-  if (!past[first - 1]?.state || !timeline.knows(from.revision, to)) return undefined;
+  const present = past[first - 1];
+  if (!present?.state || !timeline.knows(present.revision, to)) return undefined;
   for (const event of past.slice(first)) if (event.revision <= to && !event.state) return undefined;
-  const what = `${call.key} was not found though it was there from revision ${past[first - 1]?.revision} to after ${to}`;
+  const what = `${call.key} was not found though it was there from revision ${present.revision} to after ${to}`;
   return problem('reads of the most recent are', what, from.by, operation);
 }
 

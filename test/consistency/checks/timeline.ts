@@ -11,8 +11,10 @@ export interface TimelineEvent {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';
   /** undefined for a deletion. */
   state: ObjectState | undefined;
-  /** Before it. */
+  /** Before it, as far as it is known. */
   before: ObjectState | undefined;
+  /** Something may have become of the object since then, which nobody saw. */
+  followsGap: boolean;
 }
 
 export interface Timeline {
@@ -112,9 +114,9 @@ export function buildTimeline(history: History): { timeline: Timeline; violation
   for (const [revision, { key, state, by }] of [...witnesses].sort(([a], [b]) => a - b)) {
     const past = byKey.get(key) ?? [];
     const before = past.at(-1)?.state;
-    const isGap = gaps.some((gap) => gap.from <= revision && gap.to > (past.at(-1)?.revision ?? begin));
-    const event: TimelineEvent = { revision, key, type: state ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED', state, before };
-    const wrong = isGap ? undefined : problemOf(event, uids);
+    const followsGap = gaps.some((gap) => gap.from <= revision && gap.to > (past.at(-1)?.revision ?? begin));
+    const event: TimelineEvent = { revision, key, type: state ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED', state, before, followsGap };
+    const wrong = followsGap ? undefined : problemOf(event, uids);
     if (wrong) {
       violations.push({
         promise: 'a history that follows from itself',

@@ -12,9 +12,12 @@ const keptMs = 75_000;
 
 interface Expected {
   revision: number;
-  type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  /** One of these. */
+  types: readonly ('ADDED' | 'MODIFIED' | 'DELETED')[];
   key: Key;
   state: ObjectState | undefined;
+  /** Otherwise the watcher may be told nothing as well: it is not known what was before. */
+  isSure: boolean;
 }
 
 export function checkWatches(history: History, timeline: Timeline, known: Known): Violation[] {
@@ -49,11 +52,14 @@ const selects =
     (!name || key.endsWith(`/${name}`)) &&
     (!color || state.color === color);
 
+const words = ({ types, key }: Expected) => `${types.join(' or ')} ${key}`;
+
 /** What a watcher with this selection is told of an event. */
-function seenBy(accepts: ReturnType<typeof selects>, { key, revision, before, state }: TimelineEvent): Expected | undefined {
+function seenBy(accepts: ReturnType<typeof selects>, { key, revision, before, state, followsGap }: TimelineEvent): Expected | undefined {
   const [was, is] = [accepts(key, before), accepts(key, state)];
-  if (is) return { revision, key, type: was ? 'MODIFIED' : 'ADDED', state };
-  return was && before ? { revision, key, type: 'DELETED', state: { ...before, revision } } : undefined;
+  if (is) return { revision, key, types: followsGap ? ['ADDED', 'MODIFIED'] : [was ? 'MODIFIED' : 'ADDED'], state, isSure: true };
+  if (followsGap) return { revision, key, types: ['DELETED'], state: undefined, isSure: false };
+  return was && before ? { revision, key, types: ['DELETED'], state: { ...before, revision }, isSure: true } : undefined;
 }
 
 function watchProblem(watch: WatchSession, timeline: Timeline, known: Known): string | undefined {
@@ -137,27 +143,22 @@ function liveProblem(
     const isKnown = timeline.knows(reached + 1, Math.min(event.revision, timeline.end));
     for (let next = timeline.events[index]; next && next.revision < event.revision; next = timeline.events[++index]) {
       const missed = seenBy(accepts, next);
-      if (missed && isKnown) return `was not told of revision ${missed.revision} (${missed.type} ${missed.key}) before ${event.revision}`;
+      if (missed?.isSure && isKnown) return `was not told of revision ${missed.revision} (${words(missed)}) before ${event.revision}`;
     }
     reached = event.revision;
     const next = timeline.events[index];
     const expected = next?.revision === event.revision ? seenBy(accepts, next) : undefined;
     if (next?.revision === event.revision) index++;
     if (event.type === 'BOOKMARK') {
-      if (expected && isKnown) return `got a bookmark of revision ${event.revision} without its event (${expected.type} ${expected.key})`;
+      if (expected?.isSure && isKnown) return `got a bookmark of revision ${event.revision} without its event (${words(expected)})`;
       continue;
     }
     if (!isKnown) continue;
     if (!expected) return `was told of ${event.type} ${event.key} at revision ${event.revision}, where nothing of it happened`;
     const { state } = event;
-    if (
-      event.type !== expected.type ||
-      event.key !== expected.key ||
-      state?.value !== expected.state?.value ||
-      state?.uid !== expected.state?.uid ||
-      state?.color !== expected.state?.color
-    )
-      return `was told ${event.type} ${event.key} ${describeState(state)}; it was ${expected.type} ${expected.key} ${describeState(expected.state)}`;
+    const isSame = (['value', 'uid', 'color'] as const).every((part) => state?.[part] === expected.state?.[part]);
+    if (!expected.types.some((type) => type === event.type) || event.key !== expected.key || (expected.isSure && !isSame))
+      return `was told ${event.type} ${event.key} ${describeState(state)}; it was ${words(expected)} ${describeState(expected.state)}`;
   }
   return undefined;
 }
