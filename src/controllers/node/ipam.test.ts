@@ -35,3 +35,15 @@ test('each node gets a range of its own, and one that goes gives its back', asyn
   expect((await c.get(Node, 'c')).spec.podCIDR).toBe('10.244.0.0/24');
   await c.stop();
 });
+
+test('a node that others write to meanwhile is given a range once', async () => {
+  const c = await startCluster([nodeIpamController], { clusterCidrs: ['10.244.0.0/16'], serviceCidrs: ['10.96.0.0/16'] });
+  await c.settle();
+  const before = c.requests();
+  await c.node('a');
+  await Promise.all(['1', '2', '3'].map((cpu) => c.status(Node, 'a', { capacity: { cpu } })));
+  await c.settle(60_000);
+  expect((await c.get(Node, 'a')).spec.podCIDRs).toEqual(['10.244.0.0/24']);
+  expect(c.requests() - before).toBe(1);
+  await c.stop();
+});

@@ -22,14 +22,12 @@ export const nodeIpamController = defineController('node-ipam-controller', ({ cl
   const all = (ranges: ReturnType<typeof rangesOf>, act: 'occupy' | 'release') => {
     for (const range of ranges) for (const set of sets) set[act](range);
   };
-  // Ranges in use are taken before the first is given out: the queue is worked only when the informer has told of all nodes.
+  // Ranges in use are taken before the first is given out: the queue is worked only when the informer has told of all nodes. What a
+  // node is changed to does not matter: its ranges stay, and who has got none is in the queue until there is one.
   nodes.addHandler({
     add(node) {
       all(rangesOf(node), 'occupy');
       queue.add(node.metadata.name);
-    },
-    update(node) {
-      if (rangesOf(node).length === 0) queue.add(node.metadata.name);
     },
     delete: (node) => all(rangesOf(node), 'release'),
   });
