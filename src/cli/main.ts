@@ -18,6 +18,8 @@ const { version }: { version: string } = JSON.parse(readFileSync(new URL('../pac
 const program = new Command('k8ts')
   .description('Kubernetes in TypeScript: a cluster in a second')
   .version(version, '--version', 'say which version of k8ts this is')
+  // What a component says to --version is its own affair.
+  .enablePositionalOptions()
   .showHelpAfterError('(add --help for what can be said)')
   .addCommand(upCommand())
   .addCommand(downCommand())

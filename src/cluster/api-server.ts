@@ -34,12 +34,21 @@ import { checkFlags, flag, list } from './flags.ts';
 import { followCertificates } from './follow-certificates.ts';
 import { hollowNodeAddresses } from './hollow-node-addresses.ts';
 import { allowsAnonymous, identityOptions } from './identity-flags.ts';
-import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
+import {
+  kubeletIdentity,
+  namedCertificates,
+  proxyIdentity,
+  requestHeaderAuthority,
+  servingCertificate,
+  tokenKeys,
+  withCertificateDirectory,
+} from './key-flags.ts';
 import type { Layout } from './layout.ts';
 import { applyMetricFlags } from './metric-flags.ts';
 import { oidcOptions } from './oidc-flags.ts';
 import { messageOf, readText } from './pem-files.ts';
 import { withoutPrivilegedPods } from './privileged-pods.ts';
+import { reportedVersion } from './reported-version.ts';
 import { serviceRanges } from './service-range-flag.ts';
 import { servingOptions, tolerationSeconds } from './serving-flags.ts';
 import { storeCompactionRoute } from './store-compaction.ts';
@@ -86,7 +95,8 @@ export async function openApiServer(
   const authorization = await authorizationOptions(args);
   const clientCa = await clientAuthorities(args, pki.ca.certificate);
   const requestHeaderCa = await requestHeaderAuthority(args, pki);
-  const serving = await servingCertificate(args, pki);
+  const files = await withCertificateDirectory(args, pki);
+  const serving = await servingCertificate(files, pki);
   const kubelets = await kubeletIdentity(args, pki);
   const proxyClient = await proxyIdentity(args, pki);
   const anonymousAuth = allowsAnonymous(args, (message) => logger.warn(message));
@@ -104,6 +114,7 @@ export async function openApiServer(
     auditor: await openAudit(auditOptions(args), { clock, random, logger, registry: metrics }),
     kinds: flag(args['allow-privileged'], false) ? kinds : withoutPrivilegedPods(kinds),
     ...versionOptions(args),
+    version: reportedVersion(args),
     ...limits,
     http: { ...limits.http, limitsAnonymous: gates.isEnabled('UnauthenticatedHTTP2DOSMitigation') },
     isEnabled: gates.isEnabled,
@@ -158,7 +169,7 @@ export async function openApiServer(
   server.addRoute(storeCompactionRoute(store));
   const following = { clock, logger, metrics, serverId: `${hostname()}:${config.apiPort}`, signal: lifetime.signal };
   const authorities = { clientCa, requestHeaderCa: requestHeaderCa.clientCa };
-  followCertificates(server, args, pki, { ...following, serving, authorities, kubelets, proxyClient });
+  followCertificates(server, files, pki, { ...following, serving, authorities, kubelets, proxyClient });
   const { followed } = authorization;
   if (followed)
     followConfiguration({

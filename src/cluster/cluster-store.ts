@@ -32,11 +32,9 @@ export interface StoreFlags {
 
 /** What --etcd-* and --storage-* say to the API server, checked. */
 export function storeFlags(args: ComponentArgs): StoreFlags {
-  const mediaType = args['storage-media-type'] ?? 'application/json';
+  const mediaType = args['storage-media-type'] || 'application/json';
   if (!storageMediaTypes.some((known) => known === mediaType))
-    throw new ClusterError(
-      `--storage-media-type ${JSON.stringify(mediaType)} invalid, must be one of: ${storageMediaTypes.map((t) => JSON.stringify(t)).join(', ')}`,
-    );
+    throw new ClusterError(`--storage-media-type ${JSON.stringify(mediaType)} invalid, allowed values: ${storageMediaTypes.join(', ')}`);
   const backend = args['storage-backend'];
   if (backend !== undefined && backend !== '' && backend !== 'etcd3')
     throw new ClusterError(`--storage-backend invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'`);

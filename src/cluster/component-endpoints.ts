@@ -15,6 +15,7 @@ import { parseFeatureGates } from './feature-gates.ts';
 import { flagValues, loopDefaults, processStartMs } from './flag-values.ts';
 import { portFlag } from './port-flag.ts';
 import { portNear } from './ports.ts';
+import { reportedVersion } from './reported-version.ts';
 
 export interface ComponentEndpoint {
   /** Of upstream's, `kube-scheduler`. */
@@ -44,6 +45,7 @@ export async function serveComponent(endpoint: ComponentEndpoint): Promise<Compo
     openComponentServer({
       ...{ client, clock, random, logger, metrics, configz, port },
       ...(resourceMetrics === undefined ? {} : { resourceMetrics }),
+      version: reportedVersion(args),
       health: createHealth(metrics),
       zPages: {
         component: name,

@@ -10,7 +10,7 @@ import { keyFlags } from './key-flags.ts';
 import { logFlags } from './log-flags.ts';
 import { metricFlags } from './metric-flags.ts';
 import { oidcFlags } from './oidc-flags.ts';
-import { takenFlags } from './taken-flags.ts';
+import { takenFlags, takenLoopFlags } from './taken-flags.ts';
 import { tlsFlags } from './tls-flags.ts';
 
 /** kube-apiserver's, and two for etcd's own users, for whom upstream has none. */
@@ -108,6 +108,7 @@ export const apiserverFlags = [
   ...servingFlags,
   ...tlsFlags,
   ...etcdFlags,
+  'version',
   ...logFlags,
   ...takenFlags,
 ] as const;
@@ -121,7 +122,15 @@ export const leaderElectionFlags = [
   'leader-elect-resource-namespace',
 ] as const;
 /** Of the HTTPS of the scheduler and the controller manager, and of what they tell. */
-const loopFlags = ['bind-address', 'secure-port', 'feature-gates', ...logFlags, ...leaderElectionFlags] as const;
+const loopFlags = [
+  'bind-address',
+  'secure-port',
+  'feature-gates',
+  'version',
+  ...logFlags,
+  ...leaderElectionFlags,
+  ...takenLoopFlags,
+] as const;
 export const controllerManagerFlags = ['allocate-node-cidrs', 'controllers', ...controllerFlags, ...signingFlags, ...loopFlags] as const;
 export const schedulerFlags = ['config', ...loopFlags] as const;
 

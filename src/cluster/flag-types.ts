@@ -27,15 +27,16 @@ const checks = new Map<string, Check>([
     'shutdown-delay-duration shutdown-watch-termination-grace-period',
   ).map((name) => [name, duration] as const),
   ...wordsOf(
-    'allocate-node-cidrs allow-privileged anonymous-auth disable-http2-serving enable-aggregator-routing enable-bootstrap-token-auth',
-    'enable-priority-and-fairness encryption-provider-config-automatic-reload leader-elect permit-address-sharing permit-port-sharing',
+    'allocate-node-cidrs allow-privileged anonymous-auth contention-profiling disable-http2-serving enable-aggregator-routing',
+    'enable-bootstrap-token-auth enable-priority-and-fairness encryption-provider-config-automatic-reload leader-elect permit-address-sharing permit-port-sharing',
     'profiling service-account-extend-token-expiration service-account-lookup shutdown-send-retry-after',
   ).map((name) => [name, boolean] as const),
   ...wordsOf(
     'default-not-ready-toleration-seconds default-unreachable-toleration-seconds delete-collection-workers',
-    'http2-max-streams-per-connection max-mutating-requests-inflight max-requests-inflight min-request-timeout secure-port',
+    'http2-max-streams-per-connection kube-api-burst max-mutating-requests-inflight max-requests-inflight min-request-timeout secure-port',
   ).map((name) => [name, integer] as const),
   ['goaway-chance', fraction],
+  ['kube-api-qps', fraction],
 ]);
 
 /** Throws ClusterError for the first value that is not of its flag's kind. */

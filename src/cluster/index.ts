@@ -1,3 +1,4 @@
+import type { ComponentArgs } from './config.ts';
 import type { DownOptions } from './down.ts';
 import type { RewriteOptions } from './encryption-rewrite.ts';
 import type { ApiServerProcessOptions, LoopProcessOptions } from './separate-processes.ts';
@@ -34,6 +35,7 @@ export const runControlPlaneProcess = async (dataDir: string) =>
   (await import('./control-plane-process.ts')).runControlPlaneProcess(dataDir);
 export const runNodeProcess = async (dataDir: string, node: string) => (await import('./node-process.ts')).runNodeProcess(dataDir, node);
 export const runHollowNodesProcess = async (dataDir: string) => (await import('./hollow-nodes-process.ts')).runHollowNodesProcess(dataDir);
+export const versionAsked = async (args: ComponentArgs) => (await import('./reported-version.ts')).versionAsked(args);
 export const runApiServerProcess = async (options: ApiServerProcessOptions) => {
   restartWithV8Flags(controlPlaneV8Flags);
   return (await import('./separate-processes.ts')).runApiServerProcess(options);

@@ -1,9 +1,18 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, test } from 'vitest';
 import { ensurePki, type Pki } from '../pki/index.ts';
 import { accountCredentials } from './authority-flags.ts';
-import { kubeletIdentity, namedCertificates, proxyIdentity, requestHeaderAuthority, servingCertificate, tokenKeys } from './key-flags.ts';
+import {
+  kubeletIdentity,
+  namedCertificates,
+  proxyIdentity,
+  requestHeaderAuthority,
+  servingCertificate,
+  tokenKeys,
+  withCertificateDirectory,
+} from './key-flags.ts';
 import { serviceRanges } from './service-range-flag.ts';
 import { bareConfig, standaloneConfig } from './standalone-config.ts';
 import { authority, temporaryFiles } from './testing/pem-fixtures.ts';
@@ -29,6 +38,28 @@ it('serves, calls and trusts as flags say, and else by what is its own', async (
   // As with upstream, any name will do where none is given.
   const trusted = await requestHeaderAuthority({ 'requestheader-client-ca-file': certificate }, pki);
   expect(Object.keys(trusted)).toEqual(['clientCa']);
+});
+
+it('serves with what lies in --cert-dir, and puts there what it serves with', async () => {
+  const certDir = join(dir, 'certs');
+  const args = { 'cert-dir': certDir };
+  expect(await withCertificateDirectory({}, pki)).toEqual({});
+  const given = { ...args, 'tls-cert-file': certificate, 'tls-private-key-file': key };
+  expect(await withCertificateDirectory(given, pki)).toEqual(given);
+  const files = await withCertificateDirectory(args, pki);
+  expect(files).toEqual({
+    ...args,
+    'tls-cert-file': join(certDir, 'apiserver.crt'),
+    'tls-private-key-file': join(certDir, 'apiserver.key'),
+  });
+  const written = await servingCertificate(files, pki);
+  expect(written).toEqual({ cert: `${pki.apiserver.certificate}${pki.ca.certificate}`, key: pki.apiserver.key });
+  const another = await ensurePki(join(dir, 'another-pki'), { now: Date.parse('2026-01-01') });
+  expect(await servingCertificate(await withCertificateDirectory(args, another), another)).toEqual(written);
+  rmSync(join(certDir, 'apiserver.key'));
+  await expect(withCertificateDirectory(args, pki)).rejects.toThrow(
+    `error reading ${join(certDir, 'apiserver.key')}, certificate and key must be supplied as a pair`,
+  );
 });
 
 it('shows who asks for a name the certificate that is for it', async () => {
@@ -120,6 +151,8 @@ test('a server alone is told by flags where it answers', () => {
     args: { apiserver: { 'service-cluster-ip-range': '10.9.0.0/24', v: '2' } },
   });
   expect(alone({ 'bind-address': '127.0.0.1' }).advertiseAddress).toBe('192.0.2.1');
+  // Nobody has said which addresses are for pods.
+  expect(config.args.controllerManager).toEqual({ 'allocate-node-cidrs': 'false' });
   expect(() => alone({ 'secure-port': '0' })).toThrow(
     '--secure-port 0 must be between 1 and 65535, inclusive. It cannot be turned off with 0',
   );

@@ -1,5 +1,7 @@
 /** kube-apiserver's flags that name its keys and certificates; those of the cluster's own are for what no flag names. */
 import { X509Certificate } from 'node:crypto';
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDns1123Subdomain } from '../api/index.ts';
 import type { Pki } from '../pki/index.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -9,6 +11,7 @@ import { list } from './flags.ts';
 import { messageOf, publicHalf, readBundle, readKeyPair, readPrivateKey, readPublicKeys, readText } from './pem-files.ts';
 
 export const keyFlags = [
+  'cert-dir',
   'kubelet-certificate-authority',
   'kubelet-client-certificate',
   'kubelet-client-key',
@@ -30,6 +33,33 @@ async function read<T>(what: Promise<T>, prefix = ''): Promise<T> {
     throw new ClusterError(`${prefix}${messageOf(error)}`);
   }
 }
+
+/**
+ * The flags with --tls-cert-file and --tls-private-key-file for what lies in --cert-dir, where those are not given: apiserver.crt and
+ * apiserver.key, put there where they are missing. Who reads them can check the server by them: the authority follows the certificate.
+ */
+export async function withCertificateDirectory(args: ComponentArgs, pki: Pki): Promise<ComponentArgs> {
+  const dir = args['cert-dir'];
+  if (!dir || args['tls-cert-file'] || args['tls-private-key-file']) return args;
+  const [certificate, key] = [join(dir, 'apiserver.crt'), join(dir, 'apiserver.key')];
+  const found = await Promise.all([certificate, key].map(isReadable));
+  if (found[0] !== found[1])
+    throw new ClusterError(
+      `error creating self-signed certificates: error reading ${found[0] ? key : certificate}, certificate and key must be supplied as a pair`,
+    );
+  if (!found[0]) {
+    await mkdir(dir, { recursive: true, mode: 0o755 });
+    await writeFile(certificate, `${pki.apiserver.certificate.trimEnd()}\n${pki.ca.certificate}`, { mode: 0o644 });
+    await writeFile(key, pki.apiserver.key, { mode: 0o600 });
+  }
+  return { ...args, 'tls-cert-file': certificate, 'tls-private-key-file': key };
+}
+
+const isReadable = (file: string) =>
+  access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
 
 /** --tls-cert-file and --tls-private-key-file. */
 export async function servingCertificate(args: ComponentArgs, pki: Pki) {

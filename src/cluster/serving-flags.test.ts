@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { expect, test } from 'vitest';
+import { expect, it, test } from 'vitest';
 import { FieldErrors, fieldErrorMessage, kinds } from '../api/index.ts';
 import { counters, exposition, histograms } from '../observability/index.ts';
+import { storeFlags } from './cluster-store.ts';
+import { controllerManagerFlags, schedulerFlags } from './control-plane-flags.ts';
 import { checkEgressSelectors } from './egress-flags.ts';
 import { checkFlags } from './flags.ts';
 import { identityOptions } from './identity-flags.ts';
@@ -124,6 +126,22 @@ test('what can only be as it is anyway is taken, and held to upstream’s rules'
   };
   expect(() => checkTakenFlags(taken)).not.toThrow();
   for (const name of Object.keys(taken)) expect(takenFlags).toContain(name);
+});
+
+it('takes what control loops are told of how to ask the API server', () => {
+  const args = { 'kube-api-content-type': '', 'kube-api-qps': '.5', 'kube-api-burst': '100', profiling: 'false' };
+  for (const known of [controllerManagerFlags, schedulerFlags]) expect(() => checkFlags(args, known)).not.toThrow();
+  expect(() => checkFlags({ 'kube-api-qps': 'many' }, schedulerFlags)).toThrow('strconv.ParseFloat: parsing "many": invalid syntax');
+});
+
+it('stores in the encoding that --storage-media-type names, JSON by default', () => {
+  expect(storeFlags({}).storageMediaType).toBe('application/json');
+  expect(storeFlags({ 'storage-media-type': '' }).storageMediaType).toBe('application/json');
+  const protobuf = 'application/vnd.kubernetes.protobuf';
+  expect(storeFlags({ 'storage-media-type': protobuf }).storageMediaType).toBe(protobuf);
+  expect(() => storeFlags({ 'storage-media-type': 'text/plain' })).toThrow(
+    `--storage-media-type "text/plain" invalid, allowed values: application/json, ${protobuf}`,
+  );
 });
 
 test.each([

@@ -7,7 +7,7 @@ import { nobodysAddress, primaryAddress } from './placement.ts';
 import { serviceRanges } from './service-range-flag.ts';
 
 /** For which `k8ts up` has options of its own. */
-const placeFlags = ['secure-port', 'bind-address', 'advertise-address', 'cert-dir'];
+const placeFlags = ['secure-port', 'bind-address', 'advertise-address'];
 
 /** A cluster of which nothing is written down. */
 export function bareConfig(): ClusterConfig {
@@ -15,7 +15,8 @@ export function bareConfig(): ClusterConfig {
     ...{ name: 'k8ts', runtime: 'hollow', apiPort: defaultApiPort, bindAddress: '0.0.0.0' },
     ...{ advertiseAddress: primaryAddress() ?? nobodysAddress, podCidr: defaultPodCidr, serviceCidr: defaultServiceCidr },
     ...{ clusterDomain: 'cluster.local', nodes: 0, hollowNodes: 0, registryMirrors: {} },
-    args: { apiserver: {}, controllerManager: {}, scheduler: {}, kubelet: {}, proxy: {} },
+    // Nothing says which addresses are for pods.
+    args: { apiserver: {}, controllerManager: { 'allocate-node-cidrs': 'false' }, scheduler: {}, kubelet: {}, proxy: {} },
   };
 }
 

@@ -112,6 +112,9 @@ const checks: Readonly<Record<string, Check>> = { ...watchCache, ...store, ...ru
 
 export const takenFlags: readonly string[] = Object.keys(checks);
 
+/** Of the scheduler and the controller manager: they ask the API server for no more than they need, and are profiled by Node's means. */
+export const takenLoopFlags = ['contention-profiling', 'kube-api-burst', 'kube-api-content-type', 'kube-api-qps', 'profiling'] as const;
+
 /** Throws ClusterError in upstream's words for a value that upstream would not take either, or that asks for what can't be had here. */
 export function checkTakenFlags(args: ComponentArgs): void {
   for (const [flag, check] of Object.entries(checks)) {

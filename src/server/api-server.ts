@@ -282,7 +282,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     '/openid/v1/jwks',
     '/version',
   ];
-  if (options.zPages) routes.push(zPages({ component: 'apiserver', clock, random, paths, ...options.zPages }));
+  if (options.zPages) routes.push(zPages({ component: 'apiserver', clock, random, paths, version, ...options.zPages }));
 
   const nonResource = async (context: RequestContext): Promise<Answer> => {
     const dump = options.flowControl?.dumps ? flowControl?.fairness?.dump(context) : undefined;

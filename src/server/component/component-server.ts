@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type Client, createDelegation } from '../../client/index.ts';
 import {
+  type BuildInfo,
   exposition,
   expositionType,
   type Health,
@@ -38,6 +39,8 @@ export interface ComponentServerOptions {
   resourceMetrics?: MetricsRegistry;
   /** What /statusz and /flagz tell. */
   zPages: Pick<ZPagesOptions, 'component' | 'startMs' | 'flags' | 'statusz'>;
+  /** Of which build it says to be; default: this one. */
+  version?: Partial<BuildInfo> | undefined;
   /** Further paths, e.g. /debug/pprof/. */
   routes?: readonly ComponentRoute[];
 }
@@ -61,7 +64,7 @@ const notFound = textAnswer('404 page not found\n', 404);
 export async function openComponentServer(options: ComponentServerOptions): Promise<ComponentServer> {
   const { client, clock, random, logger, metrics, health, tls } = options;
   const lifetime = new AbortController();
-  registerBuildInfo(metrics, versionInfo());
+  registerBuildInfo(metrics, versionInfo(options.version));
   registerProcessMetrics(metrics);
 
   const text = async (only?: ReadonlySet<string>, of = metrics): Promise<Answer> => ({
@@ -78,7 +81,7 @@ export async function openComponentServer(options: ComponentServerOptions): Prom
     ...(options.resourceMetrics ? ['/metrics/resources'] : []),
     ...health.paths(),
   ];
-  const zPage = zPages({ clock, random, paths, ...options.zPages });
+  const zPage = zPages({ clock, random, paths, version: options.version, ...options.zPages });
   const answer = async (context: RequestContext): Promise<Answer> => {
     const page = zPage(context);
     if (page !== undefined) return page;

@@ -4,7 +4,7 @@
  */
 
 import { encodeCbor, errors } from '../../api/index.ts';
-import { versionInfo } from '../../observability/index.ts';
+import { type BuildInfo, versionInfo } from '../../observability/index.ts';
 import type { Clock, Random } from '../../time/index.ts';
 import { type Answer, type RequestContext, textAnswer } from '../exchange.ts';
 import { parseAccept } from '../representation/accept.ts';
@@ -23,6 +23,8 @@ export interface ZPagesOptions {
   flags?: (() => Readonly<Record<string, string>>) | undefined;
   /** Default true (--feature-gates=ComponentStatusz). */
   statusz?: boolean | undefined;
+  /** Of which build; default: this one's. */
+  version?: Partial<BuildInfo> | undefined;
 }
 
 type Page = 'Statusz' | 'Flagz';
@@ -87,7 +89,7 @@ function negotiate(context: RequestContext, page: Page): Wish {
 /** The route of the component's pages. */
 export function zPages(options: ZPagesOptions): (context: RequestContext) => Answer | undefined {
   const { component, clock, random, startMs, flags, statusz = true } = options;
-  const { goVersion, gitVersion, major, minor } = versionInfo();
+  const { goVersion, gitVersion, major, minor } = versionInfo(options.version);
   const status = () => ({
     startTime: new Date(startMs).toISOString().replace(/\.\d+Z$/, 'Z'),
     uptimeSeconds: Math.max(0, Math.floor((clock.now() - startMs) / 1000)),
