@@ -5,6 +5,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { type Clock, systemClock } from '../time/index.ts';
+import { chunksOf } from './chunks-of.ts';
 import type { Transport, TransportRequest, TransportResponse } from './client.ts';
 import { failure } from './create-client.ts';
 import { dial, hasRoom, openSession, type Session } from './https-session.ts';
@@ -149,7 +150,7 @@ export function httpsTransport(options: HttpsTransportOptions): HttpsTransport {
           throw failure(asked, { status: answer.status, body });
         }
         // The server frames a watch as lines of WatchEvents.
-        for await (const event of jsonLines(answer.body)) yield event as { type: string; object: unknown };
+        for await (const event of jsonLines(chunksOf(answer.body))) yield event as { type: string; object: unknown };
       } catch (error) {
         if (asked.signal?.aborted) throw asked.signal.reason;
         if (isEndOfStream(error)) return;
@@ -251,7 +252,7 @@ function onAbort(signal: AbortSignal | undefined, stream: NodeJS.EventEmitter, c
 async function collect(body: Readable, signal?: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   try {
-    for await (const chunk of body) chunks.push(chunk);
+    for await (const chunk of chunksOf(body)) chunks.push(chunk);
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }
