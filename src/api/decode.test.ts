@@ -26,6 +26,11 @@ describe('decoding', () => {
     expect(() => decodeJson(body({ template: { spec: { containers: {} } } }), deployment)).toThrow(
       'json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container',
     );
+    // What is embedded has its place in the path.
+    const pod = { group: '', version: 'v1', kind: 'Pod' };
+    expect(() => decodeJson('{"spec":{"volumes":[{"csi":{"readOnly":"x"}}]}}', pod)).toThrow(
+      'json: cannot unmarshal string into Go struct field CSIVolumeSource.spec.volumes.VolumeSource.csi.readOnly of type bool',
+    );
     expect(() => decodeJson('[]', deployment)).toThrow('json: cannot unmarshal array into Go value of type v1.Deployment');
     expect(() => decodeJson(body({}, { metadata: { labels: { a: 1 } } }), deployment)).toThrow(
       'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string',

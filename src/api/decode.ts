@@ -259,7 +259,10 @@ class Decoder {
   #inOrder(node: StructNode, value: JsonObject): JsonObject {
     for (const key of Object.keys(value)) {
       const field = node.byName.get(key);
-      if (field && value[key] !== undefined && value[key] !== null) this.value(field.node, value[key], key);
+      if (!field || value[key] === undefined || value[key] === null) continue;
+      const depth = this.#fields.push(...(field.embedded ?? []));
+      this.value(field.node, value[key], key);
+      this.#fields.length = depth - (field.embedded?.length ?? 0);
     }
     return {};
   }

@@ -9,6 +9,14 @@ const initialism =
   /^(api|aws|cel|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iqn|iscsi|nfs|os|pd|pkix|qos|rbd|se(?=Linux)|ssl|tcp|tty|uid)(?=[A-Z]|$)/;
 const otherNames: Readonly<Record<string, string>> = { cephfs: 'CephFS', storageos: 'StorageOS' };
 
+/** Fields that the internal type calls otherwise. */
+const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'core.v1.GlusterfsPersistentVolumeSource': { endpoints: 'EndpointsName' },
+  'core.v1.GlusterfsVolumeSource': { endpoints: 'EndpointsName' },
+  'core.v1.RBDPersistentVolumeSource': { monitors: 'CephMonitors', image: 'RBDImage', pool: 'RBDPool', user: 'RadosUser' },
+  'core.v1.RBDVolumeSource': { monitors: 'CephMonitors', image: 'RBDImage', pool: 'RBDPool', user: 'RadosUser' },
+};
+
 const goName = (name: string) =>
   otherNames[name] ?? name.replace(initialism, (word) => word.toUpperCase()).replace(/^[a-z]/, (first) => first.toUpperCase());
 
@@ -53,21 +61,22 @@ function absent({ node, pointer }: Field): unknown {
   }
 }
 
-const shownFields = (fields: readonly Field[], value: Fields) =>
+const shownFields = (typeName: string, fields: readonly Field[], value: Fields) =>
   Object.fromEntries(
     fields.flatMap((field) => {
       const own = value[field.name];
       // Embedded, and without what is not set.
       if (field.node.typeName === 'meta.v1.ObjectMeta') return Object.entries(own ?? {});
-      return [[goName(field.name), own === undefined || own === null ? absent(field) : shown(field.node, own)]];
+      const name = names[typeName]?.[field.name] ?? goName(field.name);
+      return [[name, own === undefined || own === null ? absent(field) : shown(field.node, own)]];
     }),
   );
 
 function shownPodSpec(node: StructNode, value: Fields): object {
   const isSecurity = ({ name }: Field) => securityFields.includes(name);
   const fields = inPlace(node).filter((field) => !isSecurity(field) && field.name !== 'serviceAccount');
-  const pod = shownFields(fields, value);
-  const security = shownFields(node.fields.filter(isSecurity), value);
+  const pod = shownFields(node.typeName, fields, value);
+  const security = shownFields(node.typeName, node.fields.filter(isSecurity), value);
   pod.SecurityContext = { ...security, ...(pod.SecurityContext ?? (absent({ ...securityContextOf(node), pointer: false }) as object)) };
   return pod;
 }
@@ -78,11 +87,24 @@ function securityContextOf(node: StructNode): Field {
   return field;
 }
 
+/** A map as Go prints it, in the order of its keys. */
+export const sortedMap = <T>(map: Readonly<Record<string, T>> | undefined): Record<string, T> | null =>
+  map === undefined ? null : Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+
 function shown(node: TypeNode, value: unknown): unknown {
-  if (node.kind === 'list' && Array.isArray(value)) return value.map((item) => shown(node.item, item));
+  // What an absent list and an empty one are to Go is lost in decoding; nearly all were absent.
+  if (node.kind === 'list' && Array.isArray(value)) return value.length === 0 ? null : value.map((item) => shown(node.item, item));
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = value as Fields;
+  if (node.kind === 'map')
+    return sortedMap(Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, shown(node.value, item)])));
+  if (node.kind !== 'struct') return value;
   // What internal types share with the versioned ones has JSON's names there, too.
-  if (node.kind !== 'struct' || node.typeName.startsWith('meta.') || typeof value !== 'object' || value === null) return value;
-  return node.typeName === 'core.v1.PodSpec' ? shownPodSpec(node, value as Fields) : shownFields(inPlace(node), value as Fields);
+  if (node.typeName.startsWith('meta.'))
+    return Object.fromEntries(
+      node.fields.flatMap(({ name, node }) => (fields[name] === undefined ? [] : [[name, shown(node, fields[name])]])),
+    );
+  return node.typeName === 'core.v1.PodSpec' ? shownPodSpec(node, fields) : shownFields(node.typeName, inPlace(node), fields);
 }
 
 /** `value`, of the table's type (`core.v1.SecurityContext`), as upstream's internal type prints it in JSON; or only some `fields` of it. */
@@ -91,6 +113,7 @@ export function internalForm(typeName: string, value: unknown, fields?: readonly
   const node = structNode(typeName);
   if (fields === undefined) return shown(node, value);
   return shownFields(
+    typeName,
     inPlace(node).filter(({ name }) => fields.includes(name)),
     value as Fields,
   );

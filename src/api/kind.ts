@@ -164,6 +164,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validate?(obj: T, errors: FieldErrors): void;
   /** Beside `validate(obj)`, on create only: what may come later but not at first (a pod's ephemeral containers). */
   validateCreate?(obj: T, errors: FieldErrors): void;
+  /** Of an update, upstream tells what may not change before what is wrong with it by itself. */
+  comparesFirst?: boolean;
   /** Beside `validate(next)`, which also runs: immutable fields and transitions. */
   validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header, e.g. deprecated fields. */

@@ -11,7 +11,16 @@ import type {
   OwnerReference,
 } from './generated/meta.v1.ts';
 import { internalForm } from './internal-form.ts';
-import { byteLength, isLabelValue, isQualifiedName, type NameRule, nameIsDnsLabel, nameIsDnsSubdomain, regexMessage } from './names.ts';
+import {
+  byteLength,
+  isLabelValue,
+  isPathSegmentName,
+  isQualifiedName,
+  type NameRule,
+  nameIsDnsLabel,
+  nameIsDnsSubdomain,
+  regexMessage,
+} from './names.ts';
 import { parseApiVersion } from './resource.ts';
 
 const metadataPath = new FieldPath('metadata');
@@ -43,7 +52,9 @@ export function areAnnotationsTooLong(annotations: Readonly<Record<string, strin
 }
 
 function validateOwnerReference(owner: OwnerReference, path: FieldPath, errors: FieldErrors): void {
-  const { group, version } = parseApiVersion(owner.apiVersion ?? '');
+  const apiVersion = owner.apiVersion ?? '';
+  // More than a group and a version is neither.
+  const { group, version } = parseApiVersion(apiVersion.split('/').length > 2 ? '' : apiVersion);
   if (version === '') errors.invalid(path.child('apiVersion'), owner.apiVersion ?? '', 'version must not be empty');
   for (const field of ['kind', 'name', 'uid'] as const) if (!owner[field]) errors.invalid(path.child(field), '', 'must not be empty');
   if (group === '' && version === 'v1' && owner.kind === 'Event')
@@ -151,6 +162,23 @@ export function validateObjectMeta(
   validateOwnerReferences(meta.ownerReferences, path.child('ownerReferences'), errors);
   validateFinalizers(meta.finalizers, path.child('finalizers'), errors);
   validateManagedFields(meta.managedFields, path.child('managedFields'), errors);
+}
+
+/**
+ * What upstream asks of the metadata in every update, before the kind does: some of it is said twice. Parts shared with `prev` by reference
+ * are known to be valid.
+ */
+export function validateCommonMeta(next: Partial<ObjectMeta>, prev: Partial<ObjectMeta>, errors: FieldErrors): void {
+  const at = (field: string) => metadataPath.child(field);
+  const { generateName } = next;
+  if (generateName && generateName !== prev.generateName) {
+    for (const message of isPathSegmentName(generateName, true)) errors.invalid(at('generateName'), generateName, message);
+  }
+  if (next.labels !== prev.labels) validateLabels(next.labels, at('labels'), errors);
+  if (next.annotations !== prev.annotations) validateAnnotations(next.annotations, at('annotations'), errors);
+  if (next.ownerReferences !== prev.ownerReferences) validateOwnerReferences(next.ownerReferences, at('ownerReferences'), errors);
+  if (next.finalizers !== prev.finalizers) validateFinalizers(next.finalizers, at('finalizers'), errors);
+  if (next.managedFields !== prev.managedFields) validateManagedFields(next.managedFields, at('managedFields'), errors);
 }
 
 /**

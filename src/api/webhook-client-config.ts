@@ -50,8 +50,8 @@ function validatePath(urlPath: string, path: FieldPath, errors: FieldErrors): vo
 
 function validateService({ name, namespace, path: urlPath = '', port = 443 }: WebhookService, path: FieldPath, errors: FieldErrors): void {
   // Upstream takes the one for the other.
-  if (!namespace) errors.required(path.child('name'), 'service name is required');
-  if (!name) errors.required(path.child('namespace'), 'service namespace is required');
+  if (!namespace) errors.required(path.child('name'));
+  if (!name) errors.required(path.child('namespace'));
   const wrongPort = isPortNumber(port);
   if (wrongPort.length > 0) errors.invalid(path.child('port'), port, `port is not valid: ${wrongPort.join(', ')}`);
   validatePath(urlPath, path.child('path'), errors);

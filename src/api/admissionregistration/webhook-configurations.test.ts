@@ -68,11 +68,7 @@ test.each<[string, object, string[]]>([
     url('https://a/%zz'),
     [`clientConfig.url: Required value: url must be a valid URL: parse "https://a/%zz": invalid URL escape "%zz"${form}`],
   ],
-  [
-    'a service without a namespace',
-    { clientConfig: { service: { name: 'a' } } },
-    ['clientConfig.service.name: Required value: service name is required'],
-  ],
+  ['a service without a namespace', { clientConfig: { service: { name: 'a' } } }, ['clientConfig.service.name: Required value']],
   ['a path of one step', servicePath('/'), []],
   ['a path with a slash at its end', servicePath('/foo/'), []],
   [

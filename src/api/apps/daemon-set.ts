@@ -7,6 +7,7 @@ import { DaemonSet, type DaemonSetSpec } from '../generated/apps.v1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import * as extensions from '../generated/extensions.v1beta1.ts';
 import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { internalForm, sortedMap } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
 import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
@@ -39,8 +40,7 @@ function setTemplateGeneration({ metadata }: DaemonSet, value: number): void {
 function validateUpdateStrategy({ updateStrategy = {} }: DaemonSetSpec, path: FieldPath, errors: FieldErrors): void {
   if (updateStrategy.type === 'OnDelete') return;
   if (updateStrategy.type !== 'RollingUpdate') {
-    const shown = { Type: updateStrategy.type ?? '', RollingUpdate: updateStrategy.rollingUpdate ?? null };
-    errors.notSupported(path, shown, ['RollingUpdate', 'OnDelete']);
+    errors.notSupported(path, internalForm('apps.v1.DaemonSetUpdateStrategy', updateStrategy), ['RollingUpdate', 'OnDelete']);
     return;
   }
   const at = path.child('rollingUpdate');
@@ -131,17 +131,22 @@ export const daemonSet = defineKind<DaemonSet>({
     const read = readSelector(selector);
     const labels = template?.metadata?.labels;
     if (read && !read.matches(labels))
-      errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+      errors.invalid(specPath.child('template', 'metadata', 'labels'), sortedMap(labels), '`selector` does not match template `labels`');
     if (selector && isEmptySelector(selector))
-      errors.invalid(specPath.child('selector'), selector, 'empty selector is invalid for daemonset');
+      errors.invalid(
+        specPath.child('selector'),
+        internalForm('meta.v1.LabelSelector', selector),
+        'empty selector is invalid for daemonset',
+      );
     validateAlwaysTemplate(template, 'DaemonSet', specPath.child('template'), errors);
     requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
     validateUpdateStrategy(spec, specPath.child('updateStrategy'), errors);
     requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
   },
   warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template, { isNamed: false }),
+  comparesFirst: true,
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
+    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors, 'meta.v1.LabelSelector');
   },
   subresources: {
     status: {

@@ -9,6 +9,7 @@ import * as v1beta1 from '../generated/apps.v1beta1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import * as extensions from '../generated/extensions.v1beta1.ts';
 import { type IntOrString, isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { validateImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
@@ -81,7 +82,7 @@ function validateStrategy(strategy: DeploymentStrategy, path: FieldPath, errors:
     return;
   }
   if (strategy.type !== 'RollingUpdate') {
-    errors.notSupported(path, { Type: strategy.type ?? '', RollingUpdate: strategy.rollingUpdate ?? null }, ['Recreate', 'RollingUpdate']);
+    errors.notSupported(path, internalForm('apps.v1.DeploymentStrategy', strategy), ['Recreate', 'RollingUpdate']);
     return;
   }
   const at = path.child('rollingUpdate');
@@ -167,7 +168,7 @@ export const deployment = defineKind<Deployment>({
   },
   warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
+    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors, 'meta.v1.LabelSelector');
   },
   subresources: {
     status: { keepsMetadata: 'labels', validate: validateStatus },

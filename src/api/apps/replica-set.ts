@@ -45,7 +45,7 @@ export const replicaSet = defineKind<ReplicaSet>({
   },
   warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
   validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors);
+    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors, 'meta.v1.LabelSelector');
   },
   subresources: {
     status: {

@@ -12,6 +12,7 @@ import * as v1beta1 from '../generated/apps.v1beta1.ts';
 import * as v1beta2 from '../generated/apps.v1beta2.ts';
 import type { PersistentVolumeClaim, PodTemplateSpec } from '../generated/core.v1.ts';
 import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from '../int-or-percent.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel } from '../names.ts';
 import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
@@ -36,7 +37,12 @@ function validateUpdateStrategy({ updateStrategy = {} }: StatefulSetSpec, errors
   const { type, rollingUpdate } = updateStrategy;
   if (!type) errors.required(path);
   else if (type === 'OnDelete') {
-    if (rollingUpdate) errors.invalid(path.child('rollingUpdate'), rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'");
+    if (rollingUpdate)
+      errors.invalid(
+        path.child('rollingUpdate'),
+        internalForm('apps.v1.RollingUpdateStatefulSetStrategy', rollingUpdate),
+        "only allowed for updateStrategy 'RollingUpdate'",
+      );
   } else if (type === 'RollingUpdate') {
     if (!rollingUpdate) return;
     const at = path.child('rollingUpdate');
@@ -46,7 +52,7 @@ function validateUpdateStrategy({ updateStrategy = {} }: StatefulSetSpec, errors
     requireNonNegativeIntOrPercent(maxUnavailable, at.child('maxUnavailable'), errors);
     if (isZero(maxUnavailable)) errors.invalid(at.child('maxUnavailable'), maxUnavailable, 'cannot be 0');
     requireAtMost100Percent(maxUnavailable, at.child('maxUnavailable'), errors);
-  } else errors.invalid(path, { Type: type, RollingUpdate: rollingUpdate ?? null }, "must be 'RollingUpdate' or 'OnDelete'");
+  } else errors.invalid(path, internalForm('apps.v1.StatefulSetUpdateStrategy', updateStrategy), "must be 'RollingUpdate' or 'OnDelete'");
 }
 
 function validateRetentionPolicy({ persistentVolumeClaimRetentionPolicy: policy }: StatefulSetSpec, errors: FieldErrors): void {
@@ -63,7 +69,9 @@ function withClaims(template: PodTemplateSpec, claims: readonly PersistentVolume
     ...names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
     ...(template.spec.volumes ?? []).filter(({ name }) => !names.includes(name)),
   ];
-  return { ...template, spec: { ...template.spec, volumes } };
+  // The controller gives each pod a name and a domain of its own.
+  const { hostname: _, subdomain: __, ...spec } = template.spec;
+  return { ...template, spec: { ...spec, volumes } };
 }
 
 interface Rules {
@@ -101,7 +109,8 @@ function validateSpec(spec: StatefulSetSpec, rules: Rules, errors: FieldErrors):
   if (!spec.selector) errors.required(selectorPath);
   else {
     validateLabelSelector(spec.selector, selectorPath, errors);
-    if (isEmptySelector(spec.selector)) errors.invalid(selectorPath, spec.selector, 'empty selector is invalid for statefulset');
+    if (isEmptySelector(spec.selector))
+      errors.invalid(selectorPath, internalForm('meta.v1.LabelSelector', spec.selector), 'empty selector is invalid for statefulset');
   }
   if (validateSelectorMatches(spec.selector, spec.template, specPath, errors, '')) validateTemplate(spec, rules, errors);
   validateRunsForEver(spec.template, 'StatefulSet', specPath.child('template'), errors);

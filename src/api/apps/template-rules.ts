@@ -4,6 +4,7 @@ import { validatePodTemplate } from '../core/pod-spec.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { PodTemplateSpec } from '../generated/core.v1.ts';
 import type { LabelSelector, ObjectMeta } from '../generated/meta.v1.ts';
+import { internalForm, sortedMap } from '../internal-form.ts';
 import { validateLabelSelector } from '../object-meta.ts';
 import { type Selector, SelectorError, selectorFromObject } from '../selectors.ts';
 
@@ -27,7 +28,8 @@ export function validateWorkloadSelector(selector: LabelSelector | undefined, ki
     return;
   }
   validateLabelSelector(selector, path, errors);
-  if (isEmptySelector(selector)) errors.invalid(path, selector, `empty selector is invalid for ${kind}`);
+  if (isEmptySelector(selector))
+    errors.invalid(path, internalForm('meta.v1.LabelSelector', selector), `empty selector is invalid for ${kind}`);
 }
 
 /**
@@ -43,12 +45,12 @@ export function validateSelectorMatches(
 ): boolean {
   const read = readSelector(selector);
   if (!read) {
-    errors.invalid(specPath.child('selector'), selector, unreadable);
+    errors.invalid(specPath.child('selector'), internalForm('meta.v1.LabelSelector', selector), unreadable);
     return false;
   }
   const labels = template?.metadata?.labels;
   if (!read.everything && !read.matches(labels))
-    errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+    errors.invalid(specPath.child('template', 'metadata', 'labels'), sortedMap(labels), '`selector` does not match template `labels`');
   return true;
 }
 

@@ -166,7 +166,8 @@ export function validateAutoscaler(
   const least = prev?.spec.minReplicas === 0 || errors.isEnabled('HPAScaleToZero', false) ? 0 : 1;
   if (minReplicas !== undefined && minReplicas < least)
     errors.invalid(specPath.child('minReplicas'), minReplicas, `must be greater than or equal to ${least}`);
-  if (maxReplicas < 1) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than 0');
+  if (maxReplicas === 0) errors.required(specPath.child('maxReplicas'), 'must be set and greater than 0');
+  else if (maxReplicas < 0) errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than or equal to 1');
   if (minReplicas !== undefined && maxReplicas < minReplicas)
     errors.invalid(specPath.child('maxReplicas'), maxReplicas, 'must be greater than or equal to `minReplicas`');
   const must = targetApiVersion(scaleTargetRef, prev?.spec.scaleTargetRef);

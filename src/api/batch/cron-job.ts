@@ -4,6 +4,7 @@ import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { CronJob, type CronJobSpec } from '../generated/batch.v1.ts';
 import * as v1beta1 from '../generated/batch.v1beta1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, nameColumn, translateTimestampSince } from '../printing.ts';
 import { formatLabelSelector } from '../selectors.ts';
@@ -11,6 +12,7 @@ import { orphaning, sameShape } from '../served-version.ts';
 import { isTimeZone, scheduleProblem } from './cron-schedule.ts';
 import { validateJobSpec } from './job-spec.ts';
 import { jobWarnings } from './job-warnings.ts';
+import { defaultPodFailurePolicy } from './pod-failure-policy.ts';
 
 const specPath = new FieldPath('spec');
 /** The jobs' names have the scheduled minute as a suffix, and must be labels. */
@@ -49,7 +51,8 @@ function validateTemplate({ jobTemplate }: CronJobSpec, errors: FieldErrors): vo
     return;
   }
   validateJobSpec(template, path, errors);
-  if (template.selector) errors.invalid(path.child('selector'), template.selector, '`selector` will be auto-generated');
+  if (template.selector)
+    errors.invalid(path.child('selector'), internalForm('meta.v1.LabelSelector', template.selector), '`selector` will be auto-generated');
   if (template.manualSelector) errors.notSupported(path.child('manualSelector'), template.manualSelector, ['nil', 'false']);
 }
 
@@ -73,6 +76,7 @@ export const cronJob = defineKind<CronJob>({
     if (!spec) return;
     spec.concurrencyPolicy ||= 'Allow';
     spec.suspend ??= false;
+    if (spec.jobTemplate?.spec) defaultPodFailurePolicy(spec.jobTemplate.spec);
     spec.successfulJobsHistoryLimit ??= 3;
     spec.failedJobsHistoryLimit ??= 1;
     if (spec.jobTemplate?.spec?.template) defaultPodTemplate(spec.jobTemplate.spec.template);

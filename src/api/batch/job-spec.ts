@@ -3,6 +3,7 @@ import { allowOneOf, requireDomainPrefixedPath, requireNonNegative } from '../co
 import { validatePodTemplate } from '../core/pod-spec.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JobSpec } from '../generated/batch.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { validatePodFailurePolicy } from './pod-failure-policy.ts';
 import { validateSuccessPolicy } from './success-policy.ts';
 
@@ -61,7 +62,12 @@ export function validateJobSpec(spec: JobSpec, path: FieldPath, errors: FieldErr
       if (spec[field] !== undefined) errors.invalid(path.child(field), spec[field], 'requires indexed completion mode');
   if (spec.podFailurePolicy) validatePodFailurePolicy(spec, path.child('podFailurePolicy'), errors);
   if (spec.successPolicy) {
-    if (completionMode !== 'Indexed') errors.invalid(path.child('successPolicy'), spec.successPolicy, 'requires indexed completion mode');
+    if (completionMode !== 'Indexed')
+      errors.invalid(
+        path.child('successPolicy'),
+        internalForm('batch.v1.SuccessPolicy', spec.successPolicy),
+        'requires indexed completion mode',
+      );
     else validateSuccessPolicy(spec, path.child('successPolicy'), errors);
   }
   if (spec.podReplacementPolicy !== undefined) {

@@ -6,6 +6,8 @@ import { requireCounts } from '../apps/template-rules.ts';
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { Job, JobStatus } from '../generated/batch.v1.ts';
+import { internalForm } from '../internal-form.ts';
+import { fieldImmutable } from '../object-meta.ts';
 import { firstCommonIndex, readIndexes } from './index-list.ts';
 
 const path = new FieldPath('status');
@@ -72,11 +74,11 @@ function validateTimes(job: Job, status: JobStatus, before: JobStatus, errors: F
     if (completionTime === undefined && complete) errors.required(at, 'completionTime is required for Complete jobs');
   }
   const backwards = startTime !== undefined && completionTime !== undefined && Date.parse(completionTime) < Date.parse(startTime);
-  if ((startChanged || completionChanged) && backwards) errors.invalid(at, completionTime, 'completionTime cannot be set before startTime');
+  if ((startChanged || completionChanged) && backwards) errors.invalid(at, completionTime, 'must be equal to or after `startTime`');
   if (completionChanged && completionTime !== undefined && before.completionTime !== undefined)
-    errors.invalid(at, completionTime, 'completionTime cannot be mutated');
+    errors.invalid(at, completionTime, fieldImmutable);
   if (startChanged && before.startTime !== undefined && !job.spec.suspend)
-    errors.required(path.child('startTime'), 'startTime cannot be removed for unsuspended job');
+    errors.invalid(path.child('startTime'), startTime, 'field is immutable for unsuspended job once set');
 }
 
 function validateFinished(status: JobStatus, before: JobStatus, errors: FieldErrors): void {
@@ -89,7 +91,11 @@ function validateFinished(status: JobStatus, before: JobStatus, errors: FieldErr
   if (changed('active') && active > 0) errors.invalid(path.child('active'), active, 'active>0 is invalid for finished job');
   if (changed('startTime') && startTime === undefined) errors.required(path.child('startTime'), 'startTime is required for finished job');
   if (changed('uncountedTerminatedPods') && (uncounted?.failed?.length ?? 0) + (uncounted?.succeeded?.length ?? 0) > 0)
-    errors.invalid(path.child('uncountedTerminatedPods'), uncounted, 'uncountedTerminatedPods needs to be empty for finished job');
+    errors.invalid(
+      path.child('uncountedTerminatedPods'),
+      internalForm('batch.v1.UncountedTerminatedPods', uncounted),
+      'must be empty for finished job',
+    );
   if (changed('terminating') && terminating > 0)
     errors.invalid(path.child('terminating'), terminating, 'terminating>0 is invalid for finished job');
 }
@@ -107,6 +113,10 @@ function validateIndexLists(job: Job, status: JobStatus, before: JobStatus, erro
       errors.invalid(path.child(name), text, `error parsing ${name}: ${error.message}`);
     }
   };
+  if (completions !== undefined) {
+    if (completedChanged) checkReadable('completedIndexes', completedIndexes);
+    if (failedChanged && failedIndexes !== undefined && backoffLimitPerIndex !== undefined) checkReadable('failedIndexes', failedIndexes);
+  }
   if (completedChanged && completedIndexes !== '' && completionMode !== 'Indexed')
     errors.invalid(
       path.child('completedIndexes'),
@@ -115,10 +125,7 @@ function validateIndexLists(job: Job, status: JobStatus, before: JobStatus, erro
     );
   if (failedChanged && failedIndexes !== undefined && backoffLimitPerIndex === undefined)
     errors.invalid(path.child('failedIndexes'), failedIndexes, 'cannot set non-null failedIndexes when backoffLimitPerIndex is null');
-  if (completions === undefined || (!completedChanged && !failedChanged)) return;
-  if (completedChanged) checkReadable('completedIndexes', completedIndexes);
-  if (failedChanged && failedIndexes !== undefined && backoffLimitPerIndex !== undefined) checkReadable('failedIndexes', failedIndexes);
-  if (failedIndexes === undefined) return;
+  if (completions === undefined || failedIndexes === undefined || (!completedChanged && !failedChanged)) return;
   const common = firstCommonIndex(completedIndexes, failedIndexes, completions);
   if (common !== undefined)
     errors.invalid(path.child('failedIndexes'), failedIndexes, `failedIndexes and completedIndexes overlap at index: ${common}`);

@@ -4,6 +4,7 @@ import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { Job, type JobSpec } from '../generated/batch.v1.ts';
 import type { PodTemplateSpec } from '../generated/core.v1.ts';
+import { internalForm, sortedMap } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label } from '../names.ts';
 import { validateImmutable, validateLabelSelector } from '../object-meta.ts';
@@ -11,6 +12,7 @@ import { ageColumn, fieldDoc, humanDuration, nameColumn } from '../printing.ts';
 import { validateJobSpec } from './job-spec.ts';
 import { validateJobStatus } from './job-status.ts';
 import { jobWarnings } from './job-warnings.ts';
+import { defaultPodFailurePolicy } from './pod-failure-policy.ts';
 
 const specPath = new FieldPath('spec');
 const maxInt32 = 2147483647;
@@ -63,7 +65,8 @@ function validateGeneratedSelector(
   };
   for (const [key, value] of Object.entries(expected)) requireLabel(spec.template, key, value, errors);
   const selector = readSelector(spec.selector);
-  if (selector && !selector.matches(expected)) errors.invalid(specPath.child('selector'), spec.selector, '`selector` not auto-generated');
+  if (selector && !selector.matches(expected))
+    errors.invalid(specPath.child('selector'), internalForm('meta.v1.LabelSelector', spec.selector), '`selector` not auto-generated');
 }
 
 function validateSpec(spec: JobSpec, errors: FieldErrors): void {
@@ -73,7 +76,7 @@ function validateSpec(spec: JobSpec, errors: FieldErrors): void {
   const selector = readSelector(spec.selector);
   const labels = spec.template.metadata?.labels;
   if (selector && !selector.matches(labels))
-    errors.invalid(specPath.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
+    errors.invalid(specPath.child('template', 'metadata', 'labels'), sortedMap(labels), '`selector` does not match template `labels`');
 }
 
 /** The pods of an indexed job are named after it and their number. */
@@ -169,7 +172,7 @@ export const job = defineKind<Job>({
     spec.completionMode ??= 'NonIndexed';
     spec.suspend ??= false;
     spec.manualSelector ??= false;
-    for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
+    defaultPodFailurePolicy(spec);
     spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
     spec.template ??= { spec: { containers: [] } };
     defaultPodTemplate(spec.template);

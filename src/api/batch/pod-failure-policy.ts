@@ -18,6 +18,11 @@ const statuses = ['False', 'True', 'Unknown'];
 /** Go's `%q` of a list of strings. */
 const goQuoted = (values: readonly string[]) => `[${values.map((v) => JSON.stringify(v)).join(' ')}]`;
 
+/** A condition that says no status is one that is true. */
+export function defaultPodFailurePolicy({ podFailurePolicy }: JobSpec): void {
+  for (const { onPodConditions = [] } of podFailurePolicy?.rules ?? []) for (const pattern of onPodConditions) pattern.status ||= 'True';
+}
+
 function requireKnown(errors: FieldErrors, path: FieldPath, value: string | undefined, known: readonly string[]): void {
   if (!value) errors.required(path, `valid values: ${goQuoted(known)}`);
   else allowOneOf(errors, path, value, known);
@@ -41,7 +46,7 @@ function validateExitCodes(
   if (containerName !== undefined && !containerNames.includes(containerName))
     errors.invalid(path.child('containerName'), containerName, 'must be one of the container or initContainer names in the pod template');
   const at = path.child('values');
-  if (values.length === 0) errors.invalid(at, values, 'at least one value is required');
+  if (values.length === 0) errors.invalid(at, null, 'at least one value is required');
   else if (values.length > maxExitCodes) errors.tooMany(at, values.length, maxExitCodes);
   for (const [i, value] of values.entries()) {
     if (operator === 'In' && value === 0) errors.invalid(at.index(i), value, 'must not be 0 for the In operator');

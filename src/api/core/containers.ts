@@ -62,11 +62,12 @@ function validateResizePolicy(
     requireOneOf(errors, path, resourceName, ['cpu', 'memory']);
     requireOneOf(errors, path, restartPolicy, ['NotRequired', 'RestartContainer']);
     if (scope.spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired')
-      errors.invalid(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'");
+      errors.invalid(path, restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
   }
 }
 
 const maxRestartRules = 20;
+const needsRestartPolicy = 'must specify restartPolicy when restart rules are used';
 
 /** A container's own restart policy and the rules by exit code that come before it (KEP-5307, KEP-5532). */
 function validateRestartRules(container: Container, path: FieldPath, errors: FieldErrors): void {
@@ -75,7 +76,7 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
   if (restartPolicy !== undefined && !supported.includes(restartPolicy))
     errors.notSupported(path.child('restartPolicy'), restartPolicy, supported);
   if (rules.length === 0) return;
-  if (restartPolicy === undefined) errors.required(path.child('restartPolicy'), 'must specify restartPolicy when restart rules are used');
+  if (restartPolicy === undefined) errors.required(path.child('restartPolicy'), needsRestartPolicy);
   const at = path.child('restartPolicyRules');
   if (rules.length > maxRestartRules) errors.tooMany(at, rules.length, maxRestartRules);
   for (const [i, { action, exitCodes }] of rules.entries()) {
@@ -94,6 +95,12 @@ function validateRestartRules(container: Container, path: FieldPath, errors: Fie
     const values = exitCodes.values ?? [];
     if (values.length > 255) errors.tooMany(codesPath.child('values'), values.length, 255);
   }
+}
+
+/** Those of an init container are looked at only where it says what they are exceptions of. */
+function validateInitRestartRules(container: Container, path: FieldPath, errors: FieldErrors): void {
+  if (container.restartPolicy !== undefined) validateRestartRules(container, path, errors);
+  else if (container.restartPolicyRules?.length) errors.required(path.child('restartPolicy'), needsRestartPolicy);
 }
 
 function validateCommon(container: Container, scope: ContainerScope, path: FieldPath, errors: FieldErrors): void {
@@ -145,7 +152,7 @@ function validateInitContainers(scope: ContainerScope, path: FieldPath, errors: 
   for (const [i, container] of (scope.spec.initContainers ?? []).entries()) {
     const at = path.index(i);
     validateCommon(container, scope, at, errors);
-    validateRestartRules(container, at, errors);
+    validateInitRestartRules(container, at, errors);
     if (names.has(container.name)) errors.duplicate(at.child('name'), container.name);
     else if (container.name) names.add(container.name);
     // They run one after the other: a port conflicts only with its own container's.
@@ -176,7 +183,9 @@ const forbiddenInEphemeral = [
   'lifecycle',
 ] as const;
 
-const isSet = (value: unknown) => value !== undefined && value !== null && (typeof value !== 'object' || Object.keys(value).length > 0);
+/** Whether a container has the field: one that asks for no resources says so too. */
+const isSet = (container: EphemeralContainer, field: (typeof forbiddenInEphemeral)[number]) =>
+  container[field] !== undefined && (field !== 'resources' || Object.keys(container.resources ?? {}).length > 0);
 
 function validateEphemeralContainers(
   containers: readonly EphemeralContainer[],
@@ -195,7 +204,7 @@ function validateEphemeralContainers(
     names.add(container.name);
     if (target && !others.has(target)) errors.notFound(at.child('targetContainerName'), target);
     const notAllowed = 'cannot be set for an Ephemeral Container';
-    for (const field of forbiddenInEphemeral) if (isSet(container[field])) errors.forbidden(at.child(field), notAllowed);
+    for (const field of forbiddenInEphemeral) if (isSet(container, field)) errors.forbidden(at.child(field), notAllowed);
     for (const [m, mount] of (container.volumeMounts ?? []).entries()) {
       const mountPath = at.child('volumeMounts').index(m);
       if (mount.subPath) errors.forbidden(mountPath.child('subPath'), notAllowed);

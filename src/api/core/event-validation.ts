@@ -1,8 +1,9 @@
 /** Validation of an event, which depends on the version that it comes in (upstream: pkg/apis/core/validation/events.go). */
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { Event } from '../generated/core.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName, nameIsDnsSubdomain } from '../names.ts';
-import { validateImmutable } from '../object-meta.ts';
+import { fieldImmutable, validateImmutable } from '../object-meta.ts';
 import { reject } from './checks.ts';
 
 const at = (...names: string[]) => new FieldPath().child(...names);
@@ -68,12 +69,15 @@ export function validateStrictUpdate(next: Event, prev: Event, errors: FieldErro
   const same = (field: string, now: unknown, before: unknown, type?: string) => validateImmutable(now, before, at(field), errors, type);
   same('involvedObject', next.involvedObject, prev.involvedObject, reference);
   for (const field of ['reason', 'message'] as const) same(field, next[field] ?? '', prev[field] ?? '');
-  for (const field of ['source', 'firstTimestamp', 'lastTimestamp'] as const) same(field, next[field], prev[field]);
+  same('source', next.source ?? {}, prev.source ?? {}, 'core.v1.EventSource');
+  for (const field of ['firstTimestamp', 'lastTimestamp'] as const) same(field, next[field], prev[field]);
   same('count', next.count ?? 0, prev.count ?? 0);
   same('type', next.type ?? '', prev.type ?? '');
   if (microseconds(next.eventTime) !== microseconds(prev.eventTime)) same('eventTime', next.eventTime, prev.eventTime);
   same('action', next.action ?? '', prev.action ?? '');
-  same('related', next.related, prev.related, reference);
+  if ((next.related === undefined) !== (prev.related === undefined))
+    errors.invalid(at('related'), internalForm(reference, next.related), fieldImmutable);
+  else same('related', next.related, prev.related, reference);
   same('reportingController', next.reportingComponent ?? '', prev.reportingComponent ?? '');
   same('reportingInstance', next.reportingInstance ?? '', prev.reportingInstance ?? '');
 }

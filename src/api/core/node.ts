@@ -1,4 +1,4 @@
-import { type FieldErrors, FieldPath } from '../fields.ts';
+import { type FieldErrors, FieldPath, goQuote } from '../fields.ts';
 import { Node, type Taint } from '../generated/core.v1.ts';
 import { isCidr, parseCidr } from '../ip.ts';
 import { isJsonObject } from '../json-object.ts';
@@ -90,9 +90,28 @@ function validatePodCidrs(cidrs: readonly string[], errors: FieldErrors): void {
     const why = `invalid CIDR[${unknown}]: <nil> (invalid CIDR address: ${cidrs[unknown]})`;
     errors.internal(path, `invalid PodCIDRs. failed to check with dual stack with error:${why}`);
   }
-  if (unknown >= 0 || new Set(families).size !== cidrs.length)
+  if (unknown >= 0 || new Set(families).size < 2 || cidrs.length > 2)
     errors.invalid(path, cidrs, 'may specify no more than one CIDR for each IP family');
-  for (const [i, cidr] of cidrs.entries()) if (cidrs.indexOf(cidr) < i) errors.duplicate(path.index(i), cidr);
+}
+
+const featureName = /^[A-Z][a-zA-Z0-9]*(\/[a-zA-Z][a-zA-Z0-9]*)*$/;
+const maxFeatureName = 253;
+
+/** What a kubelet says that it can do: names in order, each once. */
+function validateDeclaredFeatures(features: readonly string[], errors: FieldErrors): void {
+  const path = statusPath.child('declaredFeatures');
+  for (const [i, name] of features.entries()) {
+    const wrong = (why: string) => errors.invalid(path.index(i), name, `invalid feature name ${goQuote(name)}: ${why}`);
+    if (name.length > maxFeatureName) wrong(`must be no more than ${maxFeatureName} characters`);
+    else if (!featureName.test(name))
+      wrong(
+        "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes",
+      );
+    const next = features[i + 1];
+    if (next === undefined) continue;
+    if (next === name) errors.duplicate(path.index(i + 1), next);
+    else if (next < name) errors.invalid(path.index(i + 1), next, 'list must be sorted alphabetically');
+  }
 }
 
 function statusOf(node: Node): string {
@@ -142,6 +161,7 @@ export const node = defineKind<Node>({
     const swap = node.status?.nodeInfo?.swap?.capacity;
     // Upstream's path.
     if (swap !== undefined && swap <= 0) errors.invalid(new FieldPath('metadata').child('nodeSwapStatus', 'capacity'), swap, notPositive);
+    validateDeclaredFeatures(node.status?.declaredFeatures ?? [], errors);
     validatePodCidrs(node.spec.podCIDRs ?? [], errors);
   },
   validateUpdate(next, prev, errors) {
@@ -168,6 +188,7 @@ export const node = defineKind<Node>({
       validate(next, _prev, errors) {
         validateAnnotations(next, errors);
         validateResources(next, errors);
+        validateDeclaredFeatures(next.status?.declaredFeatures ?? [], errors);
         const seen = new Set<string>();
         for (const [i, address] of (next.status?.addresses ?? []).entries()) {
           const key = `${address.type} ${address.address}`;

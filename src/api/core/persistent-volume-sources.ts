@@ -91,13 +91,18 @@ export const persistentVolumeSources = Object.keys(sourceRules) as (keyof Persis
 
 /** Exactly one source, well formed. */
 export function validatePersistentVolumeSource(spec: PersistentVolumeSpec, volumeName: string, path: FieldPath, errors: FieldErrors): void {
-  const [first, ...others] = persistentVolumeSources.filter((kind) => spec[kind] !== undefined && spec[kind] !== null);
-  if (!first) {
-    errors.required(path, 'must specify a volume type');
-    return;
+  const given = persistentVolumeSources.filter((kind) => spec[kind] !== undefined && spec[kind] !== null);
+  if (given.length === 0) errors.required(path, 'must specify a volume type');
+  for (const [i, kind] of given.entries()) {
+    // Upstream takes a flexVolume beside another.
+    if (i > 0 && kind !== 'flexVolume') {
+      errors.forbidden(path.child(kind === 'cephfs' ? 'cephFS' : kind), 'may not specify more than 1 volume type');
+      continue;
+    }
+    // The rule and the source are of the same kind, which the compiler can't follow through a variable.
+    const rule = sourceRules[kind] as (source: unknown, path: FieldPath, errors: FieldErrors, volumeName: string) => void;
+    rule(spec[kind], path.child(kind === 'gcePersistentDisk' ? 'persistentDisk' : kind), errors, volumeName);
+    if (kind === 'local' && !spec.nodeAffinity?.required)
+      errors.required(path.child('nodeAffinity'), 'Local volume requires node affinity');
   }
-  // The rule and the source are of the same kind, which the compiler can't follow through a variable.
-  const rule = sourceRules[first] as (source: unknown, path: FieldPath, errors: FieldErrors, volumeName: string) => void;
-  rule(spec[first], path.child(first === 'gcePersistentDisk' ? 'persistentDisk' : first), errors, volumeName);
-  for (const kind of others) errors.forbidden(path.child(kind === 'cephfs' ? 'cephFS' : kind), 'may not specify more than 1 volume type');
 }

@@ -48,13 +48,11 @@ describe('PersistentVolume', () => {
         "spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'",
       ],
     ],
+    [{ hostPath: { path: '/x' }, flexVolume: { driver: 'd' } }, []],
+    [{ hostPath: undefined, local: { path: '/x' } }, ['spec.nodeAffinity: Required value: Local volume requires node affinity']],
     [
       { cephfs: { monitors: ['a'] }, local: { path: '/x' } },
-      [
-        'spec.cephFS: Forbidden: may not specify more than 1 volume type',
-        'spec.local: Forbidden: may not specify more than 1 volume type',
-        'spec.nodeAffinity: Required value: Local volume requires node affinity',
-      ],
+      ['spec.cephFS: Forbidden: may not specify more than 1 volume type', 'spec.local: Forbidden: may not specify more than 1 volume type'],
     ],
   ])('%j', (spec, wrong) => expect(accept(volume(spec as Partial<PersistentVolumeSpec>)).wrong).toEqual(wrong));
 

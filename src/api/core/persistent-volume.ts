@@ -66,7 +66,6 @@ function validateSpec({ metadata, spec }: PersistentVolume, errors: FieldErrors)
     else errors.required(affinityPath.child('required'), 'must specify required node constraints');
   }
   validatePersistentVolumeSource(spec, metadata.name ?? '', specPath, errors);
-  if (spec.local && !spec.nodeAffinity) errors.required(affinityPath, 'Local volume requires node affinity');
   if (spec.hostPath && isRootPath(spec.hostPath.path ?? '') && spec.persistentVolumeReclaimPolicy === 'Recycle')
     errors.forbidden(policyPath, "may not be 'recycle' for a hostPath mount of '/'");
   const { storageClassName, volumeAttributesClassName: attributes } = spec;

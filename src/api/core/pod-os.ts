@@ -56,7 +56,7 @@ function validateWindows(spec: PodSpec, path: FieldPath, errors: FieldErrors): v
 export function validatePodOs(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   if (!spec.os) return;
   const { name } = spec.os;
-  if (!name) errors.required(path.child('os', 'name'), 'cannot be empty');
+  if (!name) errors.required(path.child('os', 'name'));
   else if (name === 'linux') validateLinux(spec, path, errors);
   else if (name === 'windows') validateWindows(spec, path, errors);
   else errors.notSupported(path.child('os'), name, ['linux', 'windows']);

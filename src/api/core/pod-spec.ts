@@ -171,7 +171,7 @@ export function validatePodSpec(
   const volumes = validateVolumes(spec.volumes ?? [], { name: podName, isPod }, path.child('volumes'), errors);
   const claimNames = validateResourceClaims(spec.resourceClaims ?? [], isMirror, path.child('resourceClaims'), errors);
   validateContainers({ spec, volumes, claimNames }, path, errors);
-  validatePodLevelResources(spec, path.child('resources'), errors);
+  validatePodLevelResources(spec, claimNames, path.child('resources'), errors);
   validateHostNetwork(spec, isPod, path, errors);
   requireOneOf(errors, path.child('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
   const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];

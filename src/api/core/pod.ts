@@ -4,6 +4,7 @@ import {
   type Container,
   Pod,
   type PodAffinityTerm,
+  type PodCondition,
   type PodSpec,
   type PodStatus,
   type TopologySpreadConstraint,
@@ -144,11 +145,20 @@ export const pod = defineKind<Pod>({
     if (pod.spec.hostNetwork) defaultHostPorts([...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]);
     if (pod.status) alignPodIps(pod.status);
   },
-  create(pod, { warn }) {
-    pod.status = { phase: 'Pending', qosClass: computePodQos(pod) };
+  create(pod, { now, warn }) {
+    pod.status = { phase: 'Pending', qosClass: pod.status?.qosClass || computePodQos(pod) };
     if (pod.spec.schedulingGates?.length) {
       const message = 'Scheduling is blocked due to non-empty scheduling gates';
-      pod.status.conditions = [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message }];
+      // The table's types know no null, which Go writes for a time that was not set.
+      const condition = {
+        type: 'PodScheduled',
+        status: 'False',
+        lastProbeTime: null,
+        lastTransitionTime: now,
+        reason: 'SchedulingGated',
+        message,
+      };
+      pod.status.conditions = [condition as unknown as PodCondition];
     }
     mergeAllLabelKeys(pod);
     adoptAppArmorAnnotations(pod, warn);

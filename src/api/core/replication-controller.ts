@@ -3,6 +3,7 @@ import { requireAtMost, requireCounts, validateAlwaysTemplate } from '../apps/te
 import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { ReplicationController } from '../generated/core.v1.ts';
+import { sortedMap } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, fieldDoc, formatLabels, nameColumn } from '../printing.ts';
 import { requireNonNegative } from './checks.ts';
@@ -57,11 +58,16 @@ export const replicationController = defineKind<ReplicationController>({
     const path = specPath.child('template');
     const labels = spec.template?.metadata?.labels ?? {};
     if (spec.template && selector.some(([key, value]) => labels[key] !== value))
-      errors.invalid(path.child('metadata', 'labels'), spec.template.metadata?.labels, '`selector` does not match template `labels`');
+      errors.invalid(
+        path.child('metadata', 'labels'),
+        sortedMap(spec.template.metadata?.labels),
+        '`selector` does not match template `labels`',
+      );
     validateAlwaysTemplate(spec.template, 'ReplicationController', path, errors);
   },
   validateUpdate: validateNonConvertible,
-  warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template),
+  // Of an update, upstream looks at the template as it was.
+  warnings: (next, prev) => workloadWarnings(next, prev, (prev ?? next).spec.template),
   fieldSelectors: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
   subresources: {
     status: {

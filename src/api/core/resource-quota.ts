@@ -5,6 +5,7 @@ import {
   type ResourceQuotaSpec,
   type ScopedResourceSelectorRequirement,
 } from '../generated/core.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
@@ -63,7 +64,8 @@ function validateRequirement(
 ): void {
   const { operator, scopeName, values = [] } = requirement;
   if (!scopes.includes(scopeName)) errors.invalid(path.child('scopeName'), scopeName, 'unsupported scope');
-  for (const _ of misfits(scopeName, spec)) errors.invalid(path, spec.scopeSelector, 'unsupported scope applied to resource');
+  for (const _ of misfits(scopeName, spec))
+    errors.invalid(path, internalForm('core.v1.ScopeSelector', spec.scopeSelector), 'unsupported scope applied to resource');
   if (scopeName !== 'PriorityClass' && scopeName !== 'VolumeAttributesClass' && scopes.includes(scopeName) && operator !== 'Exists')
     errors.invalid(
       path.child('operator'),

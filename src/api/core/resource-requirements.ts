@@ -45,6 +45,24 @@ function validateClaims(claims: readonly ResourceClaim[], claimNames: ReadonlySe
   }
 }
 
+/** A request is no more than its limit; of what can't be shared it is the same. */
+function validateAgainstLimit(
+  { name, value, limit }: { name: string; value: string; limit: string | undefined },
+  { requestsPath, limitsPath }: { requestsPath: FieldPath; limitsPath: FieldPath },
+  errors: FieldErrors,
+): void {
+  const isShared = isOvercommitAllowed(name);
+  if (limit === undefined) {
+    if (!isShared) errors.required(limitsPath, 'Limit must be set for non overcommitable resources');
+    return;
+  }
+  if (!tryParseQuantity(limit)) return;
+  const order = compareQuantities(value, limit);
+  const asText = canonicalQuantity(value);
+  if (order !== 0 && !isShared) errors.invalid(requestsPath, asText, `must be equal to ${name} limit of ${canonicalQuantity(limit)}`);
+  else if (order > 0) errors.invalid(requestsPath, asText, `must be less than or equal to ${name} limit of ${canonicalQuantity(limit)}`);
+}
+
 function validateRequirements(
   { limits = {}, requests = {}, claims = [] }: ResourceRequirements,
   nameRule: NameRule,
@@ -56,24 +74,16 @@ function validateRequirements(
   const requestsPath = path.child('requests');
   const check = (name: string, value: string, at: FieldPath): boolean => {
     nameRule(name, at, errors);
-    const reads = validateResourceQuantity(name, value, at, errors);
-    if (isHugePages(name)) validateHugePageSize(name, value, at, errors);
-    return reads;
+    return validateResourceQuantity(name, value, at, errors);
   };
-  for (const [name, value] of Object.entries(limits)) check(name, value, limitsPath.key(name));
+  for (const [name, value] of Object.entries(limits)) {
+    check(name, value, limitsPath.key(name));
+    if (isHugePages(name)) validateHugePageSize(name, value, limitsPath.key(name), errors);
+  }
   for (const [name, value] of Object.entries(requests)) {
-    if (!check(name, value, requestsPath.key(name))) continue;
-    const limit = limits[name];
-    if (limit === undefined) {
-      if (!isOvercommitAllowed(name)) errors.required(limitsPath, 'Limit must be set for non overcommitable resources');
-      continue;
-    }
-    if (!tryParseQuantity(limit)) continue;
-    const order = compareQuantities(value, limit);
-    const asText = canonicalQuantity(value);
-    if (order !== 0 && !isOvercommitAllowed(name))
-      errors.invalid(requestsPath, asText, `must be equal to ${name} limit of ${canonicalQuantity(limit)}`);
-    else if (order > 0) errors.invalid(requestsPath, asText, `must be less than or equal to ${name} limit of ${canonicalQuantity(limit)}`);
+    const reads = check(name, value, requestsPath.key(name));
+    if (reads) validateAgainstLimit({ name, value, limit: limits[name] }, { requestsPath, limitsPath }, errors);
+    if (isHugePages(name)) validateHugePageSize(name, value, requestsPath.key(name), errors);
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)];
   if (names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory'))
@@ -95,18 +105,18 @@ export function validateContainerResources(
 export const isPodLevelResource = (name: string) => name === 'cpu' || name === 'memory' || isHugePages(name);
 
 /** Requests and limits of the pod as a whole: no less than its containers' together, limits no less than any container's. */
-export function validatePodLevelResources(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+export function validatePodLevelResources(spec: PodSpec, claimNames: ReadonlySet<string>, path: FieldPath, errors: FieldErrors): void {
   const { resources } = spec;
   if (!resources) return;
   if (spec.os?.name === 'windows') {
     errors.forbidden(path, 'may not be set for a windows pod');
     return;
   }
-  if (resources.claims) errors.forbidden(path.child('claims'), 'claims cannot be set for Resources at pod-level');
+  if (resources.claims) errors.forbidden(path.child('claims'), 'claims may not be set for Resources at pod-level');
   const nameRule: NameRule = (name, at) => {
     if (validateResourceName(name, at, errors) && !isPodLevelResource(name)) errors.notSupported(at, name, ['cpu', 'hugepages-', 'memory']);
   };
-  validateRequirements({ ...resources, claims: [] }, nameRule, new Set(), path, errors);
+  validateRequirements(resources, nameRule, claimNames, path, errors);
   for (const [name, total] of Object.entries(aggregateContainerRequests(spec))) {
     const own = resources.requests?.[name];
     if (own === undefined || !tryParseQuantity(own) || compareQuantities(total, own) <= 0) continue;

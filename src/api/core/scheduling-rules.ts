@@ -158,7 +158,11 @@ export function validateTolerations(tolerations: readonly Toleration[], path: Fi
       case 'Gt':
         if (errors.isEnabled('TaintTolerationComparisonOperators', false))
           reject(errors, at.child('value'), value, isDecimalInteger(value));
-        else errors.ratcheting(() => errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists']), 'comparing tolerations');
+        else
+          errors.ratcheting(
+            () => errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists', 'Lt', 'Gt']),
+            'comparing tolerations',
+          );
         break;
       default:
         errors.notSupported(at.child('operator'), operator, ['Equal', 'Exists']);

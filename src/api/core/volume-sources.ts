@@ -10,7 +10,7 @@ import type {
   QuobyteVolumeSource,
 } from '../generated/core.v1.ts';
 import { byteLength, isDns1123Label, isDns1123Subdomain, isInRange } from '../names.ts';
-import { allowOneOf, reject, requireDnsLabel } from './checks.ts';
+import { allowOneOf, reject, require, requireDnsLabel } from './checks.ts';
 import { requireNoBacksteps } from './file-paths.ts';
 
 /** Reports each of these fields that is empty. */
@@ -161,7 +161,7 @@ export function validateSecretRef(
 
 /** A CSI driver's name. */
 export function validateCsiDriverName(name: string, path: FieldPath, errors: FieldErrors): void {
-  if (!name) errors.required(path);
+  if (!require(errors, path, name)) return;
   if (name.length > 63) errors.tooLong(path, 63);
   reject(errors, path, name, isDns1123Subdomain(name.toLowerCase()));
 }

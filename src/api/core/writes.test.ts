@@ -180,7 +180,7 @@ describe('a create', () => {
       'TaintTolerationComparisonOperators',
       false,
       tolerating('7'),
-      ['spec.tolerations[0].operator: Unsupported value: "Lt": supported values: "Equal", "Exists"'],
+      ['spec.tolerations[0].operator: Unsupported value: "Lt": supported values: "Equal", "Exists", "Lt", "Gt"'],
     ],
     ['RestartAllContainersOnContainerExits', true, restarting, []],
     [

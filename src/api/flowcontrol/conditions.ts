@@ -9,6 +9,6 @@ export function validateFlowConditions(conditions: readonly { type?: string }[] 
     const at = conditionsPath.index(i).child('type');
     if (seen.has(type)) errors.duplicate(at, type);
     seen.add(type);
-    if (type === '') errors.required(at, 'must not be empty');
+    if (type === '') errors.required(at);
   }
 }

@@ -20,7 +20,7 @@ function validateParameters(parameters: IngressClassParametersReference, path: F
     ['kind', kind],
     ['name', name],
   ] as const)
-    if (value === '') errors.required(path.child(field), `${field} is required`);
+    if (value === '') errors.required(path.child(field));
     else reject(errors, path.child(field), value, isPathSegmentName(value));
   if (scope === undefined) {
     errors.required(path.child('scope'));
@@ -50,6 +50,7 @@ export const ingressClass = defineKind<IngressClass>({
     validateController(spec.controller ?? '', specPath.child('controller'), errors);
     if (spec.parameters) validateParameters(spec.parameters, specPath.child('parameters'), errors);
   },
+  comparesFirst: true,
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec?.controller ?? '', prev.spec?.controller ?? '', specPath.child('controller'), errors);
   },

@@ -20,7 +20,7 @@ function validateResourceBackend(resource: NonNullable<IngressBackend['resource'
     ['kind', kind],
     ['name', name],
   ] as const)
-    if (value === '') errors.required(path.child(field), `${field} is required`);
+    if (value === '') errors.required(path.child(field));
     else reject(errors, path.child(field), value, isPathSegmentName(value));
 }
 

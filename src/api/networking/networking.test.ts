@@ -24,10 +24,7 @@ describe('validation', () => {
     [
       'Ingress',
       { defaultBackend: { resource: {} } },
-      [
-        'spec.defaultBackend.resource.kind: Required value: kind is required',
-        'spec.defaultBackend.resource.name: Required value: name is required',
-      ],
+      ['spec.defaultBackend.resource.kind: Required value', 'spec.defaultBackend.resource.name: Required value'],
     ],
     [
       'ServiceCIDR',

@@ -4,6 +4,7 @@ import { ServiceCIDR } from '../generated/networking.v1.ts';
 import * as v1beta1 from '../generated/networking.v1beta1.ts';
 import { isCanonicalCidr, parseCidr } from '../ip.ts';
 import { defineKind } from '../kind.ts';
+import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 
@@ -25,15 +26,15 @@ export const serviceCidr = defineKind<ServiceCIDR>({
   resource: ServiceCIDR,
   versions: [sameShape(v1beta1.ServiceCIDR, ServiceCIDR)],
   generation: false,
-  validate: validateCidrs,
+  validateCreate: validateCidrs,
   // A range may gain its second family; what it has stays.
   validateUpdate(next, prev, errors) {
     const before = prev.spec?.cidrs ?? [];
     const after = next.spec?.cidrs ?? [];
     const gains = before.length === 1 && after.length === 2;
-    if (before.length !== after.length && !gains) errors.invalid(cidrsPath, after, 'field is immutable');
-    else
-      for (const [i, cidr] of before.entries()) if (after[i] !== cidr) errors.invalid(cidrsPath.index(i), after[i], 'field is immutable');
+    if (before.length !== after.length && !gains) errors.invalid(cidrsPath, after.length === 0 ? null : after, fieldImmutable);
+    else for (const [i, cidr] of before.entries()) if (after[i] !== cidr) errors.invalid(cidrsPath.index(i), after[i], fieldImmutable);
+    if (gains) validateCidrs(next, errors);
   },
   subresources: { status: { keepsMetadata: true } },
   columns: [

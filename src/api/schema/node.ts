@@ -85,6 +85,8 @@ export interface Field {
   readonly atomic: boolean;
   /** A struct whose type is atomic but which, in this place, is not. */
   readonly granular: boolean;
+  /** The structs embedded in the one that has the field by which it comes to it, the outermost first. */
+  readonly embedded?: readonly string[];
 }
 
 /** A field of the protobuf message; `flat`: the nested message's fields lie in the parent's JSON. */

@@ -128,7 +128,7 @@ function parseDefault(schema: FieldSchema): unknown {
   return reference ? constants[reference[1] ?? ''] : JSON.parse(schema.default);
 }
 
-function makeField(schema: FieldSchema, owner: string): Field {
+function makeField(schema: FieldSchema, owner: string, embedded: readonly string[]): Field {
   let node: TypeNode | undefined;
   return {
     name: schema.name,
@@ -149,14 +149,15 @@ function makeField(schema: FieldSchema, owner: string): Field {
     listMapKeys: schema.listMapKeys ?? [],
     atomic: schema.mapType === 'atomic' || schema.structType === 'atomic',
     granular: schema.structType === 'granular',
+    embedded,
   };
 }
 
-function* jsonFields(schema: TypeSchema): Generator<Field> {
+function* jsonFields(schema: TypeSchema, embedded: readonly string[] = []): Generator<Field> {
   for (const field of schema.fields) {
     const inner = field.name === '' ? typeSchema(field.type.replace('*', '')) : undefined;
-    if (inner) yield* jsonFields(structSchema(inner));
-    else if (field.name !== '') yield makeField(field, schema.name);
+    if (inner) yield* jsonFields(structSchema(inner), [...embedded, inner.name.slice(inner.name.lastIndexOf('.') + 1)]);
+    else if (field.name !== '') yield makeField(field, schema.name, embedded);
   }
 }
 

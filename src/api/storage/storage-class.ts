@@ -4,9 +4,10 @@ import { semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { StorageClass } from '../generated/storage.v1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
+import { sortedMap } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isQualifiedName } from '../names.ts';
-import { validateImmutable } from '../object-meta.ts';
+import { fieldImmutable, validateImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { sameShape } from '../served-version.ts';
 import { validateParameters, validateProvisioner } from './parameters.ts';
@@ -59,8 +60,9 @@ export const storageClass = defineKind<StorageClass>({
     validateTopologies(sc, errors);
   },
   validateUpdate(next, prev, errors) {
-    for (const field of ['parameters', 'provisioner', 'reclaimPolicy'] as const)
-      if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
+    if (!semanticEqual(next.parameters, prev.parameters))
+      errors.invalid(root.child('parameters'), sortedMap(next.parameters), fieldImmutable);
+    for (const field of ['provisioner', 'reclaimPolicy'] as const) validateImmutable(next[field], prev[field], root.child(field), errors);
     validateImmutable(next.volumeBindingMode, prev.volumeBindingMode, root.child('volumeBindingMode'), errors);
   },
   warnings: ({ allowedTopologies = [] }) =>

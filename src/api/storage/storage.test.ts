@@ -8,14 +8,7 @@ const attachment = (source: object, attacher = 'csi.example.com') =>
 describe('kinds of storage.k8s.io', () => {
   it.each<[{ apiVersion: string; kind: string }, string[]]>([
     [attachment({ persistentVolumeName: 'pv' }), []],
-    [
-      attachment({ persistentVolumeName: 'pv' }, ''),
-      [
-        'spec.attacher: Required value',
-        'spec.attacher: Required value',
-        expect.stringContaining('spec.attacher: Invalid value: "": a lowercase RFC 1123 subdomain'),
-      ],
-    ],
+    [attachment({ persistentVolumeName: 'pv' }, ''), ['spec.attacher: Required value']],
     [attachment({}), ['spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName']],
     [
       attachment({

@@ -2,7 +2,7 @@ import { reject } from '../core/checks.ts';
 import { validateInlinePersistentVolumeSpec } from '../core/persistent-volume.ts';
 import { validateCsiDriverName } from '../core/volume-sources.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
-import { VolumeAttachment, type VolumeError } from '../generated/storage.v1.ts';
+import { VolumeAttachment, type VolumeAttachmentStatus, type VolumeError } from '../generated/storage.v1.ts';
 import * as v1alpha1 from '../generated/storage.v1alpha1.ts';
 import * as v1beta1 from '../generated/storage.v1beta1.ts';
 import { defineKind } from '../kind.ts';
@@ -23,6 +23,14 @@ function validateError(error: VolumeError | undefined, path: FieldPath, errors: 
   if (errorCode !== undefined) reject(errors, path.child('errorCode'), errorCode, isInRange(errorCode, 0, 2 ** 31 - 1));
 }
 
+function validateStatus({ attachError, attachmentMetadata = {}, detachError }: Partial<VolumeAttachmentStatus>, errors: FieldErrors): void {
+  let bytes = 0;
+  for (const [key, value] of Object.entries(attachmentMetadata)) bytes += byteLength(key) + byteLength(value);
+  if (bytes > maxMetadataBytes) errors.tooLong(statusPath.child('attachmentMetadata'), maxMetadataBytes);
+  validateError(attachError, statusPath.child('attachError'), errors);
+  validateError(detachError, statusPath.child('detachError'), errors);
+}
+
 export const volumeAttachment = defineKind<VolumeAttachment>({
   resource: VolumeAttachment,
   answersDeleted: true,
@@ -31,7 +39,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   allowUnconditionalUpdate: false,
   validate({ spec, status }, errors) {
     const { attacher = '', nodeName = '', source = {} } = spec ?? {};
-    if (attacher === '') errors.required(specPath.child('attacher'));
+    validateCsiDriverName(attacher, specPath.child('attacher'), errors);
     const at = specPath.child('source');
     const { persistentVolumeName, inlineVolumeSpec } = source;
     if (inlineVolumeSpec === undefined && persistentVolumeName === undefined)
@@ -41,17 +49,9 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
     else if (persistentVolumeName === '') errors.required(at.child('persistentVolumeName'), 'must specify non empty persistentVolumeName');
     else if (inlineVolumeSpec) validateInlinePersistentVolumeSpec(inlineVolumeSpec, at.child('inlineVolumeSpec'), errors);
     reject(errors, specPath.child('nodeName'), nodeName, isDns1123Subdomain(nodeName));
-    if (!status) return;
-    let bytes = 0;
-    for (const [key, value] of Object.entries(status.attachmentMetadata ?? {})) bytes += byteLength(key) + byteLength(value);
-    if (bytes > maxMetadataBytes) errors.tooLong(statusPath.child('attachmentMetadata'), maxMetadataBytes);
-    validateError(status.attachError, statusPath.child('attachError'), errors);
-    validateError(status.detachError, statusPath.child('detachError'), errors);
-  },
-  validateCreate({ spec }, errors) {
-    validateCsiDriverName(spec?.attacher ?? '', specPath.child('attacher'), errors);
-    const name = spec?.source?.persistentVolumeName;
-    if (name !== undefined) reject(errors, specPath.child('source', 'persistentVolumeName'), name, isDns1123Subdomain(name));
+    validateStatus(status ?? {}, errors);
+    if (persistentVolumeName !== undefined)
+      reject(errors, at.child('persistentVolumeName'), persistentVolumeName, isDns1123Subdomain(persistentVolumeName));
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.spec, prev.spec, specPath, errors, 'storage.v1.VolumeAttachmentSpec');

@@ -13,6 +13,7 @@ import {
   type StrategyContext,
   type SubresourceStrategy,
   semanticEqual,
+  validateCommonMeta,
   validateObjectMeta,
   validateObjectMetaUpdate,
   validateStandardFinalizers,
@@ -175,12 +176,14 @@ export function validateUpdate(
   prev: KubeObject,
   { strategy, problems = new FieldErrors() }: { strategy?: SubresourceStrategy | undefined; problems?: FieldErrors } = {},
 ): void {
+  validateCommonMeta(next.metadata, prev.metadata, problems);
   validateObjectMetaUpdate(next.metadata, prev.metadata, problems);
   validateStandardFinalizers(kind, next.metadata.finalizers, problems);
   if (strategy !== undefined) strategy.validate?.(next, prev, problems);
   else {
+    if (kind.comparesFirst) kind.validateUpdate?.(next, prev, problems);
     kind.validate?.(next, problems);
-    kind.validateUpdate?.(next, prev, problems);
+    if (!kind.comparesFirst) kind.validateUpdate?.(next, prev, problems);
   }
   problems.dropKept(() => {
     const before = problems.empty();
