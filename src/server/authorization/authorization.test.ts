@@ -101,8 +101,9 @@ describe('RBAC', () => {
       'system:controller:kube-apiserver-serving-clustertrustbundle-publisher',
     ]);
     expect(some.bound.filter((name) => !none.bound.includes(name))).toHaveLength(3);
-    expect(some.rules.get('system:monitoring')?.at(-1)).toEqual({ nonResourceURLs: ['/flagz'], verbs: ['get'] });
-    expect(none.rules.get('system:monitoring')).toHaveLength(1);
+    expect(some.rules.get('system:monitoring')?.[0]?.nonResourceURLs).toContain('/flagz');
+    expect(none.rules.get('system:monitoring')?.[0]?.nonResourceURLs).not.toContain('/flagz');
+    expect(none.rules.get('system:monitoring')?.[1]).toEqual({ apiGroups: [''], resources: ['nodes/metrics'], verbs: ['get'] });
     expect(none.rules.get('system:controller:statefulset-controller')?.[7]).toEqual({
       apiGroups: [''],
       resources: ['persistentvolumeclaims'],
@@ -114,9 +115,21 @@ describe('RBAC', () => {
       'nodes/status',
       'pods/status',
       'pods',
-      'leases',
       'events',
     ]);
+  });
+
+  test('events of both groups are read and written by those who see and edit a namespace, and written by nodes', () => {
+    const roles = new Map(bootstrapPolicy(() => false).clusterRoles.map(({ metadata, rules }) => [metadata.name, rules ?? []]));
+    const verbs = (role: string) =>
+      roles
+        .get(role)
+        ?.filter(({ resources }) => resources?.includes('events'))
+        .map((rule) => ({ groups: rule.apiGroups, verbs: rule.verbs }));
+    const groups = ['', 'events.k8s.io'];
+    expect(verbs('system:aggregate-to-view')).toEqual([{ groups, verbs: ['get', 'list', 'watch'] }]);
+    expect(verbs('system:aggregate-to-edit')).toEqual([{ groups, verbs: ['create', 'delete', 'deletecollection', 'patch', 'update'] }]);
+    expect(verbs('system:node')).toEqual([{ groups, verbs: ['create', 'patch', 'update'] }]);
   });
 
   test('a binding holds in its namespace from the moment it is written until it is deleted', async () => {

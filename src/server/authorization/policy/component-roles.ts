@@ -11,7 +11,7 @@ export const nodeRules = (isEnabled: IsEnabled): readonly PolicyRule[] => [
   rule('create get list watch', 'core', 'nodes'),
   rule('patch update', 'core', 'nodes/status'),
   rule('patch update', 'core', 'nodes'),
-  rule('create patch update', 'core', 'events'),
+  recordEvents,
   rule(read, 'core', 'pods'),
   rule('create delete', 'core', 'pods'),
   rule('patch update', 'core', 'pods/status'),
@@ -59,7 +59,7 @@ const schedulerRules = (isEnabled: IsEnabled): readonly PolicyRule[] => [
   rule(read, 'resource', 'deviceclasses'),
   rule('get list patch update watch', 'resource', 'resourceclaims'),
   rule('get list patch update watch', 'resource', 'resourceclaims/status'),
-  rule('get list patch update watch', 'core', 'pods/finalizers'),
+  rule('update', 'core', 'pods/finalizers'),
   rule(read, 'resource', 'resourceslices'),
   ...when(isEnabled('DRAResourceClaimGranularStatusAuthorization'), rule('patch update', 'resource', 'resourceclaims/binding')),
   ...when(isEnabled('DRAExtendedResource'), rule('create delete', 'resource', 'resourceclaims')),
@@ -76,13 +76,15 @@ const selfReviews = [
   rule('create', 'authentication', 'selfsubjectreviews'),
 ];
 
+const zPages = (isEnabled: IsEnabled) =>
+  `${isEnabled('ComponentFlagz') ? '/flagz' : ''} ${isEnabled('ComponentStatusz') ? '/statusz' : ''}`;
+
 export const componentRoles = (isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> => ({
   'cluster-admin': [rule('*', '*', '*'), paths('*', '*')],
   'system:discovery': [discoveryPaths],
   'system:monitoring': [
-    paths('get', '/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*'),
-    ...when(isEnabled('ComponentFlagz'), paths('get', '/flagz')),
-    ...when(isEnabled('ComponentStatusz'), paths('get', '/statusz')),
+    paths('get', `/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* ${zPages(isEnabled)}`),
+    rule('get', 'core', 'nodes/metrics'),
   ],
   'system:basic-user': selfReviews,
   'system:public-info-viewer': [paths('get', '/healthz /livez /readyz /version /version/')],

@@ -131,7 +131,6 @@ const always = (isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> => 
     rule('patch update', 'core', 'nodes/status'),
     rule('patch update', 'core', 'pods/status'),
     rule('delete get list watch', 'core', 'pods'),
-    rule(read, 'coordination', 'leases'),
     ev,
   ],
   'persistent-volume-binder': [
@@ -147,7 +146,12 @@ const always = (isEnabled: IsEnabled): Record<string, readonly PolicyRule[]> => 
   ],
   'pod-garbage-collector': [rule('delete list watch', 'core', 'pods'), rule(read, 'core', 'nodes'), rule('patch', 'core', 'pods/status')],
   'pv-protection-controller': [rule('get list update watch', 'core', 'persistentvolumes'), ev],
-  'pvc-protection-controller': [rule('get list update watch', 'core', 'persistentvolumeclaims'), rule(read, 'core', 'pods'), ev],
+  'pvc-protection-controller': [
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'persistentvolumeclaims/status'),
+    rule(read, 'core', 'pods'),
+    ev,
+  ],
   'replicaset-controller': [
     rule('get list update watch', 'apps extensions', 'replicasets'),
     rule('update', 'apps extensions', 'replicasets/status'),

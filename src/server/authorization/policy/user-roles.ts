@@ -16,9 +16,10 @@ export const viewRules: readonly PolicyRule[] = [
   rule(
     read,
     'core',
-    'bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status',
+    'bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status',
   ),
   rule(read, 'core', 'namespaces'),
+  rule(read, 'core events', 'events'),
   rule(read, 'discovery', 'endpointslices'),
   rule(read, 'apps', workloads),
   rule(read, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
@@ -41,8 +42,9 @@ export const editRules: readonly PolicyRule[] = [
   rule(
     write,
     'core',
-    'configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy',
+    'configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy',
   ),
+  rule(write, 'core events', 'events'),
   rule('create', 'core', 'serviceaccounts/token'),
   rule(write, 'apps', writableWorkloads),
   rule(write, 'autoscaling', 'horizontalpodautoscalers'),
