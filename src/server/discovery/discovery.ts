@@ -230,7 +230,8 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
     if (known === undefined || known.isPending) throw notFound();
     return objectAnswer({
       kind: 'APIResourceList',
-      apiVersion: 'v1',
+      // The groups of the first days leave it out, as upstream's do.
+      ...(group === '' || group === 'extensions' ? {} : { apiVersion: 'v1' }),
       groupVersion: apiVersionOf({ group, version }),
       resources: known.local.flatMap((served) => resourceEntries(served, handlers)),
     });

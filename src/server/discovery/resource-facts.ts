@@ -1,5 +1,5 @@
 /** What discovery and OpenAPI tell of a resource: its verbs, subresources and names. */
-import type { KindDefinition, Resource } from '../../api/index.ts';
+import { isRemoved, type KindDefinition, type Resource } from '../../api/index.ts';
 import { genericVerbs } from '../registry/dispatch.ts';
 import type { SubresourceHandler } from '../registry/resource-handler.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
@@ -54,7 +54,7 @@ export const singularOf = (kind: KindDefinition) => kind.singular ?? kind.resour
 
 /** A removed group's version of a kind has no short names or categories: `kubectl get all` shows an object once. */
 export function nicknamesOf({ kind, resource }: ServedResource): { shortNames?: string[]; categories?: string[] } {
-  if (resource.group !== kind.resource.group) return {};
+  if (resource.group !== kind.resource.group && isRemoved(resource)) return {};
   return {
     ...(kind.shortNames?.length ? { shortNames: [...kind.shortNames] } : {}),
     ...(kind.categories?.length ? { categories: [...kind.categories] } : {}),

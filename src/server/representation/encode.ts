@@ -72,9 +72,12 @@ export function plainAnswer(
   return { kind: listKindOf(resource), apiVersion: resource.apiVersion, metadata, items: items.map(objectOf) };
 }
 
-/** The node of what an answer's object is; undefined for what has no protobuf form (custom resources, documents). */
+/**
+ * The node of what an answer's object is; undefined for what has no protobuf form (custom resources, documents). What says its kind
+ * alone is discovery of the first days (`/api`, `/api/v1`).
+ */
 function nodeOf(object: object) {
-  const { apiVersion, kind } = object as { apiVersion?: unknown; kind?: unknown };
+  const { apiVersion = 'v1', kind } = object as { apiVersion?: unknown; kind?: unknown };
   return typeof apiVersion === 'string' && typeof kind === 'string' ? kindNode({ ...parseApiVersion(apiVersion), kind }) : undefined;
 }
 
@@ -90,7 +93,7 @@ export function hasProtobuf(answer: Answer): boolean {
 function protobufOf(object: object): Buffer {
   const node = nodeOf(object);
   if (node === undefined) throw new Error('an object without a protobuf form was to be sent as protobuf');
-  return Buffer.from(encodeProtobuf(node, object as { apiVersion: string; kind: string })); // nodeOf has seen both
+  return Buffer.from(encodeProtobuf(node, { apiVersion: '', ...(object as { kind: string }) })); // nodeOf has seen the kind
 }
 
 const cborOf = (object: object): Buffer => Buffer.from(encodeCbor(object, nodeOf(object)));
