@@ -5,6 +5,7 @@ import {
   applyStrategicMergePatch,
   DecodeError,
   errors,
+  FieldPath,
   goValue,
   isJsonObject,
   jsonTypeOf,
@@ -16,11 +17,12 @@ import {
   parseJson,
   type Resource,
   StatusError,
+  type StructNode,
 } from '../../api/index.ts';
 import type { RequestContext } from '../exchange.ts';
 import { applyType } from './apply.ts';
 import { counted } from './read-body.ts';
-import type { FieldValidation } from './write-options.ts';
+import { type FieldValidation, type WriteOptions, writeOptions } from './write-options.ts';
 
 const jsonPatchType = 'application/json-patch+json';
 const mergePatchType = 'application/merge-patch+json';
@@ -29,27 +31,35 @@ const strategicType = 'application/strategic-merge-patch+json';
 /** Applies the patch, which leaves the document as it was, and decodes what comes of it. */
 export type DocumentPatch = (document: object, decode: (patched: unknown) => KubeObject) => KubeObject;
 
-/** What a patch may be, and how strictly it is read. */
-export interface PatchRules {
-  fieldValidation: FieldValidation;
-  /** Whether it may be one that merges by the schema table. Default: where the table has the kind. */
-  strategic?: boolean;
+/** The form of a request's patch that is not server-side apply, and what it is asked with. */
+export interface PatchRequest {
+  options: WriteOptions;
+  /** By which one that merges by the schema table does so. */
+  node: StructNode | undefined;
 }
 
-/** Reads the request's patch. Throws UnsupportedMediaType for a form that the kind does not take. */
-export async function readPatch(
-  context: RequestContext,
-  resource: Resource,
-  { fieldValidation, strategic: takesStrategic = true }: PatchRules,
-): Promise<DocumentPatch> {
+/**
+ * What the request's patch is. Throws UnsupportedMediaType, before anything else that may be wrong, for a form that the kind does not
+ * take. `strategic`: whether it may be one that merges by the schema table; default: where the table has the kind.
+ */
+export function patchRequest(context: RequestContext, resource: Resource, strategic = true): PatchRequest {
   const type = context.body.contentType;
-  const node = takesStrategic ? kindNode(resource) : undefined;
+  const node = strategic ? kindNode(resource) : undefined;
   const supported = [jsonPatchType, mergePatchType, ...(node === undefined ? [] : [strategicType]), applyType];
   if (!supported.includes(type) || type === applyType)
     // Of a built-in kind the router says so.
     throw node === undefined
       ? errors.unsupportedMediaType(supported)
       : new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+  const options = writeOptions(context, 'PatchOptions', (problems) => {
+    if (context.query.has('force')) problems.forbidden(new FieldPath('force'), 'may not be specified for non-apply patch');
+  });
+  return { options, node };
+}
+
+/** Reads the request's patch. */
+export async function readPatch(context: RequestContext, { options: { fieldValidation }, node }: PatchRequest): Promise<DocumentPatch> {
+  const type = context.body.contentType;
   let document: ParsedJson;
   try {
     document = context.local

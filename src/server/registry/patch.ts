@@ -1,14 +1,13 @@
 /** PATCH: JSON, merge and strategic merge patches of an object in the version that the client speaks, and server-side apply. */
-import { FieldPath, type KubeObject } from '../../api/index.ts';
+import type { KubeObject } from '../../api/index.ts';
 import type { Answer, RequestContext } from '../exchange.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeServed, toStorageVersion } from './codec.ts';
 import { checkName, matchNamespace } from './create.ts';
-import { readPatch } from './patch-document.ts';
+import { patchRequest, readPatch } from './patch-document.ts';
 import type { Registry } from './registry.ts';
 import { convertToServed, type ServedResource } from './served-resource.ts';
 import { changeObject } from './update.ts';
-import { writeOptions } from './write-options.ts';
 
 /** PATCH on an object or on a subresource that writes part of it. */
 export async function patch(registry: Registry, context: RequestContext, served: ServedResource): Promise<Answer> {
@@ -18,10 +17,9 @@ export async function patch(registry: Registry, context: RequestContext, served:
     context.milestone?.('Object stored in database');
     return answer;
   }
-  const options = writeOptions(context, 'PatchOptions', (problems) => {
-    if (context.query.has('force')) problems.forbidden(new FieldPath('force'), 'may not be specified for non-apply patch');
-  });
-  const applyPatch = await readPatch(context, served.resource, options);
+  const asked = patchRequest(context, served.resource);
+  const { options } = asked;
+  const applyPatch = await readPatch(context, asked);
   context.milestone?.('Recorded the audit event');
   const patched = (document: KubeObject) => {
     const object = applyPatch(document, (value) => decodeServed(context, { value, duplicates: [] }, served, options.fieldValidation));

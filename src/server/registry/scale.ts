@@ -19,13 +19,13 @@ import { preconditionFailed } from '../storage/storage-error.ts';
 import { apply, isApply } from './apply.ts';
 import { decodeDocument } from './codec.ts';
 import { checkName, matchNamespace } from './create.ts';
-import { readPatch } from './patch-document.ts';
+import { patchRequest, readPatch } from './patch-document.ts';
 import { readDocument } from './read-body.ts';
 import type { Registry } from './registry.ts';
 import type { ServedResource } from './served-resource.ts';
 import { checkConvertible, storageOf } from './served-resource.ts';
 import { changeObject, type ShownObject } from './update.ts';
-import { writeOptions } from './write-options.ts';
+import { type WriteOptions, writeOptions } from './write-options.ts';
 
 /** Its constant is not generated: Scale is no REST resource of its own. */
 const scaleKind: Resource<autoscalingV1.Scale> = {
@@ -136,8 +136,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
     // It answers the object that it has written.
     return { type: 'object', status: 200, item: { object: scaleOf(item.object as KubeObject, paths) }, resource: scaleResource };
   }
-  const options = writeOptions(context, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
-  const wanted = await scaleReader(context, served, paths, options.fieldValidation);
+  const { options, wanted } = await scaleReader(context, served, paths);
   const item = await changeObject(registry, context, served, {
     options,
     preconditions: {},
@@ -192,20 +191,25 @@ async function scaleReader(
   context: RequestContext,
   served: ServedResource,
   paths: ScalePaths,
-  validation: 'Strict' | 'Warn' | 'Ignore',
-): Promise<(current: KubeObject) => autoscalingV1.Scale> {
+): Promise<{ options: WriteOptions; wanted: (current: KubeObject) => autoscalingV1.Scale }> {
   // Decoded as Scale by the table.
-  const decode = (value: unknown) => decodeDocument(context, { value, duplicates: [] }, scaleKind, validation) as autoscalingV1.Scale;
+  const decode = (value: unknown, { fieldValidation }: WriteOptions) =>
+    decodeDocument(context, { value, duplicates: [] }, scaleKind, fieldValidation) as autoscalingV1.Scale;
   if (context.info.verb === 'update') {
+    const options = writeOptions(context, 'UpdateOptions');
     const { value } = await readDocument(context, 'Scale');
-    const wanted = decode(value);
+    const wanted = decode(value, options);
     context.audit?.request(wanted.metadata, () => deepCopy(wanted));
-    return () => wanted;
+    return { options, wanted: () => wanted };
   }
-  const apply = await readPatch(context, scaleKind, { fieldValidation: validation, strategic: served.custom === undefined });
-  return (current) => {
+  const asked = patchRequest(context, scaleKind, served.custom === undefined);
+  const { options } = asked;
+  const apply = await readPatch(context, asked);
+  const wanted = (current: KubeObject) => {
     const present = scaleOf(current, paths);
+    const shown = { ...present, metadata: { ...present.metadata, resourceVersion: '' } };
     // `decode` makes a Scale.
-    return apply({ ...present, metadata: { ...present.metadata, resourceVersion: '' } }, decode) as autoscalingV1.Scale;
+    return apply(shown, (value) => decode(value, options)) as autoscalingV1.Scale;
   };
+  return { options, wanted };
 }
