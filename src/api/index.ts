@@ -35,6 +35,7 @@ export { type ReadSigningRequest, readSigningRequest } from './certificates/sign
 export { ConversionError, convertObject } from './convert/convert-object.ts';
 export { type ConvertOptions, convertDocuments, detectFormat, type FileFormat, fileFormats } from './convert/documents.ts';
 export { Binding } from './core/binding.ts';
+export { csiDriverOf } from './core/csi-migration.ts';
 export { featuresForScheduling, featuresForUpdate } from './core/declared-features.ts';
 export { isLatestImage, parseImageTag } from './core/image-reference.ts';
 export { kubernetesFinalizer, namespaceNameLabel } from './core/namespace.ts';

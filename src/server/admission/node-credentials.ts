@@ -1,18 +1,23 @@
 /** What nodes may ask for in the name of their pods: tokens of service accounts, certificates. */
 import {
+  aggregateMessage,
   type authenticationV1,
   CSIDriver,
   type certificatesV1beta1,
+  csiDriverOf,
   errors,
+  hasReason,
+  type KubeObject,
   Node,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  type Resource,
   ServiceAccount,
   type Volume,
 } from '../../api/index.ts';
 import type { AdmissionRequest } from '../request.ts';
-import { readObject } from '../storages.ts';
+import { readObject, type Storages } from '../storages.ts';
 import { type AdmissionContext, refuse } from './context.ts';
 import { mirrorAnnotation } from './mirror-pod.ts';
 
@@ -32,7 +37,16 @@ export async function admitToken(context: AdmissionContext, request: AdmissionRe
   if (context.isEnabled?.('ServiceAccountNodeAudienceRestriction') === false) return;
   if (audiences.length > 1) throw refuse(request, 'node may only request 0 or 1 audiences');
   const [audience = ''] = audiences;
-  for (const volume of pod.spec.volumes ?? []) if (await usesAudience(context, pod, volume, audience)) return;
+  const missing: string[] = [];
+  for (const volume of pod.spec.volumes ?? []) {
+    try {
+      if (await usesAudience(context, pod, volume, audience)) return;
+    } catch (error) {
+      if (!hasReason(error, 'NotFound')) throw error;
+      missing.push(error.message);
+    }
+  }
+  if (missing.length > 0) throw refuse(request, `error validating audience ${JSON.stringify(audience)}: ${aggregateMessage(missing)}`);
   const { decision } = await context.authorizer.authorize({
     user: request.user,
     verb: 'request-serviceaccounts-token-audience',
@@ -53,20 +67,28 @@ export async function admitToken(context: AdmissionContext, request: AdmissionRe
   );
 }
 
-/** A volume needs tokens for an audience if it says so, or if its driver does. */
+/** Whether a volume needs tokens for the audience: it says so, or its driver does. Throws where what it leads to is not there. */
 async function usesAudience({ storages }: AdmissionContext, pod: Pod, volume: Volume, audience: string): Promise<boolean> {
   const isFor = (token: { audience?: string } | undefined) => token !== undefined && (token.audience ?? '') === audience;
   if (volume.projected?.sources?.some(({ serviceAccountToken }) => isFor(serviceAccountToken))) return true;
-  let driver = volume.csi?.driver;
-  const claimName = volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : volume.persistentVolumeClaim?.claimName;
-  if (claimName) {
-    const claim = await readObject(storages, PersistentVolumeClaim, pod.metadata.namespace ?? '', claimName);
-    const bound = claim?.spec?.volumeName && (await readObject(storages, PersistentVolume, '', claim.spec.volumeName));
-    driver = bound ? bound.spec?.csi?.driver : undefined;
+  const { namespace = '' } = pod.metadata;
+  const claimName = volume.ephemeral?.volumeClaimTemplate ? `${pod.metadata.name}-${volume.name}` : volume.persistentVolumeClaim?.claimName;
+  let source: Parameters<typeof csiDriverOf>[0] = volume;
+  if (claimName !== undefined) {
+    const claim = await existing(storages, PersistentVolumeClaim, namespace, claimName);
+    source = (await existing(storages, PersistentVolume, '', claim.spec?.volumeName ?? '')).spec ?? {};
   }
+  const driver = csiDriverOf(source);
   if (!driver) return false;
-  const { tokenRequests = [] } = (await readObject(storages, CSIDriver, '', driver))?.spec ?? {};
-  return tokenRequests.some(isFor);
+  const { spec } = await existing(storages, CSIDriver, '', driver);
+  return spec.tokenRequests?.some(isFor) ?? false;
+}
+
+/** The object, or else what upstream's listers say, which know it by its kind. */
+async function existing<T extends KubeObject>(storages: Storages, kind: Resource<T>, namespace: string, name: string): Promise<T> {
+  const found = await readObject(storages, kind, namespace, name);
+  if (found === undefined) throw errors.notFound({ group: kind.group, plural: kind.kind.toLowerCase() }, name);
+  return found;
 }
 
 /** What may be but a cache that lags behind is no refusal. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CSIDriver, Node, Pod } from '../../api/index.ts';
+import { CSIDriver, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/index.ts';
 import { createSigningRequest } from '../../pki/index.ts';
 import { seededRandom, VirtualClock } from '../../time/index.ts';
 import type { AdmissionRequest, Attributes } from '../request.ts';
@@ -83,6 +83,35 @@ test('a node asks for tokens of audiences that its pods need, or that it is gran
   granted = ({ verb, resource, name }) => verb === 'request-serviceaccounts-token-audience' && resource === 'other' && name === 'sa';
   expect(await token('other')).toBeUndefined();
   expect(await token()).toMatch('audience "" not found');
+});
+
+test('the volumes that need a token are found through their claims, and through drivers that took over in-tree plugins', async () => {
+  const driver = (name: string) => memory.put(CSIDriver, { metadata: { name }, spec: { tokenRequests: [{ audience: 'a' }] } });
+  let pods = 0;
+  const token = async (volume: object) => {
+    const name = `p${++pods}`;
+    const spec = { nodeName: 'n1', volumes: [{ name: 'v', ...volume }] };
+    const { metadata } = await memory.put(Pod, { metadata: { name, namespace: 'ns' }, spec });
+    const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid: metadata.uid };
+    const object = { spec: { audiences: ['a'], boundObjectRef } };
+    return refusal({ resource: 'serviceaccounts', subresource: 'token', name: 'sa', object });
+  };
+  const claimed = () => token({ persistentVolumeClaim: { claimName: 'c' } });
+  const template = { spec: {} };
+  const inTree = () => token({ awsElasticBlockStore: { volumeID: 'x' } });
+  expect(await claimed()).toBe('error validating audience "a": persistentvolumeclaim "c" not found');
+  await memory.put(PersistentVolumeClaim, { metadata: { name: 'c', namespace: 'ns' }, spec: { volumeName: 'v' } });
+  expect(await claimed()).toBe('error validating audience "a": persistentvolume "v" not found');
+  await memory.put(PersistentVolume, { metadata: { name: 'v' }, spec: { gcePersistentDisk: { pdName: 'x' } } });
+  expect(await claimed()).toBe('error validating audience "a": csidriver.storage.k8s.io "pd.csi.storage.gke.io" not found');
+  await driver('pd.csi.storage.gke.io');
+  expect(await claimed()).toBeUndefined();
+  expect(await token({ ephemeral: { volumeClaimTemplate: template } })).toBe(
+    'error validating audience "a": persistentvolumeclaim "p5-v" not found',
+  );
+  expect(await inTree()).toBe('error validating audience "a": csidriver.storage.k8s.io "ebs.csi.aws.com" not found');
+  await driver('ebs.csi.aws.com');
+  expect(await inTree()).toBeUndefined();
 });
 
 test('a node writes slices, certificate requests and the status of claims for itself only', async () => {
