@@ -327,6 +327,25 @@ describe('service', () => {
     expect(next.spec).toMatchObject(expected);
   });
 
+  it('gives up the node ports that a load balancer does not say again once it needs none', () => {
+    const ports = [
+      { name: 'a', port: 80, nodePort: 30001 },
+      { name: 'b', port: 81, nodePort: 30002 },
+    ];
+    const prev = made<Service>(service, { spec: { type: 'LoadBalancer', ports } });
+    const kept = [{ name: 'a', port: 80 }, ports[1]];
+    const next = made<Service>(service, { spec: { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, ports: kept } });
+    service.update?.(next, prev, { now });
+    expect(next.spec.ports?.map((port) => port.nodePort)).toEqual([undefined, 30002]);
+  });
+
+  it('gives up its addresses when it becomes a name, also for clients that know one of them only', () => {
+    const prev = made<Service>(service, { spec: { clusterIP: 'None', clusterIPs: ['None'] } });
+    const next = made<Service>(service, { spec: { type: 'ExternalName', externalName: 'a', clusterIP: 'None' } });
+    service.update?.(next, prev, { now });
+    expect(next.spec.clusterIP ?? next.spec.clusterIPs).toBeUndefined();
+  });
+
   it('shows its addresses and ports', () => {
     const given = made<Service>(service, {
       spec: { type: 'LoadBalancer', clusterIP: '10.96.0.5', ports: [{ port: 80, nodePort: 30001 }], selector: { app: 'web' } },

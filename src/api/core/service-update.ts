@@ -4,7 +4,7 @@
  */
 import { semanticEqual } from '../equality.ts';
 import type { Service } from '../generated/core.v1.ts';
-import { isExternallyAccessible, needsClusterIp, needsHealthCheckNodePort, needsNodePort } from './service-traits.ts';
+import { allocatesNodePorts, isExternallyAccessible, needsClusterIp, needsHealthCheckNodePort, needsNodePort } from './service-traits.ts';
 
 const nodePortsOf = ({ spec }: Service) => (spec.ports ?? []).flatMap((port) => (port.nodePort ? [port.nodePort] : []));
 
@@ -28,7 +28,7 @@ export function keepAllocated(next: Service, prev: Service): void {
     if (!spec.ipFamilies?.length && ipFamilies?.length && semanticEqual(spec.clusterIPs, clusterIPs)) spec.ipFamilies = ipFamilies;
     if (!spec.ipFamilyPolicy && ipFamilyPolicy) spec.ipFamilyPolicy = ipFamilyPolicy;
   }
-  if (needsNodePort(next) && needsNodePort(prev)) keepNodePorts(next, prev);
+  if (allocatesNodePorts(next) && allocatesNodePorts(prev)) keepNodePorts(next, prev);
   if (needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev) && !spec.healthCheckNodePort && prev.spec.healthCheckNodePort)
     spec.healthCheckNodePort = prev.spec.healthCheckNodePort;
 }
@@ -40,7 +40,12 @@ export function normalizeClusterIps(next: Service, prev?: Service): void {
     if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
     return;
   }
-  if ((spec.clusterIP ?? '') === (prev.spec.clusterIP ?? '') || !semanticEqual(spec.clusterIPs, prev.spec.clusterIPs)) return;
+  const before = prev.spec.clusterIPs;
+  if ((spec.clusterIP ?? '') === (prev.spec.clusterIP ?? '')) {
+    if (!spec.clusterIPs?.length && before?.length) spec.clusterIPs = before;
+    return;
+  }
+  if (!semanticEqual(spec.clusterIPs, before)) return;
   if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
   else delete spec.clusterIPs;
 }
