@@ -11,7 +11,9 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeDeclaredFeatureValidator } from './node-declared-feature-validator.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
+import { podGroupWorkloadExists } from './pod-group-workload-exists.ts';
 import { type PodNodeSelectors, podNodeSelector } from './pod-node-selector.ts';
+import { podResizeValidator } from './pod-resize-validator.ts';
 import { podSecurity } from './pod-security.ts';
 import type { PodSecurityOptions } from './pod-security-policy.ts';
 import { type PodTolerationOptions, podTolerationRestriction } from './pod-tolerations.ts';
@@ -92,7 +94,9 @@ const plugins: readonly { name: string; on: boolean; make(options: AdmissionOpti
   { name: 'DefaultIngressClass', on: true, make: defaultIngressClass },
   { name: 'DenyServiceExternalIPs', on: false, make: () => denyServiceExternalIps },
   { name: 'PodTopologyLabels', on: true, make: podTopologyLabels },
+  { name: 'PodGroupWorkloadExists', on: true, make: podGroupWorkloadExists },
   { name: 'NodeDeclaredFeatureValidator', on: true, make: nodeDeclaredFeatureValidator },
+  { name: 'PodResizeValidator', on: true, make: podResizeValidator },
   { name: 'MutatingAdmissionPolicy', on: true, make: mutatingAdmissionPolicy },
   { name: 'MutatingAdmissionWebhook', on: true, make: mutatingAdmissionWebhook },
   { name: 'ValidatingAdmissionPolicy', on: true, make: validatingAdmissionPolicy },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigMap, defineKind, type KubeObject, Namespace, Node } from '../../api/index.ts';
+import { ConfigMap, defineKind, type KubeObject, Namespace, Node, schedulingV1alpha2 } from '../../api/index.ts';
 import { seededRandom, systemClock, VirtualClock } from '../../time/index.ts';
 import { ResourceTable } from '../registry/served-resource.ts';
 import type { AdmissionPlugin, AdmissionRequest, Attributes } from '../request.ts';
@@ -11,7 +11,9 @@ import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import { imagePolicyWebhook } from './image-policy.ts';
 import { nodeDeclaredFeatureValidator } from './node-declared-feature-validator.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
+import { podGroupWorkloadExists } from './pod-group-workload-exists.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
+import { podResizeValidator } from './pod-resize-validator.ts';
 import { podTolerationRestriction } from './pod-tolerations.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { denyServiceExternalIps, extendedResourceToleration, limitPodHardAntiAffinityTopology, namespaceExists } from './restrictions.ts';
@@ -84,7 +86,47 @@ test.each<[string, object, object, string[]]>([
   else await expect(resized).rejects.toThrow(why);
 });
 
-test('a pod learns its zone and region when it is bound, or made on a node, and keeps what it says itself', async () => {
+test('a group of pods comes from a template that there is', async () => {
+  const spec = { podGroupTemplates: [{ name: 't', schedulingPolicy: { basic: {} } }] };
+  await memory.put(schedulingV1alpha2.Workload, { metadata: { name: 'w', namespace: 'ns' }, spec });
+  const plugin = podGroupWorkloadExists({ ...context(), isEnabled: () => true });
+  const made = (workloadName: string, podGroupTemplateName: string) => {
+    const object = { metadata: { name: 'x' }, spec: { podGroupTemplateRef: { workload: { workloadName, podGroupTemplateName } } } };
+    return admit(plugin, { group: 'scheduling.k8s.io', resource: 'podgroups', namespace: 'ns', object });
+  };
+  await made('w', 't');
+  await expect(made('none', 't')).rejects.toThrow('PodGroup rejected: Workload "none" not found');
+  await expect(made('w', 'none')).rejects.toThrow('PodGroup rejected: PodGroupTemplate "none" not found in Workload "w"');
+});
+
+test.each<[string, string, object, string?, object?]>([
+  ['fits', 'small', { cpu: '2', memory: '1Gi' }],
+  [
+    'wants more than its node has',
+    'small',
+    { cpu: '2500m', memory: '3Gi' },
+    "node didn't have enough allocatable resources: cpu, requested: 2500, allocatable: 2000; memory, requested: 3221225472, allocatable: 2147483648",
+    { causes: [{ reason: 'NodeCapacity' }] },
+  ],
+  [
+    'runs elsewhere than on Linux',
+    'windows',
+    { cpu: '1' },
+    'pod resize is only supported on linux nodes, node "windows" is "windows"',
+    { causes: [{ reason: 'UnsupportedPlatform' }] },
+  ],
+  ['has no node any more', 'gone', { cpu: '1' }, 'node "gone" not found', {}],
+])('a pod that %s is resized accordingly', async (_what, nodeName, requests, why, details = {}) => {
+  await memory.put(Node, { metadata: { name: 'small' }, spec: {}, status: { allocatable: { cpu: '2', memory: '2Gi' } } });
+  await memory.put(Node, { metadata: { name: 'windows', labels: { 'kubernetes.io/os': 'windows' } }, spec: {} });
+  const before = { metadata: { name: 'x', generation: 1 }, spec: { nodeName, containers: [{}] } };
+  const object = { metadata: { name: 'x', generation: 2 }, spec: { nodeName, containers: [{ resources: { requests } }] } };
+  const resized = admit(podResizeValidator(context()), { operation: 'UPDATE', subresource: 'resize', object, oldObject: before });
+  if (why === undefined) await resized;
+  else await expect(resized).rejects.toMatchObject({ status: { message: `pods "x" is forbidden: ${why}`, details } });
+});
+
+test('a pod learns its zone and region when it is bound, or made on a node, whatever it says itself', async () => {
   const labels = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r', other: 'o' };
   await memory.put(Node, { metadata: { name: 'n', labels }, spec: {} });
   const plugin = podTopologyLabels(context());
@@ -94,8 +136,10 @@ test('a pod learns its zone and region when it is bound, or made on a node, and 
   });
   const own = { metadata: { name: 'x', labels: { 'topology.kubernetes.io/zone': 'mine' } }, spec: { nodeName: 'n' } };
   expect(await admit(plugin, { object: own })).toMatchObject({
-    metadata: { labels: { 'topology.kubernetes.io/zone': 'mine', 'topology.kubernetes.io/region': 'r' } },
+    metadata: { labels: { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r' } },
   });
+  const gateless = podTopologyLabels({ ...context(), isEnabled: () => false });
+  expect((await admit(gateless, { object: own })).metadata).toBeUndefined();
   const unbound = { metadata: { name: 'x' }, spec: {} };
   expect(await admit(plugin, { object: unbound })).toEqual(unbound);
   const nowhere = { metadata: { name: 'x' }, spec: { nodeName: 'gone' } };

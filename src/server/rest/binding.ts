@@ -39,7 +39,7 @@ function validate(binding: coreV1.Binding): void {
 }
 
 /** The pod on its node. Throws what upstream's scheduler knows as a conflict. */
-function assign(pod: Pod, binding: coreV1.Binding, now: string, keepsNomination: boolean): Pod {
+function assign(pod: Pod, binding: coreV1.Binding, now: string, isOn: (gate: string) => boolean): Pod {
   const { name } = pod.metadata;
   const refuse = (why: string) => errors.conflict(errorResource, name, why);
   if (pod.metadata.deletionTimestamp !== undefined) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
@@ -47,13 +47,13 @@ function assign(pod: Pod, binding: coreV1.Binding, now: string, keepsNomination:
   if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   const metadata = { ...pod.metadata };
   if (binding.metadata.annotations) metadata.annotations = { ...metadata.annotations, ...binding.metadata.annotations };
-  // Topology labels of the node, where the scheduler passes them on (KEP-4742); a pod's own win.
-  if (binding.metadata.labels) metadata.labels = { ...binding.metadata.labels, ...metadata.labels };
+  // Topology labels of the node win over the pod's own (KEP-4742).
+  if (isOn('PodTopologyLabelsAdmission') && binding.metadata.labels) metadata.labels = { ...metadata.labels, ...binding.metadata.labels };
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   conditions.push({ type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now } as unknown as coreV1.PodCondition);
+  const status: Pod['status'] = { ...pod.status, conditions };
   // What was kept free for it has been taken (KEP-5278).
-  const { nominatedNodeName: _, ...freed } = pod.status ?? {};
-  const status = { ...(keepsNomination ? pod.status : freed), conditions };
+  if (isOn('ClearingNominatedNodeNameAfterBinding')) delete status.nominatedNodeName;
   return { ...pod, metadata, spec: { ...pod.spec, nodeName: binding.target.name ?? '' }, status };
 }
 
@@ -76,14 +76,14 @@ async function bind(
   const pods = storageOf(Pod);
   const { uid, resourceVersion } = binding.metadata;
   const now = timestamp(clock);
-  const keepsNomination = isEnabled?.('ClearingNominatedNodeNameAfterBinding') === false;
+  const isOn = (gate: string) => isEnabled?.(gate) ?? true;
   if (call.options.dryRun) {
     const pod = await pods.get(namespace, name);
     if (pod === undefined) throw errors.notFound(Pod, name);
-    assign(pod.object, binding, now, keepsNomination);
+    assign(pod.object, binding, now, isOn);
   } else
     await pods.update(namespace, name, { uid: uid || undefined, resourceVersion: resourceVersion || undefined }, ({ object }) =>
-      assign(object, binding, now, keepsNomination),
+      assign(object, binding, now, isOn),
     );
   return objectAnswer(success, 201);
 }
