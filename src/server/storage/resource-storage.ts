@@ -13,6 +13,7 @@ import { OpenedFeed, SealedValues, sealedStore, TransformationError } from './se
 import type { Preconditions, ResourceStorage, StorageGetOptions, StorageListOptions, StorageObserver } from './storage.ts';
 import { invalidObject, preconditionFailed } from './storage-error.ts';
 import type { StoredForm } from './stored-form.ts';
+import { type Turn, Turns } from './turns.ts';
 import { parseResourceVersion } from './versions.ts';
 import { watch } from './watch.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -74,6 +75,7 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
   const feedOfAll = feedOf(options.store, clock, logger);
   const feed = sealed ? new OpenedFeed(feedOfAll, sealed) : feedOfAll;
   const leasePool = new LeasePool(store, clock);
+  const turns = new Turns(clock);
 
   const self = Symbol(prefix);
   const decode = (key: string, revision: number, value: Value<T>): CachedObject<T> => {
@@ -153,7 +155,8 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
 
   /**
    * Optimistic: decides on the cached state, which is nearly always the newest, and falls back to the store's when that turns out
-   * wrong or when the decision is to refuse or to do nothing, which must not rest on old state.
+   * wrong or when the decision is to refuse or to do nothing, which must not rest on old state. Who has lost a race, or comes when
+   * others have, goes on when it is its turn.
    */
   async function modify(
     namespace: string,
@@ -169,49 +172,59 @@ export function openResourceStorage<T extends KubeObject>(options: ResourceStora
       // One value that can't be read keeps the cache from being filled, not the others from being used.
       if (!(error instanceof TransformationError)) throw error;
     }
-    let current = cache.objects.get(key);
-    let isFresh = false;
-    if (!current) {
-      current = await fresh(key);
-      isFresh = true;
-    }
-    span?.event('initial value restored');
-    for (let attempt = 0; attempt < updateAttempts; attempt++) {
-      if (!current) throw ofUpdate && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
-      let operation: Operation | undefined;
-      try {
-        operation = await step(current, span);
-      } catch (error) {
-        if (isFresh) throw error;
-        const newest: CachedObject<T> | undefined = await fresh(key);
-        if (newest?.revision === current.revision) throw error;
-        current = newest;
+    let turn: Turn | undefined;
+    try {
+      if (turns.isTaken(key)) turn = await turns.take(key);
+      let current = turn ? undefined : cache.objects.get(key);
+      let isFresh = false;
+      if (!current) {
+        current = await fresh(key);
         isFresh = true;
-        continue;
       }
-      if (!operation) {
-        if (isFresh) return current;
-        const newest: CachedObject<T> | undefined = await fresh(key);
-        // Another key may write since the cache has it: then the same is to be written anew.
-        if (newest?.revision === current.revision && !(sealed && outdated.has(newest))) return current;
-        current = newest;
+      span?.event('initial value restored');
+      for (let attempt = 0; attempt < updateAttempts; attempt++) {
+        if (!current) throw ofUpdate && uid !== undefined ? otherUid(key, name, uid, '') : errors.notFound(resource, name);
+        let operation: Operation | undefined;
+        try {
+          operation = await step(current, span);
+        } catch (error) {
+          if (isFresh) throw error;
+          const newest: CachedObject<T> | undefined = await fresh(key);
+          if (newest?.revision === current.revision) throw error;
+          current = newest;
+          isFresh = true;
+          continue;
+        }
+        if (!operation) {
+          if (isFresh) return current;
+          const newest: CachedObject<T> | undefined = await fresh(key);
+          // Another key may write since the cache has it: then the same is to be written anew.
+          if (newest?.revision === current.revision && !(sealed && outdated.has(newest))) return current;
+          current = newest;
+          isFresh = true;
+          continue;
+        }
+        span?.event('Transaction prepared');
+        const result = await store.commit([{ key, modRevision: current.revision }], [operation]);
+        span?.event('Txn call completed');
+        span?.event('Transaction committed');
+        if (result.ok) {
+          if (!('put' in operation)) return current.restamped(result.revision);
+          span?.event('decode succeeded', { len: operation.value.length });
+          return decode(key, result.revision, operation.value);
+        }
+        if (turn) current = cachedOf(result.current[0]);
+        else {
+          turn = await turns.take(key);
+          current = await fresh(key);
+        }
+        span?.event('Retry value restored');
         isFresh = true;
-        continue;
       }
-      span?.event('Transaction prepared');
-      const result = await store.commit([{ key, modRevision: current.revision }], [operation]);
-      span?.event('Txn call completed');
-      span?.event('Transaction committed');
-      if (result.ok) {
-        if (!('put' in operation)) return current.restamped(result.revision);
-        span?.event('decode succeeded', { len: operation.value.length });
-        return decode(key, result.revision, operation.value);
-      }
-      current = cachedOf(result.current[0]);
-      span?.event('Retry value restored');
-      isFresh = true;
+      throw errors.objectModified(resource, name);
+    } finally {
+      turn?.end();
     }
-    throw errors.objectModified(resource, name);
   }
 
   /** As upstream names what it stores: below its prefix, and by its internal type. */
