@@ -200,6 +200,11 @@ test('each cluster IP has its IPAddress from the start, and what others keep no 
   await expect(serviceAt('late', '10.96.0.9')).rejects.toThrow('failed to allocate IP 10.96.0.9: provided IP is already allocated');
   expect(await ownerOf('10.96.0.9')).toBe('g');
 
+  await expect(serviceAt('')).rejects.toMatchObject({
+    code: 422,
+    message: expect.stringContaining('spec.clusterIPs: Invalid value: null: failed to allocate IP: IPAddress.networking.k8s.io "10.96'),
+  });
+
   await admin.delete(IPAddress, web);
   await expect.poll(() => ownerOf(web)).toBe('web');
   await expect

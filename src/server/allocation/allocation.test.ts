@@ -80,7 +80,7 @@ describe('addresses', () => {
     const made = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => create(allocator, service(name))));
     expect(new Set(made.map((s) => s.spec?.clusterIP)).size).toBe(6);
     expect(made[0]?.spec).toMatchObject({ ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', clusterIPs: [made[0]?.spec?.clusterIP] });
-    await expect(create(allocator, service('g'))).rejects.toThrow('range is full');
+    await expect(create(allocator, service('g'))).rejects.toThrow('failed to allocate a serviceIP for Service "g": range is full');
     await memory.storages(Service).delete('ns', 'c', {});
     await expect
       .poll(() =>

@@ -178,10 +178,8 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
     } catch (error) {
       metrics?.addressFailed(cidrOf(value), scope);
       const why = error instanceof Error ? error.message : String(error);
-      if (scope === 'dynamic') throw errors.internal(`failed to allocate a serviceIP: ${why}`);
-      refuseService(service, (e) =>
-        e.invalid(specPath.child('clusterIPs'), service.spec.clusterIPs, `failed to allocate IP ${value}: ${why}`),
-      );
+      const [asked, what] = scope === 'dynamic' ? [undefined, 'IP'] : [service.spec.clusterIPs, `IP ${value}`];
+      refuseService(service, (e) => e.invalid(specPath.child('clusterIPs'), asked, `failed to allocate ${what}: ${why}`));
       return false;
     }
   }
@@ -255,7 +253,7 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
       const ip = freeAddress(possible);
       if (ip === undefined) {
         for (const { cidr } of possible) metrics?.addressFailed(cidr, 'dynamic');
-        throw errors.internal('failed to allocate a serviceIP: range is full');
+        throw errors.internal(`failed to allocate a serviceIP for Service ${JSON.stringify(service.metadata.name ?? '')}: range is full`);
       }
       take(addresses, ip, 'dynamic');
       return ip;
