@@ -147,7 +147,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       measured: (raw) => storageMetrics.measured(raw, resource.group, resource.plural),
       observer: storageMetrics.observer(resource.group, resource.plural),
       readsAnew: options.readsAnew?.(resource),
-      form: storedForm(kind, options.storageMediaType ?? 'application/json', options.sharedStore),
+      form: storedForm(kind, { mediaType: options.storageMediaType, shared: options.sharedStore, cbor: options.cbor }),
       transformer: options.encryption?.transformerOf({ group: resource.group, resource: resource.plural }),
       // Of the definition as it is when something is read.
       ...(kind.custom

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Event, type KubeObject, kinds, Node, Pod, Service, type ServiceSpec } from '../../api/index.ts';
+import { Event, type KindDefinition, type KubeObject, kinds, Node, Pod, Service, type ServiceSpec } from '../../api/index.ts';
 import { CompactedError, openEmbeddedStore, openMemoryStore, type Store } from '../../store/index.ts';
 import { VirtualClock } from '../../time/index.ts';
+import { encodeObject } from './cached-object.ts';
 import { decodeContinueToken, encodeContinueToken } from './continue-token.ts';
 import { openResourceStorage } from './resource-storage.ts';
 import type { ResourceStorage, StorageWatchEvent, StorageWatchOptions } from './storage.ts';
@@ -502,6 +503,21 @@ test.each<[object, Partial<Record<keyof ServiceSpec, unknown>>]>([
   const kind = kinds.find(({ resource }) => resource === Service);
   if (!kind) throw new Error('there is no kind Service');
   const value = Buffer.from(JSON.stringify({ kind: 'Service', apiVersion: 'v1', metadata: { name: 'a' }, spec }));
-  const read = JSON.parse(storedForm(kind, 'application/json').read(value).json.toString()) as Service;
+  const read = JSON.parse(storedForm(kind).read(value).json.toString()) as Service;
   for (const field of Object.keys(expected) as (keyof ServiceSpec)[]) expect(read.spec[field]).toEqual(expected[field]);
+});
+
+test('custom resources are kept in CBOR where that is spoken, and read in either form', () => {
+  const resource = { group: 'a.example.com', version: 'v1', kind: 'Bar', plural: 'bars', singular: 'bar', namespaced: false };
+  const kind = { resource, custom: {} } as unknown as KindDefinition;
+  const stored = { apiVersion: 'a.example.com/v1', kind: 'Bar', metadata: { name: 'a' }, half: 0.5, long: 9007199254740993n };
+  const object = { ...stored, metadata: { name: 'a', resourceVersion: '7' } } as unknown as KubeObject;
+  const json = encodeObject(stored as unknown as KubeObject);
+  const [inJson, inCbor] = [storedForm(kind), storedForm(kind, { cbor: true })];
+  expect(inJson.write(object, json)).toBe(json);
+  const value = inCbor.write(object, json);
+  expect(value.subarray(0, 3)).toEqual(Buffer.from([0xd9, 0xd9, 0xf7]));
+  expect(inCbor.read(value)).toEqual({ json, isCurrent: true });
+  expect(inJson.read(value)).toEqual({ json, isCurrent: false });
+  expect(inCbor.read(json)).toEqual({ json, isCurrent: false });
 });

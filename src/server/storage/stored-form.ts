@@ -1,11 +1,13 @@
 /**
- * The form in which objects lie in the store: JSON or Kubernetes' protobuf (--storage-media-type). Either is read, in any version that
- * the kind has, so that a store may have been written by an upstream kube-apiserver.
+ * The form in which objects lie in the store: JSON or Kubernetes' protobuf (--storage-media-type), custom resources in CBOR where that
+ * is spoken. Each is read, in any version that the kind has, so that a store may have been written by an upstream kube-apiserver.
  */
 import {
   apiVersionOf,
   applyTableDefaults,
+  decodeCbor,
   decodeProtobuf,
+  encodeCbor,
   encodeProtobuf,
   type KindDefinition,
   type KubeObject,
@@ -31,6 +33,7 @@ export interface StoredForm {
 /** The object that a plain value of the store holds, in the version in which it does. Throws where it is none. */
 export function decodeStored(value: Buffer): KubeObject {
   // What lies in the store is an object that somebody encoded.
+  if (isCbor(value)) return decodeCbor(value) as KubeObject;
   if (!isProtobuf(value)) return parseExactly(value.toString()) as KubeObject;
   const { apiVersion, kind } = openEnvelope(value);
   const node = kindNode({ ...parseApiVersion(apiVersion), kind });
@@ -42,8 +45,18 @@ const letterK = 0x6b;
 /** Every value in protobuf begins so: `k8s` and a zero byte. */
 const isProtobuf = (value: Buffer) => value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
 
-/** `shared`: with other API servers, perhaps upstream's of the release before, whose version of the kind is written then. */
-export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, shared = false): StoredForm {
+/** As does every one in CBOR with the tag that says so. */
+const isCbor = (value: Buffer) => value[0] === 0xd9 && value[1] === 0xd9 && value[2] === 0xf7;
+
+interface StoredFormOptions {
+  mediaType?: StorageMediaType | undefined;
+  /** With other API servers, perhaps upstream's of the release before, whose version of the kind is written then. */
+  shared?: boolean | undefined;
+  /** Whether CBOR is spoken: custom resources are kept in it then. */
+  cbor?: boolean | undefined;
+}
+
+export function storedForm(kind: KindDefinition, { mediaType, shared = false, cbor = false }: StoredFormOptions = {}): StoredForm {
   const { resource } = kind;
   const node = kindNode(resource);
   const older = shared ? kind.versions?.find((v) => v.resource.version === kind.upstreamStorageVersion) : undefined;
@@ -52,6 +65,7 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
   // Definitions of custom resources, too, are JSON in upstream's stores whatever the flag says.
   const inProtobuf =
     mediaType === 'application/vnd.kubernetes.protobuf' && writtenNode !== undefined && resource.group !== 'apiextensions.k8s.io';
+  const inCbor = cbor && kind.custom !== undefined;
   /** How our own JSON, and upstream's, begins. */
   const opening = Buffer.from(`{"kind":${JSON.stringify(resource.kind)},"apiVersion":${JSON.stringify(apiVersionOf(resource))},`);
 
@@ -77,9 +91,11 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
   return {
     write: (object, json) => {
       const given = older?.fromStorage(object) ?? object;
-      if (!inProtobuf || !writtenNode) return older ? encodeObject(given) : json;
+      const node = inProtobuf ? writtenNode : undefined;
+      if (!node && !inCbor) return older ? encodeObject(given) : json;
       const { resourceVersion: _, ...metadata } = given.metadata;
-      return Buffer.from(encodeProtobuf(writtenNode, { ...given, metadata } as KubeObject));
+      const stored = { ...given, metadata } as KubeObject;
+      return Buffer.from(node ? encodeProtobuf(node, stored) : encodeCbor(stored));
     },
 
     read(value) {
@@ -90,7 +106,8 @@ export function storedForm(kind: KindDefinition, mediaType: StorageMediaType, sh
         const { apiVersion } = object;
         return { json: encodeObject(storageVersion(object)), isCurrent: inProtobuf && apiVersion === apiVersionOf(written) };
       }
-      if (kind.custom || isComplete(value)) return { json: value, isCurrent: !inProtobuf && !older };
+      if (isCbor(value)) return { json: encodeObject(decodeStored(value)), isCurrent: inCbor };
+      if (kind.custom || isComplete(value)) return { json: value, isCurrent: !inProtobuf && !inCbor && !older };
       const object = decodeStored(value);
       const { apiVersion } = object;
       return { json: encodeObject(storageVersion(object)), isCurrent: !inProtobuf && apiVersion === apiVersionOf(written) };
