@@ -7,10 +7,34 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Words that Go writes large. */
 const initialism =
   /^(api|aws|cel|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iqn|iscsi|nfs|os|pd|pkix|qos|rbd|se(?=Linux)|ssl|tcp|tty|uid)(?=[A-Z]|$)/;
-const otherNames: Readonly<Record<string, string>> = { cephfs: 'CephFS', storageos: 'StorageOS' };
+const otherNames: Readonly<Record<string, string>> = {
+  cephfs: 'CephFS',
+  chapAuthDiscovery: 'DiscoveryCHAPAuth',
+  chapAuthSession: 'SessionCHAPAuth',
+  cidr: 'CIDR',
+  cidrs: 'CIDRs',
+  diskURI: 'DataDiskURI',
+  ips: 'IPs',
+  lastState: 'LastTerminationState',
+  pdID: 'PdID',
+  storageos: 'StorageOS',
+  tls: 'TLS',
+  ttlSecondsAfterFinished: 'TTLSecondsAfterFinished',
+  wwids: 'WWIDs',
+};
 
 /** Fields that the internal type calls otherwise. */
 const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'resource.v1.DeviceAttribute': {
+    int: 'IntValue',
+    bool: 'BoolValue',
+    string: 'StringValue',
+    version: 'VersionValue',
+    ints: 'IntValues',
+    bools: 'BoolValues',
+    strings: 'StringValues',
+    versions: 'VersionValues',
+  },
   'core.v1.GlusterfsPersistentVolumeSource': { endpoints: 'EndpointsName' },
   'core.v1.GlusterfsVolumeSource': { endpoints: 'EndpointsName' },
   'core.v1.RBDPersistentVolumeSource': { monitors: 'CephMonitors', image: 'RBDImage', pool: 'RBDPool', user: 'RadosUser' },
@@ -27,6 +51,9 @@ const securityFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamesp
 const places: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'core.v1.PodSpec': { subdomain: ['setHostnameAsFQDN'], priority: ['preemptionPolicy'], runtimeClassName: ['overhead'] },
   'core.v1.PodSecurityContext': { fsGroup: ['fsGroupChangePolicy'] },
+  'core.v1.Volume': { rbd: ['quobyte'] },
+  'batch.v1.JobSpec': { completions: ['podFailurePolicy', 'successPolicy'] },
+  'storage.v1.CSIDriverSpec': { attachRequired: ['fsGroupPolicy'] },
   'core.v1.PersistentVolumeSpec': {
     nfs: ['rbd', 'quobyte', 'iscsi', 'flexVolume'],
     flocker: ['azureFile', 'vsphereVolume', 'azureDisk', 'photonPersistentDisk', 'portworxVolume'],

@@ -161,11 +161,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   update?(next: T, prev: T, context: StrategyContext): void;
   /** Whether metadata.generation counts changes of spec (or, by a function, of what it says). Default: there is a spec and a status subresource. */
   generation?: boolean | ((next: T, prev: T) => boolean);
+  /** What upstream says before `validate`, of a create (without `prev`) or an update. */
+  validateFirst?(next: T, prev: T | undefined, errors: FieldErrors): void;
   validate?(obj: T, errors: FieldErrors): void;
   /** Beside `validate(obj)`, on create only: what may come later but not at first (a pod's ephemeral containers). */
   validateCreate?(obj: T, errors: FieldErrors): void;
-  /** Of an update, upstream tells what may not change before what is wrong with it by itself. */
-  comparesFirst?: boolean;
   /** Beside `validate(next)`, which also runs: immutable fields and transitions. */
   validateUpdate?(next: T, prev: T, errors: FieldErrors): void;
   /** Warnings for the client's Warning header, e.g. deprecated fields. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { service } from './core/service.ts';
 import { deepCopy } from './equality.ts';
 import type { KubeObject } from './resource.ts';
 import { accept, rejectStatus, rejectUpdate } from './testing/accept.ts';
@@ -74,6 +75,22 @@ describe('a create', () => {
       ],
     ],
     [
+      object('resource.k8s.io/v1', 'ResourceClaimTemplate', { metadata: { name: 'x', uid: 'y' }, spec: { devices: {} } }),
+      ['spec.metadata.name: Forbidden: cannot be set', 'spec.metadata.uID: Forbidden: cannot be set'],
+    ],
+    [
+      object('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding', {
+        policyName: 'p',
+        validationActions: ['Deny'],
+        matchResources: { matchPolicy: 'x' },
+      }),
+      ['spec.matchResources.matchPolicy: Unsupported value: "x": supported values: "Equivalent", "Exact"'],
+    ],
+    [
+      object('resource.k8s.io/v1', 'DeviceClass', { selectors: [{ cel: { expression: '' } }] }),
+      [expect.stringMatching(/^spec.selectors\[0\].cel.expression: Invalid value: "": compilation failed: ERROR: <input>:1:0: [^\n]*$/)],
+    ],
+    [
       object('v1', 'ResourceQuota', {
         hard: { cpu: '1' },
         scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'Exists' }] },
@@ -130,6 +147,23 @@ describe('an update', () => {
     ],
   ])('of %j with %j', (sent, change, wrong) => {
     expect(rejectChange(sent, change)).toEqual(wrong);
+  });
+
+  it('of a pod shows the fields of its volumes in the order of the internal type', () => {
+    const { stored } = accept(pod({}));
+    const next = accept(pod({ volumes: [{ name: 'v', emptyDir: {} }] })).stored;
+    expect(rejectUpdate(next, stored).join()).toContain('"RBD": null,\n+   "Quobyte": null,\n+   "FlexVolume": null,');
+  });
+
+  it('of the type of a service to what is none says no more', () => {
+    const sent = object('v1', 'Service', { clusterIP: '10.0.0.9', ports: [{ port: 1 }] });
+    const { stored } = accept(sent);
+    const next = deepCopy(stored) as KubeObject & { spec: { type: string } };
+    next.spec.type = 'x';
+    service.update?.(next as never, stored as never, { now: '' });
+    expect(rejectUpdate(next, stored, { whole: true })).toEqual([
+      'spec.type: Unsupported value: "x": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
+    ]);
   });
 
   it.each([

@@ -10,10 +10,7 @@ export function ipWarnings(path: FieldPath, text: string): string[] {
   const loose = parseLooseIp(text);
   if (!loose) return [];
   const canonical = formatIp(loose.address);
-  if (!loose.isStrict)
-    return [
-      `${path}: non-standard IP address ${goQuote(text)} will be considered invalid in a future Kubernetes release: use ${goQuote(canonical)}`,
-    ];
+  if (!loose.isStrict) return [`${path}: non-standard IP address ${goQuote(text)} is invalid: use ${goQuote(canonical)}`];
   if (loose.address.family === 4 || canonical === text) return [];
   return [`${path}: IPv6 address ${goQuote(text)} should be in RFC 5952 canonical format (${goQuote(canonical)})`];
 }
@@ -31,10 +28,7 @@ export function cidrWarnings(path: FieldPath, text: string): string[] {
       `${path}: CIDR value ${goQuote(text)} is ambiguous in this context (should be ${goQuote(network)} or ${goQuote(single)}?)`,
     );
   }
-  if (!isStrict)
-    warnings.push(
-      `${path}: non-standard CIDR value ${goQuote(text)} will be considered invalid in a future Kubernetes release: use ${goQuote(network)}`,
-    );
+  if (!isStrict) warnings.push(`${path}: non-standard CIDR value ${goQuote(text)} is invalid: use ${goQuote(network)}`);
   if (warnings.length === 0 && cidr.address.family === 6 && formatCidr(cidr) !== text)
     warnings.push(`${path}: IPv6 CIDR value ${goQuote(text)} should be in RFC 5952 canonical format (${goQuote(formatCidr(cidr))})`);
   return warnings;

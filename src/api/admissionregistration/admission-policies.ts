@@ -178,8 +178,7 @@ export const validatingAdmissionPolicyBinding = defineKind<ValidatingAdmissionPo
   },
   validate({ spec }, errors) {
     validateBinding(spec, errors);
-    // Upstream's own spelling.
-    validateMatchResources(spec?.matchResources, specPath.child('matchResouces'), errors);
+    validateMatchResources(spec?.matchResources, specPath.child('matchResources'), errors);
     const path = specPath.child('validationActions');
     const actions: readonly string[] = spec?.validationActions ?? [];
     for (const [i, action] of actions.entries()) {

@@ -144,9 +144,8 @@ export const daemonSet = defineKind<DaemonSet>({
     requireNonNegative(errors, specPath.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
   },
   warnings: (next, prev) => workloadWarnings(next, prev, next.spec.template, { isNamed: false }),
-  comparesFirst: true,
-  validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors, 'meta.v1.LabelSelector');
+  validateFirst(next, prev, errors) {
+    if (prev) validateImmutable(next.spec.selector, prev.spec.selector, specPath.child('selector'), errors, 'meta.v1.LabelSelector');
   },
   subresources: {
     status: {

@@ -147,10 +147,10 @@ describe('a job', () => {
     const image = { ...template, spec: { ...template.spec, containers: [{ name: 'c', image: 'other' }] } };
     const update = (suspend: boolean, next: object) =>
       rejectUpdate(accept(job({ suspend, template: next })).stored, accept(job({ suspend })).stored).map((m) => m.replace(/\{.*\}/, '{}'));
-    const immutable = ['spec.template: Invalid value: {}: field is immutable'];
-    expect(update(false, moved)).toEqual(immutable);
+    const immutable = (path: string) => [`${path}: Invalid value: {}: field is immutable`];
+    expect(update(false, moved)).toEqual(immutable('spec.template'));
     expect(update(true, moved)).toEqual([]);
-    expect(update(true, image)).toEqual(immutable);
+    expect(update(true, image)).toEqual(immutable('spec.template.spec'));
   });
 
   it('lets its containers ask for other resources while it is at rest', () => {

@@ -80,7 +80,7 @@ function validateSpec(spec: JobSpec, errors: FieldErrors): void {
 }
 
 /** The pods of an indexed job are named after it and their number. */
-function validateHostnames({ metadata: { name }, spec }: Job, errors: FieldErrors): void {
+function validateHostnames({ metadata: { name = '' }, spec }: Job, errors: FieldErrors): void {
   if (spec.completionMode !== 'Indexed' || !spec.completions || spec.completions < 0) return;
   const longest = `${name}-${spec.completions - 1}`;
   if (isDns1123Label(longest).length > 0)
@@ -151,10 +151,11 @@ function durationCell({ status }: Job, nowMs: number): string {
   return humanDuration(end - Date.parse(status.startTime));
 }
 
-/** What the structs that say how a Job ends are in the table. */
-const policyTypes: Readonly<Record<string, string>> = {
+/** What the structs that stay are in the table. */
+const sharedTypes: Readonly<Record<string, string>> = {
   podFailurePolicy: 'batch.v1.PodFailurePolicy',
   successPolicy: 'batch.v1.SuccessPolicy',
+  selector: 'meta.v1.LabelSelector',
 };
 
 export const job = defineKind<Job>({
@@ -182,17 +183,21 @@ export const job = defineKind<Job>({
     validateSpec(job.spec, errors);
     validateHostnames(job, errors);
   },
-  validateCreate: (job, errors) => validateGeneratedSelector(job, { isPrefixed: true }, errors),
+  validateFirst(next, prev, errors) {
+    const before = prev?.spec.template.metadata?.labels ?? {};
+    const isPrefixed = !prev || (jobLabels.jobName in before && jobLabels.controllerUid in before);
+    validateGeneratedSelector(next, { isPrefixed }, errors);
+  },
   validateUpdate(next, prev, errors) {
-    const labels = prev.spec.template.metadata?.labels ?? {};
-    validateGeneratedSelector(next, { isPrefixed: jobLabels.jobName in labels && jobLabels.controllerUid in labels }, errors);
     validateCompletionsUpdate(next.spec, prev.spec, errors);
     const keep = (field: 'selector' | 'completionMode' | 'podFailurePolicy' | 'backoffLimitPerIndex' | 'managedBy' | 'successPolicy') =>
-      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors, policyTypes[field]);
+      validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors, sharedTypes[field]);
     keep('selector');
     const now = next.spec.template;
     const before = isAtRest(prev) ? withQueuedPartsOf(prev.spec.template, now) : prev.spec.template;
-    validateImmutable(now, before, specPath.child('template'), errors, 'core.v1.PodTemplateSpec');
+    const path = specPath.child('template');
+    if (isAtRest(prev)) validateImmutable(now.spec, before.spec, path.child('spec'), errors, 'core.v1.PodSpec');
+    else validateImmutable(now, before, path, errors, 'core.v1.PodTemplateSpec');
     for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) keep(field);
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),

@@ -32,6 +32,8 @@ const byteLength = (character: string) => new TextEncoder().encode(character).le
 function display(source: string, { at, message }: SourceProblem): string {
   if (at === undefined) return `ERROR: <input>:-1:0: ${message}`;
   const { line, column, text } = positionIn(source, at);
+  // An expression of nothing has no line to show.
+  if (source === '') return `ERROR: <input>:1:0: ${message}`;
   const head = `ERROR: <input>:${line}:${column + 1}: ${message}`;
   if (byteLength(text) > maxSnippetLength) return head;
   const snippet = text.replaceAll('\t', ' ');

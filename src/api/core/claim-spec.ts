@@ -1,6 +1,7 @@
 /** The spec of a claim for storage, wherever one is written. */
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate } from '../generated/core.v1.ts';
+import type { ObjectMeta } from '../generated/meta.v1.ts';
 import { isDns1123Label, isDns1123Subdomain } from '../names.ts';
 import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
 import { allowOneOf, reject, rejectNew } from './checks.ts';
@@ -65,14 +66,17 @@ export function validatePersistentVolumeClaimSpec(spec: PersistentVolumeClaimSpe
 /** Of what is decoded numbers are there only where somebody has set them. */
 const isSet = (value: unknown) => typeof value === 'number' || (Array.isArray(value) ? value.length > 0 : Boolean(value));
 
-/** What claims are made from: of metadata, only labels and annotations. */
-export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {
-  const { annotations, labels, ...rest } = template.metadata ?? {};
-  const at = path.child('metadata');
-  validateAnnotations(annotations, at.child('annotations'), errors);
-  validateLabels(labels, at.child('labels'), errors);
+/** The metadata that a template gives to what is made from it: labels and annotations. */
+export function validateTemplateMeta({ annotations, labels, ...rest }: Partial<ObjectMeta>, path: FieldPath, errors: FieldErrors): void {
+  validateAnnotations(annotations, path.child('annotations'), errors);
+  validateLabels(labels, path.child('labels'), errors);
   // Upstream names the field after its Go name, whose first letter alone it makes small.
   for (const [field, value] of Object.entries(rest))
-    if (isSet(value)) errors.forbidden(at.child(field === 'uid' ? 'uID' : field), 'cannot be set');
+    if (isSet(value)) errors.forbidden(path.child(field === 'uid' ? 'uID' : field), 'cannot be set');
+}
+
+/** What claims are made from. */
+export function validatePersistentVolumeClaimTemplate(template: PersistentVolumeClaimTemplate, path: FieldPath, errors: FieldErrors): void {
+  validateTemplateMeta(template.metadata ?? {}, path.child('metadata'), errors);
   validatePersistentVolumeClaimSpec(template.spec ?? {}, path.child('spec'), errors);
 }

@@ -126,7 +126,7 @@ test('a RuntimeClass has each toleration once, and no overhead of what nobody kn
   expect(wrong).toEqual([
     'overhead.limits[my.org]: Invalid value: "my.org": must be a standard resource type or fully qualified',
     'overhead.limits[my.org]: Invalid value: "my.org": must be a standard resource for containers',
-    expect.stringContaining('scheduling.tolerations.tolerations[2].key: Invalid value: "no key!": '),
+    expect.stringContaining('scheduling.tolerations[2].key: Invalid value: "no key!": '),
     expect.stringContaining('scheduling.tolerations[1]: Duplicate value: '),
   ]);
 });

@@ -278,7 +278,7 @@ describe('service', () => {
     const moved = structuredClone(prev);
     moved.spec.clusterIP = '10.96.0.6';
     service.update?.(moved, prev, { now });
-    expect(messages((errors) => service.validateUpdate?.(moved, prev, errors))).toEqual([
+    expect(messages((errors) => service.validateFirst?.(moved, prev, errors))).toEqual([
       'spec.clusterIPs[0]: Invalid value: ["10.96.0.6"]: may not change once set',
     ]);
   });

@@ -64,7 +64,7 @@ describe('podWarnings', () => {
       [
         'spec.imagePullSecrets[1].name: duplicate name "a"',
         'spec.imagePullSecrets[2].name: invalid empty name ""',
-        'spec.hostAliases[0].ip: non-standard IP address "::ffff:1.2.3.4" will be considered invalid in a future Kubernetes release: use "1.2.3.4"',
+        'spec.hostAliases[0].ip: non-standard IP address "::ffff:1.2.3.4" is invalid: use "1.2.3.4"',
       ],
     ],
     [
@@ -174,7 +174,7 @@ describe('serviceWarnings', () => {
       [
         'spec.loadBalancerIP: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
         'spec.loadBalancerSourceRanges[0]: CIDR value "10.0.0.5/24" is ambiguous in this context (should be "10.0.0.0/24" or "10.0.0.5/32"?)',
-        'spec.loadBalancerSourceRanges[1]: non-standard CIDR value "010.0.0.0/8" will be considered invalid in a future Kubernetes release: use "10.0.0.0/8"',
+        'spec.loadBalancerSourceRanges[1]: non-standard CIDR value "010.0.0.0/8" is invalid: use "10.0.0.0/8"',
       ],
     ],
     [
@@ -210,11 +210,9 @@ it('addresses in forms of old are warned of where a status is written', () => {
     podStatusWarnings({ status: { podIPs: [{ ip: '10.0.0.1' }, { ip: '2001:DB8::1' }], hostIPs: [{ ip: '::ffff:1.2.3.4' }] } } as Pod),
   ).toEqual([
     'status.podIPs[1].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
-    'status.hostIPs[0].ip: non-standard IP address "::ffff:1.2.3.4" will be considered invalid in a future Kubernetes release: use "1.2.3.4"',
+    'status.hostIPs[0].ip: non-standard IP address "::ffff:1.2.3.4" is invalid: use "1.2.3.4"',
   ]);
   expect(
     serviceStatusWarnings({ status: { loadBalancer: { ingress: [{ hostname: 'a' }, { ip: '010.0.0.1' }] } } } as unknown as Service),
-  ).toEqual([
-    'status.loadBalancer.ingress[1]: non-standard IP address "010.0.0.1" will be considered invalid in a future Kubernetes release: use "10.0.0.1"',
-  ]);
+  ).toEqual(['status.loadBalancer.ingress[1]: non-standard IP address "010.0.0.1" is invalid: use "10.0.0.1"']);
 });

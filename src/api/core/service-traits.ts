@@ -6,7 +6,7 @@ const isType = (service: Service, ...types: string[]) => types.includes(service.
 export const isHeadless = ({ spec }: Service) => spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
 
 /** Whether it has addresses of its own. */
-export const needsClusterIp = (service: Service) => isType(service, 'ClusterIP', 'NodePort', 'LoadBalancer');
+export const needsClusterIp = (service: Service) => !isType(service, 'ExternalName');
 
 /** Whether its ports are, or may be, ports of every node. */
 export const needsNodePort = (service: Service) => isType(service, 'NodePort', 'LoadBalancer');

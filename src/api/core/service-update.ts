@@ -26,7 +26,7 @@ export function keepAllocated(next: Service, prev: Service): void {
     if (!spec.clusterIP && clusterIP) spec.clusterIP = clusterIP;
     if (!spec.clusterIPs?.length && clusterIPs?.length) spec.clusterIPs = clusterIPs;
     if (!spec.ipFamilies?.length && ipFamilies?.length && semanticEqual(spec.clusterIPs, clusterIPs)) spec.ipFamilies = ipFamilies;
-    if (!spec.ipFamilyPolicy && ipFamilyPolicy) spec.ipFamilyPolicy = ipFamilyPolicy;
+    if (spec.ipFamilyPolicy === undefined && ipFamilyPolicy) spec.ipFamilyPolicy = ipFamilyPolicy;
   }
   if (allocatesNodePorts(next) && allocatesNodePorts(prev)) keepNodePorts(next, prev);
   if (needsHealthCheckNodePort(next) && needsHealthCheckNodePort(prev) && !spec.healthCheckNodePort && prev.spec.healthCheckNodePort)

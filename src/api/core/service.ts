@@ -87,8 +87,10 @@ export const service = defineKind<Service>({
     normalizeClusterIps(next, prev);
     dropForeign(next, prev);
   },
+  validateFirst(next, prev, errors) {
+    if (prev) validateServiceUpdate(next, prev, errors);
+  },
   validate: validateService,
-  validateUpdate: validateServiceUpdate,
   warnings: serviceWarnings,
   fieldSelectors: { 'spec.clusterIP': ({ spec }) => spec.clusterIP ?? '', 'spec.type': ({ spec }) => spec.type ?? '' },
   subresources: {

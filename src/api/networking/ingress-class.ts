@@ -50,9 +50,8 @@ export const ingressClass = defineKind<IngressClass>({
     validateController(spec.controller ?? '', specPath.child('controller'), errors);
     if (spec.parameters) validateParameters(spec.parameters, specPath.child('parameters'), errors);
   },
-  comparesFirst: true,
-  validateUpdate(next, prev, errors) {
-    validateImmutable(next.spec?.controller ?? '', prev.spec?.controller ?? '', specPath.child('controller'), errors);
+  validateFirst(next, prev, errors) {
+    if (prev) validateImmutable(next.spec?.controller ?? '', prev.spec?.controller ?? '', specPath.child('controller'), errors);
   },
   columns: [
     { ...nameColumn, value: ({ metadata: { annotations, name } }) => `${name}${annotations?.[isDefault] === 'true' ? ' (default)' : ''}` },

@@ -6,6 +6,7 @@ import { FieldPath } from '../fields.ts';
 import { RuntimeClass } from '../generated/node.v1.ts';
 import * as v1alpha1 from '../generated/node.v1alpha1.ts';
 import * as v1beta1 from '../generated/node.v1beta1.ts';
+import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Label } from '../names.ts';
 import { validateImmutable, validateLabels } from '../object-meta.ts';
@@ -35,10 +36,10 @@ export const runtimeClass = defineKind<RuntimeClass>({
     validateLabels(scheduling.nodeSelector, path.child('nodeSelector'), errors);
     const { tolerations = [] } = scheduling;
     const at = path.child('tolerations');
-    // Upstream names the field twice.
-    validateTolerations(tolerations, at.child('tolerations'), errors);
+    validateTolerations(tolerations, at, errors);
     const keys = tolerations.map(({ key = '', operator = '', value = '', effect = '' }) => JSON.stringify([key, operator, value, effect]));
-    for (const [i, key] of keys.entries()) if (keys.indexOf(key) < i) errors.duplicate(at.index(i), tolerations[i]);
+    for (const [i, key] of keys.entries())
+      if (keys.indexOf(key) < i) errors.duplicate(at.index(i), internalForm('core.v1.Toleration', tolerations[i]));
   },
   validateUpdate(next, prev, errors) {
     validateImmutable(next.handler, prev.handler, new FieldPath('handler'), errors);

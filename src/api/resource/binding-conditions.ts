@@ -24,7 +24,7 @@ export function validateBindingConditions(given: BindingConditions, path: FieldP
       errors.invalid(failurePath.index(i), type, 'bindingFailureConditions must not overlap with bindingConditions');
   }
   if (success.length === 0 && failure.length > 0)
-    errors.invalid(successPath, success, 'bindingConditions are required to use bindingFailureConditions');
+    errors.invalid(successPath, null, 'bindingConditions are required to use bindingFailureConditions');
   if (failure.length === 0 && success.length > 0)
-    errors.invalid(failurePath, failure, 'bindingFailureConditions are required to use bindingConditions');
+    errors.invalid(failurePath, null, 'bindingFailureConditions are required to use bindingConditions');
 }

@@ -31,7 +31,6 @@ import {
   validateRequestReference,
   validateRequestReferences,
 } from './device-claim.ts';
-import { validateToleration } from './device-taints.ts';
 
 const statusPath = new FieldPath('status');
 const maxReservedFor = 256;
@@ -57,8 +56,6 @@ function validateResult(result: DeviceRequestAllocationResult, names: ReadonlySe
   validatePoolName(result.pool, path.child('pool'), errors);
   validateShortName(result.device, path.child('device'), errors);
   validateBindingConditions(result, path, errors);
-  for (const [i, toleration] of (result.tolerations ?? []).entries())
-    validateToleration(toleration, path.child('tolerations').index(i), errors);
   if (result.shareID !== undefined) validateUid(result.shareID, path.child('shareID'), errors);
 }
 

@@ -1,3 +1,4 @@
+import { validateTemplateMeta } from '../core/claim-spec.ts';
 import { semanticEqual } from '../equality.ts';
 import { FieldPath } from '../fields.ts';
 import { ResourceClaimTemplate } from '../generated/resource.v1.ts';
@@ -5,7 +6,7 @@ import * as v1beta1 from '../generated/resource.v1beta1.ts';
 import * as v1beta2 from '../generated/resource.v1beta2.ts';
 import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
-import { fieldImmutable, validateAnnotations, validateLabels } from '../object-meta.ts';
+import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { convertedVersion, sameShape } from '../served-version.ts';
 import { defaultDeviceClaim, validateDeviceClaim } from './device-claim.ts';
@@ -25,10 +26,8 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
   answersDeleted: true,
   versions: [sameShape(v1beta2.ResourceClaimTemplate, ResourceClaimTemplate), templateV1beta1],
   defaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
-  validateCreate({ spec }, errors) {
-    const metadataPath = specPath.child('metadata');
-    validateAnnotations(spec?.metadata?.annotations, metadataPath.child('annotations'), errors);
-    validateLabels(spec?.metadata?.labels, metadataPath.child('labels'), errors);
+  validate({ spec }, errors) {
+    validateTemplateMeta(spec?.metadata ?? {}, specPath.child('metadata'), errors);
     if (spec?.spec?.devices) validateDeviceClaim(spec.spec.devices, specPath.child('spec', 'devices'), errors);
   },
   validateUpdate(next, prev, errors) {

@@ -47,6 +47,7 @@ const sumColumn = (
 export const resourcePoolStatusRequest = defineKind<ResourcePoolStatusRequest>({
   resource: ResourcePoolStatusRequest,
   allowUnconditionalUpdate: false,
+  generation: false,
   create: (request) => void delete request.status,
   validateCreate({ spec }, errors) {
     validateDriverName(spec.driver, specPath.child('driver'), errors);

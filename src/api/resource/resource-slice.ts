@@ -41,7 +41,7 @@ function validateNodes({ nodeName, nodeSelector, allNodes, perDeviceNodeSelectio
     if (nodeSelector.nodeSelectorTerms?.length !== 1)
       errors.invalid(
         at.child('nodeSelectorTerms'),
-        (nodeSelector.nodeSelectorTerms ?? []).map((term) => internalForm('core.v1.NodeSelectorTerm', term)),
+        nodeSelector.nodeSelectorTerms?.map((term) => internalForm('core.v1.NodeSelectorTerm', term)) ?? null,
         'must have exactly one node selector term',
       );
   }

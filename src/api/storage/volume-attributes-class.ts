@@ -22,8 +22,8 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
     validateProvisioner(driverName, root.child('driverName'), errors);
     validateParameters(parameters, false, root.child('parameters'), errors);
   },
-  comparesFirst: true,
-  validateUpdate(next, prev, errors) {
+  validateFirst(next, prev, errors) {
+    if (!prev) return;
     for (const field of ['driverName', 'parameters'] as const)
       if (!semanticEqual(next[field], prev[field])) errors.forbidden(root.child(field), `updates to ${field} are forbidden.`);
   },

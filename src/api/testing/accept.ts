@@ -42,6 +42,7 @@ export function accept<T extends { apiVersion: string; kind: string }>(
   stored.metadata = { ...stored.metadata, uid: 'the-uid' };
   definition.create?.(stored, { now: '2026-01-01T00:00:00Z', version: parseApiVersion(sent.apiVersion).version });
   const errors = new FieldErrors(isEnabled);
+  definition.validateFirst?.(stored, undefined, errors);
   definition.validate?.(stored, errors);
   const { validateCreate } = { ...definition, ...version?.overrides };
   validateCreate?.(stored, errors);
@@ -52,6 +53,7 @@ export function accept<T extends { apiVersion: string; kind: string }>(
 export function rejectUpdate(next: KubeObject, prev: KubeObject, { whole = false } = {}): string[] {
   const { definition } = served(next) ?? {};
   const errors = new FieldErrors();
+  definition?.validateFirst?.(next, prev, errors);
   if (whole) definition?.validate?.(next, errors);
   definition?.validateUpdate?.(next, prev, errors);
   errors.dropKept(() => {

@@ -121,7 +121,11 @@ export function serviceAllocator(options: ServiceAllocatorOptions): ServiceAlloc
           const undo = () => {
             for (const { pool, value } of taken) pool.giveBack(value, owner);
           };
-          if (dryRun) return undo;
+          if (dryRun) {
+            // It was told what it would get; nobody is kept from it meanwhile.
+            undo();
+            return () => {};
+          }
           const { lost, release } = await claimAll(taken, next).catch(failing(undo));
           if (lost.length === 0) {
             count(taken);

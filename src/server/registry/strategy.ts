@@ -62,7 +62,6 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
-  delete metadata.generation;
   if (hasStatus(kind) && !kind.keepStatusOnCreate) object.status = emptyStatus(kind);
   if (context.isEnabled) dropDisabledFields(kind.resource, object, undefined, context.isEnabled);
   if (countsGeneration(kind, object)) metadata.generation = 1;
@@ -72,6 +71,7 @@ export function prepareForCreate(kind: KindDefinition, object: Parted, context: 
 export function validateCreate(kind: KindDefinition, object: KubeObject, problems = new FieldErrors()): void {
   validateObjectMeta(object.metadata, { namespaced: kind.resource.namespaced, nameRule: kind.validateName }, problems);
   validateStandardFinalizers(kind, object.metadata.finalizers, problems);
+  kind.validateFirst?.(object, undefined, problems);
   kind.validate?.(object, problems);
   kind.validateCreate?.(object, problems);
   throwInvalid(kind, object.metadata.name, problems);
@@ -181,9 +181,9 @@ export function validateUpdate(
   validateStandardFinalizers(kind, next.metadata.finalizers, problems);
   if (strategy !== undefined) strategy.validate?.(next, prev, problems);
   else {
-    if (kind.comparesFirst) kind.validateUpdate?.(next, prev, problems);
+    kind.validateFirst?.(next, prev, problems);
     kind.validate?.(next, problems);
-    if (!kind.comparesFirst) kind.validateUpdate?.(next, prev, problems);
+    kind.validateUpdate?.(next, prev, problems);
   }
   problems.dropKept(() => {
     const before = problems.empty();
