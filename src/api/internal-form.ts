@@ -93,7 +93,7 @@ const shownFields = (typeName: string, fields: readonly Field[], value: Fields) 
     fields.flatMap((field) => {
       const own = value[field.name];
       // Embedded, and without what is not set.
-      if (field.node.typeName === 'meta.v1.ObjectMeta') return Object.entries(own ?? {});
+      if (field.node.typeName === 'meta.v1.ObjectMeta') return Object.entries(shown(field.node, own ?? {}) as object);
       const name = names[typeName]?.[field.name] ?? goName(field.name);
       return [[name, own === undefined || own === null ? absent(field) : shown(field.node, own)]];
     }),

@@ -22,6 +22,7 @@ import {
   regexMessage,
 } from './names.ts';
 import { parseApiVersion } from './resource.ts';
+import { isSameStruct } from './schema/optional-structs.ts';
 
 const metadataPath = new FieldPath('metadata');
 const totalAnnotationBytes = 256 * 1024;
@@ -186,7 +187,10 @@ export function validateCommonMeta(next: Partial<ObjectMeta>, prev: Partial<Obje
  * shown in upstream's internal form.
  */
 export function validateImmutable(next: unknown, prev: unknown, path: FieldPath, errors: FieldErrors, typeName?: string): void {
-  if (!semanticEqual(next, prev)) errors.invalid(path, typeName === undefined ? next : internalForm(typeName, next), fieldImmutable);
+  if (typeName === undefined) {
+    if (!semanticEqual(next, prev)) errors.invalid(path, next, fieldImmutable);
+  } else if ((next === undefined) !== (prev === undefined) || !isSameStruct(typeName, next, prev))
+    errors.invalid(path, internalForm(typeName, next), fieldImmutable);
 }
 
 const immutableInMeta = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;

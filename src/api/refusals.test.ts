@@ -149,6 +149,12 @@ describe('an update', () => {
     expect(rejectChange(sent, change)).toEqual(wrong);
   });
 
+  it('of a pod may not add an empty struct where there was none', () => {
+    const { stored } = accept(pod({}));
+    const next = accept(pod({ securityContext: { seLinuxOptions: {} } })).stored;
+    expect(rejectUpdate(next, stored).join()).toContain('spec: Forbidden: pod updates may not change fields other than');
+  });
+
   it('of a pod shows the fields of its volumes in the order of the internal type', () => {
     const { stored } = accept(pod({}));
     const next = accept(pod({ volumes: [{ name: 'v', emptyDir: {} }] })).stored;

@@ -113,7 +113,7 @@ function withQueuedPartsOf(template: PodTemplateSpec, other: PodTemplateSpec): P
       nodeSelector,
       tolerations,
       schedulingGates,
-      affinity: Object.keys(mixed).length > 0 ? mixed : undefined,
+      affinity: affinity !== undefined || Object.keys(mixed).length > 0 ? mixed : undefined,
       containers: asked('containers'),
       initContainers: asked('initContainers'),
     } as PodTemplateSpec['spec'],

@@ -1,9 +1,8 @@
 /** Validation of an event, which depends on the version that it comes in (upstream: pkg/apis/core/validation/events.go). */
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { Event } from '../generated/core.v1.ts';
-import { internalForm } from '../internal-form.ts';
 import { byteLength, isDns1123Subdomain, isQualifiedName, nameIsDnsSubdomain } from '../names.ts';
-import { fieldImmutable, validateImmutable } from '../object-meta.ts';
+import { validateImmutable } from '../object-meta.ts';
 import { reject } from './checks.ts';
 
 const at = (...names: string[]) => new FieldPath().child(...names);
@@ -75,9 +74,7 @@ export function validateStrictUpdate(next: Event, prev: Event, errors: FieldErro
   same('type', next.type ?? '', prev.type ?? '');
   if (microseconds(next.eventTime) !== microseconds(prev.eventTime)) same('eventTime', next.eventTime, prev.eventTime);
   same('action', next.action ?? '', prev.action ?? '');
-  if ((next.related === undefined) !== (prev.related === undefined))
-    errors.invalid(at('related'), internalForm(reference, next.related), fieldImmutable);
-  else same('related', next.related, prev.related, reference);
+  same('related', next.related, prev.related, reference);
   same('reportingController', next.reportingComponent ?? '', prev.reportingComponent ?? '');
   same('reportingInstance', next.reportingInstance ?? '', prev.reportingInstance ?? '');
 }

@@ -102,7 +102,6 @@ export function validatePersistentVolumeSource(spec: PersistentVolumeSpec, volum
     // The rule and the source are of the same kind, which the compiler can't follow through a variable.
     const rule = sourceRules[kind] as (source: unknown, path: FieldPath, errors: FieldErrors, volumeName: string) => void;
     rule(spec[kind], path.child(kind === 'gcePersistentDisk' ? 'persistentDisk' : kind), errors, volumeName);
-    if (kind === 'local' && !spec.nodeAffinity?.required)
-      errors.required(path.child('nodeAffinity'), 'Local volume requires node affinity');
+    if (kind === 'local' && !spec.nodeAffinity) errors.required(path.child('nodeAffinity'), 'Local volume requires node affinity');
   }
 }

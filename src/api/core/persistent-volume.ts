@@ -1,12 +1,13 @@
 import { deepCopy, semanticEqual } from '../equality.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import { PersistentVolume, type PersistentVolumeSpec, type VolumeNodeAffinity } from '../generated/core.v1.ts';
-import { internalForm } from '../internal-form.ts';
+import { internalForm, sortedMap } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { isDns1123Subdomain } from '../names.ts';
 import { fieldImmutable } from '../object-meta.ts';
 import { ageColumn, fieldDoc, nameColumn } from '../printing.ts';
 import { canonicalQuantity } from '../quantity.ts';
+import { isSameStruct } from '../schema/optional-structs.ts';
 import { formatAccessModes } from './access-modes.ts';
 import { allowOneOf, reject } from './checks.ts';
 import { validateAccessModes, volumeModes } from './claim-spec.ts';
@@ -25,7 +26,8 @@ function validateCapacity({ capacity = {} }: PersistentVolumeSpec, errors: Field
   const path = specPath.child('capacity');
   const names = Object.keys(capacity);
   if (names.length === 0) errors.required(path);
-  if (capacity.storage === undefined || names.length > 1) errors.notSupported(path, names.length === 0 ? null : capacity, ['storage']);
+  if (capacity.storage === undefined || names.length > 1)
+    errors.notSupported(path, names.length === 0 ? null : sortedMap(capacity), ['storage']);
   for (const [name, value] of Object.entries(capacity)) {
     requireNonNegativeValue(value, path.key(name), errors);
     requirePositiveQuantity(value, path.key(name), errors);
@@ -145,7 +147,7 @@ export const persistentVolume = defineKind<PersistentVolume>({
       const { controllerExpandSecretRef: _, ...csi } = next.spec.csi;
       after.csi = csi;
     }
-    if (!semanticEqual(after, before))
+    if (!isSameStruct('core.v1.PersistentVolumeSpec', after, before))
       errors.forbidden(
         specPath.child('persistentvolumesource'),
         `spec.persistentvolumesource is immutable after creation\n${goDiff('core.v1.PersistentVolumeSpec', before, after, persistentVolumeSources)}`,

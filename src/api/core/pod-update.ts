@@ -5,6 +5,7 @@ import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { EphemeralContainer, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../generated/core.v1.ts';
 import { internalForm } from '../internal-form.ts';
 import { isInRange } from '../names.ts';
+import { isSameStruct } from '../schema/optional-structs.ts';
 import { reject } from './checks.ts';
 import { rejectPadded } from './containers.ts';
 import { goDiff } from './go-diff.ts';
@@ -131,10 +132,10 @@ export function validatePodUpdate(next: Pod, prev: Pod, errors: FieldErrors): vo
         specPath.child('schedulingGates').index(i).child('name'),
         `only deletion is allowed, but found new scheduling gate '${name}'`,
       );
-  if (semanticEqual(next.spec, prev.spec)) return;
+  if (isSameStruct('core.v1.PodSpec', next.spec, prev.spec)) return;
   if (gates.size > 0) validateGated(next.spec, prev.spec, errors);
   const rest = withoutAllowedChanges(next.spec, prev.spec);
-  if (!semanticEqual(rest, prev.spec))
+  if (!isSameStruct('core.v1.PodSpec', rest, prev.spec))
     errors.forbidden(specPath, `pod updates may not change fields other than ${updatable}\n${goDiff('core.v1.PodSpec', prev.spec, rest)}`);
 }
 

@@ -1,7 +1,7 @@
 /** The rules of services, beside their addresses and ports' allocation, which is the server's. */
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { Service, ServicePort, ServiceSpec } from '../generated/core.v1.ts';
-import { isCidr, isIp, parseIp } from '../ip.ts';
+import { isCidr, isIp, parseIp, parseLooseIp } from '../ip.ts';
 import { isDns1123Subdomain, isPortNumber } from '../names.ts';
 import { validateLabels } from '../object-meta.ts';
 import { allowOneOf, protocols, reject, rejectNew, requireDnsLabel, requireOneOf, requirePort, requireQualifiedName } from './checks.ts';
@@ -252,6 +252,6 @@ export function validateServiceStatus({ spec, status }: Service, errors: FieldEr
     } else if (ingress.ipMode !== undefined) errors.forbidden(path.child('ipMode'), 'may not be specified when `ip` is not set');
     if (!ingress.hostname) continue;
     reject(errors, path.child('hostname'), ingress.hostname, isDns1123Subdomain(ingress.hostname));
-    if (parseIp(ingress.hostname)) errors.invalid(path.child('hostname'), ingress.hostname, 'must be a DNS name, not an IP address');
+    if (parseLooseIp(ingress.hostname)) errors.invalid(path.child('hostname'), ingress.hostname, 'must be a DNS name, not an IP address');
   }
 }

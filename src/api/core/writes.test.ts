@@ -246,7 +246,7 @@ describe('an update', () => {
     });
     const [wrong] = update(job('i'), job('j'));
     expect(wrong).toMatch(
-      /^spec\.template: Invalid value: \{"annotations":\{"a":"b"\},"labels":\{.*\},"Spec":\{"Volumes":null,"InitContainers":null,"Containers":\[\{"Name":"c","Image":"i",.*\}\}: field is immutable$/,
+      /^spec\.template: Invalid value: \{"labels":\{.*\},"annotations":\{"a":"b"\},"Spec":\{"Volumes":null,"InitContainers":null,"Containers":\[\{"Name":"c","Image":"i",.*\}\}: field is immutable$/,
     );
   });
 

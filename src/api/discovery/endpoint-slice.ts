@@ -62,8 +62,7 @@ function validateHints(hints: NonNullable<Endpoint['hints']>, path: FieldPath, e
     for (const [i, name] of names.entries()) {
       const at = path.child(field).index(i).child('name');
       if (names.indexOf(name) < i) errors.duplicate(at, name);
-      if (name === '') errors.required(at);
-      else reject(errors, at, name, rule(name));
+      reject(errors, at, name, rule(name));
     }
   }
 }

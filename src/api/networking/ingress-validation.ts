@@ -2,7 +2,7 @@
 import { reject, rejectNew } from '../core/checks.ts';
 import { type FieldErrors, FieldPath } from '../fields.ts';
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressStatus, IngressTLS } from '../generated/networking.v1.ts';
-import { isIp, parseIp } from '../ip.ts';
+import { isIp, parseLooseIp } from '../ip.ts';
 import { isDns1123Label, isDns1123Subdomain, isPathSegmentName, isPortName, isPortNumber, isWildcardDns1123Subdomain } from '../names.ts';
 
 const specPath = new FieldPath('spec');
@@ -66,7 +66,7 @@ function validatePath({ path = '', pathType, backend }: HTTPIngressPath, at: Fie
 
 function validateRule({ host = '', http }: IngressRule, path: FieldPath, errors: FieldErrors): void {
   if (host !== '') {
-    if (parseIp(host)) errors.invalid(path.child('host'), host, 'must be a DNS name, not an IP address');
+    if (parseLooseIp(host)) errors.invalid(path.child('host'), host, 'must be a DNS name, not an IP address');
     reject(errors, path.child('host'), host, isHost(host));
   }
   if (!http) return;
@@ -88,7 +88,7 @@ function validateTls({ hosts = [], secretName }: IngressTLS, path: FieldPath, er
 
 export function validateIngress({ metadata, spec = {} }: Ingress, errors: FieldErrors): void {
   const { rules = [], tls = [], defaultBackend, ingressClassName } = spec;
-  if (rules.length === 0 && !defaultBackend) errors.invalid(specPath, rules, 'either `defaultBackend` or `rules` must be specified');
+  if (rules.length === 0 && !defaultBackend) errors.invalid(specPath, null, 'either `defaultBackend` or `rules` must be specified');
   if (defaultBackend) validateBackend(defaultBackend, specPath.child('defaultBackend'), errors);
   for (const [i, rule] of rules.entries()) validateRule(rule, specPath.child('rules').index(i), errors);
   for (const [i, one] of tls.entries()) validateTls(one, specPath.child('tls').index(i), errors);
@@ -110,6 +110,6 @@ export function validateIngressStatus({ loadBalancer }: IngressStatus, errors: F
     if (ip) rejectNew(errors, path.child('ip'), ip, isIp(ip));
     if (!hostname) continue;
     reject(errors, path.child('hostname'), hostname, isDns1123Subdomain(hostname));
-    if (parseIp(hostname)) errors.invalid(path.child('hostname'), hostname, 'must be a DNS name, not an IP address');
+    if (parseLooseIp(hostname)) errors.invalid(path.child('hostname'), hostname, 'must be a DNS name, not an IP address');
   }
 }

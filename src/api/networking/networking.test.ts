@@ -9,7 +9,7 @@ const at = 'spec.rules[0].http.paths[0]';
 
 describe('validation', () => {
   it.each<[string, object, string[]]>([
-    ['Ingress', {}, ['spec: Invalid value: []: either `defaultBackend` or `rules` must be specified']],
+    ['Ingress', {}, ['spec: Invalid value: null: either `defaultBackend` or `rules` must be specified']],
     ['Ingress', { rules: [rule({})] }, []],
     ['Ingress', { rules: [rule({ pathType: undefined })] }, [`${at}.pathType: Required value: pathType must be specified`]],
     ['Ingress', { rules: [rule({ path: 'x' })] }, [`${at}.path: Invalid value: "x": must be an absolute path`]],

@@ -1,4 +1,6 @@
+import { semanticEqual } from '../equality.ts';
 import type { TypeNode } from './node.ts';
+import { structNode } from './table.ts';
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
@@ -27,3 +29,7 @@ export function haveSameOptionalStructs(node: TypeNode, a: unknown, b: unknown):
   for (const key in other) if (!Object.hasOwn(one, key) && !agree(key)) return false;
   return true;
 }
+
+/** Whether two values of a struct of the table (`core.v1.PodSpec`) are the same to Go. */
+export const isSameStruct = (typeName: string, a: unknown, b: unknown): boolean =>
+  semanticEqual(a, b) && haveSameOptionalStructs(structNode(typeName), a, b);
