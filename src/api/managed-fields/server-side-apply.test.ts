@@ -144,6 +144,20 @@ describe('server-side apply', () => {
     expect(apply(first, 'me', config(3, 'nginx:1'), false, '2030-01-01T00:00:00Z')).toBe(first);
   });
 
+  it('says no time of who comes to own what stays as it is, and one once something changes', () => {
+    const times = (object: Deployment) => object.metadata.managedFields?.map(({ manager, time }) => [manager, time]);
+    const joined = apply(first, 'other', config(3, 'nginx:1'), false, '2030-01-01T00:00:00Z');
+    expect(times(joined)).toEqual([
+      ['other', undefined],
+      ['me', later],
+    ]);
+    const changed = apply(joined, 'other', config(3, 'nginx:2'), true, '2031-01-01T00:00:00Z');
+    expect(times(changed)).toEqual([
+      ['me', later],
+      ['other', '2031-01-01T00:00:00Z'],
+    ]);
+  });
+
   it('refuses to take fields from others unless forced', () => {
     const live = applyUpdate({ ...operation, manager: 'kubectl-client-side-apply', live: undefined, next: decoded(config(3, 'nginx:1')) });
     expect(() => apply(live, 'me', config(4, 'nginx:1'))).toThrow(

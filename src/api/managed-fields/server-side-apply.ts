@@ -293,6 +293,9 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
     // What an object and a configuration merge into is an object.
     const whole = { apiVersion, object: merge(node, base, config) as KubeObject, node, resetFields };
     const merged = yield* prune(whole, managers, last, named);
+    const kept = (value: unknown) => (resetFields?.reset ? removeItems(node, value, resetFields.reset) : value);
+    // Who comes to own fields that stay as they are has changed nothing, at no time.
+    if (deepEqual(kept(base), kept(merged))) applied.time = last?.time;
     const changes = yield* comparisons(managers, { ...whole, object: merged }, live);
     const conflicts = force ? [] : [...conflictsOf(managers, changes, identity, () => lastAppliedFields(manager, live, operation))];
     if (conflicts.length > 0) throw conflictError(conflicts);
@@ -304,7 +307,6 @@ export function* applySteps<T extends KubeObject>(operation: ApplyOperation<T>):
       isEmptySet(difference(last.fields, fields));
     // Decoded by the kind's own type; metadata that the server sets (uid, resourceVersion) came with the live object.
     const object = withLastApplied(manager, decode(merged) as T, config);
-    const kept = (value: unknown) => (resetFields?.reset ? removeItems(node, value, resetFields.reset) : value);
     if (live && sameOwner && deepEqual(kept(base), kept(object))) return live;
     return withManagedFields(object, writeManagers(managers));
   } catch (error) {

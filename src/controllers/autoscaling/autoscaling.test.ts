@@ -286,7 +286,7 @@ describe('the controller', () => {
     await c.create(HorizontalPodAutoscaler, { metadata: { name: 'web' }, spec: { scaleTargetRef, minReplicas: 2, maxReplicas: 5 } });
     await c.settle();
     expect(await conditions()).toEqual([
-      `AbleToScale=False FailedGetScale: the HPA controller was unable to get the target's current scale: deployments/scale.apps "web" not found`,
+      `AbleToScale=False FailedGetScale: the HPA controller was unable to get the target's current scale: deployments.apps "web" not found`,
     ]);
     const labels = { app: 'web' };
     const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'i' }] } };

@@ -133,6 +133,11 @@ describe('refusals', () => {
       'pods "p" is forbidden: no PriorityClass with name x was found',
     ],
     [
+      'deleting kube-public',
+      { operation: 'DELETE', resource: 'namespaces', namespace: '', name: 'kube-public' },
+      'namespaces "kube-public" is forbidden: this namespace may not be deleted',
+    ],
+    [
       'deleting default',
       { operation: 'DELETE', resource: 'namespaces', namespace: '', name: 'default' },
       'namespaces "default" is forbidden: this namespace may not be deleted',

@@ -3,7 +3,7 @@ import type { AdmissionPlugin } from '../request.ts';
 import { readObject } from '../storages.ts';
 import { type AdmissionContext, refuse } from './context.ts';
 
-const immortal = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease']);
+const immortal = new Set(['default', 'kube-system', 'kube-public']);
 
 /** Nothing is created in a namespace that is not there or is going; some namespaces can't be deleted. */
 export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {

@@ -158,7 +158,7 @@ describe('bad input', () => {
     ['GET', '/api/v1/namespaces/default/bindings', {}, 405, unallowed],
     ['GET', '/api/v1/bindings', {}, 404, 'the server could not find the requested resource'],
     ['GET', `${configMaps}/a%2fb`, {}, 404, 'the server could not find the requested resource'],
-    ['GET', '/apis/apps/v1/namespaces/default/replicasets/none/scale', {}, 404, 'replicasets/scale.apps "none" not found'],
+    ['GET', '/apis/apps/v1/namespaces/default/replicasets/none/scale', {}, 404, 'replicasets.apps "none" not found'],
     ['GET', '/apis/apps/v1/namespaces/default/statefulsets/none/scale', {}, 404, 'statefulsets.apps "none" not found'],
     // What a patch says does not matter to what is not there.
     ['PATCH', `${configMaps}/none`, { 'content-type': 'application/merge-patch+json' }, 404, 'configmaps "none" not found'],

@@ -117,7 +117,7 @@ export async function scale(registry: Registry, context: RequestContext, served:
   const { info } = context;
   if (info.verb === 'get') {
     const item = await storageOf(served).get(info.namespace, info.name);
-    if (item === undefined) throw errors.notFound(notFoundAs(served), info.name);
+    if (item === undefined) throw errors.notFound(served.resource, info.name);
     await checkConvertible(served, [item.object]);
     return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
   }
@@ -157,14 +157,6 @@ export async function scale(registry: Registry, context: RequestContext, served:
     shown,
   });
   return { type: 'object', status: 200, item: { object: scaleOf(item.object, paths) }, resource: scaleResource };
-}
-
-/** What upstream says that there is none of: of built-in kinds, the subresource. */
-function notFoundAs({ custom, resource }: ServedResource): Pick<Resource, 'group' | 'plural'> {
-  if (custom !== undefined) return resource;
-  // It has that of a ReplicationController in the group of Scale itself, and of a StatefulSet the object.
-  const group = resource.group === '' ? scaleKind.group : resource.group;
-  return { group, plural: resource.kind === 'StatefulSet' ? resource.plural : `${resource.plural}/scale` };
 }
 
 /** What an applied Scale says of the object that it is of. */
