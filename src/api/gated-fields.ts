@@ -82,6 +82,7 @@ const own: Readonly<Record<string, readonly Rule[]>> = {
   'deployments.apps': [terminating],
   'replicasets.apps': [terminating],
   'statefulsets.apps': [['MaxUnavailableStatefulSet', 'spec.updateStrategy.rollingUpdate.maxUnavailable']],
+  'leases.coordination.k8s.io': [['CoordinatedLeaderElection', 'spec.strategy', 'spec.preferredHolder']],
   nodes: [['NodeDeclaredFeatures', 'status.declaredFeatures']],
   'horizontalpodautoscalers.autoscaling': [
     ['HPAConfigurableTolerance', 'spec.behavior.scaleUp.tolerance', 'spec.behavior.scaleDown.tolerance'],

@@ -161,6 +161,14 @@ describe('an update', () => {
     expect(rejectUpdate(next, stored).join()).toContain('"RBD": null,\n+   "Quobyte": null,\n+   "FlexVolume": null,');
   });
 
+  it('of an immutable secret says so first', () => {
+    const sent = { apiVersion: 'v1', kind: 'Secret', ...{ metadata, immutable: true, data: {} } };
+    expect(rejectChange(sent, { data: { '': 'AA==' } })).toEqual([
+      'data: Forbidden: field is immutable when `immutable` is set',
+      expect.stringContaining('data[]: Invalid value: "": a valid config key'),
+    ]);
+  });
+
   it('of the type of a service to what is none says no more', () => {
     const sent = object('v1', 'Service', { clusterIP: '10.0.0.9', ports: [{ port: 1 }] });
     const { stored } = accept(sent);

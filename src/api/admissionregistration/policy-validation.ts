@@ -74,7 +74,7 @@ function validateVariables(variables: readonly Variable[] | undefined, compiler:
     const at = path.index(i);
     if (name.trim() === '') errors.required(at.child('name'), 'name is not specified');
     else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reserved.has(name))
-      errors.invalid(at.child('name'), name, 'name is not a valid CEL identifier');
+      errors.invalid(at.child('name'), name, 'must be a valid CEL identifier');
     if (expression.trim() === '') {
       errors.required(at.child('expression'), 'expression is not specified');
       continue;

@@ -28,6 +28,7 @@ function definition(schema: JSONSchemaProps, change: Partial<Spec> = {}): Custom
 
 function problems(made: CustomResourceDefinition): string[] {
   const errors = new FieldErrors();
+  customResourceDefinition.validateFirst?.(made, undefined, errors);
   customResourceDefinition.validate?.(made, errors);
   customResourceDefinition.validateCreate?.(made, errors);
   return errors.list.map(fieldErrorMessage);
@@ -45,11 +46,11 @@ test('a definition says itself how far it reaches, and is not held against a nam
   expect(problems(made)).toEqual(['spec.scope: Required value']);
 });
 
-test('a rule that does not compile is shown as it was written, and its message not looked at', () => {
+test('a rule that does not compile is shown as the internal type has it, and its message not looked at', () => {
   const rule = { rule: ' x', messageExpression: '1' };
   expect(problems(definition(schemaOf({ type: 'object', 'x-kubernetes-validations': [rule] })))).toEqual([
     expect.stringContaining(
-      'x-kubernetes-validations[0].rule: Invalid value: {"rule":" x","messageExpression":"1"}: compilation failed: ERROR: <input>:1:2: undeclared reference to \'x\'',
+      'x-kubernetes-validations[0].rule: Invalid value: {"Rule":" x","Message":"","MessageExpression":"1","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:2: undeclared reference to \'x\'',
     ),
   ]);
 });
@@ -180,7 +181,7 @@ test.each<[string, JSONSchemaProps, string[]]>([
     },
     [
       `${at}.properties[wrong].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic`,
-      `${at}.properties[fine].x-kubernetes-validations[0].rule: Invalid value: {"rule":"self == 1"}: compilation failed: ERROR: <input>:1:6: found no matching overload for '_==_' applied to '(string, int)'\n | self == 1\n | .....^`,
+      `${at}.properties[fine].x-kubernetes-validations[0].rule: Invalid value: {"Rule":"self == 1","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:6: found no matching overload for '_==_' applied to '(string, int)'\n | self == 1\n | .....^`,
     ],
   ],
 ])('refuses %s', (_, schema, messages) => {

@@ -110,9 +110,11 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
       },
     };
   },
+  validateFirst(definition, prev, errors) {
+    if (!prev) validateDefinitionName(definition, errors);
+  },
   validate: validateDefinition,
   validateCreate(definition, errors) {
-    validateDefinitionName(definition, errors);
     validateDefinitionRules(definition, undefined, errors);
     validateStoredVersions(definition, errors);
     validateApproval(definition, undefined, errors);

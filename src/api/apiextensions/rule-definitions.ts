@@ -5,12 +5,14 @@
 import { CompileError } from '../cel/index.ts';
 import type { FieldErrors, FieldPath } from '../fields.ts';
 import type { JSONSchemaProps, ValidationRule } from '../generated/apiextensions.v1.ts';
+import { internalForm } from '../internal-form.ts';
 import { compileCondition, compileMessage, type Declared, declareTypes } from './compiled-rules.ts';
 import { boundsOf, mostInOneRequest, multiplicity } from './rule-bounds.ts';
 import { expressionLimit, overBudget, RuleCosts } from './rule-costs.ts';
 import { placeAt } from './rule-paths.ts';
 import { itemSchema, valueSchema } from './schema-parts.ts';
 
+const shown = (rule: ValidationRule) => internalForm('apiextensions.v1.ValidationRule', rule);
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 const hasLineBreak = (text: string) => /[\n\r]/.test(text);
 
@@ -122,7 +124,7 @@ class RuleDefinitions {
       return true;
     } catch (error) {
       if (!(error instanceof CompileError)) throw error;
-      errors.invalid(path.child('rule'), rule, error.message);
+      errors.invalid(path.child('rule'), shown(rule), error.message);
       return false;
     }
   }
@@ -134,7 +136,7 @@ class RuleDefinitions {
       if (message) this.#charge(at, 'estimated messageExpression cost', message.maxCost(boundsOf(schema, isResource)));
     } catch (error) {
       if (!(error instanceof CompileError)) throw error;
-      this.#errors.invalid(at, rule, error.message);
+      this.#errors.invalid(at, shown(rule), error.message);
     }
   }
 }

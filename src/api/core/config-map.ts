@@ -47,7 +47,9 @@ export const configMap = defineKind<ConfigMap>({
     // How upstream prints the path of the object itself.
     if (bytes > maxDataBytes) errors.tooLong(new FieldPath('[]'), maxDataBytes);
   },
-  validateUpdate: (next, prev, errors) => validateDataUpdate(next, prev, ['data', 'binaryData'], errors),
+  validateFirst(next, prev, errors) {
+    if (prev) validateDataUpdate(next, prev, ['data', 'binaryData'], errors);
+  },
   columns: [
     nameColumn,
     {

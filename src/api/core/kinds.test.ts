@@ -365,7 +365,7 @@ describe('secret and config map', () => {
   it('does not change when immutable', () => {
     const prev = made(configMap, { immutable: true, data: { a: '1' } });
     const next = { ...prev, immutable: false, data: { a: '2' } };
-    expect(messages((errors) => configMap.validateUpdate?.(next, prev, errors))).toEqual([
+    expect(messages((errors) => configMap.validateFirst?.(next, prev, errors))).toEqual([
       'immutable: Forbidden: field is immutable when `immutable` is set',
       'data: Forbidden: field is immutable when `immutable` is set',
     ]);

@@ -83,7 +83,8 @@ export const secret = defineKind<Secret>({
     if (bytes > maxDataBytes) errors.tooLong(dataPath, maxDataBytes);
     typeRules[secret.type ?? '']?.(secret, data, errors);
   },
-  validateUpdate(next, prev, errors) {
+  validateFirst(next, prev, errors) {
+    if (!prev) return;
     if (next.type !== prev.type) errors.invalid(new FieldPath('type'), next.type, fieldImmutable);
     validateDataUpdate(next, prev, ['data'], errors);
   },

@@ -77,6 +77,13 @@ export const csiDriver = defineKind<CSIDriver>({
     validateImmutable(next.spec.attachRequired, prev.spec.attachRequired, specPath.child('attachedRequired'), errors);
     validateImmutable(next.spec.volumeLifecycleModes, prev.spec.volumeLifecycleModes, specPath.child('volumeLifecycleModes'), errors);
   },
+  warnings({ spec }, prev) {
+    const isSilent = spec.serviceAccountTokenInSecrets === undefined && (spec.tokenRequests?.length ?? 0) > 0;
+    if (!isSilent || (prev && semanticEqual(spec.tokenRequests, prev.spec.tokenRequests))) return [];
+    return [
+      'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
+    ];
+  },
   generation: false,
   // Only updates count.
   update({ metadata, spec }, prev) {
