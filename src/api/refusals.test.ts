@@ -57,6 +57,7 @@ describe('a create', () => {
       workload('Deployment', { selector: { matchLabels: { c: '3', a: '2' } }, template: template() }),
       ['spec.template.metadata.labels: Invalid value: {"a":"2","b":"1"}: `selector` does not match template `labels`'],
     ],
+    [{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', ...{ metadata: { name: 'n' }, handler: '' } }, ['handler: Required value']],
     // The controller of the set writes these itself.
     [workload('StatefulSet', { template: template({ hostname: '../x', subdomain: 'A_B' }) }), []],
     [job({ successPolicy: {} }), ['spec.successPolicy: Invalid value: {"Rules":null}: requires indexed completion mode']],

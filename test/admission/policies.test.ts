@@ -304,7 +304,7 @@ describe('validating', () => {
     const { details } = JSON.parse(reply.body) as { details: { causes: { field: string; message: string }[] } };
     expect(details.causes.map((c) => `${c.field}: ${c.message}`).map((line) => line.split('\n')[0])).toEqual([
       'spec.matchConstraints.resourceRules: Required value',
-      'spec.variables[0].name: Invalid value: "for": name is not a valid CEL identifier',
+      'spec.variables[0].name: Invalid value: "for": must be a valid CEL identifier',
       'spec.validations[0].expression: Invalid value: "object.x": must evaluate to bool but got dyn',
       'spec.validations[0].messageExpression: Invalid value: "1": must evaluate to string but got int',
       'spec.validations[0].reason: Unsupported value: "Unauthorized": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"',

@@ -49,7 +49,8 @@ function validateSeries({ series }: Event, errors: FieldErrors): void {
 export function validateStrictly(event: Event, errors: FieldErrors): void {
   const { metadata, eventTime, type = '', source } = event;
   validateEvent(event, 'reportingController', errors);
-  reject(errors, at('metadata', 'name'), metadata.name, nameIsDnsSubdomain(metadata.name, false));
+  if (metadata.name) reject(errors, at('metadata', 'name'), metadata.name, nameIsDnsSubdomain(metadata.name, false));
+  else errors.required(at('metadata', 'name'), 'name or generateName is required');
   validateSeries(event, errors);
   if (!eventTime) errors.required(at('eventTime'));
   if (type !== 'Normal' && type !== 'Warning') errors.invalid(at('type'), '', `has invalid value: ${type}`);

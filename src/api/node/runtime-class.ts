@@ -29,7 +29,8 @@ export const runtimeClass = defineKind<RuntimeClass>({
   resource: RuntimeClass,
   versions: [sameShape(v1beta1.RuntimeClass, RuntimeClass), nodeV1alpha1],
   validate({ handler = '', overhead, scheduling }, errors) {
-    reject(errors, new FieldPath('handler'), handler, isDns1123Label(handler));
+    if (handler === '') errors.required(new FieldPath('handler'));
+    else reject(errors, new FieldPath('handler'), handler, isDns1123Label(handler));
     if (overhead) validateContainerResources({ limits: overhead.podFixed ?? {} }, new Set(), new FieldPath('overhead'), errors);
     if (!scheduling) return;
     const path = new FieldPath('scheduling');
