@@ -47,7 +47,9 @@ test('kubectl explain knows the fields', { timeout: 60_000 }, async () => {
 });
 
 test('kubectl api-resources lists it', { timeout: 60_000 }, async () => {
-  expect(await kubectl('api-resources --api-group=stable.example.com')).toMatch(/crontabs +ct +stable\.example\.com\/v1 +true +CronTab/);
+  expect(await kubectl('api-resources --api-group=stable.example.com -o wide')).toMatch(
+    /crontabs +ct +stable\.example\.com\/v1 +true +CronTab +delete,deletecollection,get,list,patch,create,update,watch/,
+  );
 });
 
 test('dependents are collected, and a deleted namespace takes its objects along', { timeout: 60_000 }, async () => {

@@ -42,8 +42,12 @@ function handlersOf({ resource }: ServedResource, handlers: readonly Subresource
 
 const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();
 
-/** In the order of their names. */
+/** In the order in which upstream tells them. */
+const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
+
+/** In the order of their names, but those of custom resources. */
 export function verbsOf(served: ServedResource, handlers: readonly SubresourceHandler[]): string[] {
+  if (served.custom !== undefined) return [...customVerbs];
   const own = handlersOf(served, handlers)
     .filter((h) => h.subresource === '')
     .flatMap((h) => h.verbs);
