@@ -129,6 +129,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   storedOnly?: boolean;
   /** Other versions it is served in. */
   versions?: readonly ServedVersion<T>[];
+  /** Versions in which it may lie in the store though they are not served. */
+  unservedVersions?: readonly ServedVersion<T>[];
   /**
    * The served version that upstream's v1.36 stores it in, where that is not the preferred one: what lies in an etcd is to be read by
    * the release before, too.

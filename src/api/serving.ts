@@ -96,13 +96,14 @@ export function resourcesOf(kind: KindDefinition): Resource[] {
 }
 
 /**
- * The kinds as they are served: without the versions that are not. What is not served at all is still stored, since the server's own
+ * The kinds as they are served: without the versions that are not, but to read what lies in the store. What is not served at all is still stored, since the server's own
  * parts may need it; only kinds that have not left alpha go altogether.
  */
 export function servedKinds(kinds: readonly KindDefinition[], serves: Serving): KindDefinition[] {
   return kinds.flatMap((kind): KindDefinition[] => {
     const versions = (kind.versions ?? []).filter(({ resource }) => serves(resource));
-    if (serves(kind.resource)) return [{ ...kind, versions }];
-    return versions.length > 0 || !alpha.test(kind.resource.version) ? [{ ...kind, versions, storedOnly: true }] : [];
+    const unservedVersions = (kind.versions ?? []).filter((version) => !versions.includes(version));
+    if (serves(kind.resource)) return [{ ...kind, versions, unservedVersions }];
+    return versions.length > 0 || !alpha.test(kind.resource.version) ? [{ ...kind, versions, unservedVersions, storedOnly: true }] : [];
   });
 }

@@ -2,7 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Event, type KindDefinition, type KubeObject, kinds, Node, Pod, Service, type ServiceSpec } from '../../api/index.ts';
+import {
+  Event,
+  type KindDefinition,
+  type KubeObject,
+  kinds,
+  Node,
+  Pod,
+  parseRuntimeConfig,
+  Service,
+  type ServiceSpec,
+  servedKinds,
+} from '../../api/index.ts';
 import { CompactedError, openEmbeddedStore, openMemoryStore, type Store } from '../../store/index.ts';
 import { VirtualClock } from '../../time/index.ts';
 import { encodeObject } from './cached-object.ts';
@@ -520,4 +531,17 @@ test('custom resources are kept in CBOR where that is spoken, and read in either
   expect(inCbor.read(value)).toEqual({ json, isCurrent: true });
   expect(inJson.read(value)).toEqual({ json, isCurrent: false });
   expect(inCbor.read(json)).toEqual({ json, isCurrent: false });
+});
+
+test.each([
+  ['admissionregistration.k8s.io/v1beta1', 'ValidatingWebhookConfiguration'],
+  ['apiextensions.k8s.io/v1beta1', 'CustomResourceDefinition'],
+])('what an old server has stored in %s is read though that version is not served', (apiVersion, kindName) => {
+  const served = servedKinds(kinds, parseRuntimeConfig('api/removed=false', kinds));
+  const kind = served.find(({ resource }) => resource.kind === kindName && apiVersion.startsWith(`${resource.group}/`));
+  if (!kind) throw new Error(`there is no kind ${kindName}`);
+  const { json } = storedForm(kind).read(
+    Buffer.from(JSON.stringify({ kind: kindName, apiVersion, metadata: { name: 'a' }, spec: { names: {} } })),
+  );
+  expect(JSON.parse(json.toString())).toMatchObject({ apiVersion: apiVersion.replace('v1beta1', 'v1') });
 });

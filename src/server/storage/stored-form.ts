@@ -59,7 +59,8 @@ interface StoredFormOptions {
 export function storedForm(kind: KindDefinition, { mediaType, shared = false, cbor = false }: StoredFormOptions = {}): StoredForm {
   const { resource } = kind;
   const node = kindNode(resource);
-  const older = shared ? kind.versions?.find((v) => v.resource.version === kind.upstreamStorageVersion) : undefined;
+  const versions = [...(kind.versions ?? []), ...(kind.unservedVersions ?? [])];
+  const older = shared ? versions.find((v) => v.resource.version === kind.upstreamStorageVersion) : undefined;
   const written = older?.resource ?? resource;
   const writtenNode = kindNode(written);
   // Definitions of custom resources, too, are JSON in upstream's stores whatever the flag says.
@@ -77,7 +78,7 @@ export function storedForm(kind: KindDefinition, { mediaType, shared = false, cb
   };
   const storageVersion = (object: KubeObject): KubeObject => {
     if (object.apiVersion === apiVersionOf(resource)) return withDefaults(object);
-    const version = kind.versions?.find((v) => apiVersionOf(v.resource) === object.apiVersion);
+    const version = versions.find((v) => apiVersionOf(v.resource) === object.apiVersion);
     if (!version) throw new Error(`no kind ${JSON.stringify(object.kind)} is registered for version ${JSON.stringify(object.apiVersion)}`);
     const from = kindNode(version.resource);
     if (from) applyTableDefaults(from, object);
