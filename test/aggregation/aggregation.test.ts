@@ -95,7 +95,7 @@ test('conditions say what is missing, step by step, until all checks pass', asyn
   expect(await available(`v1.${group}`)).toMatchObject({ status: 'False', message: 'service/wardle in "default" is not present' });
   expect(await front.http('GET', path)).toMatchObject({ status: 503, body: 'service unavailable\n' });
   const stale = json(await front.http('GET', '/apis', undefined, { accept: discoveryType }));
-  expect(itemOf(stale)).toMatchObject({ versions: [{ version: 'v1', resources: [], freshness: 'Stale' }] });
+  expect(itemOf(stale)).toEqual({ metadata: { name: group }, versions: [{ version: 'v1', freshness: 'Stale' }] });
 
   await front.kubectl(['create', '-f', '-'], JSON.stringify({ ...externalService(), spec: { ports: [{ port: 1 }] } }));
   await becomes(`v1.${group}`, 'ServicePortError');
@@ -154,14 +154,43 @@ test('discovery tells of both servers in one', async () => {
   expect(json(await front.http('GET', `/apis/${group}`))).toMatchObject({ preferredVersion: { groupVersion: `${group}/v1` } });
   await eventually('it is so', async () => {
     const [version] = (itemOf(json(await front.http('GET', '/apis', undefined, { accept: discoveryType }))) as unknown as Listed).versions;
-    return version?.freshness === 'Current' && version.resources.some(({ resource }) => resource === 'flunders');
+    return version?.freshness === 'Current' && version.resources?.some(({ resource }) => resource === 'flunders');
   });
   const { stdout } = await front.kubectl(['api-resources', `--api-group=${group}`]);
   expect(stdout).toMatch(/flunders +fl +wardle\.example\.com\/v1 +true +Flunder/);
 });
 interface Listed {
-  versions: { freshness: string; resources: { resource: string }[] }[];
+  versions: { freshness: string; resources?: { resource: string }[] }[];
 }
+
+test('what a server says that it serves is told though it does not pass for available', async () => {
+  const { certificate, key } = behind.pki.apiserver;
+  const resource = { resource: 'things', scope: 'Namespaced', singularResource: 'thing', verbs: ['get'] };
+  const responseKind = { group: 'told.example.com', version: 'v1', kind: 'Thing' };
+  const version = { version: 'v1', resources: [{ ...resource, responseKind }], freshness: 'Current' };
+  const teller = createServer({ cert: certificate, key }, (request, response) => {
+    if (request.url !== '/apis') response.writeHead(500).end();
+    else
+      response
+        .writeHead(200, { 'content-type': discoveryType })
+        .end(JSON.stringify({ items: [{ metadata: { name: 'told.example.com' }, versions: [version] }] }));
+  });
+  const port = await new Promise<number>((resolve) => teller.listen(0, '127.0.0.1', () => resolve((teller.address() as AddressInfo).port)));
+  try {
+    const spec = { ...apiService().spec, group: 'told.example.com', service: { namespace: 'default', name: serviceName, port } };
+    await front.kubectl(['apply', '-f', '-'], JSON.stringify({ ...apiService(), metadata: { name: 'v1.told.example.com' }, spec }));
+    await becomes('v1.told.example.com', 'FailedDiscoveryCheck');
+    await eventually('it is told', async () => {
+      const { items } = json(await front.http('GET', '/apis', undefined, { accept: discoveryType }));
+      const told = items.find(({ metadata }: { metadata: { name: string } }) => metadata.name === 'told.example.com');
+      return JSON.stringify(told?.versions) === JSON.stringify([version]);
+    });
+  } finally {
+    await front.admin.delete(APIService, 'v1.told.example.com');
+    teller.closeAllConnections();
+    teller.close();
+  }
+});
 
 test('objects are written, read, watched and explained through it, as the user that the front knows', async () => {
   await behind.kubectl(['create', 'namespace', 'team']);

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { Counter, Gauge, type Registry as MetricsRegistry } from 'prom-client';
-import { type APIResourceList, APIService, type apidiscoveryV2, EndpointSlice, hasReason, Service } from '../../api/index.ts';
+import { APIService, type apidiscoveryV2, EndpointSlice, hasReason, Service } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
 import { type Clock, type Timer, timestamp } from '../../time/index.ts';
 import type { ApiServer } from '../api-server.ts';
@@ -17,7 +17,7 @@ import { type Condition, checkTimeoutMs, discoveryProblem, local, passed, servic
 import { forward, unavailable } from './forward.ts';
 import type { Priority } from './priorities.ts';
 import { isKept, registration } from './registration.ts';
-import { toDiscovery } from './remote-discovery.ts';
+import { readDiscovery } from './remote-discovery.ts';
 import { type ProxyIdentity, type RemoteServer, remoteServer, userHeaders } from './remote-server.ts';
 
 /** A group version that another server serves. */
@@ -26,6 +26,8 @@ export interface RemoteVersion {
   readonly version: string;
   readonly priority: Priority;
   readonly available: boolean;
+  /** Whether it told what it serves when it was last asked. */
+  readonly isFresh: boolean;
   /** As last told; empty where it has never been. */
   readonly resources: readonly apidiscoveryV2.APIResourceDiscovery[];
   /** Its path in the server's own /openapi/v3 index, hash and all; undefined where it has none. */
@@ -74,6 +76,7 @@ const firstRetryMs = 100;
 interface Remote {
   apiService: APIService;
   server: RemoteServer;
+  isFresh: boolean;
   resources: readonly apidiscoveryV2.APIResourceDiscovery[];
   openApiV3: string | undefined;
   failures: number;
@@ -157,25 +160,35 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     }
   };
 
-  /** What the server serves, read again while it is there; it may change without telling. */
-  const readFacts = async (remote: Remote, within: AbortSignal): Promise<void> => {
+  /**
+   * What the server serves, read again while it is there; it may change without telling. It is told to clients whether or not the
+   * server passes for available. Answers what kept it from being read.
+   */
+  const readFacts = async (remote: Remote, within: AbortSignal): Promise<unknown> => {
     const { group = '', version = '' } = remote.apiService.spec;
     const path = pathOf(remote.apiService);
-    const [list, index] = await Promise.all([
-      readDocument(remote.server, path, reader, within),
+    let problem: unknown;
+    const [resources, index] = await Promise.all([
+      readDiscovery(remote.server, { group, version }, reader, within).catch((error: unknown) => {
+        problem = error;
+        return undefined;
+      }),
       readDocument(remote.server, '/openapi/v3', reader, within).catch(() => undefined), // older servers have none
     ]);
-    // Another server's answers: whatever they are, only these fields are looked at.
-    const resources = toDiscovery((list ?? {}) as Partial<APIResourceList>, { group, version });
+    const before = { isFresh: remote.isFresh, resources: remote.resources, openApiV3: remote.openApiV3 };
+    // Another server's answer: whatever it is, only these fields are looked at.
     const paths = (index as { paths?: Record<string, { serverRelativeURL?: string }> } | undefined)?.paths;
-    const openApiV3 = paths?.[path.slice(1)]?.serverRelativeURL;
-    if (JSON.stringify([remote.resources, remote.openApiV3]) === JSON.stringify([resources, openApiV3])) return;
-    Object.assign(remote, { resources, openApiV3 });
-    generation++;
+    const facts = resources
+      ? { isFresh: true, resources, openApiV3: paths?.[path.slice(1)]?.serverRelativeURL }
+      : { ...before, isFresh: false };
+    if (JSON.stringify(before) !== JSON.stringify(facts)) {
+      Object.assign(remote, facts);
+      generation++;
+    }
+    return problem;
   };
 
-  const examine = async (remote: Remote): Promise<Condition> => {
-    const { apiService } = remote;
+  const examine = async ({ apiService, server: behind }: Remote, within: AbortSignal): Promise<Condition> => {
     const { namespace = '', name = '' } = apiService.spec.service ?? {};
     const service = await readObject(server.storageOf, Service, namespace, name);
     const slices = await server.storageOf(EndpointSlice).list({
@@ -188,21 +201,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
       service,
       slices.items.map(({ object }) => object),
     );
-    if (problem) return problem;
-    const deadline = new AbortController();
-    const timer = clock.setTimer(checkTimeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
-    const within = AbortSignal.any([signal, deadline.signal]);
-    try {
-      const failure = await discoveryProblem(apiService, remote.server, within);
-      if (failure) return failure;
-      await readFacts(remote, within).catch((error: unknown) => {
-        // It answers, though not in a way that can be verified or read: clients are told by its own answers.
-        logger.warn({ err: error, apiService: apiService.metadata.name }, 'could not read what an API server serves');
-      });
-      return passed;
-    } finally {
-      timer.cancel();
-    }
+    return problem ?? (await discoveryProblem(apiService, behind, within)) ?? passed;
   };
 
   const check = (path: string): void => {
@@ -214,10 +213,18 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     }
     remote.checking = true;
     remote.timer?.cancel();
-    examine(remote)
+    const deadline = new AbortController();
+    const timer = clock.setTimer(checkTimeoutMs, () => deadline.abort(new Error('context deadline exceeded')), { background: true });
+    const within = AbortSignal.any([signal, deadline.signal]);
+    const facts = readFacts(remote, within);
+    examine(remote, within)
       .then(async (condition) => {
+        const { name } = remote.apiService.metadata;
+        // Whoever has waited for it to be available will ask what it serves.
+        const problem = condition.status === 'True' ? await facts : undefined;
+        if (problem !== undefined) logger.warn({ err: problem, apiService: name }, 'could not read what an API server serves');
         if (remotes.get(path) !== remote) return;
-        remote.failures = condition.reason === 'FailedDiscoveryCheck' ? remote.failures + 1 : 0;
+        remote.failures = condition.reason === 'FailedDiscoveryCheck' || problem !== undefined ? remote.failures + 1 : 0;
         await setCondition(remote.apiService, condition);
       })
       .catch((error: unknown) => {
@@ -225,7 +232,9 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
         remote.failures++;
         logger.error({ err: error, apiService: remote.apiService.metadata.name }, 'could not check whether an API server is available');
       })
+      .finally(() => facts)
       .finally(() => {
+        timer.cancel();
         remote.checking = false;
         if (remotes.get(path) !== remote || signal.aborted) return;
         const { again, failures } = remote;
@@ -294,6 +303,7 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
     remotes.set(path, {
       apiService,
       server: remoteServer(apiService, identity, options.resolve, missingSan),
+      isFresh: known?.isFresh ?? false,
       resources: known?.resources ?? [],
       openApiV3: known?.openApiV3,
       failures: 0,
@@ -343,13 +353,14 @@ export function serveAggregation(options: AggregationOptions): Aggregation {
       return isAvailable(remote.apiService) ? forward(context, remote.server) : Promise.resolve(unavailable());
     },
     *remotes() {
-      for (const { apiService, server: at, resources, openApiV3 } of remotes.values()) {
+      for (const { apiService, server: at, isFresh, resources, openApiV3 } of remotes.values()) {
         const { group = '', version = '', groupPriorityMinimum, versionPriority } = apiService.spec;
         yield {
           group,
           version,
           priority: { group: groupPriorityMinimum, version: versionPriority },
           available: isAvailable(apiService),
+          isFresh,
           resources,
           openApiV3,
           openApiV2: () => readDocument(at, '/openapi/v2', reader, AbortSignal.any([signal])),

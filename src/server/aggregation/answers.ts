@@ -32,6 +32,23 @@ export function messageOf(error: unknown, url: URL, signal: AbortSignal): string
   return `Get ${JSON.stringify(hrefOf(url))}: ${why}`;
 }
 
+/** What a server answers to a GET of a path. */
+export async function fetchDocument(
+  remote: RemoteServer,
+  path: string,
+  headers: OutgoingHttpHeaders,
+  signal: AbortSignal,
+): Promise<{ url: URL; statusCode: number; contentType: string; body: Buffer }> {
+  const url = await remote.locate();
+  url.pathname = path;
+  const response = await remote.request({ url, method: 'GET', headers: { accept: 'application/json', ...headers }, signal });
+  const {
+    statusCode = 0,
+    headers: { 'content-type': contentType = '' },
+  } = response;
+  return { url, statusCode, contentType, body: await readAll(response) };
+}
+
 /** A document in JSON, or undefined where the server has none. Rejects where it can't be read. */
 export async function readDocument(
   remote: RemoteServer,
@@ -39,11 +56,8 @@ export async function readDocument(
   headers: OutgoingHttpHeaders,
   signal: AbortSignal,
 ): Promise<unknown | undefined> {
-  const url = await remote.locate();
-  url.pathname = path;
-  const response = await remote.request({ url, method: 'GET', headers: { accept: 'application/json', ...headers }, signal });
-  const body = await readAll(response);
-  if (response.statusCode === 404) return undefined;
-  if (response.statusCode !== 200) throw new Error(`bad status from ${hrefOf(url)}: ${response.statusCode}`);
+  const { url, statusCode, body } = await fetchDocument(remote, path, headers, signal);
+  if (statusCode === 404) return undefined;
+  if (statusCode !== 200) throw new Error(`bad status from ${hrefOf(url)}: ${statusCode}`);
   return JSON.parse(body.toString('utf8'));
 }

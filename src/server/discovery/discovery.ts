@@ -170,11 +170,11 @@ export function createDiscovery(options: DiscoveryOptions): (context: RequestCon
   const aggregated = ({ version, encoding }: AggregatedForm, names: string[], context: RequestContext): Answer => {
     const items = names.map((name) => ({
       metadata: name === '' ? {} : { name },
-      versions: [...(groups.get(name) ?? [])].map(([v, { local, remote, isPending }]) => ({
-        version: v,
-        resources: remote?.resources ?? local.map((served) => aggregatedResource(served, handlers)),
-        freshness: remote?.available === false || isPending ? 'Stale' : 'Current',
-      })),
+      versions: [...(groups.get(name) ?? [])].map(([v, { local, remote, isPending }]) => {
+        const resources = remote?.resources ?? local.map((served) => aggregatedResource(served, handlers));
+        const freshness = remote?.isFresh === false || isPending ? 'Stale' : 'Current';
+        return { version: v, ...(resources.length > 0 ? { resources } : {}), freshness };
+      }),
     }));
     const document = { kind: aggregatedKind, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
     const json = JSON.stringify(document);
