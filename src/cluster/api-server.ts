@@ -154,6 +154,7 @@ export async function openApiServer(
       ...authenticationConfig.authentication,
     },
     advertise: { address: config.advertiseAddress, port: config.apiPort, nodePort: serviceNodePort(args) },
+    reconcilesEndpoints: reconcilesEndpoints(args),
     kubelets: {
       ...kubelets,
       addressOf: hollowNodeAddresses(layout, config),
@@ -225,6 +226,13 @@ function serviceNodePort(args: ComponentArgs): number {
   if (port > 0 && (port < first || port > last))
     throw new ClusterError(`kubernetes service node port range ${first}-${last} doesn't contain ${port}`);
   return port;
+}
+
+/** By leases; the older way, by a count of servers, comes to the same. */
+function reconcilesEndpoints(args: ComponentArgs): boolean {
+  const type = args['endpoint-reconciler-type'] ?? 'lease';
+  if (!['', 'lease', 'master-count', 'none'].includes(type)) throw new ClusterError(`Reconciler not implemented: ${type}`);
+  return type !== 'none';
 }
 
 async function authenticationFlags(config: ClusterConfig) {

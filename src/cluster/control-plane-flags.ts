@@ -100,6 +100,7 @@ export const apiserverFlags = [
   'egress-selector-config-file',
   ...metricFlags,
   'kubernetes-service-node-port',
+  'endpoint-reconciler-type',
   'enable-aggregator-routing',
   'encryption-provider-config',
   'encryption-provider-config-automatic-reload',

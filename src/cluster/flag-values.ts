@@ -8,6 +8,7 @@ export const apiserverDefaults: Readonly<Record<string, string>> = {
   'aggregator-reject-forwarding-redirect': 'true',
   'allow-privileged': 'false',
   'anonymous-auth': 'true',
+  'apiserver-count': '1',
   'audit-log-batch-buffer-size': '10000',
   'audit-log-batch-max-size': '1',
   'audit-log-compress': 'false',

@@ -119,6 +119,7 @@ test('what can only be as it is anyway is taken, and held to upstream’s rules'
     'default-watch-cache-size': '100',
     'etcd-count-metric-poll-period': '1m0s',
     'enable-garbage-collector': 'true',
+    'apiserver-count': '2',
     'emulated-version': 'kube=1.36',
     'storage-initialization-timeout': '1m',
     vmodule: 'a=1',
@@ -153,6 +154,7 @@ test.each([
   ['lease-reuse-duration-seconds', '1m', 'strconv.ParseInt: parsing "1m": invalid syntax'],
   ['kubelet-timeout', '5', 'invalid argument "5" for "--kubelet-timeout" flag: time: missing unit in duration "5"'],
   ['enable-garbage-collector', 'false', '--enable-garbage-collector invalid, allowed values: true.'],
+  ['apiserver-count', '0', "--apiserver-count should be a positive number, but value '0' provided"],
   ['show-hidden-metrics-for-version', '1.36', "must be omitted or have the value '1.35'"],
   ['emulated-version', '1.30', 'emulation version 1.30 is not between [1.36, 1.36]'],
 ])('--%s=%s is refused', (name, text, why) => {

@@ -22,6 +22,12 @@ const notNegative =
     check(text, flag);
     if (text.startsWith('-')) throw new ClusterError(`--${flag} can not be negative value`);
   };
+const positive =
+  (check: Check): Check =>
+  (text, flag) => {
+    check(text, flag);
+    if (Number(text) <= 0) throw new ClusterError(`--${flag} should be a positive number, but value '${text}' provided`);
+  };
 const oneOf =
   (...values: readonly string[]): Check =>
   (text, flag) => {
@@ -96,9 +102,9 @@ const peers = {
   'peer-advertise-port': anything,
   'peer-ca-file': anything,
 };
-/** What is so here in any case: leases of API servers, no redirects from other servers, one emulated version. */
+/** What is so here in any case: API servers are known by their leases, no redirects from other servers, one emulated version. */
 const always = {
-  'endpoint-reconciler-type': oneOf('lease'),
+  'apiserver-count': positive(integer),
   'aggregator-reject-forwarding-redirect': oneOf('true'),
   'enable-garbage-collector': oneOf('true'),
   'max-connection-bytes-per-sec': oneOf('0'),

@@ -1,7 +1,6 @@
 /** The API server: puts filters, registry, discovery and transports together. */
 import type { Server } from 'node:net';
 import {
-  apiVersionOf,
   type CustomForm,
   defaultServing,
   groupResourceOf,
@@ -262,12 +261,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     enums: options.isEnabled?.('OpenAPIEnums'),
     metrics: createOpenApiMetrics(metrics),
   });
+  const versionsServed = () => [...[...table.all()].map(({ resource }) => resource), ...(aggregation?.remotes() ?? [])];
   const paths = () => [
     '/.well-known/openid-configuration',
     '/api',
     ...new Set(
-      [...table.all()].flatMap(({ resource }) =>
-        resource.group === '' ? [`/api/${resource.version}`] : [`/apis/${resource.group}`, `/apis/${apiVersionOf(resource)}`],
+      versionsServed().flatMap(({ group, version }) =>
+        group === '' ? [`/api/${version}`] : [`/apis/${group}`, `/apis/${group}/${version}`],
       ),
     ),
     '/apis',
@@ -280,6 +280,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     '/openapi/v3',
     '/openapi/v3/',
     '/openid/v1/jwks',
+    ...((options.zPages?.statusz ?? options.zPages) ? ['/statusz'] : []),
     '/version',
   ];
   if (options.zPages) routes.push(zPages({ component: 'apiserver', clock, random, paths, version, ...options.zPages }));
@@ -301,11 +302,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (path === '/metrics/slis')
       return { type: 'raw', status: 200, contentType: expositionType, body: await exposition(metrics, healthMetricNames) };
     if (path === '/' || path === '/index.html')
-      return textAnswer(
-        JSON.stringify({ paths: [...paths(), ...((options.zPages?.statusz ?? options.zPages) ? ['/statusz'] : [])].sort() }, null, 2),
-        200,
-        'application/json',
-      );
+      return textAnswer(JSON.stringify({ paths: paths().sort() }, null, 2), 200, 'application/json');
     const answer = discovery(context) ?? (await openApi(context)) ?? (await healthAnswer(health, context));
     if (answer === undefined) throw notFound();
     return answer;

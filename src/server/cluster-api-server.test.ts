@@ -29,7 +29,7 @@ import { createCertificateAuthority, createSigningRequest, generateKeyPair, sign
 import { openMemoryStore, type Store } from '../store/index.ts';
 import { seededRandom, systemClock } from '../time/index.ts';
 import { parseIpRange, parsePortRange } from './allocation/index.ts';
-import { type ClusterApiServer, createClusterApiServer } from './cluster-api-server.ts';
+import { type ClusterApiServer, type ClusterApiServerOptions, createClusterApiServer } from './cluster-api-server.ts';
 
 let server: ClusterApiServer;
 let admin: Client;
@@ -37,7 +37,7 @@ let metrics: MetricsRegistry;
 const as = (name: string, ...groups: string[]) =>
   createClient(server.localTransport({ name, groups: [...groups, 'system:authenticated'] }));
 
-const serverOn = async (store: Store) => {
+const serverOn = async (store: Store, options: Partial<ClusterApiServerOptions> = {}) => {
   const key = await generateKeyPair();
   metrics = new MetricsRegistry();
   return createClusterApiServer({
@@ -50,6 +50,7 @@ const serverOn = async (store: Store) => {
     authentication: { issuers: ['https://kubernetes.default.svc.cluster.local'], signingKey: key.privateKey, publicKey: key.publicKey },
     services: { ranges: [parseIpRange('10.96.0.0/16')], ports: parsePortRange('30000-32767') },
     advertise: { address: '192.168.0.1', port: 6443 },
+    ...options,
   });
 };
 
@@ -80,6 +81,15 @@ test('a new cluster has its namespaces, roles and the Service kubernetes; a seco
     before.items.map((r) => r.metadata.resourceVersion),
   );
   expect((await admin.list(ClusterRoleBinding)).items.length).toBeGreaterThan(40);
+});
+
+test('nobody is told addresses of API servers where they are left to somebody else', async () => {
+  await server.close();
+  server = await serverOn(openMemoryStore(), { reconcilesEndpoints: false });
+  await server.bootstrap();
+  admin = as('admin', 'system:masters');
+  expect((await admin.get(Service, 'kubernetes', { namespace: 'default' })).spec).toMatchObject({ clusterIP: '10.96.0.1' });
+  expect((await admin.list(EndpointSlice, { namespace: 'default' })).items).toEqual([]);
 });
 
 test('a definition that can not be read keeps away what is defined, until it can', async () => {

@@ -112,6 +112,8 @@ export interface ClusterApiServerOptions
   aggregatorRouting?: boolean;
   /** --advertise-address (Endpoints take no loopback address) and the port that pods reach the server at, for the Service `kubernetes`; 0: it has no node port. */
   advertise: { address: string; port: number; nodePort?: number };
+  /** Whether addresses of API servers are written into that Service's endpoints (--endpoint-reconciler-type). Default true. */
+  reconcilesEndpoints?: boolean;
   /** --livez-grace-period: so long after its start it is alive whatever is not finished yet. Default 0. */
   livezGraceSeconds?: number;
 }
@@ -351,7 +353,10 @@ export async function createClusterApiServer(options: ClusterApiServerOptions): 
   const publishAddress = async (client: Client, clusterIp: string): Promise<void> => {
     const { address, port, nodePort = 0 } = options.advertise;
     const service = { clusterIp, address, port, nodePort };
-    if (!options.sharedStore) return lasting(() => keepKubernetesService(client, { ...service, signal: lifetime.signal }, kept));
+    const keep = (addresses: string[]) =>
+      lasting(() => keepKubernetesService(client, { ...service, addresses, signal: lifetime.signal }, kept));
+    if (options.reconcilesEndpoints === false) return keep([]);
+    if (!options.sharedStore) return keep([address]);
     endpoints = endpointLeases({
       store: options.store,
       prefix: options.storagePrefix ?? '/registry',

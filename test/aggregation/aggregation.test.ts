@@ -94,6 +94,7 @@ test('conditions say what is missing, step by step, until all checks pass', asyn
   await becomes(`v1.${group}`, 'ServiceNotFound');
   expect(await available(`v1.${group}`)).toMatchObject({ status: 'False', message: 'service/wardle in "default" is not present' });
   expect(await front.http('GET', path)).toMatchObject({ status: 503, body: 'service unavailable\n' });
+  expect(json(await front.http('GET', '/')).paths).toEqual(expect.arrayContaining([`/apis/${group}`, path]));
   const stale = json(await front.http('GET', '/apis', undefined, { accept: discoveryType }));
   expect(itemOf(stale)).toEqual({ metadata: { name: group }, versions: [{ version: 'v1', freshness: 'Stale' }] });
 

@@ -130,7 +130,7 @@ it('tells monitoring systems its status and flags, as text and as objects', asyn
     {
       component: 'apiserver',
       port: Number(url.port),
-      paths: ['/flagz', '/healthz', '/livez', '/metrics', '/readyz', '/version'],
+      paths: ['/flagz', '/healthz', '/livez', '/metrics', '/readyz', '/statusz', '/version'],
       flag: 'v',
     },
     {

@@ -20,7 +20,7 @@ export interface KubernetesServiceOptions {
   port: number;
   /** --kubernetes-service-node-port; 0: a ClusterIP service. */
   nodePort?: number;
-  /** Addresses of all control planes where there are several; default: this one's alone. */
+  /** Addresses of all control planes where there are several; default: this one's alone. Empty: nobody's are written. */
   addresses?: readonly string[];
   signal?: AbortSignal;
 }
@@ -29,9 +29,11 @@ const name = 'kubernetes';
 const namespace = 'default';
 const labels = { component: 'apiserver', provider: 'kubernetes' };
 
+const addressesOf = ({ address, addresses = [address] }: KubernetesServiceOptions) => [...new Set(addresses)].sort();
+
 /** Service default/kubernetes with its Endpoints and EndpointSlice: how pods reach the API. */
 export async function ensureKubernetesService(client: Client, options: KubernetesServiceOptions): Promise<void> {
-  const addresses = [...new Set(options.addresses ?? [options.address])].sort();
+  const addresses = addressesOf(options);
   const family = addresses[0]?.includes(':') ? 'IPv6' : 'IPv4';
   const { signal, port } = options;
   const service: Draft<Service> = {
@@ -64,17 +66,14 @@ export async function ensureKubernetesService(client: Client, options: Kubernete
     endpoints: addresses.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   };
-  await Promise.all([
-    ensure(
-      client,
-      Service,
-      service,
-      (known) => ({ ...known, spec: { ...known.spec, type: service.spec?.type, ports: service.spec?.ports } }),
-      signal,
-    ),
-    ensure(client, Endpoints, endpoints, (known) => ({ ...known, subsets: endpoints.subsets }), signal),
-    ensure(client, EndpointSlice, slice, (known) => ({ ...known, endpoints: slice.endpoints, ports: slice.ports }), signal),
-  ]);
+  const asTold = (known: Service) => ({ ...known, spec: { ...known.spec, type: service.spec?.type, ports: service.spec?.ports } });
+  const ensured = [ensure(client, Service, service, asTold, signal)];
+  if (addresses.length > 0)
+    ensured.push(
+      ensure(client, Endpoints, endpoints, (known) => ({ ...known, subsets: endpoints.subsets }), signal),
+      ensure(client, EndpointSlice, slice, (known) => ({ ...known, endpoints: slice.endpoints, ports: slice.ports }), signal),
+    );
+  await Promise.all(ensured);
 }
 
 /** Makes them, and again when somebody changes or removes them. */
@@ -84,7 +83,8 @@ export async function keepKubernetesService(
   keep: Omit<KeepOptions, 'objects' | 'work'>,
 ): Promise<void> {
   await ensureKubernetesService(client, options);
-  const resources = [Service, Endpoints, EndpointSlice] as Resource[] as Resource<KubeObject>[]; // all of them are of objects
+  const made = addressesOf(options).length > 0 ? [Service, Endpoints, EndpointSlice] : [Service];
+  const resources = made as Resource[] as Resource<KubeObject>[]; // all of them are of objects
   await keepAsMade({
     ...keep,
     objects: resources.map((resource) => ({ resource, namespace, name })),
