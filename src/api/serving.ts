@@ -96,8 +96,8 @@ export function resourcesOf(kind: KindDefinition): Resource[] {
 }
 
 /**
- * The kinds as they are served: without the versions that are not, but to read what lies in the store. What is not served at all is still stored, since the server's own
- * parts may need it; only kinds that have not left alpha go altogether.
+ * The kinds as they are served: the versions that are not are kept to read what lies in the store. What is not served at all is still
+ * stored, since the server's own parts may need it; only kinds that have not left alpha go altogether.
  */
 export function servedKinds(kinds: readonly KindDefinition[], serves: Serving): KindDefinition[] {
   return kinds.flatMap((kind): KindDefinition[] => {

@@ -141,7 +141,8 @@ async function write(
   if (current === undefined && (!ofUpdate || uid === undefined)) throw errors.notFound(served.resource, info.name);
   const found = current?.object.metadata.uid ?? '';
   if (current === undefined || (uid !== undefined && uid !== found)) {
-    const key = `/${[served.kind.storagePrefix ?? served.resource.plural, served.resource.namespaced ? info.namespace : '', info.name].filter((part) => part !== '').join('/')}`;
+    const place = served.resource.namespaced ? [info.namespace, info.name] : [info.name];
+    const key = ['', served.kind.storagePrefix ?? served.resource.plural, ...place].join('/');
     throw invalidObject(served.resource, info.name, key, preconditionFailed('UID', uid, found));
   }
   const next = await step(current);
