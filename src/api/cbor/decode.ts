@@ -41,11 +41,13 @@ function epochTime(value: number): string {
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #isTooDeep: (depth: number) => boolean;
   #at = 0;
   #depth = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, tooDeep: (depth: number) => boolean) {
     this.#bytes = bytes;
+    this.#isTooDeep = tooDeep;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (this.isSelfDescribed) this.#at = selfDescribed.length;
   }
@@ -215,7 +217,7 @@ class Reader {
   }
 
   value(): unknown {
-    if (isTooDeep(++this.#depth)) throw new DecodeError(`cbor: exceeded max nested level ${maxNesting}`);
+    if (this.#isTooDeep(++this.#depth)) throw new DecodeError(`cbor: exceeded max nested level ${maxNesting}`);
     const [initial = 0] = this.#take(1);
     const type = initial >> 5;
     const info = initial & 0x1f;
@@ -241,10 +243,11 @@ class Reader {
 
 /**
  * One CBOR document as plain JSON data: byte strings are text, tagged ones base64, as upstream reads them into unstructured objects.
+ * What comes from outside may not be nested too deep.
  * @throws DecodeError
  */
-export function decodeCbor(bytes: Uint8Array): unknown {
-  const reader = new Reader(bytes);
+export function decodeCbor(bytes: Uint8Array, tooDeep: (depth: number) => boolean = isTooDeep): unknown {
+  const reader = new Reader(bytes, tooDeep);
   const value = reader.value();
   if (reader.rest > 0)
     throw new DecodeError(`cbor: ${reader.rest} bytes of extraneous data starting at index ${bytes.length - reader.rest}`);

@@ -33,7 +33,8 @@ export interface StoredForm {
 /** The object that a plain value of the store holds, in the version in which it does. Throws where it is none. */
 export function decodeStored(value: Buffer): KubeObject {
   // What lies in the store is an object that somebody encoded.
-  if (isCbor(value)) return decodeCbor(value) as KubeObject;
+  // Who owns what is nested as deep as anything may be is told a little deeper.
+  if (isCbor(value)) return decodeCbor(value, () => false) as KubeObject;
   if (!isProtobuf(value)) return parseExactly(value.toString()) as KubeObject;
   const { apiVersion, kind } = openEnvelope(value);
   const node = kindNode({ ...parseApiVersion(apiVersion), kind });
