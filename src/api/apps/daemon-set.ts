@@ -15,8 +15,8 @@ import { changeable, convertedVersion, orphaning, sameShape } from '../served-ve
 import { containerColumns, selectorColumn } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
-  isEmptySelector,
   readSelector,
+  rejectEmptySelector,
   requireCounts,
   validateAlwaysTemplate,
   validateCollisionCount,
@@ -132,12 +132,7 @@ export const daemonSet = defineKind<DaemonSet>({
     const labels = template?.metadata?.labels;
     if (read && !read.matches(labels))
       errors.invalid(specPath.child('template', 'metadata', 'labels'), sortedMap(labels), '`selector` does not match template `labels`');
-    if (selector && isEmptySelector(selector))
-      errors.invalid(
-        specPath.child('selector'),
-        internalForm('meta.v1.LabelSelector', selector),
-        'empty selector is invalid for daemonset',
-      );
+    if (selector) rejectEmptySelector(selector, 'daemonset', specPath.child('selector'), errors);
     validateAlwaysTemplate(template, 'DaemonSet', specPath.child('template'), errors);
     requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
     validateUpdateStrategy(spec, specPath.child('updateStrategy'), errors);

@@ -15,18 +15,18 @@ import { isZero, requireAtMost100Percent, requireNonNegativeIntOrPercent } from 
 import { internalForm } from '../internal-form.ts';
 import { defineKind } from '../kind.ts';
 import { nameIsDnsLabel } from '../names.ts';
-import { validateAnnotations, validateLabelSelector, validateLabels } from '../object-meta.ts';
+import { validateAnnotations, validateLabels } from '../object-meta.ts';
 import { ageColumn, nameColumn } from '../printing.ts';
 import { orphaning, sameShape } from '../served-version.ts';
 import { containerColumns } from './pod-columns.ts';
 import {
   defaultSelectorFromTemplate,
-  isEmptySelector,
   requireAtMost,
   requireCounts,
   validateCollisionCount,
   validateRunsForEver,
   validateSelectorMatches,
+  validateWorkloadSelector,
 } from './template-rules.ts';
 
 const specPath = new FieldPath('spec');
@@ -105,13 +105,7 @@ function validateSpec(spec: StatefulSetSpec, rules: Rules, errors: FieldErrors):
   requireNonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
   requireNonNegative(errors, specPath.child('ordinals', 'start'), spec.ordinals?.start);
   if (!rules.isStored && spec.serviceName) requireDnsLabel(errors, specPath.child('serviceName'), spec.serviceName);
-  const selectorPath = specPath.child('selector');
-  if (!spec.selector) errors.required(selectorPath);
-  else {
-    validateLabelSelector(spec.selector, selectorPath, errors);
-    if (isEmptySelector(spec.selector))
-      errors.invalid(selectorPath, internalForm('meta.v1.LabelSelector', spec.selector), 'empty selector is invalid for statefulset');
-  }
+  validateWorkloadSelector(spec.selector, 'statefulset', specPath.child('selector'), errors);
   if (validateSelectorMatches(spec.selector, spec.template, specPath, errors, '')) validateTemplate(spec, rules, errors);
   validateRunsForEver(spec.template, 'StatefulSet', specPath.child('template'), errors);
 }

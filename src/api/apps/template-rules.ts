@@ -18,8 +18,11 @@ export function readSelector(selector: LabelSelector | undefined): Selector | un
   }
 }
 
-export const isEmptySelector = (selector: LabelSelector) =>
-  Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;
+/** `kind` as upstream's message names it. */
+export function rejectEmptySelector(selector: LabelSelector, kind: string, path: FieldPath, errors: FieldErrors): void {
+  if (Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0)
+    errors.invalid(path, internalForm('meta.v1.LabelSelector', selector), `empty selector is invalid for ${kind}`);
+}
 
 /** A selector that is there, valid and not empty. `kind` as upstream's message names it. */
 export function validateWorkloadSelector(selector: LabelSelector | undefined, kind: string, path: FieldPath, errors: FieldErrors): void {
@@ -28,8 +31,7 @@ export function validateWorkloadSelector(selector: LabelSelector | undefined, ki
     return;
   }
   validateLabelSelector(selector, path, errors);
-  if (isEmptySelector(selector))
-    errors.invalid(path, internalForm('meta.v1.LabelSelector', selector), `empty selector is invalid for ${kind}`);
+  rejectEmptySelector(selector, kind, path, errors);
 }
 
 /**

@@ -94,29 +94,23 @@ const isAtRest = ({ spec, status = {} }: Job) =>
   (!status.startTime || (status.conditions ?? []).some(({ type, status: is }) => type === 'Suspended' && is === 'True'));
 
 /**
- * The template with what queueing controllers may say of a job at rest as another has it: where its pods go, and what their
- * containers ask for (KEP-2926, KEP-5440).
+ * What a template says of pods, with what queueing controllers may say of a job at rest as another has it: where its pods go, and what
+ * their containers ask for (KEP-2926, KEP-5440).
  */
-function withQueuedPartsOf(template: PodTemplateSpec, other: PodTemplateSpec): PodTemplateSpec {
-  const { affinity, nodeSelector, schedulingGates, tolerations } = other.spec ?? {};
-  const { labels, annotations } = other.metadata ?? {};
-  const { nodeAffinity: _, ...rest } = template.spec?.affinity ?? {};
+function withQueuedPartsOf(spec: PodTemplateSpec['spec'], other: PodTemplateSpec['spec']): object {
+  const { affinity, nodeSelector, schedulingGates, tolerations } = other ?? {};
+  const { nodeAffinity: _, ...rest } = spec?.affinity ?? {};
   const mixed = { ...rest, ...(affinity?.nodeAffinity && { nodeAffinity: affinity.nodeAffinity }) };
   const asked = (field: 'containers' | 'initContainers') =>
-    template.spec?.[field]?.map((container, i) => ({ ...container, resources: other.spec?.[field]?.[i]?.resources }));
+    spec?.[field]?.map((container, i) => ({ ...container, resources: other?.[field]?.[i]?.resources }));
   return {
-    ...template,
-    metadata: { ...template.metadata, labels, annotations },
-    // A template was defaulted, so that it has a spec.
-    spec: {
-      ...template.spec,
-      nodeSelector,
-      tolerations,
-      schedulingGates,
-      affinity: affinity !== undefined || Object.keys(mixed).length > 0 ? mixed : undefined,
-      containers: asked('containers'),
-      initContainers: asked('initContainers'),
-    } as PodTemplateSpec['spec'],
+    ...spec,
+    nodeSelector,
+    tolerations,
+    schedulingGates,
+    affinity: affinity !== undefined || Object.keys(mixed).length > 0 ? mixed : undefined,
+    containers: asked('containers'),
+    initContainers: asked('initContainers'),
   };
 }
 
@@ -193,11 +187,13 @@ export const job = defineKind<Job>({
     const keep = (field: 'selector' | 'completionMode' | 'podFailurePolicy' | 'backoffLimitPerIndex' | 'managedBy' | 'successPolicy') =>
       validateImmutable(next.spec[field], prev.spec[field], specPath.child(field), errors, sharedTypes[field]);
     keep('selector');
-    const now = next.spec.template;
-    const before = isAtRest(prev) ? withQueuedPartsOf(prev.spec.template, now) : prev.spec.template;
+    const { template: now } = next.spec;
+    const { template: before } = prev.spec;
     const path = specPath.child('template');
-    if (isAtRest(prev)) validateImmutable(now.spec, before.spec, path.child('spec'), errors, 'core.v1.PodSpec');
-    else validateImmutable(now, before, path, errors, 'core.v1.PodTemplateSpec');
+    if (isAtRest(prev)) {
+      const kept = withQueuedPartsOf(before.spec, now.spec);
+      validateImmutable(now.spec, kept, path.child('spec'), errors, 'core.v1.PodSpec');
+    } else validateImmutable(now, before, path, errors, 'core.v1.PodTemplateSpec');
     for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) keep(field);
   },
   warnings: (next, prev) => jobWarnings(next, prev, next.spec, specPath),
